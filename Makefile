@@ -1,0 +1,75 @@
+# The two commands that matter: `make serve` and `make test`.  Everything else builds on them.
+
+PYTHON ?= python3
+VENV ?= .venv
+COMPILED_VENV ?= .venv-compiled
+HOST ?= 127.0.0.1
+PORT ?= 5433
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+COMPILED_BIN := $(COMPILED_VENV)/bin
+
+.PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench clean
+
+help:
+	@echo "make serve           make a virtual environment, install, serve :memory: on $(HOST):$(PORT)"
+	@echo "make test            install everything, then lint, type check, import contracts, tests"
+	@echo "make lint            ruff, mypy --strict, import-linter"
+	@echo "make unit            the tests alone (PYTEST_ARGS='-k name')"
+	@echo "make build-compiled  a wheel with the hot modules compiled by mypyc, into dist/"
+	@echo "make test-compiled   the same tests on that wheel"
+	@echo "make bench           benchmarks beside PostgreSQL and sqlite3 into benchmarks/RESULTS.md"
+	@echo "make clean           remove what the targets above made"
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Skerry needs Python 3.11 or newer: set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.all: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[all]'
+	@touch $@ $(VENV)/.base
+
+serve: $(VENV)/.base
+	$(BIN)/skerry serve :memory: --host $(HOST) --port $(PORT)
+
+test: lint unit
+
+lint: $(VENV)/.all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.all
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+build: $(VENV)/.all
+	$(BIN)/python -m build --no-isolation --wheel --outdir dist
+
+build-compiled: $(VENV)/.all
+	rm -rf dist/compiled
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=1 $(BIN)/python -m build --no-isolation --wheel --outdir dist/compiled
+
+$(COMPILED_BIN)/python:
+	$(BIN)/python -m venv $(COMPILED_VENV)
+
+# The wheel, not the tree: import-mode=importlib keeps the sources here off the path.
+install-compiled: build-compiled $(COMPILED_BIN)/python
+	$(COMPILED_BIN)/python -m pip install --quiet --disable-pip-version-check \
+		"$$(ls dist/compiled/*.whl)[test]"
+	$(COMPILED_BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/compiled/*.whl
+
+test-compiled: install-compiled
+	SKERRY_EXPECT_COMPILED=1 $(COMPILED_BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: install-compiled
+	$(BIN)/python benchmarks/run.py --compiled-python $(COMPILED_BIN)/python --output benchmarks/RESULTS.md
+
+clean:
+	rm -rf $(VENV) $(COMPILED_VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find driver server engine tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

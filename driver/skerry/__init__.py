@@ -1,0 +1,1 @@
+"""Skerry: a transactional database in typed Python, embedded or over the network."""
