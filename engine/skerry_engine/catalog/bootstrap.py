@@ -1,0 +1,105 @@
+"""The catalog of a new cluster, and the contents of a new database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from skerry_engine.catalog.catalog import Catalog, Database, OidAllocator
+from skerry_engine.catalog.objects import (
+    BOOTSTRAP_ROLE,
+    CLASS_DATABASE,
+    CLASS_NAMESPACE,
+    INFORMATION_SCHEMA,
+    PG_CATALOG,
+    PG_TOAST,
+    PUBLIC,
+    Address,
+    Role,
+    Schema,
+    SystemTable,
+)
+
+DATABASE_OWNER_ROLE = 6171
+TEMPLATE1 = 1
+TEMPLATE0 = 4
+POSTGRES = 5
+
+
+def new_catalog(superuser: str = "skerry", system_tables: Iterable[SystemTable] | None = None) -> Catalog:
+    """The catalog of a new cluster: databases postgres, template1, template0."""
+    tables = tuple(all_system_tables() if system_tables is None else system_tables)
+    acl = (f"=c/{superuser}", f"{superuser}=CTc/{superuser}")
+    databases = (
+        new_database(POSTGRES, "postgres", superuser, tables),
+        replace(new_database(TEMPLATE1, "template1", superuser, tables), is_template=True, acl=acl),
+        replace(
+            new_database(TEMPLATE0, "template0", superuser, tables),
+            is_template=True,
+            acl=acl,
+            allow_connections=False,
+        ),
+    )
+    comments = {
+        Address(CLASS_DATABASE, POSTGRES): "default administrative connection database",
+        Address(CLASS_DATABASE, TEMPLATE1): "default template for new databases",
+        Address(CLASS_DATABASE, TEMPLATE0): "unmodifiable empty database",
+    }
+    return Catalog(
+        1,
+        {d.oid: d for d in databases},
+        {r.oid: r for r in bootstrap_roles(superuser)},
+        comments,
+        OidAllocator(),
+    )
+
+
+def new_database(
+    oid: int, name: str, superuser: str = "skerry", system_tables: Iterable[SystemTable] | None = None
+) -> Database:
+    """A database with what every new one has: the system schemas, their relations, and an empty `public`."""
+    tables = tuple(all_system_tables() if system_tables is None else system_tables)
+    comments = {
+        Address(CLASS_NAMESPACE, PG_CATALOG): "system catalog schema",
+        Address(CLASS_NAMESPACE, PG_TOAST): "reserved schema for TOAST tables",
+        Address(CLASS_NAMESPACE, PUBLIC): "standard public schema",
+    }
+    empty = Database(oid, name, BOOTSTRAP_ROLE, comments=comments)
+    return empty.with_schemas(bootstrap_schemas(superuser)).with_relations(tables)
+
+
+def bootstrap_schemas(superuser: str) -> list[Schema]:
+    use = (f"{superuser}=UC/{superuser}", f"=U/{superuser}")
+    owner = "pg_database_owner"
+    return [
+        Schema(PG_CATALOG, "pg_catalog", BOOTSTRAP_ROLE, use),
+        Schema(PG_TOAST, "pg_toast", BOOTSTRAP_ROLE),
+        Schema(PUBLIC, "public", DATABASE_OWNER_ROLE, (f"{owner}=UC/{owner}", f"=U/{owner}")),
+        Schema(INFORMATION_SCHEMA, "information_schema", BOOTSTRAP_ROLE, use),
+    ]
+
+
+def bootstrap_roles(superuser: str) -> list[Role]:
+    return [
+        Role(
+            BOOTSTRAP_ROLE,
+            superuser,
+            superuser=True,
+            create_role=True,
+            create_db=True,
+            can_login=True,
+            replication=True,
+            bypass_rls=True,
+        ),
+        Role(DATABASE_OWNER_ROLE, "pg_database_owner"),
+    ]
+
+
+def all_system_tables() -> tuple[SystemTable, ...]:
+    """Every relation of pg_catalog and information_schema."""
+    from skerry_engine.catalog.system.relations import SYSTEM_TABLES
+
+    return SYSTEM_TABLES
+
+
+__all__ = ["POSTGRES", "TEMPLATE0", "TEMPLATE1", "new_catalog", "new_database"]

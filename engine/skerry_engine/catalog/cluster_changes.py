@@ -1,0 +1,141 @@
+"""DDL effects on schemas, databases, roles and comments: pure functions from a catalog to its successor.
+
+See `changes` for the rules that all such functions follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from skerry_engine import errors
+from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.objects import CLASS_DATABASE, CLASS_ROLE, Address, Role, Schema
+
+SHARED_CLASSES = frozenset((CLASS_DATABASE, CLASS_ROLE, 1213))
+
+# --- schemas --------------------------------------------------------------------------------------
+
+
+def create_schema(
+    catalog: Catalog, database_oid: int, schema: Schema, *, is_temporary: bool = False
+) -> Catalog:
+    """Put in a schema.  Raises DuplicateSchema, ReservedName (names that begin with pg_)."""
+    database = catalog.database(database_oid)
+    if not is_temporary:
+        check_schema_name(schema.name)
+    _check_schema_free(database, schema.name)
+    return catalog.with_database(database.with_schemas((schema,)))
+
+
+def rename_schema(catalog: Catalog, database_oid: int, oid: int, name: str) -> Catalog:
+    """Rename a schema.  Raises DuplicateSchema, ReservedName."""
+    database = catalog.database(database_oid)
+    _check_schema_free(database, name)
+    check_schema_name(name)
+    return catalog.with_database(database.with_schemas((replace(database.schemas[oid], name=name),)))
+
+
+def set_schema_owner(catalog: Catalog, database_oid: int, oid: int, owner_oid: int) -> Catalog:
+    database = catalog.database(database_oid)
+    return catalog.with_database(
+        database.with_schemas((replace(database.schemas[oid], owner_oid=owner_oid),))
+    )
+
+
+def check_schema_name(name: str) -> None:
+    """Raise ReservedName for names kept for the system."""
+    if name.startswith("pg_"):
+        raise errors.ReservedName(
+            f'unacceptable schema name "{name}"', detail='The prefix "pg_" is reserved for system schemas.'
+        )
+
+
+def _check_schema_free(database: Database, name: str) -> None:
+    if name in database.schema_oids:
+        raise errors.DuplicateSchema(f'schema "{name}" already exists')
+
+
+# --- databases ------------------------------------------------------------------------------------
+
+
+def create_database(catalog: Catalog, database: Database) -> Catalog:
+    """Put in a database (see `bootstrap.new_database`).  Raises DuplicateDatabase."""
+    _check_database_free(catalog, database.name)
+    return catalog.with_database(database)
+
+
+def drop_database(catalog: Catalog, oid: int) -> Catalog:
+    """Take a database out with all in it.  Raises WrongObjectType for a template.
+
+    That no session uses it is the caller's to check.
+    """
+    if catalog.database(oid).is_template:
+        raise errors.WrongObjectType("cannot drop a template database")
+    comments = {a: text for a, text in catalog.comments.items() if a != Address(CLASS_DATABASE, oid)}
+    return catalog.without_database(oid).with_comments(comments)
+
+
+def rename_database(catalog: Catalog, oid: int, name: str) -> Catalog:
+    """Rename a database.  Raises DuplicateDatabase."""
+    _check_database_free(catalog, name)
+    return catalog.with_database(replace(catalog.database(oid), name=name))
+
+
+def set_database_owner(catalog: Catalog, oid: int, owner_oid: int) -> Catalog:
+    return catalog.with_database(replace(catalog.database(oid), owner_oid=owner_oid))
+
+
+def _check_database_free(catalog: Catalog, name: str) -> None:
+    if catalog.database_named(name) is not None:
+        raise errors.DuplicateDatabase(f'database "{name}" already exists')
+
+
+# --- roles ----------------------------------------------------------------------------------------
+
+
+def create_role(catalog: Catalog, role: Role) -> Catalog:
+    """Put in a role.  Raises DuplicateObject, ReservedName (names that begin with pg_)."""
+    if role.name.startswith("pg_"):
+        raise errors.ReservedName(
+            f'role name "{role.name}" is reserved', detail='Role names starting with "pg_" are reserved.'
+        )
+    if catalog.role_named(role.name) is not None:
+        raise errors.DuplicateObject(f'role "{role.name}" already exists')
+    return catalog.with_roles({**catalog.roles, role.oid: role})
+
+
+def drop_role(catalog: Catalog, oid: int) -> Catalog:
+    """Take a role out.  Raises DependentObjectsStillExist while it owns anything."""
+    name = catalog.role_name(oid)
+    for database in catalog.databases.values():
+        owned = [s for s in database.schemas.values() if s.owner_oid == oid]
+        relations = [r for r in database.relations.values() if r.owner_oid == oid]
+        if owned or relations or database.owner_oid == oid:
+            raise errors.DependentObjectsStillExist(
+                f'role "{name}" cannot be dropped because some objects depend on it',
+                detail=f"{len(owned) + len(relations)} objects in database {database.name}",
+            )
+    return catalog.with_roles({key: role for key, role in catalog.roles.items() if key != oid})
+
+
+# --- comments -------------------------------------------------------------------------------------
+
+
+def set_comment(catalog: Catalog, database_oid: int, address: Address, text: str | None) -> Catalog:
+    """Set the comment on an object; None and the empty text remove it.  Databases' and roles' are
+    cluster-wide.
+    """
+    if address.class_oid in SHARED_CLASSES:
+        return catalog.with_comments(_with_comment(dict(catalog.comments), address, text))
+    database = catalog.database(database_oid)
+    return catalog.with_database(
+        database.with_comments(_with_comment(dict(database.comments), address, text))
+    )
+
+
+def _with_comment(comments: dict[Address, str], address: Address, text: str | None) -> dict[Address, str]:
+    if text:
+        comments[address] = text
+    else:
+        comments.pop(address, None)
+    return comments

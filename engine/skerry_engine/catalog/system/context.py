@@ -1,0 +1,126 @@
+"""What the system relations and functions may ask: the statement's catalog, and providers for what lives
+elsewhere.
+
+A session makes one of these per statement; `FunctionContext.catalog` is it, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.search_path import SearchPath
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One session, for pg_stat_activity.  Times are timestamptz microseconds or None."""
+
+    pid: int
+    database_oid: int
+    user_oid: int
+    application_name: str = ""
+    client_address: str | None = None
+    client_port: int | None = None
+    backend_start_us: int | None = None
+    transaction_start_us: int | None = None
+    query_start_us: int | None = None
+    state_change_us: int | None = None
+    wait_event_type: str | None = None
+    wait_event: str | None = None
+    state: str = "idle"
+    transaction_id: int | None = None
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LockInfo:
+    """One lock held or waited for, for pg_locks; `mode` as PostgreSQL names it ('AccessShareLock')."""
+
+    lock_type: str
+    database_oid: int | None
+    relation_oid: int | None
+    mode: str
+    granted: bool
+    pid: int
+    transaction_id: int | None = None
+    class_oid: int | None = None
+    object_id: int | None = None
+    object_sub_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInfo:
+    """One setting, for pg_settings.  Values are texts as SHOW would print them without units."""
+
+    name: str
+    setting: str
+    unit: str | None = None
+    category: str = ""
+    short_description: str = ""
+    context: str = "user"
+    type: str = "string"
+    source: str = "default"
+    minimum: str | None = None
+    maximum: str | None = None
+    enum_values: tuple[str, ...] | None = None
+    boot_value: str | None = None
+    reset_value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedStatementInfo:
+    """One of the session's prepared statements, for pg_prepared_statements."""
+
+    name: str
+    statement: str
+    prepare_time_us: int
+    parameter_types: tuple[int, ...]
+    from_sql: bool
+    generic_plans: int = 0
+    custom_plans: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CursorInfo:
+    """One of the session's cursors, for pg_cursors."""
+
+    name: str
+    statement: str
+    is_holdable: bool
+    is_binary: bool
+    is_scrollable: bool
+    creation_time_us: int
+
+
+class SystemContext(Protocol):
+    """What a statement offers to the system relations and functions."""
+
+    @property
+    def catalog(self) -> Catalog: ...
+    @property
+    def database(self) -> Database: ...
+    @property
+    def search_path(self) -> SearchPath: ...
+    @property
+    def current_user_oid(self) -> int: ...
+
+    def sessions(self) -> Sequence[SessionInfo]: ...
+    def locks(self) -> Sequence[LockInfo]: ...
+    def settings(self) -> Sequence[SettingInfo]: ...
+    def prepared_statements(self) -> Sequence[PreparedStatementInfo]: ...
+    def cursors(self) -> Sequence[CursorInfo]: ...
+
+    def row_count(self, table_oid: int) -> int:
+        """Live committed rows of a base table, -1 when unknown."""
+        ...
+
+    def relation_size_bytes(self, relation_oid: int) -> int:
+        """An estimate of the memory that a table or index takes."""
+        ...
+
+    def sequence_state(self, sequence_oid: int) -> tuple[int, bool]:
+        """A sequence's (last_value, is_called)."""
+        ...
