@@ -1,0 +1,140 @@
+"""The `skerry` command.
+
+skerry serve [DIR|:memory:] [--host H] [--port P] [--max-connections N] ...
+skerry --version
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from skerry_engine.errors import DatabaseError, NotSupportedError
+from skerry_server import logs
+from skerry_server.server import Server, ServerSettings
+from skerry_server.session_api import Engine
+
+_IN_MEMORY = ":memory:"
+_DEFAULTS = ServerSettings()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status: 0 done, 1 refused or failed, 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    if options.command is None:
+        _parser().print_help()
+        return 2
+    try:
+        return _serve(options)
+    except (DatabaseError, OSError) as error:
+        print(f"skerry: error: {_shown(error)}", file=sys.stderr)
+        return 1
+
+
+def _shown(error: Exception) -> str:
+    if not isinstance(error, DatabaseError):
+        return str(error)
+    hint = f"\nskerry: hint: {error.hint}" if error.hint else ""
+    return f"{error.message} (SQLSTATE {error.sqlstate}){hint}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="skerry", description="Skerry, a transactional database.")
+    parser.add_argument("--version", action="version", version=f"skerry {_version()}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve a database over PostgreSQL's protocol")
+    serve.add_argument(
+        "directory",
+        nargs="?",
+        default=_IN_MEMORY,
+        metavar="DIR",
+        help="data directory, or :memory: (the default, and for now the only choice)",
+    )
+    serve.add_argument("--host", default=_DEFAULTS.host, help="address to listen on (default %(default)s)")
+    serve.add_argument(
+        "--port", type=int, default=_DEFAULTS.port, help="port; 0 takes a free one (default %(default)s)"
+    )
+    serve.add_argument(
+        "--max-connections",
+        type=int,
+        default=_DEFAULTS.max_connections,
+        metavar="N",
+        help="clients at a time (default %(default)s)",
+    )
+    serve.add_argument("--log-level", choices=logs.LEVELS, default="info", help="default %(default)s")
+    serve.add_argument("--log-format", choices=logs.FORMATS, default="text", help="default %(default)s")
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("skerry")
+    except PackageNotFoundError:  # run from a source tree
+        return "unknown"
+
+
+def _serve(options: argparse.Namespace) -> int:
+    logs.configure(options.log_level, options.log_format)
+    settings = ServerSettings(host=options.host, port=options.port, max_connections=options.max_connections)
+    engine = open_engine(options.directory)
+    _run(serve(engine, settings, _announce))
+    return 0
+
+
+def open_engine(directory: str) -> Engine:
+    """Open what is to be served; raises NotSupportedError for a path."""
+    if directory != _IN_MEMORY:
+        raise NotSupportedError(
+            f'cannot serve "{directory}": a database in a directory is not durable yet',
+            hint="Serve :memory: until it is.",
+        )
+    from skerry_engine.engine import Engine as RealEngine
+
+    return RealEngine.open(_IN_MEMORY)
+
+
+def _announce(settings: ServerSettings, port: int) -> None:
+    print(f"psql -h {settings.host} -p {port} -U skerry -d postgres", flush=True)
+
+
+async def serve(
+    engine: Engine, settings: ServerSettings, announce: Callable[[ServerSettings, int], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM; a second signal ends connections without grace."""
+    loop = asyncio.get_running_loop()
+    server = Server(engine, settings, loop)
+    stop = asyncio.Event()
+    announce(settings, await server.start())
+
+    def on_signal() -> None:
+        if stop.is_set():
+            server.terminate_all()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # loops on Windows have no signal handlers
+            loop.add_signal_handler(number, on_signal)
+    await stop.wait()
+    await server.stop()
+
+
+def _run(program: Coroutine[Any, Any, None]) -> None:
+    """On uvloop, or on plain asyncio where it is missing."""
+    try:
+        import uvloop
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner, contextlib.suppress(KeyboardInterrupt):
+        runner.run(program)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

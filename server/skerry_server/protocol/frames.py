@@ -1,0 +1,145 @@
+"""The incoming byte stream, cut into messages.
+
+    typed      | kind 1 byte | length 4 bytes, counts itself | body |      everything after start-up
+    untyped                  | length 4 bytes, counts itself | body |      start-up packets
+
+Bytes arrive in any split.  What is complete is cut out of one buffer by position; a remainder is carried
+over.  A message larger than one chunk is collected in a list and joined once, so that a big message costs
+its size and not its square.  Lengths are checked before anything is collected: nobody can make the reader
+wait for, or hold, more than a message's limit.
+
+What it does not do: look into bodies, or know states.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from skerry_engine.errors import ProtocolViolation
+from skerry_server.protocol.codes import COPY_DATA, LENGTH_LIMITS, STARTUP_PACKET_BYTES
+
+NEED_DATA: Final = -1
+
+_HEADER: Final = Struct(">BI").unpack_from
+_LENGTH: Final = Struct(">I").unpack_from
+
+
+class FrameReader:
+    """Collects bytes, hands out messages.  `body` holds the body of the message that was handed out last."""
+
+    def __init__(self) -> None:
+        self.body: bytes = b""
+        self._buffer: bytes = b""
+        self._position: int = 0
+        self._chunks: list[bytes] = []
+        self._chunks_bytes: int = 0
+        self._needed_bytes: int = 0
+
+    def receive(self, data: bytes) -> None:
+        """Add what the client sent."""
+        if self._chunks_bytes:
+            self._collect(data)
+            return
+        rest = len(self._buffer) - self._position
+        if rest == 0:
+            self._buffer = data
+        elif rest + len(data) < self._needed_bytes:
+            self._chunks = [self._buffer[self._position :], data]
+            self._chunks_bytes = rest + len(data)
+            self._buffer = b""
+        else:
+            self._buffer = self._buffer[self._position :] + data
+        self._position = 0
+
+    def _collect(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self._chunks_bytes += len(data)
+        if self._chunks_bytes >= self._needed_bytes:
+            self._buffer = b"".join(self._chunks)
+            self._chunks = []
+            self._chunks_bytes = 0
+
+    def buffered_bytes(self) -> int:
+        """How much was received and not handed out yet."""
+        return len(self._buffer) - self._position + self._chunks_bytes
+
+    def next_frame(self) -> int:
+        """The kind of the next typed message, its body in `body`; NEED_DATA when it is not complete.
+
+        Raises ProtocolViolation for a kind that does not exist or a length beyond its limit.
+        """
+        if self._chunks_bytes:
+            return NEED_DATA
+        buffer = self._buffer
+        start = self._position
+        if len(buffer) - start < 5:
+            self._needed_bytes = 5
+            self._check_kind()
+            return NEED_DATA
+        kind, length = _HEADER(buffer, start)
+        limit = LENGTH_LIMITS.get(kind)
+        if limit is None:
+            raise ProtocolViolation(f"invalid frontend message type {kind}")
+        if length < 4 or length > limit:
+            raise ProtocolViolation("invalid message length")
+        end: int = start + 1 + length
+        if end > len(buffer):
+            self._needed_bytes = 1 + length
+            return NEED_DATA
+        self._position = end
+        self._needed_bytes = 0
+        self.body = buffer[start + 5 : end]
+        frame_kind: int = kind
+        return frame_kind
+
+    def _check_kind(self) -> None:
+        """A wrong first byte is refused at once, not after four more have come."""
+        if self._position < len(self._buffer) and self._buffer[self._position] not in LENGTH_LIMITS:
+            raise ProtocolViolation(f"invalid frontend message type {self._buffer[self._position]}")
+
+    def next_startup_packet(self) -> bool:
+        """Whether an untyped packet is complete; its body is then in `body`.
+
+        Raises ProtocolViolation when its length is out of bounds.
+        """
+        if self._chunks_bytes:
+            return False
+        buffer = self._buffer
+        start = self._position
+        if len(buffer) - start < 4:
+            self._needed_bytes = 4
+            return False
+        length: int = _LENGTH(buffer, start)[0]
+        if length < 8 or length > STARTUP_PACKET_BYTES:
+            raise ProtocolViolation("invalid length of startup packet")
+        end = start + length
+        if end > len(buffer):
+            self._needed_bytes = length
+            return False
+        self._position = end
+        self._needed_bytes = 0
+        self.body = buffer[start + 4 : end]
+        return True
+
+    def take_copy_data(self, at_most_bytes: int) -> bytes:
+        """The bodies of the CopyData messages that are complete now, joined; b"" when there are none.
+
+        Clients send one message per row: taking them one by one would cost a step of the statement for each.
+        """
+        buffer = self._buffer
+        position = self._position
+        size = len(buffer)
+        limit = LENGTH_LIMITS[COPY_DATA]
+        bodies: list[bytes] = []
+        taken_bytes = 0
+        while size - position >= 5 and taken_bytes < at_most_bytes:
+            kind, length = _HEADER(buffer, position)
+            end: int = position + 1 + length
+            if kind != COPY_DATA or end > size or length < 4 or length > limit:
+                break
+            bodies.append(buffer[position + 5 : end])
+            taken_bytes += length - 4
+            position = end
+        self._position = position
+        return b"".join(bodies)

@@ -1,0 +1,219 @@
+"""The server: who is connected, who may connect, and how it ends.
+
+One `Server` keeps all connections of one engine on one event loop.  It hands each connection a backend pid
+and a cancel secret, opens its session, enforces the connection limit and the rule that only this machine is
+trusted, delivers cancel requests, and shuts down gracefully:
+
+    stop listening -> idle clients get 57P01 at once -> running statements get `grace_s` -> 57P01 for the rest
+
+What it does not do: parse a byte of protocol, or decide what a session does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import itertools
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from skerry_engine.errors import (
+    AdminShutdown,
+    CannotConnectNow,
+    InvalidAuthorization,
+    TooManyConnections,
+)
+from skerry_server.housekeeping import GarbageCollection
+from skerry_server.protocol.backend import Host
+from skerry_server.protocol.startup import StartupRequest
+from skerry_server.session_api import Engine, Session
+from skerry_server.shell import Connection
+
+_logger: Final = logging.getLogger("skerry.server")
+
+_POLL_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where and how to serve.  `grace_s` is how long running statements may go on at shutdown."""
+
+    host: str = "127.0.0.1"
+    port: int = 5433
+    max_connections: int = 100
+    authentication_timeout_s: float = 60.0
+    grace_s: float = 5.0
+    backlog: int = 512
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address (or `localhost`) is this machine's own: the only one that trust is for."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback
+
+
+class Member(Host):
+    """One connection's place in the server: its keys, and the server's services to its conversation."""
+
+    def __init__(self, server: Server, connection: Connection, backend_pid: int) -> None:
+        self.connection = connection
+        self.backend_pid = backend_pid
+        self.secret = secrets.randbits(32)
+        self.is_admitted = False
+        self._server = server
+
+    def admit(self, request: StartupRequest) -> Session:
+        """Open the client's session, or raise why not."""
+        return self._server.admit(self, request)
+
+    def key(self) -> tuple[int, int]:
+        """Backend pid and cancel secret."""
+        return self.backend_pid, self.secret
+
+    def cancel(self, backend_pid: int, secret: int) -> None:
+        """Cancel another connection's statement."""
+        self._server.cancel(backend_pid, secret)
+
+    def log_fault(self, error: BaseException) -> None:
+        """Log an internal failure of this connection."""
+        _logger.error("internal error", exc_info=error, extra={"fields": {"backend_pid": self.backend_pid}})
+
+
+class Server:
+    """Serves one engine on one event loop."""
+
+    def __init__(self, engine: Engine, settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.settings = settings
+        self.authentication_timeout_s = settings.authentication_timeout_s
+        self._engine = engine
+        self._members: dict[Connection, Member] = {}
+        self._by_pid: dict[int, Member] = {}
+        self._pids = itertools.count(1)
+        self._admitted = 0
+        self._is_stopping = False
+        self._listener: asyncio.Server | None = None
+        self._garbage = GarbageCollection()
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    async def start(self) -> int:
+        """Listen; returns the port.  Raises InvalidAuthorization for an address that trust is not for."""
+        settings = self.settings
+        if not is_loopback(settings.host):
+            raise InvalidAuthorization(
+                f'refusing to listen on "{settings.host}": there is no authentication yet',
+                hint="Listen on 127.0.0.1, ::1 or localhost.",
+            )
+        self._listener = await self.loop.create_server(
+            lambda: Connection(self), settings.host, settings.port, backlog=settings.backlog
+        )
+        self._garbage.start()
+        port = int(self._listener.sockets[0].getsockname()[1])
+        _log("listening", host=settings.host, port=port)
+        return port
+
+    async def stop(self) -> None:
+        """Shut down gracefully; returns when every connection is closed."""
+        self._is_stopping = True
+        if self._listener is not None:
+            self._listener.close()
+        _log("shutting down", connections=len(self._members))
+        deadline_s = self.loop.time() + self.settings.grace_s
+        self._terminate_idle()
+        while self._members and self.loop.time() < deadline_s:
+            await asyncio.sleep(_POLL_S)
+            self._terminate_idle()
+        self.terminate_all()
+        await asyncio.sleep(0)
+        self._garbage.stop()
+        _log("stopped")
+
+    def terminate_all(self) -> None:
+        """End every connection now, whatever it does."""
+        for connection in list(self._members):
+            connection.terminate(_shutdown())
+
+    def _terminate_idle(self) -> None:
+        for connection in list(self._members):
+            if not connection.is_busy():
+                connection.terminate(_shutdown())
+
+    # --- what connections ask -----------------------------------------------------------------------------
+
+    def attach(self, connection: Connection) -> Member:
+        """A client has connected."""
+        member = Member(self, connection, next(self._pids))
+        self._members[connection] = member
+        self._by_pid[member.backend_pid] = member
+        return member
+
+    def detach(self, connection: Connection) -> None:
+        """A client is gone."""
+        member = self._members.pop(connection)
+        del self._by_pid[member.backend_pid]
+        if member.is_admitted:
+            self._admitted -= 1
+            _log("disconnected", backend_pid=member.backend_pid)
+
+    def turn_over(self) -> None:
+        """Between two turns."""
+        self._garbage.between_turns()
+
+    def log_fault(self, error: BaseException) -> None:
+        """Log a failure of the server itself."""
+        _logger.error("internal error", exc_info=error)
+
+    def admit(self, member: Member, request: StartupRequest) -> Session:
+        """Open a session for a client that has said who it is; raises DatabaseError to refuse it."""
+        peer = member.connection.peer_name()
+        if peer is not None and not is_loopback(peer[0]):
+            raise InvalidAuthorization(
+                f'no pg_hba.conf entry for host "{peer[0]}", user "{request.user}", '
+                f'database "{request.database}", no encryption'
+            )
+        if self._is_stopping:
+            raise CannotConnectNow("the database system is shutting down")
+        if self._admitted >= self.settings.max_connections:
+            raise TooManyConnections("sorry, too many clients already")
+        session = self._engine.open_session(
+            request.database, request.user, request.settings, member.backend_pid
+        )
+        member.is_admitted = True
+        self._admitted += 1
+        _log(
+            "connected",
+            backend_pid=member.backend_pid,
+            user=request.user,
+            database=request.database,
+            application_name=request.settings.get("application_name", ""),
+        )
+        return session
+
+    def cancel(self, backend_pid: int, secret: int) -> None:
+        """A CancelRequest: silently without effect unless pid and secret fit."""
+        member = self._by_pid.get(backend_pid)
+        if member is None or not hmac.compare_digest(
+            member.secret.to_bytes(4, "big"), secret.to_bytes(4, "big")
+        ):
+            _log("cancel request refused", backend_pid=backend_pid)
+            return
+        member.connection.cancel()
+
+
+def _shutdown() -> AdminShutdown:
+    return AdminShutdown("terminating connection due to administrator command")
+
+
+def _log(event: str, **fields: object) -> None:
+    _logger.info(event, extra={"fields": fields})

@@ -1,0 +1,105 @@
+"""What the server needs of the engine, as Protocols: the seam between the wire and everything below it.
+
+The server never looks behind these.  Tests put a fake here; the engine's `Engine` and `Session` are the real
+ones.
+
+A session's statements run as generators of steps (`skerry_engine.session.steps`).  Between two steps other
+sessions run.  What goes wrong is raised as `errors.DatabaseError`, after the session has put its own
+transaction in order; the server only reports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Protocol
+
+from skerry_engine.session.steps import ResultColumn, Step
+from skerry_engine.values.io import IoContext
+
+Steps = Generator[Step, object, None]
+Columns = Sequence[ResultColumn]
+
+
+class Session(Protocol):
+    """One client's session."""
+
+    @property
+    def transaction_status(self) -> str:
+        """'I' idle, 'T' in a transaction block, 'E' in a failed one."""
+        ...
+
+    @property
+    def io(self) -> IoContext:
+        """How values print now.  The same object as long as no setting that matters to it has changed."""
+        ...
+
+    def reported_settings(self) -> dict[str, str]:
+        """Settings to send as ParameterStatus at the start."""
+        ...
+
+    def simple_query(self, text: str) -> Steps:
+        """Run a batch of statements."""
+        ...
+
+    def parse(self, name: str, text: str, parameter_oids: list[int]) -> None:
+        """Prepare a statement."""
+        ...
+
+    def bind(
+        self,
+        portal: str,
+        statement: str,
+        values: list[bytes | None],
+        formats: list[int],
+        result_formats: list[int],
+    ) -> None:
+        """Make a portal; the format lists are as the client sent them (empty, one, or one each)."""
+        ...
+
+    def describe_statement(self, name: str) -> tuple[Sequence[int], Columns | None]:
+        """Parameter types and result columns (None: returns no rows)."""
+        ...
+
+    def describe_portal(self, name: str) -> tuple[Columns | None, Sequence[int]]:
+        """Result columns, the formats given to `bind`.  The same columns object while the plan is."""
+        ...
+
+    def execute(self, portal: str, max_rows: int) -> Steps:
+        """Run a portal, for at most `max_rows` rows (0: all).  Yields no Description."""
+        ...
+
+    def close_statement(self, name: str) -> None:
+        """Drop a prepared statement, if there is one."""
+        ...
+
+    def close_portal(self, name: str) -> None:
+        """Drop a portal, if there is one."""
+        ...
+
+    def sync(self) -> Steps:
+        """End the implicit transaction of an extended-protocol sequence, if there is one."""
+        ...
+
+    def fail(self) -> None:
+        """A message of the extended protocol failed: the transaction has, too."""
+        ...
+
+    def cancel(self) -> None:
+        """The user cancels: the next step raises QueryCanceled; a wait is over."""
+        ...
+
+    def idle_timeout_ms(self) -> int:
+        """How long the client may idle now (by transaction status); 0: for ever.  Asked often."""
+        ...
+
+    def close(self) -> None:
+        """End the session: locks, overlay, cursors go at once.  May come between any two steps."""
+        ...
+
+
+class Engine(Protocol):
+    """What opens sessions."""
+
+    def open_session(self, database: str, user: str, options: dict[str, str], backend_pid: int) -> Session:
+        """Open a session with start-up settings; raises DatabaseError where that is refused."""
+        ...
