@@ -34,7 +34,9 @@ class MypycBuildHook(BuildHookInterface):  # type: ignore[type-arg]
             from mypyc.build import mypycify
             from setuptools import Distribution
         except ImportError as problem:
-            self.app.display_warning(f"not compiling: {problem.name} is missing here; this wheel is pure Python")
+            self.app.display_warning(
+                f"not compiling: {problem.name} is missing here; this wheel is pure Python"
+            )
             return
         root = Path(self.root)
         modules = self._modules(root)
@@ -59,7 +61,9 @@ class MypycBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         finally:
             os.chdir(previous)
         self._register(self._scratch / "lib", build_data)
-        self.app.display_info(f"compiled {len(modules)} modules with mypyc on Python {sys.version.split()[0]}")
+        self.app.display_info(
+            f"compiled {len(modules)} modules with mypyc on Python {sys.version.split()[0]}"
+        )
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove the scratch directory once the wheel is written."""

@@ -1,0 +1,56 @@
+"""A real `skerry serve` in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.postgres_server import Address, free_port
+
+START_TIMEOUT_S = 30.0
+COMMAND = "import sys; from skerry_server.cli import main; sys.exit(main())"
+
+
+@contextmanager
+def skerry_process(arguments: Sequence[str] = ()) -> Iterator[Address]:
+    """Serve `:memory:` on a free port of the loopback interface until the block ends."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="skerry-serve-") as directory:
+        log = Path(directory) / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-c", COMMAND, "serve", ":memory:", "--port", str(port), *arguments],
+                stdout=output,
+                stderr=output,
+                env=os.environ,
+            )
+        try:
+            _wait_until_ready(process, port, log)
+            yield Address("127.0.0.1", port, "skerry")
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        if process.poll() is not None:
+            raise RuntimeError(f"skerry serve ended at once:\n{log.read_text(errors='replace')[-4000:]}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"skerry serve did not listen in time:\n{log.read_text(errors='replace')[-4000:]}")

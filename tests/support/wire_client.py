@@ -1,0 +1,142 @@
+"""A bare client of the PostgreSQL protocol that hides nothing: rows stay text, errors keep every field.
+
+It speaks the simple query protocol only, one statement at a time, over a blocking socket.  Tests compare two servers
+with it, so it converts no value and knows no type.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass, field
+
+from support.postgres_server import Address
+
+TIMEOUT_S = 30.0
+
+
+@dataclass
+class Outcome:
+    """What one simple query brought: at most one result here, as tests send one statement at a time."""
+
+    columns: list[tuple[str, int, int]] | None = None
+    """Name, type OID and type modifier of each column; None where no rows were announced."""
+    rows: list[tuple[str | None, ...]] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    error: dict[str, str] | None = None
+    """Fields of the ErrorResponse by their one-letter codes (C SQLSTATE, M message, D, H, P ...)."""
+    notices: list[dict[str, str]] = field(default_factory=list)
+    copied: bytes = b""
+    status: str = "I"
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    return {part[:1].decode(): part[1:].decode() for part in body.split(b"\x00") if part}
+
+
+class WireClient:
+    """One connection."""
+
+    def __init__(self, address: Address, database: str | None = None, **options: str) -> None:
+        self._socket = socket.create_connection((address.host, address.port), timeout=TIMEOUT_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._input = self._socket.makefile("rb")
+        self.parameters: dict[str, str] = {}
+        self.backend_key: tuple[int, int] = (0, 0)
+        settings = {"user": address.user, "database": database or address.database, **options}
+        body = struct.pack("!i", 196608)
+        body += b"".join(f"{name}\0{value}\0".encode() for name, value in settings.items()) + b"\0"
+        self._socket.sendall(struct.pack("!i", len(body) + 4) + body)
+        started = self._until_ready()
+        if started.error is not None:
+            raise ConnectionError(f"{started.error['C']}: {started.error['M']}")
+
+    def query(self, text: str) -> Outcome:
+        """Send one simple query and wait for all it brings."""
+        self._send(b"Q", text.encode() + b"\0")
+        return self._until_ready()
+
+    def close(self) -> None:
+        """Terminate politely."""
+        try:
+            self._send(b"X", b"")
+        except OSError:
+            pass
+        self._input.close()
+        self._socket.close()
+
+    def _send(self, kind: bytes, body: bytes) -> None:
+        self._socket.sendall(kind + struct.pack("!i", len(body) + 4) + body)
+
+    def _read(self) -> tuple[bytes, bytes]:
+        head = self._input.read(5)
+        if len(head) < 5:
+            raise ConnectionError("the server closed the connection")
+        (length,) = struct.unpack("!i", head[1:])
+        return head[:1], self._input.read(length - 4)
+
+    def _until_ready(self) -> Outcome:
+        outcome = Outcome()
+        while True:
+            try:
+                kind, body = self._read()
+            except ConnectionError:
+                if outcome.error is not None:
+                    return outcome
+                raise
+            if kind == b"Z":
+                outcome.status = body.decode()
+                return outcome
+            self._take(kind, body, outcome)
+
+    def _take(self, kind: bytes, body: bytes, outcome: Outcome) -> None:
+        if kind == b"T":
+            outcome.columns = self._columns(body)
+        elif kind == b"D":
+            outcome.rows.append(self._row(body))
+        elif kind == b"C":
+            outcome.tags.append(body.rstrip(b"\0").decode())
+        elif kind == b"E":
+            outcome.error = _fields(body)
+        elif kind == b"N":
+            outcome.notices.append(_fields(body))
+        elif kind == b"d":
+            outcome.copied += body
+        elif kind == b"S":
+            name, value, _ = body.split(b"\0")
+            self.parameters[name.decode()] = value.decode()
+        elif kind == b"K":
+            self.backend_key = struct.unpack("!ii", body)
+        elif kind == b"G":
+            self._send(b"f", b"no data here\0")
+        elif kind == b"R":
+            if struct.unpack("!i", body[:4]) != (0,):
+                raise ConnectionError("only trust authentication is known to this client")
+        elif kind not in (b"I", b"A", b"H", b"c"):
+            raise ConnectionError(f"unexpected message {kind!r}")
+
+    @staticmethod
+    def _columns(body: bytes) -> list[tuple[str, int, int]]:
+        (count,) = struct.unpack_from("!h", body)
+        position, columns = 2, []
+        for _ in range(count):
+            end = body.index(b"\0", position)
+            name = body[position:end].decode()
+            _table, _number, oid, _size, typmod, _format = struct.unpack_from("!ihihih", body, end + 1)
+            columns.append((name, oid, typmod))
+            position = end + 19
+        return columns
+
+    @staticmethod
+    def _row(body: bytes) -> tuple[str | None, ...]:
+        (count,) = struct.unpack_from("!h", body)
+        position, values = 2, []
+        for _ in range(count):
+            (length,) = struct.unpack_from("!i", body, position)
+            position += 4
+            if length < 0:
+                values.append(None)
+                continue
+            values.append(body[position : position + length].decode())
+            position += length
+        return tuple(values)
