@@ -1,8 +1,8 @@
 """The same statements to Skerry and to PostgreSQL: what comes back must be equal, down to the text of each value.
 
 Each file of `corpus/` runs from its first statement to its last, on one connection to each server, in a database of
-its own (files whose first line is `-- @chinook` share one with the Chinook data, and only read).  Every statement is
-then a test of its own: column names, types, rows, command tags, notices, and every field of an error that a client sees.
+its own (files whose first line is `-- @chinook` share one with the Chinook data, and only read).  Every statement
+is then a test of its own: column names, types, rows, command tags, notices, and each field of an error.
 
 Rows are compared in order when the statement says ORDER BY, else as a multiset.  Directives in comments:
 `-- @sqlstate` compares an error by SQLSTATE only, `-- @unordered` forces the multiset.

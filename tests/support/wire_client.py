@@ -6,6 +6,7 @@ with it, so it converts no value and knows no type.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -58,10 +59,8 @@ class WireClient:
 
     def close(self) -> None:
         """Terminate politely."""
-        try:
+        with contextlib.suppress(OSError):
             self._send(b"X", b"")
-        except OSError:
-            pass
         self._input.close()
         self._socket.close()
 
