@@ -1,0 +1,99 @@
+"""The Protocols that the engine's layers meet at, so that a lower layer needs no import of a higher one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from skerry_engine.values.io import IoContext
+
+
+class FunctionContext(Protocol):
+    """What a function may know of the session and the statement that call it.
+
+    Timestamps are microseconds since 2000-01-01 UTC, as timestamptz values are.
+    """
+
+    @property
+    def transaction_timestamp(self) -> int:
+        """When the transaction began: now()."""
+        ...
+
+    @property
+    def statement_timestamp(self) -> int:
+        """When the client's message arrived."""
+        ...
+
+    def clock_timestamp(self) -> int:
+        """Now, at each call."""
+        ...
+
+    @property
+    def time_zone(self) -> tzinfo:
+        """The session's TimeZone."""
+        ...
+
+    @property
+    def io(self) -> IoContext:
+        """How values read and print in this session."""
+        ...
+
+    @property
+    def session_user(self) -> str: ...
+
+    @property
+    def current_user(self) -> str: ...
+
+    @property
+    def current_database(self) -> str: ...
+
+    def current_schemas(self, include_implicit: bool) -> Sequence[str]:
+        """The existing schemas of search_path, in order; `include_implicit` adds pg_catalog and the like."""
+        ...
+
+    def get_setting(self, name: str, missing_ok: bool) -> str | None:
+        """A setting as SHOW prints it.  Raises UndefinedObject unless `missing_ok`, then None."""
+        ...
+
+    def set_setting(self, name: str, value: str | None, is_local: bool) -> str:
+        """Set a setting (None: its default); gives the new value as SHOW prints it."""
+        ...
+
+    def nextval(self, sequence_oid: int) -> int: ...
+
+    def currval(self, sequence_oid: int) -> int: ...
+
+    def lastval(self) -> int: ...
+
+    def setval(self, sequence_oid: int, value: int, is_called: bool) -> int: ...
+
+    @property
+    def backend_pid(self) -> int: ...
+
+    @property
+    def random(self) -> Random:
+        """The session's generator, which setseed() seeds."""
+        ...
+
+    @property
+    def transaction_id(self) -> int:
+        """The transaction's number, for txid_current()."""
+        ...
+
+    def advisory_lock(self, key: tuple[int, ...], *, shared: bool, session: bool, wait: bool) -> bool:
+        """Take an advisory lock; False when `wait` is False and others hold it.  May raise LockWait."""
+        ...
+
+    def advisory_unlock(self, key: tuple[int, ...] | None, *, shared: bool) -> bool:
+        """Give up a session's advisory lock (None: all); False when it was not held."""
+        ...
+
+    def notify(self, channel: str, payload: str) -> None: ...
+
+    @property
+    def catalog(self) -> object:
+        """The statement's catalog, for functions that the catalog layer adds."""
+        ...

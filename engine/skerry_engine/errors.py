@@ -1,0 +1,723 @@
+"""Every failure Skerry can report, in one place.
+
+A failure is a class.  The class fixes what never varies: the SQLSTATE that PostgreSQL clients switch on, the Skerry
+code (T001 ... T006) where the failure is about transactions, and whether a fresh run of the whole transaction may
+succeed (`is_retryable`).  The instance carries what varies: message, detail, hint, position and the names of the
+objects involved.  The docstring of each class says when it happens and what to do.
+
+The DB-API 2.0 hierarchy (PEP 249) is the upper part of the tree, so `except skerry.IntegrityError` works embedded and
+over the network alike.  This module imports nothing of Skerry: driver, server and engine all lean on it.
+"""
+
+from __future__ import annotations
+
+
+class Warning(Exception):  # noqa: A001 - the name PEP 249 prescribes
+    """A notice of importance, such as truncation while inserting (PEP 249)."""
+
+
+class Error(Exception):
+    """Base of all errors (PEP 249)."""
+
+
+class InterfaceError(Error):
+    """The driver was misused: a closed cursor, a wrong number of parameters.  Mend the calling code."""
+
+
+class DatabaseError(Error):
+    """Base of all errors that the database reports.
+
+    `position` is the 1-based character offset in the statement text, as in PostgreSQL's ErrorResponse field P.
+    """
+
+    sqlstate: str = "XX000"
+    code: str | None = None
+    is_retryable: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detail: str | None = None,
+        hint: str | None = None,
+        position: int | None = None,
+        context: str | None = None,
+        schema: str | None = None,
+        table: str | None = None,
+        column: str | None = None,
+        datatype: str | None = None,
+        constraint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.position = position
+        self.context = context
+        self.schema = schema
+        self.table = table
+        self.column = column
+        self.datatype = datatype
+        self.constraint = constraint
+
+
+class DataError(DatabaseError):
+    """Class 22: a value is out of range, malformed or of the wrong size.  Mend the value."""
+
+    sqlstate = "22000"
+
+
+class OperationalError(DatabaseError):
+    """The database's state or operation, not the statement, is the cause: conflicts, limits, shutdown."""
+
+    sqlstate = "58000"
+
+
+class IntegrityError(DatabaseError):
+    """Class 23: a constraint would be violated.  Mend the data."""
+
+    sqlstate = "23000"
+
+
+class InternalError(DatabaseError):
+    """Class 25 (the transaction's state forbids the statement) and XX (a fault of Skerry's own)."""
+
+    sqlstate = "XX000"
+
+
+class ProgrammingError(DatabaseError):
+    """Class 42: the statement is wrong: syntax, names, types, privileges.  Mend the statement."""
+
+    sqlstate = "42000"
+
+
+class NotSupportedError(DatabaseError):
+    """Class 0A: Skerry refuses this by name.  The message says what; nothing was done."""
+
+    sqlstate = "0A000"
+
+
+# --- transactions: T001 to T006 -----------------------------------------------------------------------------------
+
+
+class WriteConflict(OperationalError):
+    """T001: another transaction changed what this one writes, after its snapshot.  Run the transaction again."""
+
+    sqlstate = "40001"
+    code = "T001"
+    is_retryable = True
+
+
+class TransactionTimeout(OperationalError):
+    """T002: a statement, lock, idle or transaction timeout ran out.  Run again, or raise the timeout."""
+
+    sqlstate = "57014"
+    code = "T002"
+    is_retryable = True
+
+
+class LockTimeout(TransactionTimeout):
+    """T002: `lock_timeout` ran out while waiting, or NOWAIT met a held lock."""
+
+    sqlstate = "55P03"
+
+
+class LockNotAvailable(OperationalError):
+    """NOWAIT met a lock that another transaction holds.  Run again later."""
+
+    sqlstate = "55P03"
+    is_retryable = True
+
+
+class IdleInTransactionTimeout(TransactionTimeout):
+    """T002: the session idled in a transaction longer than `idle_in_transaction_session_timeout`."""
+
+    sqlstate = "25P03"
+
+
+class IdleSessionTimeout(OperationalError):
+    """The session idled outside a transaction longer than `idle_session_timeout`.  Connect again."""
+
+    sqlstate = "57P05"
+
+
+class TotalTransactionTimeout(TransactionTimeout):
+    """T002: the transaction lasted longer than `transaction_timeout`."""
+
+    sqlstate = "25P04"
+
+
+class ReadOnlyViolation(InternalError):
+    """T003: a mutation or DDL in a read-only transaction.  Begin one that may write."""
+
+    sqlstate = "25006"
+    code = "T003"
+
+
+class InvalidTransactionState(InternalError):
+    """T004: the transaction is finished, or not in the state that the call needs."""
+
+    sqlstate = "25000"
+    code = "T004"
+
+
+class ActiveTransaction(InvalidTransactionState):
+    """T004: the statement can't run inside a transaction block (or needs to be its first)."""
+
+    sqlstate = "25001"
+
+
+class NoActiveTransaction(InvalidTransactionState):
+    """T004: the statement needs a transaction block."""
+
+    sqlstate = "25P01"
+
+
+class InFailedTransaction(InvalidTransactionState):
+    """T004: an earlier statement failed; roll back (to a savepoint) first."""
+
+    sqlstate = "25P02"
+
+
+class UndefinedSavepoint(InvalidTransactionState):
+    """T004: no savepoint of that name in this transaction."""
+
+    sqlstate = "3B001"
+
+
+class SerializationFailure(OperationalError):
+    """T005: this transaction and concurrent ones have no serial order.  Run the whole transaction again."""
+
+    sqlstate = "40001"
+    code = "T005"
+    is_retryable = True
+
+
+class DeadlockDetected(OperationalError):
+    """T006: waiting would close a cycle of transactions that wait for each other.  Run the transaction again."""
+
+    sqlstate = "40P01"
+    code = "T006"
+    is_retryable = True
+
+
+# --- class 08, 53, 55, 57: connections, resources, operation ----------------------------------------------------------
+
+
+class ProtocolViolation(OperationalError):
+    """The client sent what the protocol does not allow at this point."""
+
+    sqlstate = "08P01"
+
+
+class ConnectionFailure(OperationalError):
+    """The connection broke or was refused."""
+
+    sqlstate = "08006"
+
+
+class InvalidAuthorization(OperationalError):
+    """The role does not exist or may not connect."""
+
+    sqlstate = "28000"
+
+
+class OutOfMemory(OperationalError):
+    """A statement or transaction went beyond its memory limit (work_mem, overlay limit).  Split the work."""
+
+    sqlstate = "53200"
+
+
+class TooManyConnections(OperationalError):
+    """The server's connection limit is reached."""
+
+    sqlstate = "53300"
+
+
+class ConfigurationLimitExceeded(OperationalError):
+    """A configured limit is exceeded."""
+
+    sqlstate = "53400"
+
+
+class ProgramLimitExceeded(OperationalError):
+    """A fixed limit of the engine is exceeded (digits, columns, nesting)."""
+
+    sqlstate = "54000"
+
+
+class StatementTooComplex(ProgramLimitExceeded):
+    """The statement nests too deeply."""
+
+    sqlstate = "54001"
+
+
+class TooManyColumns(ProgramLimitExceeded):
+    """More columns than a table or a result can have."""
+
+    sqlstate = "54011"
+
+
+class ObjectNotInPrerequisiteState(OperationalError):
+    """The object is not in the state that the operation needs (a sequence not yet used in this session)."""
+
+    sqlstate = "55000"
+
+
+class ObjectInUse(OperationalError):
+    """The object is used by others now (a database with sessions)."""
+
+    sqlstate = "55006"
+
+
+class QueryCanceled(OperationalError):
+    """The user cancelled the statement."""
+
+    sqlstate = "57014"
+
+
+class AdminShutdown(OperationalError):
+    """The server shuts down or the session was terminated."""
+
+    sqlstate = "57P01"
+
+
+class CannotConnectNow(OperationalError):
+    """The server is starting or stopping."""
+
+    sqlstate = "57P03"
+
+
+class InvalidCatalogName(ProgrammingError):
+    """No database of that name."""
+
+    sqlstate = "3D000"
+
+
+class InvalidSchemaName(ProgrammingError):
+    """No schema of that name."""
+
+    sqlstate = "3F000"
+
+
+class InvalidCursorName(ProgrammingError):
+    """No cursor or portal of that name."""
+
+    sqlstate = "34000"
+
+
+class InvalidStatementName(ProgrammingError):
+    """No prepared statement of that name."""
+
+    sqlstate = "26000"
+
+
+class InvalidCursorState(ProgrammingError):
+    """The cursor can't do that in its state."""
+
+    sqlstate = "24000"
+
+
+class InternalFault(InternalError):
+    """A fault of Skerry's own.  The log has the traceback; please report it."""
+
+    sqlstate = "XX000"
+
+
+# --- class 21, 22: data ---------------------------------------------------------------------------------------------
+
+
+class CardinalityViolation(ProgrammingError):
+    """A subquery used as a value gave more than one row, or ON CONFLICT would touch a row twice."""
+
+    sqlstate = "21000"
+
+
+class StringDataRightTruncation(DataError):
+    """The text is longer than the column allows."""
+
+    sqlstate = "22001"
+
+
+class NumericValueOutOfRange(DataError):
+    """The number does not fit its type."""
+
+    sqlstate = "22003"
+
+
+class NullValueNotAllowed(DataError):
+    """NULL where the function needs a value."""
+
+    sqlstate = "22004"
+
+
+class InvalidDatetimeFormat(DataError):
+    """The text is no date, time or interval."""
+
+    sqlstate = "22007"
+
+
+class DatetimeFieldOverflow(DataError):
+    """A date or time field is out of range."""
+
+    sqlstate = "22008"
+
+
+class InvalidTimeZone(DataError):
+    """No time zone of that name."""
+
+    sqlstate = "22009"
+
+
+class DivisionByZero(DataError):
+    """Division by zero."""
+
+    sqlstate = "22012"
+
+
+class SubstringError(DataError):
+    """A negative substring length."""
+
+    sqlstate = "22011"
+
+
+class IntervalFieldOverflow(DataError):
+    """The interval is out of range."""
+
+    sqlstate = "22015"
+
+
+class InvalidEscapeSequence(DataError):
+    """A wrong escape in a pattern or string."""
+
+    sqlstate = "22025"
+
+
+class InvalidRegularExpression(DataError):
+    """The regular expression is malformed."""
+
+    sqlstate = "2201B"
+
+
+class InvalidArgumentForLogarithm(DataError):
+    """Logarithm of zero or a negative number."""
+
+    sqlstate = "2201E"
+
+
+class InvalidArgumentForPower(DataError):
+    """A power that has no real value."""
+
+    sqlstate = "2201F"
+
+
+class InvalidArgumentForWidthBucket(DataError):
+    """A bucket count or bound that makes no sense."""
+
+    sqlstate = "2201G"
+
+
+class InvalidRowCountInLimit(DataError):
+    """A negative LIMIT."""
+
+    sqlstate = "2201W"
+
+
+class InvalidRowCountInOffset(DataError):
+    """A negative OFFSET."""
+
+    sqlstate = "2201X"
+
+
+class CharacterNotInRepertoire(DataError):
+    """The bytes are not valid in the encoding, or contain a zero byte."""
+
+    sqlstate = "22021"
+
+
+class UntranslatableCharacter(DataError):
+    """The character does not exist in the target encoding."""
+
+    sqlstate = "22P05"
+
+
+class InvalidParameterValue(DataError):
+    """A parameter's value is not allowed."""
+
+    sqlstate = "22023"
+
+
+class ArraySubscriptError(DataError):
+    """A wrong number or range of array subscripts."""
+
+    sqlstate = "2202E"
+
+
+class InvalidTextRepresentation(DataError):
+    """The text does not read as a value of the type."""
+
+    sqlstate = "22P02"
+
+
+class InvalidBinaryRepresentation(DataError):
+    """The bytes do not read as a value of the type."""
+
+    sqlstate = "22P03"
+
+
+class BadCopyFileFormat(DataError):
+    """COPY's data is malformed: the context names the line."""
+
+    sqlstate = "22P04"
+
+
+class InvalidJsonText(DataError):
+    """The text is not JSON (reported as invalid input syntax for type json)."""
+
+    sqlstate = "22P02"
+
+
+# --- class 23: constraints --------------------------------------------------------------------------------------------
+
+
+class RestrictViolation(IntegrityError):
+    """ON DELETE/UPDATE RESTRICT forbids the change."""
+
+    sqlstate = "23001"
+
+
+class NotNullViolation(IntegrityError):
+    """NULL in a NOT NULL column."""
+
+    sqlstate = "23502"
+
+
+class ForeignKeyViolation(IntegrityError):
+    """A child without its parent, or a parent that children still reference."""
+
+    sqlstate = "23503"
+
+
+class UniqueViolation(IntegrityError):
+    """The key exists already."""
+
+    sqlstate = "23505"
+
+
+class CheckViolation(IntegrityError):
+    """A CHECK constraint is false for the row."""
+
+    sqlstate = "23514"
+
+
+# --- class 42, 2B: statements -----------------------------------------------------------------------------------------
+
+
+class SyntaxError(ProgrammingError):  # noqa: A001 - PostgreSQL's name for 42601
+    """The statement does not parse."""
+
+    sqlstate = "42601"
+
+
+class InsufficientPrivilege(ProgrammingError):
+    """The role may not do that."""
+
+    sqlstate = "42501"
+
+
+class CannotCoerce(ProgrammingError):
+    """No cast between the types."""
+
+    sqlstate = "42846"
+
+
+class GroupingError(ProgrammingError):
+    """A column is neither grouped nor aggregated, or an aggregate stands where none may."""
+
+    sqlstate = "42803"
+
+
+class WindowingError(ProgrammingError):
+    """A window function stands where none may, or its frame is wrong."""
+
+    sqlstate = "42P20"
+
+
+class InvalidRecursion(ProgrammingError):
+    """A recursive query refers to itself where it may not."""
+
+    sqlstate = "42P19"
+
+
+class InvalidForeignKey(ProgrammingError):
+    """The referenced columns are not a key."""
+
+    sqlstate = "42830"
+
+
+class InvalidName(ProgrammingError):
+    """The name is not allowed."""
+
+    sqlstate = "42602"
+
+
+class ReservedName(ProgrammingError):
+    """The name is reserved for the system."""
+
+    sqlstate = "42939"
+
+
+class DatatypeMismatch(ProgrammingError):
+    """The expression has another type than its place needs."""
+
+    sqlstate = "42804"
+
+
+class IndeterminateDatatype(ProgrammingError):
+    """The type of a parameter can't be told."""
+
+    sqlstate = "42P18"
+
+
+class WrongObjectType(ProgrammingError):
+    """The object exists but is of another kind."""
+
+    sqlstate = "42809"
+
+
+class UndefinedColumn(ProgrammingError):
+    """No column of that name."""
+
+    sqlstate = "42703"
+
+
+class UndefinedFunction(ProgrammingError):
+    """No function or operator for these argument types."""
+
+    sqlstate = "42883"
+
+
+class UndefinedTable(ProgrammingError):
+    """No relation of that name."""
+
+    sqlstate = "42P01"
+
+
+class UndefinedParameter(ProgrammingError):
+    """No parameter of that number."""
+
+    sqlstate = "42P02"
+
+
+class UndefinedObject(ProgrammingError):
+    """No object (type, setting, constraint, index) of that name."""
+
+    sqlstate = "42704"
+
+
+class DuplicateColumn(ProgrammingError):
+    """A column name is given twice."""
+
+    sqlstate = "42701"
+
+
+class DuplicateCursor(ProgrammingError):
+    """A cursor of that name is open."""
+
+    sqlstate = "42P03"
+
+
+class DuplicateDatabase(ProgrammingError):
+    """A database of that name exists."""
+
+    sqlstate = "42P04"
+
+
+class DuplicatePreparedStatement(ProgrammingError):
+    """A prepared statement of that name exists."""
+
+    sqlstate = "42P05"
+
+
+class DuplicateSchema(ProgrammingError):
+    """A schema of that name exists."""
+
+    sqlstate = "42P06"
+
+
+class DuplicateTable(ProgrammingError):
+    """A relation of that name exists."""
+
+    sqlstate = "42P07"
+
+
+class DuplicateAlias(ProgrammingError):
+    """A table name is used twice in one FROM."""
+
+    sqlstate = "42712"
+
+
+class DuplicateObject(ProgrammingError):
+    """An object (constraint, type) of that name exists."""
+
+    sqlstate = "42710"
+
+
+class AmbiguousColumn(ProgrammingError):
+    """More than one table in scope has a column of that name."""
+
+    sqlstate = "42702"
+
+
+class AmbiguousFunction(ProgrammingError):
+    """More than one function or operator fits equally well."""
+
+    sqlstate = "42725"
+
+
+class InvalidColumnReference(ProgrammingError):
+    """A column can't be referred to from here (DISTINCT ON, ORDER BY, ON CONFLICT without a key)."""
+
+    sqlstate = "42P10"
+
+
+class InvalidColumnDefinition(ProgrammingError):
+    """The column's definition contradicts itself."""
+
+    sqlstate = "42611"
+
+
+class InvalidCursorDefinition(ProgrammingError):
+    """The cursor's definition is wrong."""
+
+    sqlstate = "42P11"
+
+
+class InvalidTableDefinition(ProgrammingError):
+    """The table's definition is wrong (two primary keys)."""
+
+    sqlstate = "42P16"
+
+
+class InvalidObjectDefinition(ProgrammingError):
+    """The object's definition is wrong."""
+
+    sqlstate = "42P17"
+
+
+class CollationMismatch(ProgrammingError):
+    """Two collations meet."""
+
+    sqlstate = "42P21"
+
+
+class DependentObjectsStillExist(InternalError):
+    """Other objects depend on it: use CASCADE."""
+
+    sqlstate = "2BP01"
+
+
+class GeneratedAlways(ProgrammingError):
+    """A value for a GENERATED ALWAYS column."""
+
+    sqlstate = "428C9"

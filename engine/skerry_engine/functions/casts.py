@@ -1,0 +1,245 @@
+"""Casts: from which type to which, by what function, and how readily.
+
+    context   who may use it                       example
+    'i'       anyone, implicitly                   int4 -> int8
+    'a'       assignment to a column, and 'e'      int8 -> int4
+    'e'       CAST or :: only                      text -> int4 (by text I/O)
+
+Facts are pg_cast's (`data/casts.tsv`).  Beyond them, as in PostgreSQL, arrays cast element by element, and any type casts
+to and from the string types through its text form (`io_cast`): to a string type on assignment, from one explicitly.
+`find_coercion` puts it all together; it is what binders call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from skerry_engine.abc import FunctionContext
+from skerry_engine.functions.registry import Function, read_facts, scalar_function
+from skerry_engine.values import oids
+from skerry_engine.values.types import SqlType, find_type
+
+if TYPE_CHECKING:
+    from skerry_engine.values.io import IoContext
+
+CONTEXT_RANK = {"i": 0, "a": 1, "e": 2}
+"""How much a context permits: an explicit cast may use what assignment may, and that what an implicit one may."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cast:
+    """A row of pg_cast.  `method`: 'f' function, 'b' binary-coercible (only the label changes), 'i' by text I/O."""
+
+    oid: int
+    source: int
+    target: int
+    context: str
+    method: str
+    function: Function | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coercion:
+    """How to get from one type to another.  `kind`: 'relabel' (function None), 'function', 'io' or 'array'.
+
+    The function takes the value, and where it declares more arguments also the target's typmod and whether the
+    cast is explicit.
+    """
+
+    kind: str
+    function: Function | None
+
+
+RELABEL = Coercion("relabel", None)
+
+_casts: dict[tuple[int, int], Cast] = {}
+
+
+def find_cast(source: int, target: int) -> Cast | None:
+    """The pg_cast row for the two types, or None."""
+    _load()
+    return _casts.get((source, target))
+
+
+def all_casts() -> Iterable[Cast]:
+    """Every row of pg_cast, by source and target."""
+    _load()
+    return _casts.values()
+
+
+def length_coercion(type_oid: int) -> Function | None:
+    """The function that applies a type modifier: (value, typmod) or (value, typmod, explicit); None if there is none.
+
+    For an array type it works on the elements.
+    """
+    info = find_type(type_oid)
+    if info is not None and info.is_array:
+        return _array_length_coercion(info.element_oid, type_oid)
+    cast = find_cast(type_oid, type_oid)
+    return cast.function if cast is not None else None
+
+
+@lru_cache(maxsize=4096)
+def find_coercion(source: int, target: int, context: str) -> Coercion | None:
+    """The way from one type to another in a context ('i', 'a', 'e'); None if there is none.
+
+    Polymorphic pseudo-types and unknown literals are the resolver's and the binder's business, not this function's.
+    """
+    if source == target:
+        return RELABEL
+    cast = find_cast(source, target)
+    if cast is not None:
+        if CONTEXT_RANK[context] < CONTEXT_RANK[cast.context]:
+            return None
+        return _cast_coercion(cast)
+    array = _array_coercion(source, target, context)
+    if array is not None:
+        return array
+    return _text_coercion(source, target, context)
+
+
+def is_binary_coercible(source: int, target: int) -> bool:
+    """Whether a value of `source` is one of `target` as it stands."""
+    if source == target:
+        return True
+    cast = find_cast(source, target)
+    return cast is not None and cast.method == "b" and cast.context == "i"
+
+
+def is_string_type(type_oid: int) -> bool:
+    """Whether the type is of the string category."""
+    info = find_type(type_oid)
+    return info is not None and info.category == "S"
+
+
+# --- text I/O ---------------------------------------------------------------------------------------------------------
+
+_SETTINGS_FREE = frozenset(
+    (
+        *(oids.BOOL, oids.INT2, oids.INT4, oids.INT8, oids.OID, oids.NUMERIC, oids.TEXT, oids.VARCHAR, oids.NAME),
+        *(oids.CHAR, oids.UUID, oids.JSON, oids.JSONB),
+    )
+)
+"""Types whose text form depends on no setting."""
+
+
+@lru_cache(maxsize=1024)
+def io_cast(source: int, target: int) -> Function:
+    """The cast through the text form: the source's output function, then the target's input function."""
+    from skerry_engine.values.io import text_decoder, text_encoder
+
+    target_is_string = is_string_type(target) and target != oids.CHAR and target != oids.NAME
+
+    @lru_cache(maxsize=64)
+    def encoder(io: IoContext) -> Callable[[object], str]:
+        return text_encoder(SqlType(source), io)
+
+    @lru_cache(maxsize=64)
+    def decoder(io: IoContext) -> Callable[[str], object]:
+        return text_decoder(SqlType(target), io)
+
+    def to_text(context: FunctionContext, value: object) -> object:
+        return encoder(context.io)(value)
+
+    def from_text(context: FunctionContext, value: str) -> object:
+        return decoder(context.io)(value)
+
+    def through_text(context: FunctionContext, value: object) -> object:
+        return decoder(context.io)(encoder(context.io)(value))
+
+    if target_is_string:
+        implementation: Callable[..., object] = to_text
+    elif is_string_type(source):
+        implementation = from_text
+    else:
+        implementation = through_text
+    settings_free = source in _SETTINGS_FREE and target in _SETTINGS_FREE
+    return Function(
+        oid=0,
+        name="text_io",
+        arg_types=(source,),
+        return_type=target,
+        implementation=implementation,
+        needs_context=True,
+        volatility="i" if settings_free else "s",
+    )
+
+
+# --- helpers ----------------------------------------------------------------------------------------------------------
+
+
+def _load() -> None:
+    if _casts:
+        return
+    for row in read_facts("casts.tsv"):
+        oid, source, target, context, method, function = row
+        implementation = scalar_function(int(function)) if method == "f" else None
+        cast = Cast(int(oid), int(source), int(target), context, method, implementation)
+        _casts[(cast.source, cast.target)] = cast
+
+
+def _cast_coercion(cast: Cast) -> Coercion:
+    if cast.method == "b":
+        return RELABEL
+    if cast.method == "i" or cast.function is None:
+        return Coercion("io", io_cast(cast.source, cast.target))
+    return Coercion("function", cast.function)
+
+
+def _text_coercion(source: int, target: int, context: str) -> Coercion | None:
+    rank = CONTEXT_RANK[context]
+    if rank >= CONTEXT_RANK["a"] and is_string_type(target):
+        return Coercion("io", io_cast(source, target))
+    if rank >= CONTEXT_RANK["e"] and is_string_type(source):
+        return Coercion("io", io_cast(source, target))
+    return None
+
+
+def _array_coercion(source: int, target: int, context: str) -> Coercion | None:
+    source_info, target_info = find_type(source), find_type(target)
+    if source_info is None or target_info is None or not target_info.is_array or not source_info.is_array:
+        return None
+    element = find_coercion(source_info.element_oid, target_info.element_oid, context)
+    if element is None:
+        return None
+    if element.function is None:
+        return RELABEL
+    return Coercion("array", _element_wise(element.function, source, target))
+
+
+def _array_length_coercion(element: int, array: int) -> Function | None:
+    coercion = length_coercion(element)
+    return None if coercion is None else _element_wise(coercion, array, array)
+
+
+def _element_wise(function: Function, source: int, target: int) -> Function:
+    """The function for arrays that applies `function` to each element, NULLs staying NULL."""
+    inner = function.implementation
+    assert inner is not None, function.name
+    declared = len(function.arg_types)
+
+    def each(value: object, call: Callable[[object], object]) -> object:
+        if value is None:
+            return None
+        if isinstance(value, tuple):
+            return tuple([each(item, call) for item in value])
+        return call(value)
+
+    def plain(value: object, *rest: object) -> object:
+        return each(value, lambda item: inner(item, *rest))
+
+    def with_context(context: FunctionContext, value: object, *rest: object) -> object:
+        return each(value, lambda item: inner(context, item, *rest))
+
+    return Function(
+        oid=0,
+        name=function.name,
+        arg_types=(source, *function.arg_types[1:declared]),
+        return_type=target,
+        implementation=with_context if function.needs_context else plain,
+        needs_context=function.needs_context,
+        volatility=function.volatility,
+    )

@@ -1,0 +1,162 @@
+"""Polymorphic functions: what anyelement, anyarray, anycompatible ... stand for in one call.
+
+Two families, as in PostgreSQL.  In the *any* family all actual types must be the same (arrays: of that element type).  In
+the *anycompatible* family they are brought to their common type.  Unknown literals take what the others settle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skerry_engine.errors import DatatypeMismatch
+from skerry_engine.functions.casts import find_coercion
+from skerry_engine.values import oids
+from skerry_engine.values.types import find_type, format_type
+
+_ELEMENT = frozenset((oids.ANYELEMENT, oids.ANYNONARRAY, oids.ANYENUM))
+_COMPATIBLE = frozenset((oids.ANYCOMPATIBLE, oids.ANYCOMPATIBLENONARRAY))
+_NON_ARRAY = frozenset((oids.ANYNONARRAY, oids.ANYCOMPATIBLENONARRAY))
+POLYMORPHIC = _ELEMENT | _COMPATIBLE | {oids.ANYARRAY, oids.ANYCOMPATIBLEARRAY}
+
+
+@dataclass(slots=True)
+class _Settled:
+    """What the actual arguments say; 0 for nothing yet."""
+
+    element: int = 0
+    array: int = 0
+    compatible: int = 0
+
+
+def is_consistent(declared: Sequence[int], actual: Sequence[int]) -> bool:
+    """Whether the actual types can stand for the polymorphic ones among the declared."""
+    try:
+        return _settle(declared, actual) is not None
+    except DatatypeMismatch:
+        return False
+
+
+def concrete_types(
+    declared: Sequence[int], actual: Sequence[int], return_type: int
+) -> tuple[tuple[int, ...], int]:
+    """The declared types and the return type with polymorphic ones replaced.
+
+    Raises DatatypeMismatch when the arguments do not determine them.
+    """
+    if return_type not in POLYMORPHIC and not any(oid in POLYMORPHIC for oid in declared):
+        return tuple(declared), return_type
+    settled = _settle(declared, actual)
+    if settled is None:
+        raise DatatypeMismatch("arguments declared polymorphic are not all alike")
+    _fill_in(settled, declared)
+    arguments = tuple([_concrete(oid, settled) for oid in declared])
+    return arguments, _concrete(return_type, settled)
+
+
+def element_type(array_oid: int) -> int:
+    """The element type of an array type (int2vector and oidvector count as arrays), else 0."""
+    if array_oid in (oids.INT2VECTOR, oids.OIDVECTOR):
+        return oids.INT2 if array_oid == oids.INT2VECTOR else oids.OID
+    info = find_type(array_oid)
+    return info.element_oid if info is not None and info.is_array else 0
+
+
+def array_type_of(element_oid: int) -> int:
+    """The array type over an element type, 0 if there is none."""
+    info = find_type(element_oid)
+    return info.array_oid if info is not None else 0
+
+
+def common_type(types: Sequence[int], construct: str = "UNION") -> int:
+    """The type that UNION, CASE, VALUES, ARRAY ... give to alternatives of these types.
+
+    Raises DatatypeMismatch, worded with `construct`, when they are of different categories.
+    """
+    chosen = types[0]
+    for other in types[1:]:
+        chosen = _more_common(chosen, other, construct)
+    return oids.TEXT if chosen == oids.UNKNOWN else chosen
+
+
+def _more_common(chosen: int, other: int, construct: str) -> int:
+    if other in (oids.UNKNOWN, chosen):
+        return chosen
+    if chosen == oids.UNKNOWN:
+        return other
+    chosen_info, other_info = find_type(chosen), find_type(other)
+    if chosen_info is None or other_info is None or chosen_info.category != other_info.category:
+        raise DatatypeMismatch(
+            f"{construct} types {format_type(chosen)} and {format_type(other)} cannot be matched"
+        )
+    if chosen_info.preferred:
+        return chosen
+    if find_coercion(chosen, other, "i") and not find_coercion(other, chosen, "i"):
+        return other
+    return chosen
+
+
+def _settle(declared: Sequence[int], actual: Sequence[int]) -> _Settled | None:
+    settled = _Settled()
+    compatible: list[int] = []
+    for wanted, given in zip(declared, actual, strict=True):
+        if given == oids.UNKNOWN or wanted not in POLYMORPHIC:
+            continue
+        if wanted in _ELEMENT:
+            if settled.element not in (0, given):
+                return None
+            settled.element = given
+        elif wanted == oids.ANYARRAY:
+            if settled.array not in (0, given) or (not element_type(given) and given != oids.ANYARRAY):
+                return None
+            settled.array = given
+        elif wanted == oids.ANYCOMPATIBLEARRAY:
+            if not element_type(given):
+                return None
+            compatible.append(element_type(given))
+        else:
+            compatible.append(given)
+    if settled.array and settled.array != oids.ANYARRAY:
+        if settled.element not in (0, element_type(settled.array)):
+            return None
+        settled.element = element_type(settled.array)
+    if compatible:
+        settled.compatible = common_type(compatible, "anycompatible")
+        if not all(find_coercion(given, settled.compatible, "i") for given in compatible):
+            return None
+    return settled if _keeps_to_non_arrays(declared, settled) else None
+
+
+def _keeps_to_non_arrays(declared: Sequence[int], settled: _Settled) -> bool:
+    for wanted in declared:
+        if wanted in _NON_ARRAY:
+            given = settled.element if wanted == oids.ANYNONARRAY else settled.compatible
+            if given and element_type(given):
+                return False
+        if wanted == oids.ANYENUM and settled.element:
+            return False  # Skerry has no enum types
+    return True
+
+
+def _fill_in(settled: _Settled, declared: Sequence[int]) -> None:
+    if not settled.element and settled.array != oids.ANYARRAY:
+        if any(oid in _ELEMENT or oid == oids.ANYARRAY for oid in declared):
+            raise DatatypeMismatch("could not determine polymorphic type because input has type unknown")
+    if not settled.array and settled.element:
+        settled.array = array_type_of(settled.element)
+        if not settled.array and oids.ANYARRAY in declared:
+            raise DatatypeMismatch(f"could not find array type for data type {format_type(settled.element)}")
+    if not settled.compatible:
+        settled.compatible = oids.TEXT
+
+
+def _concrete(oid: int, settled: _Settled) -> int:
+    if oid in _ELEMENT:
+        return settled.element
+    if oid == oids.ANYARRAY:
+        return settled.array or array_type_of(settled.element)
+    if oid in _COMPATIBLE:
+        return settled.compatible
+    if oid == oids.ANYCOMPATIBLEARRAY:
+        return array_type_of(settled.compatible)
+    return oid
