@@ -1,0 +1,398 @@
+"""PostgreSQL's lexical rules: text to tokens, each token's place kept.
+
+One compiled regular expression finds every token; what a regular expression can't do (nested comments, dollar quotes,
+where an operator ends) is done by hand behind it.  Tokens stand in parallel lists rather than in objects: a thousand-row
+INSERT has ten thousand of them.
+
+A token is (kind, value, start, end).  `value` is what the grammar needs: words folded to lower case, quoted identifiers
+and strings decoded, numbers and operators as written (`!=` as `<>`).  Offsets are characters of the text.
+
+Not done here: truncation of identifiers to 63 bytes happens where they become names (`identifier_name`), and the
+warning that PostgreSQL gives for it is not sent.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from skerry_engine.errors import SyntaxError
+
+END: Final = 0
+WORD: Final = 1
+QUOTED: Final = 2
+STRING: Final = 3
+INTEGER: Final = 4
+NUMERIC: Final = 5
+PARAMETER: Final = 6
+NAMED_PARAMETER: Final = 7
+OPERATOR: Final = 8
+PUNCTUATION: Final = 9
+BIT_STRING: Final = 10
+HEX_STRING: Final = 11
+LITERAL_LIST: Final = 12  # made by normalise: an IN list taken out of the text
+
+_NEXT_PIECE = r"(?:[ \t\f\v]*(?:--[^\n\r]*)?[\n\r][ \t\n\r\f\v]*'"
+_STANDARD = r"'[^']*(?:''[^']*)*'" + _NEXT_PIECE + r"[^']*(?:''[^']*)*')*"
+_ESCAPED = r"'[^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*'" + _NEXT_PIECE + r"[^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*')*"
+_QUOTED = r'"[^"]*(?:""[^"]*)*"'
+_LETTER = r"A-Za-z_\u0080-\U0010ffff"
+
+# Groups in the order of the kinds below; the whitespace before a token is part of its match.
+_TOKEN = re.compile(
+    r"(?:[ \t\n\r\f\v]+|--[^\n\r]*)*(?:"
+    rf"([{_LETTER}][{_LETTER}0-9$]*+)(?!['&])"  # 1 word (the look-ahead leaves E'', U&"" to the branches below)
+    r"|(\d+)(?![\d.eE])"  # 2 plain integer
+    r"|([,()\[\];])"  # 3 punctuation
+    rf"|({_STANDARD})"  # 4 string
+    r"|((?:\d+(?:\.(?!\.)\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"  # 5 number
+    rf"|({_QUOTED})"  # 6 quoted identifier
+    r"|([~!@#^&|`?+\-*/%<>=]+)"  # 7 operator, longest run; or a comment
+    r"|\$(\d+)"  # 8 parameter
+    rf"|[eE]({_ESCAPED})"  # 9 E''
+    rf"|[uU]&({_STANDARD})"  # 10 U&''
+    rf"|[uU]&({_QUOTED})"  # 11 U&""
+    rf"|[bB]({_STANDARD})"  # 12 B''
+    rf"|[xX]({_STANDARD})"  # 13 X''
+    rf"|[nN]({_STANDARD})"  # 14 N''
+    rf"|(\$(?:[{_LETTER}][{_LETTER}0-9]*)?\$)"  # 15 dollar quote
+    rf"|\$([{_LETTER}][{_LETTER}0-9]*)"  # 16 named parameter
+    r"|(::|:=|\.\.|[.:])"  # 17 the remaining punctuation
+    rf"|([{_LETTER}](?:[{_LETTER}0-9$]*[{_LETTER}0-9$])?)"  # 18 word before a quote or &
+    r"|([\s\S])"  # 19 anything else: an error
+    r"|\Z)"
+)
+_G_WORD: Final = 1
+_G_INTEGER: Final = 2
+_G_PUNCTUATION: Final = 3
+_G_STRING: Final = 4
+_G_NUMBER: Final = 5
+_G_QUOTED: Final = 6
+_G_OPERATOR: Final = 7
+_G_PARAMETER: Final = 8
+_G_ESCAPED: Final = 9
+_G_UNICODE: Final = 10
+_G_UNICODE_QUOTED: Final = 11
+_G_BITS: Final = 12
+_G_HEX: Final = 13
+_G_NATIONAL: Final = 14
+_G_DOLLAR: Final = 15
+_G_NAMED: Final = 16
+_G_OTHER: Final = 17
+_G_WORD_BEFORE_QUOTE: Final = 18
+
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_STANDARD_PIECE = re.compile(r"'([^']*(?:''[^']*)*)'")
+_ESCAPED_PIECE = re.compile(r"'([^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*)'")
+_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[\s\S])|''")
+_UESCAPE = re.compile(r"[ \t\n\r\f\v]*[uU][eE][sS][cC][aA][pP][eE][ \t\n\r\f\v]*'([^'])'")
+_JUNK = re.compile(rf"[{_LETTER}]")
+_SIMPLE_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_FREE_OPERATOR_CHARACTERS: Final = frozenset("~!@#^&|`?%")
+_MAX_IDENTIFIER_BYTES: Final = 63
+
+
+class Tokens:
+    """The tokens of a text in parallel lists, closed by one END token at the end of the text."""
+
+    __slots__ = ("text", "kinds", "values", "starts", "ends")
+
+    def __init__(self, text: str) -> None:
+        self.text: str = text
+        self.kinds: list[int] = []
+        self.values: list[str] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+
+    def add(self, kind: int, value: str, start: int, end: int) -> None:
+        """Append a token."""
+        self.kinds.append(kind)
+        self.values.append(value)
+        self.starts.append(start)
+        self.ends.append(end)
+
+    def copy_from(self, other: Tokens, begin: int, end: int) -> None:
+        """Append the tokens begin to end (exclusive) of another list over the same text."""
+        self.kinds += other.kinds[begin:end]
+        self.values += other.values[begin:end]
+        self.starts += other.starts[begin:end]
+        self.ends += other.ends[begin:end]
+
+    def slice(self, begin: int, end: int) -> Tokens:
+        """The tokens begin to end (exclusive) as a list of their own, with an END token."""
+        part = Tokens(self.text)
+        part.copy_from(self, begin, end)
+        stop = self.ends[end - 1] if end > begin else self.starts[begin]
+        part.add(END, "", stop, stop)
+        return part
+
+
+def tokenize(text: str, begin: int = 0) -> Tokens:
+    """The tokens of `text` from offset `begin` to its end.  Raises SyntaxError as PostgreSQL's lexer words it."""
+    tokens = Tokens(text)
+    kinds, values, starts, ends = tokens.kinds, tokens.values, tokens.starts, tokens.ends
+    match = _TOKEN.match
+    position = begin
+    while True:
+        found = match(text, position)
+        assert found is not None  # the last branches match anything, and the end
+        group = found.lastindex
+        if group is None:
+            break
+        start, position = found.span(group)
+        if group == _G_WORD or group == _G_WORD_BEFORE_QUOTE:
+            kinds.append(WORD)
+            values.append(fold(found[group]))
+        elif group == _G_PUNCTUATION or group == _G_OTHER:
+            kinds.append(PUNCTUATION)
+            values.append(found[group])
+        elif group == _G_INTEGER:
+            kinds.append(INTEGER)
+            values.append(found[group])
+            _refuse_junk(text, start, position, "numeric literal")
+        elif group == _G_STRING:
+            kinds.append(STRING)
+            values.append(_standard_content(found[group]))
+        elif group == _G_OPERATOR:
+            operator = _operator(found[group])
+            if operator == "/*":
+                position = _skip_comment(text, start)
+                continue
+            position = start + len(operator)
+            if operator == "--":  # never: the whitespace branch takes it, unless an operator stood before it
+                continue
+            kinds.append(OPERATOR)
+            values.append("<>" if operator == "!=" else operator)
+        elif group == _G_QUOTED:
+            kinds.append(QUOTED)
+            values.append(_quoted_content(text, found[group], start))
+        elif group == _G_PARAMETER:
+            start -= 1
+            kinds.append(PARAMETER)
+            values.append(found[group])
+            _refuse_junk(text, start, position, "parameter")
+        elif group == _G_NUMBER:
+            kinds.append(INTEGER if found[group].isdigit() else NUMERIC)
+            values.append(found[group])
+            _refuse_junk(text, start, position, "numeric literal")
+        else:
+            start, position = _rare_token(tokens, found, group, start, position)
+        starts.append(start)
+        ends.append(position)
+    tokens.add(END, "", len(text), len(text))
+    return tokens
+
+
+def fold(word: str) -> str:
+    """An unquoted identifier as PostgreSQL folds it: ASCII letters to lower case, others untouched."""
+    if word.isascii():
+        return word.lower()
+    return "".join(character.lower() if character.isascii() else character for character in word)
+
+
+def identifier_name(value: str) -> str:
+    """An identifier cut to the 63 bytes that a name can have."""
+    if len(value) <= _MAX_IDENTIFIER_BYTES and value.isascii():
+        return value
+    return value.encode()[:_MAX_IDENTIFIER_BYTES].decode(errors="ignore")
+
+
+def split_statements(text: str) -> list[tuple[int, int]]:
+    """Where each statement of a simple-query text begins and ends (without its semicolon); empty ones are left out."""
+    tokens = tokenize(text)
+    spans: list[tuple[int, int]] = []
+    first = 0
+    depth = 0
+    for index, value in enumerate(tokens.values):
+        kind = tokens.kinds[index]
+        if kind == PUNCTUATION:
+            if value == "(":
+                depth += 1
+            elif value == ")":
+                depth -= 1
+        if kind == END or (value == ";" and kind == PUNCTUATION and depth <= 0):
+            if index > first:
+                spans.append((tokens.starts[first], tokens.ends[index - 1]))
+            first = index + 1
+            depth = 0
+    return spans
+
+
+def _rare_token(tokens: Tokens, found: re.Match[str], group: int, start: int, position: int) -> tuple[int, int]:
+    """Add the kind and value of a token that is seldom seen; returns its start and end."""
+    text = tokens.text
+    raw = found[group]
+    if group == _G_DOLLAR:
+        close = text.find(raw, position)
+        if close < 0:
+            raise _lexical_error("unterminated dollar-quoted string", text, start)
+        tokens.kinds.append(STRING)
+        tokens.values.append(text[position:close])
+        return start, close + len(raw)
+    if group == _G_NAMED:
+        tokens.kinds.append(NAMED_PARAMETER)
+        tokens.values.append(raw)
+        return start - 1, position
+    if group == _G_ESCAPED:
+        tokens.kinds.append(STRING)
+        tokens.values.append(_escaped_content(text, raw, start - 1))
+        return start - 1, position
+    if group == _G_NATIONAL:
+        tokens.kinds.append(STRING)
+        tokens.values.append(_standard_content(raw))
+        return start - 1, position
+    if group in (_G_UNICODE, _G_UNICODE_QUOTED):
+        return _unicode_token(tokens, raw, start - 2, position, group == _G_UNICODE_QUOTED)
+    if group in (_G_BITS, _G_HEX):
+        tokens.kinds.append(BIT_STRING if group == _G_BITS else HEX_STRING)
+        tokens.values.append(_standard_content(raw))
+        return start - 1, position
+    if raw == "'":
+        raise _lexical_error("unterminated quoted string", text, start)
+    if raw == '"':
+        raise _lexical_error("unterminated quoted identifier", text, start)
+    raise SyntaxError(f'syntax error at or near "{raw}"', position=start + 1)
+
+
+def _lexical_error(message: str, text: str, start: int) -> SyntaxError:
+    return SyntaxError(f'{message} at or near "{text[start:]}"', position=start + 1)
+
+
+def _refuse_junk(text: str, start: int, end: int, what: str) -> None:
+    junk = _JUNK.match(text, end)
+    if junk is not None:
+        raise SyntaxError(f'trailing junk after {what} at or near "{text[start : end + 1]}"', position=start + 1)
+
+
+def _skip_comment(text: str, start: int) -> int:
+    """The offset behind the (possibly nested) comment that begins at `start`."""
+    depth = 0
+    position = start
+    while True:
+        edge = _COMMENT_EDGE.search(text, position)
+        if edge is None:
+            raise _lexical_error("unterminated /* comment", text, start)
+        depth += 1 if edge[0] == "/*" else -1
+        position = edge.end()
+        if depth == 0:
+            return position
+
+
+def _operator(run: str) -> str:
+    """The operator at the start of a run of operator characters."""
+    if len(run) == 1:
+        return run
+    if run.startswith("/*"):
+        return "/*"
+    for opener in ("/*", "--"):
+        cut = run.find(opener)
+        if cut >= 0:
+            run = run[:cut]
+    while len(run) > 1 and run[-1] in "+-" and not _FREE_OPERATOR_CHARACTERS.intersection(run):
+        run = run[:-1]
+    return run
+
+
+def _standard_content(raw: str) -> str:
+    content = raw[1:-1]
+    if "'" not in content:
+        return content
+    if "\n" in content or "\r" in content:
+        content = _joined_pieces(raw, _STANDARD_PIECE)
+    return content.replace("''", "'")
+
+
+def _joined_pieces(raw: str, piece: re.Pattern[str]) -> str:
+    """The content of strings on successive lines that count as one; quotes inside stay doubled."""
+    contents: list[str] = []
+    position = 0
+    while position >= 0:
+        found = piece.match(raw, position)
+        assert found is not None
+        contents.append(found[1])
+        position = raw.find("'", _line_start(raw, found.end()))
+    return "".join(contents)
+
+
+def _line_start(raw: str, position: int) -> int:
+    """Behind the line break that follows a string piece, whatever a comment before the break says."""
+    while position < len(raw) and raw[position] not in "\n\r":
+        position += 1
+    return position
+
+
+def _quoted_content(text: str, raw: str, start: int) -> str:
+    content = raw[1:-1].replace('""', '"')
+    if not content:
+        raise _lexical_error("zero-length delimited identifier", text[: start + 2], start)
+    return content
+
+
+def _escaped_content(text: str, raw: str, start: int) -> str:
+    content = _joined_pieces(raw, _ESCAPED_PIECE)
+    if "\\" not in content:
+        return content.replace("''", "'")
+    data = bytearray()
+    position = 0
+    for escape in _ESCAPE.finditer(content):
+        data += content[position : escape.start()].encode("utf-8", "surrogatepass")
+        data += _escape_bytes(escape[1])
+        position = escape.end()
+    data += content[position:].encode("utf-8", "surrogatepass")
+    try:
+        # \u escapes may spell a surrogate pair, which stands for one character
+        result = data.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeError as error:
+        raise _lexical_error("invalid Unicode escape value", text[: start + len(raw) + 1], start) from error
+    if "\0" in result:
+        raise _lexical_error("invalid Unicode escape value", text[: start + len(raw) + 1], start)
+    return result
+
+
+def _escape_bytes(escape: str | None) -> bytes:
+    if escape is None:
+        return b"'"
+    first = escape[0]
+    if first == "x" and len(escape) > 1:
+        return bytes([int(escape[1:], 16)])
+    if first in "uU" and len(escape) > 1:
+        return chr(int(escape[1:], 16)).encode("utf-8", "surrogatepass")
+    if first in "01234567":
+        return bytes([int(escape, 8) & 255])
+    return _SIMPLE_ESCAPES.get(escape, escape).encode("utf-8", "surrogatepass")
+
+
+def _unicode_token(tokens: Tokens, raw: str, start: int, position: int, quoted: bool) -> tuple[int, int]:
+    escape_character = "\\"
+    custom = _UESCAPE.match(tokens.text, position)
+    if custom is not None:
+        escape_character = custom[1]
+        if escape_character in "0123456789abcdefABCDEF+\"' \t\n\r\f\v":
+            raise SyntaxError(
+                f"invalid Unicode escape character at or near \"'{escape_character}'\"", position=custom.start(1)
+            )
+        position = custom.end()
+    content = _quoted_content(tokens.text, raw, start) if quoted else _standard_content(raw)
+    tokens.kinds.append(QUOTED if quoted else STRING)
+    tokens.values.append(_decode_unicode(content, escape_character, start))
+    return start, position
+
+
+def _decode_unicode(content: str, escape: str, start: int) -> str:
+    mark = re.escape(escape)
+    pattern = re.compile(rf"{mark}(?:({mark})|([0-9A-Fa-f]{{4}})|\+([0-9A-Fa-f]{{6}})|())")
+
+    def replace(found: re.Match[str]) -> str:
+        if found[1] is not None:
+            return escape
+        digits = found[2] or found[3]
+        if not digits or int(digits, 16) > 0x10FFFF or int(digits, 16) == 0:
+            raise SyntaxError(
+                "invalid Unicode escape" if not digits else "invalid Unicode escape value",
+                position=start + found.start() + 4,
+                hint="Unicode escapes must be \\XXXX or \\+XXXXXX." if not digits else None,
+            )
+        return chr(int(digits, 16))
+
+    decoded = pattern.sub(replace, content)
+    return decoded.encode("utf-16", "surrogatepass").decode("utf-16")

@@ -1,0 +1,619 @@
+"""A statement without its constants: the key that statements differing only in literals share, and the literals.
+
+    SELECT a FROM t WHERE b = 42 AND c = 'x'      key   select a from t where b = ?i and c = ?s
+                                                  literals   (int4 42, string 'x')
+
+The key holds each lifted literal's type class (?i int4, ?l int8, ?n numeric, ?s string), as these decide types and so
+plans.  In statements that compare expressions with each other (GROUP BY, DISTINCT) equal literals share one slot and the
+key shows which, so `SELECT a + 1 ... GROUP BY a + 1` keeps its meaning.
+
+Not lifted, because grammar or plan depend on the text: ordinals behind ORDER BY and GROUP BY, type modifiers, typed literals
+(date '...'), LIMIT and FETCH counts, ON CONFLICT targets, EXTRACT's field.  When in doubt a literal stays: that costs a
+cache entry, never a wrong row.  The grammar checks the other side: reading a lifted token as anything but a constant
+calls `unlift`, which makes the whole text the key.
+
+Long lists are data, not syntax (more than 8 items):
+
+    x IN (1, 2, ... 900)                  one token that stands for `lists[i]`
+    VALUES (1, 'a'), (2, NULL), ...       one row per shape stays in the token list; the values stand in `row_lists[i]`
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from skerry_engine.sql.lexer import (
+    INTEGER,
+    LITERAL_LIST,
+    NUMERIC,
+    OPERATOR,
+    PARAMETER,
+    PUNCTUATION,
+    QUOTED,
+    STRING,
+    WORD,
+    Tokens,
+    tokenize,
+)
+
+Value = int | Decimal | str | bool | None
+
+_LIST_LIMIT: Final = 8
+_MAX_TEMPLATES: Final = 16
+_INT4_LIMIT: Final = 1 << 31
+_INT8_LIMIT: Final = 1 << 63
+_MARKS: Final = {"int4": "?i", "int8": "?l", "numeric": "?n", "string": "?s", "bool": "?b", "null": "?z"}
+_NUMBER_ORDER: Final = {"int4": 0, "int8": 1, "numeric": 2}
+
+# Words in front of a string constant that leave it a plain constant; any other word may be a type's name.
+_BEFORE_STRING: Final = frozenset(
+    """select where and or not in like ilike to then else when case between from for escape values returning on using set
+    distinct all having as placing variadic offset symmetric asymmetric similar is by both leading trailing limit""".split()
+)
+_BEFORE_FIXED_NUMBER: Final = frozenset(("limit", "first", "next"))
+# Words before a parenthesis whose numbers are modifiers, not values.
+_MODIFIER_WORDS: Final = frozenset(
+    """varchar char character nchar bpchar varying numeric decimal dec float timestamp timestamptz time timetz interval bit
+    varbit second current_time current_timestamp localtime localtimestamp extract""".split()
+)
+_LIST_END_WORDS: Final = frozenset(
+    """limit offset fetch for having window union intersect except select where rows range groups returning from
+    on""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A lifted constant.  `kind`: int4, int8, numeric or string; `value`: int, Decimal or str; `position` 1-based."""
+
+    kind: str
+    value: int | Decimal | str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiteralList:
+    """An IN list of constants.  `kind` is the widest of their classes, all `values` are of it."""
+
+    kind: str
+    values: tuple[int | Decimal | str, ...]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowTemplate:
+    """What rows of one shape have in common: the class of each slot: int4, int8, numeric, string, bool, null."""
+
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowList:
+    """The data of a long VALUES list: for each row its template's number and its slots' values, in order."""
+
+    templates: tuple[RowTemplate, ...]
+    rows: list[tuple[int, tuple[Value, ...]]]
+    position: int
+
+
+class Normalised:
+    """A statement as tokens, with what was taken out of it.
+
+    `key` names it in plan caches (read it after parsing: see `unlift`).  `literal_at`, `slot_at`, `row_list_at` tell for a
+    token's index which literal, template slot or row list it stands for.
+    """
+
+    __slots__ = ("tokens", "key", "literals", "lists", "row_lists", "literal_at", "slot_at", "row_list_at")
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.tokens: Tokens = tokens
+        self.key: str = ""
+        self.literals: tuple[Literal, ...] = ()
+        self.lists: tuple[LiteralList, ...] = ()
+        self.row_lists: tuple[RowList, ...] = ()
+        self.literal_at: dict[int, int] = {}
+        self.slot_at: dict[int, int] = {}
+        self.row_list_at: dict[int, int] = {}
+
+    @property
+    def text(self) -> str:
+        """The whole text that the positions refer to."""
+        return self.tokens.text
+
+    def unlift(self) -> None:
+        """Make every literal part of the key again: the grammar met one where it is no value."""
+        self.key = "unlifted " + _plain_key(self.tokens)
+        self.literals = ()
+        self.literal_at.clear()
+
+
+def normalise(source: str | Tokens, lift: bool = True) -> Normalised:
+    """Normalise one statement.  With `lift` False its literals stay where they are.  Raises SyntaxError."""
+    tokens = tokenize(source) if isinstance(source, str) else source
+    if not lift:
+        plain = Normalised(tokens)
+        plain.key = "unlifted " + _plain_key(tokens)
+        return plain
+    return _Lifter(tokens).run()
+
+
+def classify(kind: int, text: str) -> tuple[str, int | Decimal | str]:
+    """The class and value of a constant's token, as PostgreSQL types unadorned constants."""
+    if kind == STRING:
+        return "string", text
+    if kind == INTEGER:
+        value = int(text)
+        if value < _INT4_LIMIT:
+            return "int4", value
+        if value < _INT8_LIMIT:
+            return "int8", value
+    return "numeric", Decimal(text)
+
+
+def _plain_key(tokens: Tokens) -> str:
+    return " ".join([_key_part(tokens, index) for index in range(len(tokens.kinds))])
+
+
+def _key_part(tokens: Tokens, index: int) -> str:
+    kind = tokens.kinds[index]
+    value = tokens.values[index]
+    if kind == QUOTED:
+        return '"' + value.replace('"', '""') + '"'
+    if kind == STRING:
+        return "'" + value.replace("'", "''") + "'"
+    if kind in (WORD, PUNCTUATION, OPERATOR, INTEGER, NUMERIC):
+        return value
+    return tokens.text[tokens.starts[index] : tokens.ends[index]]
+
+
+class _Lifter:
+    """One run over a statement's tokens."""
+
+    __slots__ = ("source", "result", "parts", "literals", "lists", "row_lists", "shared", "fixed", "out")
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.source: Tokens = tokens
+        self.result: Normalised = Normalised(tokens)
+        self.parts: list[str] = []
+        self.literals: list[Literal] = []
+        self.lists: list[LiteralList] = []
+        self.row_lists: list[RowList] = []
+        values = tokens.values
+        self.shared: dict[tuple[str, str], int] | None = {} if "group" in values or "distinct" in values else None
+        self.fixed: frozenset[int] = _fixed_places(tokens)
+        self.out: Tokens | None = None  # the new token list, once one has to differ from the source
+
+    def run(self) -> Normalised:
+        source = self.source
+        kinds = source.kinds
+        values = source.values
+        parts = self.parts
+        count = len(kinds)
+        index = 0
+        while index < count:
+            kind = kinds[index]
+            value = values[index]
+            if kind == WORD:
+                if value == "values" or value == "in":
+                    following = self.long_list(index)
+                    if following > index:
+                        index = following
+                        continue
+                parts.append(value)
+            elif kind == OPERATOR or kind == PUNCTUATION:
+                parts.append(value)
+            elif (kind == INTEGER or kind == STRING or kind == NUMERIC) and self.is_liftable(index):
+                self.lift(index)
+            else:
+                parts.append(_key_part(source, index))
+            if self.out is not None:
+                self.out.copy_from(source, index, index + 1)
+            index += 1
+        return self.finish()
+
+    def finish(self) -> Normalised:
+        result = self.result
+        if self.out is not None:
+            result.tokens = self.out
+        result.key = " ".join(self.parts)
+        result.literals = tuple(self.literals)
+        result.lists = tuple(self.lists)
+        result.row_lists = tuple(self.row_lists)
+        return result
+
+    def place(self, index: int) -> int:
+        """The index that the source's token `index`, next to be written, has in the new list."""
+        return index if self.out is None else len(self.out.kinds)
+
+    def start_output(self, index: int) -> Tokens:
+        """The new token list, holding everything before token `index`."""
+        if self.out is None:
+            self.out = Tokens(self.source.text)
+            self.out.copy_from(self.source, 0, index)
+        return self.out
+
+    # --- single literals -------------------------------------------------------------------------------------------
+
+    def is_liftable(self, index: int) -> bool:
+        """Whether the constant at `index` is a value wherever the grammar may put it."""
+        if index in self.fixed:
+            return False
+        source = self.source
+        kind = source.kinds[index]
+        if index == 0:
+            return False
+        before = source.kinds[index - 1]
+        word = source.values[index - 1]
+        if before == WORD:
+            if kind == STRING:
+                return word in _BEFORE_STRING
+            return word not in _BEFORE_FIXED_NUMBER
+        if before == PUNCTUATION:
+            return self.is_value_behind(word, index)
+        return before == OPERATOR
+
+    def is_value_behind(self, punctuation: str, index: int) -> bool:
+        """Whether a constant behind this punctuation is a value, not a type's modifier."""
+        values = self.source.values
+        if punctuation == "(":
+            return index < 2 or values[index - 2] not in _MODIFIER_WORDS
+        if punctuation == ",":
+            return index < 4 or values[index - 3] != "(" or values[index - 4] not in _MODIFIER_WORDS
+        return punctuation in ("[", ":", ":=")
+
+    def lift(self, index: int) -> None:
+        kind, value = classify(self.source.kinds[index], self.source.values[index])
+        mark = _MARKS[kind]
+        number = len(self.literals)
+        if self.shared is not None:
+            number = self.shared.setdefault((kind, self.source.values[index]), number)
+            mark += str(number)
+        if number == len(self.literals):
+            self.literals.append(Literal(kind, value, self.source.starts[index] + 1))
+        self.result.literal_at[self.place(index)] = number
+        self.parts.append(mark)
+
+    # --- lists -----------------------------------------------------------------------------------------------------
+
+    def long_list(self, index: int) -> int:
+        """Take out the list that the word at `index` begins, if it is long.  Returns the index behind it, or `index`."""
+        source = self.source
+        if source.values[index + 1] != "(" or source.kinds[index + 1] != PUNCTUATION:
+            return index
+        if source.values[index] == "in":
+            return self.long_in_list(index)
+        return self.long_values(index)
+
+    def long_in_list(self, index: int) -> int:
+        found = _constants(self.source, index + 2)
+        if found is None:
+            return index
+        kind, values, end = found
+        out = self.start_output(index)
+        start = self.source.starts[index + 2]
+        out.copy_from(self.source, index, index + 2)
+        out.add(LITERAL_LIST, str(len(self.lists)), start, self.source.ends[end - 1])
+        out.copy_from(self.source, end, end + 1)
+        self.lists.append(LiteralList(kind, values, start + 1))
+        self.parts += ["in", "(", "?list" + _MARKS[kind], ")"]
+        return end + 1
+
+    def long_values(self, index: int) -> int:
+        rows = _row_spans(self.source, index + 1)
+        if len(rows) <= _LIST_LIMIT:
+            return index
+        collected = _RowCollector(self).collect(rows)
+        if collected is None:
+            return index
+        out = self.start_output(index)
+        self.result.row_list_at[len(out.kinds)] = len(self.row_lists)
+        out.copy_from(self.source, index, index + 1)
+        collected.write(out, self.result.slot_at, rows)
+        self.row_lists.append(collected.row_list(self.source.starts[index] + 1))
+        self.parts += ["values", "?rows", *collected.shapes(), "?end"]
+        return rows[-1][1] + 1
+
+
+def _fixed_places(tokens: Tokens) -> frozenset[int]:
+    """The constants that must stay: list items behind BY and DISTINCT ON, and whatever an ON CONFLICT target holds."""
+    values = tokens.values
+    if "by" not in values and "conflict" not in values and "distinct" not in values:
+        return frozenset()
+    fixed: set[int] = set()
+    for index, value in enumerate(values):
+        if tokens.kinds[index] != WORD:
+            continue
+        if value == "by" or (value == "on" and index > 0 and values[index - 1] == "distinct"):
+            _fix_list_items(tokens, index + 1, fixed)
+        elif value == "conflict" and index > 0 and values[index - 1] == "on":
+            end = index
+            while end < len(values) - 1 and values[end] != "do":
+                end += 1
+            fixed.update(range(index, end))
+    return frozenset(fixed)
+
+
+def _fix_list_items(tokens: Tokens, index: int, fixed: set[int]) -> None:
+    depth = 0
+    while index < len(tokens.kinds):
+        kind = tokens.kinds[index]
+        value = tokens.values[index]
+        if kind == PUNCTUATION:
+            depth += 1 if value == "(" else -1 if value == ")" else 0
+            if depth < 0:
+                return
+        elif kind == WORD and depth == 0 and value in _LIST_END_WORDS:
+            return
+        elif kind in (INTEGER, STRING, NUMERIC) and tokens.values[index - 1] in ("by", ",", "("):
+            fixed.add(index)
+        index += 1
+
+
+def _constants(tokens: Tokens, index: int) -> tuple[str, tuple[int | Decimal | str, ...], int] | None:
+    """The constants of a long list that begins at `index`: class, values and the closing parenthesis' index.
+
+    None when it is short or holds anything but constants of one family.
+    """
+    kinds = tokens.kinds
+    values = tokens.values
+    found: list[int | Decimal | str] = []
+    family = ""
+    while True:
+        negative = kinds[index] == OPERATOR and values[index] == "-"
+        if negative:
+            index += 1
+        if kinds[index] not in (INTEGER, NUMERIC, STRING) or (negative and kinds[index] == STRING):
+            return None
+        kind, value = classify(kinds[index], values[index])
+        if negative and not isinstance(value, str):
+            value = -value
+        if family and (kind == "string") != (family == "string"):
+            return None
+        family = widest(family, kind) if family else kind
+        found.append(value)
+        index += 1
+        if kinds[index] != PUNCTUATION or values[index] not in (",", ")"):
+            return None
+        if values[index] == ")":
+            break
+        index += 1
+    if len(found) <= _LIST_LIMIT:
+        return None
+    if family == "numeric":
+        found = [Decimal(value) for value in found]
+    return family, tuple(found), index
+
+
+def widest(first: str, second: str) -> str:
+    """The wider of two number classes."""
+    return first if _NUMBER_ORDER.get(first, 0) >= _NUMBER_ORDER.get(second, 0) else second
+
+
+def _row_spans(tokens: Tokens, index: int) -> list[tuple[int, int]]:
+    """The rows of a VALUES list: (index of the opening parenthesis, index of the closing one) each."""
+    kinds = tokens.kinds
+    values = tokens.values
+    spans: list[tuple[int, int]] = []
+    while kinds[index] == PUNCTUATION and values[index] == "(":
+        begin = index
+        depth = 0
+        while True:
+            if kinds[index] == PUNCTUATION:
+                value = values[index]
+                if value == "(":
+                    depth += 1
+                elif value == ")":
+                    depth -= 1
+                    if depth == 0:
+                        break
+            elif kinds[index] == 0:
+                return []
+            index += 1
+        spans.append((begin, index))
+        index += 1
+        if kinds[index] != PUNCTUATION or values[index] != ",":
+            break
+        index += 1
+    return spans
+
+
+class _Shape:
+    """Rows that one template covers.  `cells` is None for rows of exactly equal tokens apart from their constants."""
+
+    __slots__ = ("cells", "kinds", "first_row", "text")
+
+    def __init__(self, cells: list[str] | None, kinds: list[str], first_row: int, text: str) -> None:
+        self.cells: list[str] | None = cells
+        self.kinds: list[str] = kinds
+        self.first_row: int = first_row
+        self.text: str = text
+
+
+class _RowCollector:
+    """Sorts the rows of a VALUES list into few shapes.
+
+    A row of bare constants is described by the family of each cell: n(umber), s(tring), b(oolean), d(efault), or * for NULL,
+    which fits any family.  Other rows must agree token by token, constants apart.
+    """
+
+    __slots__ = ("lifter", "tokens", "shapes_found", "by_text", "rows")
+
+    def __init__(self, lifter: _Lifter) -> None:
+        self.lifter: _Lifter = lifter
+        self.tokens: Tokens = lifter.source
+        self.shapes_found: list[_Shape] = []
+        self.by_text: dict[str, int] = {}
+        self.rows: list[tuple[int, tuple[Value, ...]]] = []
+
+    def collect(self, spans: list[tuple[int, int]]) -> _RowCollector | None:
+        """Self with all rows sorted, None when they have too many shapes."""
+        for number, (begin, end) in enumerate(spans):
+            simple = self.simple_row(begin + 1, end)
+            if simple is None:
+                self.other_row(number, begin + 1, end)
+            else:
+                self.rows.append((self.simple_shape(simple[0], simple[1], number), tuple(simple[2])))
+            if len(self.shapes_found) > _MAX_TEMPLATES:
+                return None
+        self.widen_numbers()
+        return self
+
+    def simple_row(self, index: int, end: int) -> tuple[str, list[str], list[Value]] | None:
+        """Families, classes and values of a row of bare constants; None if it holds anything else."""
+        kinds = self.tokens.kinds
+        texts = self.tokens.values
+        families: list[str] = []
+        classes: list[str] = []
+        row: list[Value] = []
+        while index < end:
+            kind = kinds[index]
+            text = texts[index]
+            if kind == STRING:
+                families.append("s")
+                classes.append("string")
+                row.append(text)
+            elif kind == INTEGER or kind == NUMERIC or (kind == OPERATOR and text == "-"):
+                negative = kind == OPERATOR
+                index += negative
+                if kinds[index] != INTEGER and kinds[index] != NUMERIC:
+                    return None
+                number_class, number = classify(kinds[index], texts[index])
+                assert not isinstance(number, str)
+                families.append("n")
+                classes.append(number_class)
+                row.append(-number if negative else number)
+            elif kind == WORD and text in ("null", "true", "false", "default"):
+                families.append("*" if text == "null" else "d" if text == "default" else "b")
+                if text != "default":
+                    classes.append("null" if text == "null" else "bool")
+                    row.append(None if text == "null" else text == "true")
+            else:
+                return None
+            index += 1
+            if index < end:
+                if texts[index] != "," or kinds[index] != PUNCTUATION:
+                    return None
+                index += 1
+        return "".join(families), classes, row
+
+    def simple_shape(self, families: str, classes: list[str], row: int) -> int:
+        """The number of the shape that fits, made or made more precise if need be."""
+        number = self.by_text.get(families)
+        if number is None:
+            number = self.fitting_shape(families)
+            if number is None:
+                number = len(self.shapes_found)
+                self.shapes_found.append(_Shape(list(families), list(classes), row, ""))
+            self.by_text[families] = number
+        shape = self.shapes_found[number]
+        if shape.kinds != classes:
+            shape.kinds = [_merge_class(old, new) for old, new in zip(shape.kinds, classes, strict=True)]
+        return number
+
+    def fitting_shape(self, families: str) -> int | None:
+        for number, shape in enumerate(self.shapes_found):
+            if shape.cells is None or len(shape.cells) != len(families):
+                continue
+            if all(_fits(cell, family) for cell, family in zip(shape.cells, families, strict=True)):
+                shape.cells = [b if a == "*" else a for a, b in zip(shape.cells, families, strict=True)]
+                self.by_text = {text: n for text, n in self.by_text.items() if n != number}
+                return number
+        return None
+
+    def other_row(self, number: int, index: int, end: int) -> None:
+        parts: list[str] = []
+        classes: list[str] = []
+        row: list[Value] = []
+        tokens = self.tokens
+        for place in range(index, end):
+            if tokens.kinds[place] in (INTEGER, NUMERIC, STRING) and self.lifter.is_liftable(place):
+                kind, value = classify(tokens.kinds[place], tokens.values[place])
+                classes.append(kind)
+                row.append(value)
+                parts.append(_MARKS[kind])
+            else:
+                parts.append(_key_part(tokens, place))
+        text = " ".join(parts)
+        shape = self.by_text.get("other " + text)
+        if shape is None:
+            shape = self.by_text["other " + text] = len(self.shapes_found)
+            self.shapes_found.append(_Shape(None, classes, number, text))
+        self.rows.append((shape, tuple(row)))
+
+    def widen_numbers(self) -> None:
+        """Make whole numbers Decimal where their column holds numerics too."""
+        wide = [[slot for slot, kind in enumerate(shape.kinds) if kind == "numeric"] for shape in self.shapes_found]
+        if not any(wide):
+            return
+        for place, (number, row) in enumerate(self.rows):
+            if any(isinstance(row[slot], int) for slot in wide[number]):
+                mended = list(row)
+                for slot in wide[number]:
+                    value = mended[slot]
+                    mended[slot] = Decimal(value) if isinstance(value, int) else value
+                self.rows[place] = (number, tuple(mended))
+
+    def row_list(self, position: int) -> RowList:
+        templates = tuple(RowTemplate(tuple(shape.kinds)) for shape in self.shapes_found)
+        return RowList(templates, self.rows, position)
+
+    def shapes(self) -> list[str]:
+        """The shapes as parts of the cache key."""
+        parts: list[str] = []
+        for shape in self.shapes_found:
+            if shape.cells is None:
+                parts.append(f"( {shape.text} )")
+            else:
+                kinds = iter(shape.kinds)
+                parts.append("( " + " ".join("default" if c == "d" else _MARKS[next(kinds)] for c in shape.cells) + " )")
+        return parts
+
+    def write(self, out: Tokens, slots: dict[int, int], spans: list[tuple[int, int]]) -> None:
+        """Write one row per shape to the token list."""
+        for number, shape in enumerate(self.shapes_found):
+            begin, end = spans[shape.first_row]
+            if number:
+                out.add(PUNCTUATION, ",", self.tokens.starts[begin], self.tokens.starts[begin])
+            if shape.cells is not None:
+                self.write_cells(out, slots, shape.cells, self.tokens.starts[begin], self.tokens.ends[end])
+                continue
+            slot = 0
+            for place in range(begin, end + 1):
+                if self.tokens.kinds[place] in (INTEGER, NUMERIC, STRING) and self.lifter.is_liftable(place):
+                    slots[len(out.kinds)] = slot
+                    slot += 1
+                out.copy_from(self.tokens, place, place + 1)
+
+    def write_cells(self, out: Tokens, slots: dict[int, int], cells: list[str], start: int, end: int) -> None:
+        """A row of constants, written as zeros that carry their slots."""
+        out.add(PUNCTUATION, "(", start, start + 1)
+        slot = 0
+        for number, cell in enumerate(cells):
+            if number:
+                out.add(PUNCTUATION, ",", start, start)
+            if cell == "d":
+                out.add(WORD, "default", start, start)
+                continue
+            slots[len(out.kinds)] = slot
+            slot += 1
+            out.add(STRING if cell == "s" else INTEGER, "0", start, start)
+        out.add(PUNCTUATION, ")", end - 1, end)
+
+
+def _fits(cell: str, family: str) -> bool:
+    if cell == "d" or family == "d":
+        return cell == family
+    return cell == family or cell == "*" or family == "*"
+
+
+def _merge_class(old: str, new: str) -> str:
+    if old == new or new == "null":
+        return old
+    return new if old == "null" else widest(old, new)
+
+
+def has_parameters(normalised: Normalised) -> bool:
+    """Whether the statement refers to client parameters."""
+    return PARAMETER in normalised.tokens.kinds
