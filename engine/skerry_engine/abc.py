@@ -97,3 +97,85 @@ class FunctionContext(Protocol):
     def catalog(self) -> object:
         """The statement's catalog, for functions that the catalog layer adds."""
         ...
+
+
+class NameResolver(Protocol):
+    """Names and OIDs of catalog objects, for the text form of regclass, regtype and their kin.
+
+    The catalog implements it, bound to a session's search_path.  `*_name` gives the name as the type prints it
+    (quoted and schema-qualified where needed), None for an OID that is no such object.  `*_oid` takes text as the type
+    reads it (a name, perhaps qualified and quoted) and raises as PostgreSQL does: UndefinedTable, UndefinedObject,
+    UndefinedFunction, InvalidSchemaName, AmbiguousFunction.
+    """
+
+    def relation_name(self, oid: int) -> str | None:
+        """regclass, out."""
+        ...
+
+    def relation_oid(self, text: str) -> int:
+        """regclass, in."""
+        ...
+
+    def type_name(self, oid: int) -> str | None:
+        """regtype, out: as format_type(oid, NULL)."""
+        ...
+
+    def type_oid(self, text: str) -> int:
+        """regtype, in."""
+        ...
+
+    def function_name(self, oid: int) -> str | None:
+        """regproc, out: the name alone."""
+        ...
+
+    def function_oid(self, text: str) -> int:
+        """regproc, in: the name alone; it must be unique."""
+        ...
+
+    def function_signature(self, oid: int) -> str | None:
+        """regprocedure, out: name and argument types."""
+        ...
+
+    def function_signature_oid(self, text: str) -> int:
+        """regprocedure, in."""
+        ...
+
+    def operator_name(self, oid: int) -> str | None:
+        """regoper, out."""
+        ...
+
+    def operator_oid(self, text: str) -> int:
+        """regoper, in."""
+        ...
+
+    def operator_signature(self, oid: int) -> str | None:
+        """regoperator, out: `+(integer,integer)`."""
+        ...
+
+    def operator_signature_oid(self, text: str) -> int:
+        """regoperator, in."""
+        ...
+
+    def namespace_name(self, oid: int) -> str | None:
+        """regnamespace, out."""
+        ...
+
+    def namespace_oid(self, text: str) -> int:
+        """regnamespace, in."""
+        ...
+
+    def role_name(self, oid: int) -> str | None:
+        """regrole, out."""
+        ...
+
+    def role_oid(self, text: str) -> int:
+        """regrole, in."""
+        ...
+
+    def collation_name(self, oid: int) -> str | None:
+        """regcollation, out."""
+        ...
+
+    def collation_oid(self, text: str) -> int:
+        """regcollation, in."""
+        ...

@@ -1,0 +1,342 @@
+"""Arrays, vectors and anonymous records: text and binary forms.
+
+An array is a tuple of atoms; more dimensions are tuples of tuples, all of one length per level; the empty array is ().
+Lower bounds are always 1: input that says otherwise is refused.  int2vector and oidvector are tuples too, but print as
+numbers between blanks and count from 0.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from skerry_engine.errors import (
+    DatabaseError,
+    DatatypeMismatch,
+    InvalidBinaryRepresentation,
+    InvalidTextRepresentation,
+    NotSupportedError,
+    ProgramLimitExceeded,
+)
+
+MAX_DIMENSIONS = 6
+_NEEDS_QUOTES = re.compile(r'[\s"\\{}]|^$|^null$', re.IGNORECASE | re.ASCII)
+_RECORD_NEEDS_QUOTES = re.compile(r'[\s"\\(),]|^$', re.ASCII)
+
+# --- text out ---------------------------------------------------------------------------------------------------------
+
+
+def array_writer(element: Callable[[Any], str], delimiter: str) -> Callable[[tuple[Any, ...]], str]:
+    """The writer of arrays whose elements `element` writes."""
+
+    def write(value: tuple[Any, ...]) -> str:
+        parts: list[str] = []
+        for item in value:
+            if item is None:
+                parts.append("NULL")
+            elif type(item) is tuple:
+                parts.append(write(item))
+            else:
+                parts.append(_quoted(element(item), delimiter))
+        return "{" + delimiter.join(parts) + "}"
+
+    return write
+
+
+def _quoted(text: str, delimiter: str) -> str:
+    if _NEEDS_QUOTES.search(text) is None and delimiter not in text:
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def record_writer(field: Callable[[Any], str]) -> Callable[[tuple[Any, ...]], str]:
+    """The writer of records whose fields `field` writes."""
+
+    def write(value: tuple[Any, ...]) -> str:
+        return "(" + ",".join(["" if item is None else quote_field(field(item)) for item in value]) + ")"
+
+    return write
+
+
+def quote_field(text: str) -> str:
+    """A record's field in its text form, quoted where needed."""
+    if _RECORD_NEEDS_QUOTES.search(text) is None:
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '""') + '"'
+
+
+def write_vector(value: tuple[int, ...]) -> str:
+    """int2vector or oidvector to text."""
+    return " ".join([str(item) for item in value])
+
+
+# --- text in ----------------------------------------------------------------------------------------------------------
+
+_BOUNDS = re.compile(r"\s*((?:\[\s*[+-]?\d+\s*(?::\s*[+-]?\d+\s*)?\]\s*)+)=\s*", re.ASCII)
+_BOUND = re.compile(r"\[\s*([+-]?\d+)\s*(?::\s*([+-]?\d+)\s*)?\]", re.ASCII)
+
+
+def array_reader(element: Callable[[str], Any], delimiter: str) -> Callable[[str], tuple[Any, ...]]:
+    """The reader of arrays whose elements `element` reads."""
+
+    def read(text: str) -> tuple[Any, ...]:
+        return _ArrayParser(text, element, delimiter).parse()
+
+    return read
+
+
+class _ArrayParser:
+    """Reads one array literal by recursive descent; depth is bounded by MAX_DIMENSIONS."""
+
+    def __init__(self, text: str, element: Callable[[str], Any], delimiter: str) -> None:
+        self.text = text
+        self.element = element
+        self.position = 0
+        # an unquoted element: anything up to a delimiter, brace or quote, with backslash escapes
+        self.bare = re.compile(r"(?:[^\\\"{}" + re.escape(delimiter) + r"]|\\.)*", re.DOTALL)
+        self.delimiter = delimiter
+
+    def parse(self) -> tuple[Any, ...]:
+        sizes = self._bounds()
+        self._skip_blanks()
+        if not self.text.startswith("{", self.position):
+            raise self._malformed(
+                'Array contents must start with "{".'
+                if sizes is not None
+                else 'Array value must start with "{" or dimension information.'
+            )
+        value = self._braces(1)
+        self._skip_blanks()
+        if self.position != len(self.text):
+            raise self._malformed("Junk after closing right brace.")
+        shape = dimensions(value)
+        if not self._is_regular(value, shape, 0):
+            raise self._malformed("Multidimensional arrays must have sub-arrays with matching dimensions.")
+        if sizes is not None and sizes != shape:
+            raise self._malformed("Specified array dimensions do not match array contents.")
+        return () if 0 in shape else value
+
+    def _bounds(self) -> list[int] | None:
+        match = _BOUNDS.match(self.text)
+        if match is None:
+            return None
+        self.position = match.end()
+        sizes: list[int] = []
+        for first, second in _BOUND.findall(match.group(1)):
+            lower, upper = (int(first), int(second)) if second else (1, int(first))
+            if lower != 1:
+                raise NotSupportedError("array lower bounds other than 1 are not supported")
+            sizes.append(upper)
+        return sizes
+
+    def _braces(self, depth: int) -> tuple[Any, ...]:
+        if depth > MAX_DIMENSIONS:
+            raise ProgramLimitExceeded(
+                f"number of array dimensions ({depth}) exceeds the maximum allowed ({MAX_DIMENSIONS})"
+            )
+        self.position += 1
+        items: list[Any] = []
+        self._skip_blanks()
+        if self._accept("}"):
+            return ()
+        while True:
+            self._skip_blanks()
+            items.append(self._braces(depth + 1) if self._peek() == "{" else self._item())
+            self._skip_blanks()
+            if self._accept("}"):
+                return tuple(items)
+            if not self._accept(self.delimiter):
+                raise self._unexpected()
+
+    def _item(self) -> Any:
+        if self._peek() == '"':
+            return self.element(self._quoted_item())
+        match = self.bare.match(self.text, self.position)
+        assert match is not None
+        self.position = match.end()
+        raw = match.group()
+        stripped = raw.strip()
+        if self._peek() == '"':
+            raise self._malformed("Incorrectly quoted array element.")
+        if self._peek() == "":
+            raise self._malformed("Unexpected end of input.")
+        if stripped == "":
+            raise self._unexpected()
+        if self._peek() == "{":
+            raise self._malformed('Unexpected "{" character.')
+        if stripped.upper() == "NULL":
+            return None
+        return self.element(_unescape(raw.lstrip() if raw.endswith("\\ ") else stripped))
+
+    def _quoted_item(self) -> str:
+        start = self.position + 1
+        end = start
+        while True:
+            end = self.text.find('"', end)
+            if end < 0:
+                raise self._malformed("Unexpected end of input.")
+            slashes = len(self.text[start:end]) - len(self.text[start:end].rstrip("\\"))
+            if slashes % 2 == 0:
+                break
+            end += 1
+        self.position = end + 1
+        self._skip_blanks()
+        if self._peek() not in ("}", self.delimiter, ""):
+            raise self._malformed("Incorrectly quoted array element.")
+        return _unescape(self.text[start:end])
+
+    def _peek(self) -> str:
+        return self.text[self.position : self.position + 1]
+
+    def _accept(self, token: str) -> bool:
+        if self._peek() != token:
+            return False
+        self.position += 1
+        return True
+
+    def _skip_blanks(self) -> None:
+        while self._peek() in _BLANKS:
+            self.position += 1
+
+    def _is_regular(self, value: Any, shape: list[int], depth: int) -> bool:
+        if depth == len(shape):
+            return not isinstance(value, tuple)
+        if not isinstance(value, tuple) or len(value) != shape[depth]:
+            return False
+        return all(self._is_regular(item, shape, depth + 1) for item in value)
+
+    def _unexpected(self) -> DatabaseError:
+        found = self._peek()
+        return self._malformed(f'Unexpected "{found}" character.' if found else "Unexpected end of input.")
+
+    def _malformed(self, detail: str) -> DatabaseError:
+        return InvalidTextRepresentation(f'malformed array literal: "{self.text}"', detail=detail)
+
+
+_BLANKS = frozenset(" \t\n\r\v\f")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPED.sub(r"\1", text) if "\\" in text else text
+
+
+def dimensions(value: tuple[Any, ...]) -> list[int]:
+    """The lengths per dimension, by the first element of each; [] for the empty array within no dimension."""
+    shape: list[int] = []
+    item: Any = value
+    while isinstance(item, tuple):
+        shape.append(len(item))
+        if not item:
+            break
+        item = item[0]
+    return shape
+
+
+def vector_reader(element: Callable[[str], int]) -> Callable[[str], tuple[int, ...]]:
+    """The reader of int2vector or oidvector."""
+
+    def read(text: str) -> tuple[int, ...]:
+        return tuple([element(word) for word in text.split()])
+
+    return read
+
+
+# --- binary: dimensions, has-null flag, element OID; size and lower bound of each; elements with lengths ---------------
+
+_HEADER = struct.Struct(">iiI")
+_PAIR = struct.Struct(">ii")
+_LENGTH = struct.Struct(">i")
+_NULL_LENGTH = b"\xff\xff\xff\xff"
+
+
+def array_packer(
+    element_oid: int, element: Callable[[Any], bytes], lower_bound: int
+) -> Callable[[tuple[Any, ...]], bytes]:
+    """The function that packs arrays of `element_oid`."""
+
+    def pack(value: tuple[Any, ...]) -> bytes:
+        shape = dimensions(value) if value else []
+        items = flatten(value)
+        parts = [_HEADER.pack(len(shape), int(None in items), element_oid)]
+        parts.extend([_PAIR.pack(size, lower_bound) for size in shape])
+        for item in items:
+            if item is None:
+                parts.append(_NULL_LENGTH)
+            else:
+                data = element(item)
+                parts.append(_LENGTH.pack(len(data)))
+                parts.append(data)
+        return b"".join(parts)
+
+    return pack
+
+
+def flatten(value: tuple[Any, ...]) -> list[Any]:
+    """The elements of an array of any dimension, in storage order."""
+    items: list[Any] = []
+    for item in value:
+        if isinstance(item, tuple):
+            items.extend(flatten(item))
+        else:
+            items.append(item)
+    return items
+
+
+def array_unpacker(element_oid: int, element: Callable[[bytes], Any]) -> Callable[[bytes], tuple[Any, ...]]:
+    """The function that unpacks arrays of `element_oid`."""
+
+    def unpack(data: bytes) -> tuple[Any, ...]:
+        try:
+            shape, offset = _unpack_shape(data, element_oid)
+            items = _unpack_items(data, offset, shape, element)
+        except struct.error:
+            raise InvalidBinaryRepresentation("insufficient data left in message") from None
+        for size in reversed(shape[1:]):
+            items = [tuple(items[i : i + size]) for i in range(0, len(items), size)]
+        return tuple(items)
+
+    return unpack
+
+
+def _unpack_shape(data: bytes, element_oid: int) -> tuple[list[int], int]:
+    count, flags, oid = _HEADER.unpack_from(data)
+    if not 0 <= count <= MAX_DIMENSIONS:
+        raise InvalidBinaryRepresentation(f"invalid number of dimensions: {count}")
+    if flags not in (0, 1):
+        raise InvalidBinaryRepresentation("invalid array flags")
+    if oid != element_oid:
+        raise DatatypeMismatch(f"binary data has array element type {oid} instead of expected {element_oid}")
+    shape: list[int] = []
+    for i in range(count):
+        size, lower_bound = _PAIR.unpack_from(data, 12 + 8 * i)
+        if size < 0:
+            raise InvalidBinaryRepresentation("invalid array size")
+        if lower_bound not in (0, 1):
+            raise NotSupportedError("array lower bounds other than 1 are not supported")
+        shape.append(size)
+    return ([] if 0 in shape else shape), 12 + 8 * count
+
+
+def _unpack_items(data: bytes, offset: int, shape: list[int], element: Callable[[bytes], Any]) -> list[Any]:
+    count = 1 if shape else 0
+    for size in shape:
+        count *= size
+    if count * 4 > len(data):
+        raise InvalidBinaryRepresentation("insufficient data left in message")
+    items: list[Any] = []
+    for _ in range(count):
+        (length,) = _LENGTH.unpack_from(data, offset)
+        offset += 4
+        if length == -1:
+            items.append(None)
+            continue
+        if length < 0 or offset + length > len(data):
+            raise InvalidBinaryRepresentation("insufficient data left in message")
+        items.append(element(data[offset : offset + length]))
+        offset += length
+    if offset != len(data):
+        raise InvalidBinaryRepresentation("incorrect binary data format")
+    return items

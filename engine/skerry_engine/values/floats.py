@@ -1,0 +1,168 @@
+"""Floats: real and double precision.
+
+Both print their shortest digits that read back as the same value, switching to exponents where PostgreSQL does: from
+1e+15 (double precision) or 1e+06 (real) on, and below 1e-04.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+
+from skerry_engine.errors import (
+    InvalidBinaryRepresentation,
+    InvalidTextRepresentation,
+    NumericValueOutOfRange,
+)
+
+_FLOAT4 = struct.Struct(">f")
+_FLOAT8 = struct.Struct(">d")
+_WORDS = {
+    "nan": math.nan,
+    "inf": math.inf,
+    "+inf": math.inf,
+    "-inf": -math.inf,
+    "infinity": math.inf,
+    "+infinity": math.inf,
+    "-infinity": -math.inf,
+}
+NAN = math.nan  # the one NaN that readers give out
+
+
+def _parse(text: str, type_name: str) -> float:
+    word = _WORDS.get(text.strip().lower())
+    if word is not None:
+        return word
+    try:
+        if "_" in text or not text.isascii():
+            raise ValueError
+        value = float(text)
+    except ValueError:
+        raise InvalidTextRepresentation(f'invalid input syntax for type {type_name}: "{text}"') from None
+    if value == 0.0 or math.isinf(value):
+        _check_range(value, text, type_name)
+    return value
+
+
+def _check_range(value: float, text: str, type_name: str) -> None:
+    """Refuse what over- or underflowed: an infinity not written as one, a zero with a digit above 0."""
+    mantissa = text.lower().split("e")[0]
+    if math.isinf(value) or any(digit in "123456789" for digit in mantissa):
+        raise NumericValueOutOfRange(f'"{text.strip()}" is out of range for type {type_name}')
+
+
+def read_float8(text: str) -> float:
+    """double precision from text.  Raises InvalidTextRepresentation, NumericValueOutOfRange."""
+    return _parse(text, "double precision")
+
+
+def read_float4(text: str) -> float:
+    """real from text, rounded to single precision.  Raises InvalidTextRepresentation, NumericValueOutOfRange."""
+    value = _parse(text, "real")
+    try:
+        rounded = round_to_single(value)
+    except OverflowError:
+        raise NumericValueOutOfRange(f'"{text.strip()}" is out of range for type real') from None
+    if rounded == 0.0 and value != 0.0:
+        raise NumericValueOutOfRange(f'"{text.strip()}" is out of range for type real')
+    return rounded
+
+
+def round_to_single(value: float) -> float:
+    """`value` rounded to single precision.  Raises OverflowError when it does not fit."""
+    rounded: float = _FLOAT4.unpack(_FLOAT4.pack(value))[0]
+    return rounded
+
+
+def write_float8(value: float) -> str:
+    """double precision to text, shortest exact form."""
+    if -1e15 < value < 1e15:
+        text = repr(value)
+        return text[:-2] if text.endswith(".0") else text
+    return _write_large(value)
+
+
+def _write_large(value: float) -> str:
+    if value != value:
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    text = repr(value)
+    if "e" in text:
+        return text
+    return _with_exponent(text[:-2])
+
+
+def _with_exponent(integer_text: str) -> str:
+    """'1234000' as '1.234e+06'."""
+    sign = "-" if integer_text.startswith("-") else ""
+    digits = integer_text.lstrip("-")
+    exponent = len(digits) - 1
+    digits = digits.rstrip("0")
+    mantissa = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
+    return f"{sign}{mantissa}e+{exponent:02d}"
+
+
+def write_float4(value: float) -> str:
+    """real to text: the fewest digits that read back as the same single."""
+    if value != value or math.isinf(value):
+        return _write_large(value)
+    for digits in range(1, 10):
+        text = f"{value:.{digits}g}"
+        if _is_same_single(text, value):
+            break
+    return _single_layout(text)
+
+
+def _is_same_single(text: str, value: float) -> bool:
+    try:
+        return round_to_single(float(text)) == value
+    except OverflowError:
+        return False
+
+
+def _single_layout(text: str) -> str:
+    """%g's text with the exponent where PostgreSQL has one: from 1e+06 on, below 1e-04."""
+    mantissa, _, exponent_text = text.partition("e")
+    if not exponent_text:
+        bare = mantissa.lstrip("-")
+        if "." not in bare and len(bare) > 6:
+            return _with_exponent(mantissa)
+        return mantissa
+    exponent = int(exponent_text)
+    if -4 <= exponent < 6:
+        return f"{float(text):.0f}"
+    return text
+
+
+def write_float_digits(value: float, digits: int) -> str:
+    """A float with at most `digits` significant digits, as extra_float_digits <= 0 asks for."""
+    if value != value or math.isinf(value):
+        return _write_large(value)
+    return f"{value:.{max(digits, 1)}g}"
+
+
+def pack_float4(value: float) -> bytes:
+    """real in binary form."""
+    return _FLOAT4.pack(value)
+
+
+def pack_float8(value: float) -> bytes:
+    """double precision in binary form."""
+    return _FLOAT8.pack(value)
+
+
+def unpack_float4(data: bytes) -> float:
+    """real from binary form.  Raises InvalidBinaryRepresentation."""
+    if len(data) != 4:
+        raise InvalidBinaryRepresentation("incorrect binary data format")
+    value: float = _FLOAT4.unpack(data)[0]
+    return value if value == value else NAN
+
+
+def unpack_float8(data: bytes) -> float:
+    """double precision from binary form.  Raises InvalidBinaryRepresentation."""
+    if len(data) != 8:
+        raise InvalidBinaryRepresentation("incorrect binary data format")
+    value: float = _FLOAT8.unpack(data)[0]
+    return value if value == value else NAN

@@ -1,0 +1,412 @@
+"""Text and binary forms of every type: the one place that maps a type to its readers and writers.
+
+`text_encoder(type, io)` and its three siblings give a function, chosen once per column and then called per value; for
+integers, text and booleans it is a bare C function or a tiny Python one.  NULL never reaches them.
+
+What a form depends on besides the type (time zone, DateStyle, names for reg* types) is the `IoContext`, immutable and
+shared by all statements of a session until a setting changes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from skerry_engine.abc import NameResolver
+from skerry_engine.errors import InvalidBinaryRepresentation, NotSupportedError, UndefinedFunction
+from skerry_engine.values import (
+    arrays,
+    datetimes,
+    floats,
+    integers,
+    interval,
+    interval_input,
+    json_text,
+    numeric,
+    oids,
+    reg,
+    scalars,
+    text,
+    timezones,
+)
+from skerry_engine.values.calendar import MICROSECONDS_PER_DAY, UNIX_EPOCH_DAYS
+from skerry_engine.values.datetime_input import InputContext
+from skerry_engine.values.types import SqlType, TypeInfo, find_type, type_display
+
+TextEncoder = Callable[[Any], str]
+TextDecoder = Callable[[str], Any]
+BinaryEncoder = Callable[[Any], bytes]
+BinaryDecoder = Callable[[bytes], Any]
+
+
+def wall_clock() -> int:
+    """The time now, as a timestamptz atom."""
+    return time.time_ns() // 1000 - UNIX_EPOCH_DAYS * MICROSECONDS_PER_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class IoContext:
+    """What text forms depend on.
+
+    `timezone` is a zone or a name as the TimeZone setting takes it; `date_style` is the setting ('ISO, MDY');
+    `interval_style` 'postgres', 'postgres_verbose', 'sql_standard' or 'iso_8601'; `bytea_output` 'hex' or 'escape'.
+    `now` gives the transaction's start (what the input 'now' means); `names` may be None where no catalog is at hand:
+    reg* types then print and read numbers only.
+    """
+
+    timezone: str | datetime.tzinfo = "UTC"
+    date_style: str = "ISO, MDY"
+    interval_style: str = "postgres"
+    extra_float_digits: int = 1
+    bytea_output: str = "hex"
+    names: NameResolver | None = None
+    now: Callable[[], int] = wall_clock
+
+    @property
+    def zone(self) -> datetime.tzinfo:
+        """The session's time zone.  Raises InvalidParameterValue for an unknown name."""
+        if isinstance(self.timezone, str):
+            return timezones.zone_named(self.timezone)
+        return self.timezone
+
+    @property
+    def date_format(self) -> str:
+        """'ISO', 'SQL', 'German' or 'Postgres'."""
+        style = self.date_style.partition(",")[0].strip().lower()
+        return {"iso": "ISO", "sql": "SQL", "german": "German", "postgres": "Postgres"}.get(style, "ISO")
+
+    @property
+    def date_order(self) -> str:
+        """'MDY', 'DMY' or 'YMD'."""
+        order = self.date_style.partition(",")[2].strip().upper()
+        return order if order in ("MDY", "DMY", "YMD") else "MDY"
+
+    @property
+    def input_context(self) -> InputContext:
+        """What reading dates and times depends on."""
+        return InputContext(self.zone, self.date_order, self.now)
+
+
+DEFAULT_IO = IoContext()
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _unsupported(type_: SqlType, what: str) -> NotSupportedError:
+    return NotSupportedError(f"{what} of type {type_display(type_.oid)} is not supported")
+
+
+def _array_element(oid: int) -> TypeInfo | None:
+    """The element type of an array type, None for other types."""
+    info = find_type(oid)
+    if info is None or not info.is_array:
+        return None
+    return find_type(info.element_oid)
+
+
+# --- text out ---------------------------------------------------------------------------------------------------------
+
+_TEXT_ENCODERS: dict[int, TextEncoder] = {
+    **{oid: str for oid in (*oids.INTEGERS, oids.OID, oids.XID, oids.CID, oids.XID8)},
+    **{
+        oid: _same
+        for oid in (
+            oids.TEXT,
+            oids.VARCHAR,
+            oids.NAME,
+            oids.CHAR,
+            oids.JSON,
+            oids.JSONB,
+            oids.UNKNOWN,
+            oids.CSTRING,
+            oids.REFCURSOR,
+            oids.TID,
+            oids.ACLITEM,
+            oids.PG_NODE_TREE,
+        )
+    },
+    oids.BOOL: scalars.write_boolean,
+    oids.NUMERIC: numeric.write_numeric,
+    oids.UUID: scalars.write_uuid,
+    oids.TIME: datetimes.write_time,
+    oids.TIMETZ: datetimes.write_timetz,
+    oids.INT2VECTOR: arrays.write_vector,
+    oids.OIDVECTOR: arrays.write_vector,
+    oids.PG_LSN: reg.write_lsn,
+    oids.VOID: lambda value: "",
+}
+
+
+def text_encoder(type_: SqlType, io: IoContext) -> TextEncoder:
+    """The function that writes a non-null value of the type.  Raises NotSupportedError for a type without a form."""
+    oid = type_.oid
+    encoder = _TEXT_ENCODERS.get(oid)
+    if encoder is not None:
+        return encoder
+    if oid == oids.BPCHAR:
+        return text.bpchar_writer(type_.typmod) if type_.typmod > 4 else _same
+    if oid in _DATE_TYPES:
+        return _datetime_encoder(oid, io)
+    if oid == oids.FLOAT8 or oid == oids.FLOAT4:
+        return _float_encoder(oid, io)
+    if oid == oids.INTERVAL:
+        return interval.interval_writer(io.interval_style)
+    if oid == oids.BYTEA:
+        return scalars.write_bytea_escape if io.bytea_output == "escape" else scalars.write_bytea_hex
+    if oid in oids.REG_TYPES:
+        return reg.reg_writer(oid, io.names)
+    if oid == oids.RECORD:
+        return arrays.record_writer(lambda value: _atom_text(value, io))
+    element = _array_element(oid)
+    if element is None:
+        raise _unsupported(type_, "text output")
+    return arrays.array_writer(text_encoder(SqlType(element.oid, type_.typmod), io), element.delimiter)
+
+
+_DATE_TYPES = frozenset((oids.DATE, oids.TIMESTAMP, oids.TIMESTAMPTZ))
+
+
+def _datetime_encoder(oid: int, io: IoContext) -> TextEncoder:
+    style, order = io.date_format, io.date_order
+    if oid == oids.DATE:
+        return datetimes.date_writer(style, order)
+    if oid == oids.TIMESTAMP:
+        return datetimes.timestamp_writer(style, order)
+    return datetimes.timestamptz_writer(style, order, io.zone)
+
+
+def _float_encoder(oid: int, io: IoContext) -> TextEncoder:
+    if io.extra_float_digits > 0:
+        return floats.write_float8 if oid == oids.FLOAT8 else floats.write_float4
+    digits = (15 if oid == oids.FLOAT8 else 6) + io.extra_float_digits
+    return lambda value: floats.write_float_digits(value, digits)
+
+
+def _atom_text(value: object, io: IoContext) -> str:
+    """A value within an anonymous record, whose field types are not known: by its Python type."""
+    if isinstance(value, bool):
+        return scalars.write_boolean(value)
+    if isinstance(value, float):
+        return floats.write_float8(value)
+    if isinstance(value, bytes):
+        return scalars.write_bytea_hex(value)
+    if isinstance(value, tuple):
+        return arrays.array_writer(lambda item: _atom_text(item, io), ",")(value)
+    return str(value)
+
+
+# --- text in ----------------------------------------------------------------------------------------------------------
+
+_TEXT_DECODERS: dict[int, TextDecoder] = {
+    oids.INT2: integers.read_int2,
+    oids.INT4: integers.read_int4,
+    oids.INT8: integers.read_int8,
+    oids.OID: integers.read_oid,
+    oids.XID: integers.read_xid,
+    oids.CID: integers.read_xid,
+    oids.XID8: integers.read_xid8,
+    oids.BOOL: scalars.read_boolean,
+    oids.FLOAT4: floats.read_float4,
+    oids.FLOAT8: floats.read_float8,
+    oids.TEXT: text.read_text,
+    oids.UNKNOWN: text.read_text,
+    oids.CSTRING: text.read_text,
+    oids.REFCURSOR: text.read_text,
+    oids.NAME: text.read_name,
+    oids.CHAR: text.read_char,
+    oids.BYTEA: scalars.read_bytea,
+    oids.UUID: scalars.read_uuid,
+    oids.JSON: json_text.read_json,
+    oids.JSONB: json_text.read_jsonb,
+    oids.PG_LSN: reg.read_lsn,
+    oids.TID: reg.read_tid,
+    oids.INT2VECTOR: arrays.vector_reader(integers.read_int2),
+    oids.OIDVECTOR: arrays.vector_reader(integers.read_oid),
+}
+
+
+def text_decoder(type_: SqlType, io: IoContext) -> TextDecoder:
+    """The function that reads a value of the type from text and fits it to the modifier as an assignment does.
+
+    It raises a DataError for malformed text.  Raises NotSupportedError for a type that has no text input.
+    """
+    oid, typmod = type_.oid, type_.typmod
+    decoder = _TEXT_DECODERS.get(oid)
+    if decoder is not None:
+        return decoder
+    if oid == oids.VARCHAR:
+        return text.varchar_reader(typmod) if typmod >= 4 else text.read_text
+    if oid == oids.BPCHAR:
+        return text.bpchar_reader(typmod) if typmod >= 4 else text.read_bpchar
+    if oid == oids.NUMERIC:
+        return _numeric_decoder(typmod)
+    if oid in _TIME_READERS:
+        return _datetime_decoder(oid, typmod, io.input_context)
+    if oid == oids.INTERVAL:
+        return interval_input.interval_reader(typmod, io.interval_style)
+    if oid in oids.REG_TYPES:
+        return reg.reg_reader(oid, io.names)
+    element = _array_element(oid)
+    if element is None:
+        raise _no_input(oid)
+    return arrays.array_reader(text_decoder(SqlType(element.oid, typmod), io), element.delimiter)
+
+
+def _no_input(oid: int) -> NotSupportedError | UndefinedFunction:
+    info = find_type(oid)
+    if info is not None and info.is_pseudo:
+        return NotSupportedError(f"cannot accept a value of type {info.name}")
+    return _unsupported(SqlType(oid), "text input")
+
+
+def _numeric_decoder(typmod: int) -> TextDecoder:
+    if typmod < 0:
+        return numeric.read_numeric
+
+    def read(spelling: str) -> Any:
+        return numeric.apply_typmod(numeric.read_numeric(spelling), typmod)
+
+    return read
+
+
+_TIME_READERS: dict[int, Callable[[str, InputContext], Any]] = {
+    oids.DATE: datetimes.read_date,
+    oids.TIME: datetimes.read_time,
+    oids.TIMETZ: datetimes.read_timetz,
+    oids.TIMESTAMP: datetimes.read_timestamp,
+    oids.TIMESTAMPTZ: datetimes.read_timestamptz,
+}
+
+
+def _datetime_decoder(oid: int, typmod: int, context: InputContext) -> TextDecoder:
+    reader = _TIME_READERS[oid]
+    if typmod < 0 or oid == oids.DATE:
+        return lambda spelling: reader(spelling, context)
+    if oid == oids.TIMETZ:
+        return lambda spelling: datetimes.round_timetz(reader(spelling, context), typmod)
+    return lambda spelling: datetimes.round_microseconds(reader(spelling, context), typmod)
+
+
+# --- binary -----------------------------------------------------------------------------------------------------------
+
+_INTEGER_SIZES: dict[int, int] = {
+    oids.INT2: 2,
+    oids.INT4: 4,
+    oids.INT8: 8,
+    **{oid: 0 for oid in oids.OID_LIKE},
+    oids.XID8: 8,
+    oids.PG_LSN: 8,
+    oids.DATE: 4,
+    oids.TIME: 8,
+    oids.TIMESTAMP: 8,
+    oids.TIMESTAMPTZ: 8,
+}
+_BINARY_AS_TEXT = frozenset(
+    (oids.TEXT, oids.VARCHAR, oids.NAME, oids.CHAR, oids.JSON, oids.UNKNOWN, oids.CSTRING, oids.REFCURSOR)
+)
+_INTERVAL_BYTES = 16
+_TIMETZ_BYTES = 12
+
+_BINARY_ENCODERS: dict[int, BinaryEncoder] = {
+    **{oid: integers.integer_packer(size) for oid, size in _INTEGER_SIZES.items()},
+    **{oid: str.encode for oid in _BINARY_AS_TEXT},
+    oids.BOOL: scalars.pack_boolean,
+    oids.FLOAT4: floats.pack_float4,
+    oids.FLOAT8: floats.pack_float8,
+    oids.NUMERIC: numeric.pack_numeric,
+    oids.BYTEA: _same,
+    oids.UUID: _same,
+    oids.TIMETZ: _same,
+    oids.INTERVAL: interval.pack_for_wire,
+    oids.JSONB: json_text.pack_jsonb,
+    oids.VOID: lambda value: b"",
+}
+
+
+def binary_encoder(type_: SqlType, io: IoContext) -> BinaryEncoder:
+    """The function that gives a non-null value's binary form.  Raises NotSupportedError for a type without one."""
+    encoder = _BINARY_ENCODERS.get(type_.oid)
+    if encoder is not None:
+        return encoder
+    if type_.oid == oids.BPCHAR:
+        writer = text_encoder(type_, io)
+        return lambda value: writer(value).encode()
+    info = find_type(type_.oid)
+    if info is None or info.category != "A" or info.is_pseudo:
+        raise _unsupported(type_, "binary output")
+    element = SqlType(info.element_oid, type_.typmod)
+    lower_bound = 0 if type_.oid in oids.VECTORS else 1
+    return arrays.array_packer(element.oid, binary_encoder(element, io), lower_bound)
+
+
+def binary_decoder(type_: SqlType, io: IoContext) -> BinaryDecoder:
+    """The function that reads a value's binary form and fits it to the modifier.
+
+    It raises InvalidBinaryRepresentation and other DataErrors.  Raises NotSupportedError for a type without a form.
+    """
+    oid = type_.oid
+    size = _INTEGER_SIZES.get(oid)
+    if size is not None:
+        return _integer_decoder(size, type_)
+    decoder = _BINARY_DECODERS.get(oid)
+    if decoder is not None:
+        return _fitted(decoder, type_)
+    if oid in _BINARY_AS_TEXT or oid in (oids.BPCHAR, oids.JSONB):
+        reader = text_decoder(type_, io)
+        return (
+            json_text.jsonb_unpacker(reader) if oid == oids.JSONB else lambda data: reader(_decode_utf8(data))
+        )
+    info = find_type(oid)
+    if info is None or info.category != "A" or info.is_pseudo:
+        raise _unsupported(type_, "binary input")
+    element = SqlType(info.element_oid, type_.typmod)
+    return arrays.array_unpacker(element.oid, binary_decoder(element, io))
+
+
+def _decode_utf8(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as problem:
+        raise text.invalid_utf8(data, problem.start) from None
+
+
+def _integer_decoder(size: int, type_: SqlType) -> BinaryDecoder:
+    if type_.typmod >= 0 and type_.oid in (oids.TIME, oids.TIMESTAMP, oids.TIMESTAMPTZ):
+        precision = type_.typmod
+        return lambda data: datetimes.round_microseconds(integers.unpack_integer(data, size), precision)
+    return lambda data: integers.unpack_integer(data, size)
+
+
+_BINARY_DECODERS: dict[int, BinaryDecoder] = {
+    oids.BOOL: scalars.unpack_boolean,
+    oids.FLOAT4: floats.unpack_float4,
+    oids.FLOAT8: floats.unpack_float8,
+    oids.NUMERIC: numeric.unpack_numeric,
+    oids.BYTEA: bytes,
+    oids.UUID: scalars.unpack_uuid,
+    oids.TIMETZ: lambda data: _sized(data, _TIMETZ_BYTES),
+    oids.INTERVAL: interval.unpack_from_wire,
+}
+
+
+def _sized(data: bytes, size: int) -> bytes:
+    if len(data) != size:
+        raise InvalidBinaryRepresentation("incorrect binary data format")
+    return data
+
+
+def _fitted(decoder: BinaryDecoder, type_: SqlType) -> BinaryDecoder:
+    """`decoder` followed by the modifier's rounding, where there is one."""
+    typmod = type_.typmod
+    if typmod < 0:
+        return decoder
+    if type_.oid == oids.NUMERIC:
+        return lambda data: numeric.apply_typmod(decoder(data), typmod)
+    if type_.oid == oids.INTERVAL:
+        return lambda data: interval.apply_typmod(decoder(data), typmod)
+    return decoder

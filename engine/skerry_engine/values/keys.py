@@ -1,0 +1,312 @@
+"""Index keys: bytes whose order is SQL's order, and hashable keys whose equality is SQL's equality.
+
+An order key is the concatenation of its columns, each self-delimiting, so that keys of leading columns are prefixes:
+
+    column  = flag  body
+    flag    = 01 value | 02 NULL, when NULLs come last | 00 NULL, when they come first
+    body    = (all bytes inverted when the column is descending; the flag never is)
+      integers, dates, times   8 bytes, big-endian, offset by 2**63
+      boolean                  00 | 01
+      floats                   8 bytes, IEEE with the sign folded; -0 = 0; one NaN, above all
+      numeric                  class; adjusted exponent (4 bytes); digits + 1, no trailing zeros; 00; all but
+                               the class inverted when negative
+      text, name               UTF-8 (whose byte order is code point order), 00
+      bpchar                   as text, trailing blanks dropped
+      bytea                    00 escaped as 00 FF; 00 00
+      uuid                     16 bytes
+      interval                 its length in microseconds with 30-day months, 16 bytes, offset by 2**127
+      arrays                   per element 01 body | 02 NULL; 00; dimensions
+      jsonb                    see `values/json_keys.py`
+
+All integer types share one body, so a bigint can probe an integer index.  An index appends the row id (8 bytes).
+
+An equality key is the column's value itself where Python's equality and hash are SQL's (`KeyCodec.atom`), else
+something hashable made from the values.  Keys follow C collation; there is no other.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from skerry_engine.errors import NotSupportedError
+from skerry_engine.values import oids
+from skerry_engine.values.json_keys import jsonb_equality_key, jsonb_order_key
+from skerry_engine.values.types import find_type, type_display
+
+_UINT8 = struct.Struct(">Q")
+_FLOAT8 = struct.Struct(">d")
+_INTERVAL = struct.Struct(">iiq")
+_TIMETZ = struct.Struct(">qi")
+
+_INVERTED = bytes(255 - byte for byte in range(256))
+_DIGITS_PLUS_1 = bytes((byte + 1) & 255 for byte in range(256))
+_SIGN = 1 << 63
+_ALL_ONES = (1 << 64) - 1
+MICROSECONDS_PER_DAY = 86_400_000_000
+
+_INTEGER_TYPES = oids.INTEGERS | oids.OID_LIKE | {oids.DATE, oids.TIMESTAMP, oids.TIMESTAMPTZ, oids.TIME}
+_TEXT_TYPES = frozenset(
+    (oids.TEXT, oids.VARCHAR, oids.NAME, oids.CHAR, oids.UNKNOWN, oids.CSTRING, oids.REFCURSOR)
+)
+_ATOM_TYPES = _INTEGER_TYPES | _TEXT_TYPES | {oids.BOOL, oids.BYTEA, oids.UUID}
+
+NAN_KEY = "NaN"
+"""The equality key of NaN: Python's NaNs are unequal to themselves, and no float or Decimal equals a str."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """How one column of an index is ordered.  DESC alone does not move NULLs: say `nulls_first` too."""
+
+    type_oid: int
+    descending: bool = False
+    nulls_first: bool = False
+
+
+def _integer_body(value: int) -> bytes:
+    return _UINT8.pack(value + _SIGN)
+
+
+def _boolean_body(value: bool) -> bytes:
+    return b"\x01" if value else b"\x00"
+
+
+def _float_body(value: float) -> bytes:
+    if value != value:
+        return b"\xff\xff\xff\xff\xff\xff\xff\xff"
+    bits: int = _UINT8.unpack(_FLOAT8.pack(value + 0.0))[0]
+    return _UINT8.pack(bits ^ _ALL_ONES if bits & _SIGN else bits | _SIGN)
+
+
+def _numeric_body(value: Decimal) -> bytes:
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        return b"\x50" if value.is_nan() else b"\x00" if sign else b"\x40"
+    packed = bytes(digits).rstrip(b"\x00")
+    if not packed:
+        return b"\x20"
+    adjusted = len(digits) + exponent + 0x40000000
+    magnitude = adjusted.to_bytes(4, "big") + packed.translate(_DIGITS_PLUS_1) + b"\x00"
+    return b"\x10" + magnitude.translate(_INVERTED) if sign else b"\x30" + magnitude
+
+
+def _text_body(value: str) -> bytes:
+    return value.encode() + b"\x00"
+
+
+def _bpchar_body(value: str) -> bytes:
+    return value.rstrip(" ").encode() + b"\x00"
+
+
+def _bytea_body(value: bytes) -> bytes:
+    return value.replace(b"\x00", b"\x00\xff") + b"\x00\x00"
+
+
+def _fixed_body(value: bytes) -> bytes:
+    return value
+
+
+def interval_span(value: bytes) -> int:
+    """An interval's length in microseconds, with months of 30 days: what comparison goes by."""
+    months, days, microseconds = _INTERVAL.unpack(value)
+    span: int = (months * 30 + days) * MICROSECONDS_PER_DAY + microseconds
+    return span
+
+
+def _interval_body(value: bytes) -> bytes:
+    return (interval_span(value) + (1 << 127)).to_bytes(16, "big")
+
+
+def _timetz_body(value: bytes) -> bytes:
+    microseconds, zone_s = _TIMETZ.unpack(value)
+    return _UINT8.pack(microseconds + zone_s * 1_000_000 + _SIGN) + _UINT8.pack(zone_s + _SIGN)
+
+
+Body = Callable[[Any], bytes]
+
+_BODIES: dict[int, Body] = {
+    **{oid: _integer_body for oid in _INTEGER_TYPES},
+    **{oid: _text_body for oid in _TEXT_TYPES},
+    oids.BOOL: _boolean_body,
+    oids.FLOAT4: _float_body,
+    oids.FLOAT8: _float_body,
+    oids.NUMERIC: _numeric_body,
+    oids.BPCHAR: _bpchar_body,
+    oids.BYTEA: _bytea_body,
+    oids.UUID: _fixed_body,
+    oids.INTERVAL: _interval_body,
+    oids.TIMETZ: _timetz_body,
+    oids.JSONB: jsonb_order_key,
+    oids.XID8: _integer_body,
+    oids.TID: _text_body,
+    oids.PG_LSN: _integer_body,
+}
+
+
+def order_body(type_oid: int) -> Body:
+    """The function that makes a non-null value of the type into bytes in SQL's order.
+
+    Raises NotSupportedError for a type without an order (json, record).
+    """
+    body = _BODIES.get(type_oid)
+    if body is not None:
+        return body
+    info = find_type(type_oid)
+    if info is None or info.category != "A" or info.is_pseudo:
+        raise NotSupportedError(f"keys of type {type_display(type_oid)} are not supported")
+    return _array_body(order_body(info.element_oid))
+
+
+def _array_body(element: Body) -> Body:
+    def body(value: tuple[object, ...]) -> bytes:
+        parts: list[bytes] = []
+        dimensions: list[int] = []
+        _append_elements(value, element, parts, dimensions, 0)
+        shape = b"".join([_UINT8.pack(size) for size in dimensions])
+        return b"".join(parts) + b"\x00" + bytes((len(dimensions),)) + shape
+
+    return body
+
+
+def _append_elements(
+    value: tuple[object, ...], element: Body, parts: list[bytes], dimensions: list[int], depth: int
+) -> None:
+    if depth == len(dimensions) and value:
+        dimensions.append(len(value))
+    for item in value:
+        if isinstance(item, tuple):
+            _append_elements(item, element, parts, dimensions, depth + 1)
+        elif item is None:
+            parts.append(b"\x02")
+        else:
+            parts.append(b"\x01")
+            parts.append(element(item))
+
+
+def has_order(type_oid: int) -> bool:
+    """Whether values of the type can be ordered and so indexed."""
+    try:
+        order_body(type_oid)
+    except NotSupportedError:
+        return False
+    return True
+
+
+# --- equality ---------------------------------------------------------------------------------------------------------
+
+
+def _float_equality(value: float) -> object:
+    return value if value == value else NAN_KEY
+
+
+def _numeric_equality(value: Decimal) -> object:
+    return NAN_KEY if value.is_nan() else value
+
+
+def _bpchar_equality(value: str) -> object:
+    return value.rstrip(" ")
+
+
+Equality = Callable[[Any], object]
+
+_EQUALITIES: dict[int, Equality] = {
+    oids.FLOAT4: _float_equality,
+    oids.FLOAT8: _float_equality,
+    oids.NUMERIC: _numeric_equality,
+    oids.BPCHAR: _bpchar_equality,
+    oids.INTERVAL: interval_span,
+    oids.JSONB: jsonb_equality_key,
+}
+
+
+def equality_atom(type_oid: int) -> Equality | None:
+    """The function that makes a non-null value into its equality key; None when the value is its own key.
+
+    Raises NotSupportedError for a type without equality (json, record).
+    """
+    if type_oid in _ATOM_TYPES:
+        return None
+    return _EQUALITIES.get(type_oid) or order_body(type_oid)
+
+
+class KeyCodec:
+    """Makes keys for one list of key columns.
+
+    `atom` is True when there is one column and a non-null value is its own equality key.  `values` below hold one
+    entry per column, in index order; `prefix` may get fewer.
+    """
+
+    def __init__(self, columns: list[KeyColumn] | tuple[KeyColumn, ...]) -> None:
+        self.columns: tuple[KeyColumn, ...] = tuple(columns)
+        self._bodies: list[Body] = [order_body(column.type_oid) for column in self.columns]
+        self._equalities: list[Equality | None] = [equality_atom(column.type_oid) for column in self.columns]
+        self._descending: list[bool] = [column.descending for column in self.columns]
+        self._null_flags: list[bytes] = [
+            b"\x00" if column.nulls_first else b"\x02" for column in self.columns
+        ]
+        self._all_atoms: bool = all(equality is None for equality in self._equalities)
+        self.atom: bool = len(self.columns) == 1 and self._all_atoms
+
+    def equality_key(self, values: tuple[object, ...]) -> object:
+        """The hashable key of a row: equal keys exactly when SQL's `IS NOT DISTINCT FROM` holds column by column."""
+        if len(self.columns) == 1:
+            equality = self._equalities[0]
+            value = values[0]
+            return value if equality is None or value is None else equality(value)
+        if self._all_atoms:
+            return values
+        parts: list[object] = []
+        for i in range(len(values)):
+            part = values[i]
+            maker = self._equalities[i]
+            parts.append(part if maker is None or part is None else maker(part))
+        return tuple(parts)
+
+    def order_key(self, values: tuple[object, ...]) -> bytes:
+        """The key of a row (or, with fewer values, the prefix that all rows with these leading values share)."""
+        if len(values) == 1:
+            return self._column(0, values[0])
+        parts: list[bytes] = []
+        for i in range(len(values)):
+            parts.append(self._column(i, values[i]))
+        return b"".join(parts)
+
+    def prefix(self, values: tuple[object, ...]) -> bytes:
+        """The bytes with which the key of every row with these leading values begins."""
+        return self.order_key(values)
+
+    def null_key(self, position: int) -> bytes:
+        """The bytes of NULL in the column at `position`."""
+        return self._null_flags[position]
+
+    def prefix_end(self, prefix: bytes) -> bytes | None:
+        """The smallest bytes above every key that begins with `prefix`; None when there are none."""
+        return prefix_end(prefix)
+
+    def _column(self, position: int, value: object) -> bytes:
+        if value is None:
+            return self._null_flags[position]
+        body = self._bodies[position](value)
+        if self._descending[position]:
+            return b"\x01" + body.translate(_INVERTED)
+        return b"\x01" + body
+
+
+def prefix_end(prefix: bytes) -> bytes | None:
+    """The smallest bytes above everything that begins with `prefix`; None when there are none."""
+    stem = prefix.rstrip(b"\xff")
+    if not stem:
+        return None
+    return stem[:-1] + bytes((stem[-1] + 1,))
+
+
+def is_nan(value: object) -> bool:
+    """Whether a float or numeric atom is NaN."""
+    if isinstance(value, float):
+        return math.isnan(value)
+    return isinstance(value, Decimal) and value.is_nan()
