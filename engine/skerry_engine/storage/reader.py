@@ -1,0 +1,289 @@
+"""The one interface for reading a table: batches of visible rows, and single rows for point statements.
+
+A reader sees one snapshot with one transaction's own pending writes laid over it:
+
+    own entry with a smaller statement number   else   newest version with epoch <= snapshot
+
+Rules that callers may rely on, and that keep concurrent change harmless:
+
+- A batch is a list.  No iterator over a shared structure outlives a call; the next call seeks from the last key.
+- A call examines about `n` slots or entries and returns what it saw of them, so that no call runs long; a batch may be
+  empty before the end.  Only the returned "last" (or "next") tells whether the end was reached.
+- Rows come at full width (`TableStorage.pad`) in row-id order for scans and key order for index batches.
+- An index entry counts only if the visible row has exactly the entry's key.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from skerry_engine.storage.heap import PAGE_BITS, PAGE_MASK, PAGE_ROWS, Row, Version, visible_row
+from skerry_engine.storage.index import Index, equal_ids
+from skerry_engine.storage.pending import ABSENT, PendingTable
+from skerry_engine.storage.table import TableStorage
+from skerry_engine.storage.trees import entry_order_key, entry_row_id
+
+
+class TableReader:
+    """Reads one table as of `snapshot_epoch`, with `pending` (own writes) of statements before `statement_number`."""
+
+    __slots__ = ("storage", "snapshot_epoch", "pending", "statement_number", "_pad", "_pages")
+
+    def __init__(
+        self, storage: TableStorage, snapshot_epoch: int, pending: PendingTable | None, statement_number: int
+    ) -> None:
+        self.storage: TableStorage = storage
+        self.snapshot_epoch: int = snapshot_epoch
+        self.pending: PendingTable | None = pending
+        self.statement_number: int = statement_number
+        self._pad: Row = storage.pad
+        self._pages: list[list[object] | None] = storage.heap.pages
+
+    # --- by row id ----------------------------------------------------------------------------------------------------
+
+    def get(self, row_id: int) -> Row | None:
+        """The visible row, or None."""
+        pending = self.pending
+        if pending is not None:
+            own = pending.find(row_id, self.statement_number)
+            if own is not ABSENT:
+                return None if own is None else self._full(cast("Row", own))
+        number = row_id >> PAGE_BITS
+        pages = self._pages
+        if number >= len(pages):
+            return None
+        page = pages[number]
+        if page is None:
+            return None
+        slot = page[row_id & PAGE_MASK]
+        if isinstance(slot, tuple):
+            return self._full(slot)
+        row = visible_row(slot, self.snapshot_epoch)
+        return None if row is None else self._full(row)
+
+    def get_many(self, row_ids: list[int]) -> list[Row]:
+        """The visible rows among `row_ids`, in their order."""
+        rows: list[Row] = []
+        for row_id in row_ids:
+            row = self.get(row_id)
+            if row is not None:
+                rows.append(row)
+        return rows
+
+    def scan_batch(self, after: int, n: int) -> tuple[list[Row], int]:
+        """Visible rows with ids above `after` (-1: from the start), and the last id examined, -1 at the end."""
+        rows: list[Row] = []
+        last = self._scan(after, n, rows, None)
+        return rows, last
+
+    def scan_ids_batch(self, after: int, n: int) -> tuple[list[int], list[Row], int]:
+        """As `scan_batch`, with the rows' ids."""
+        ids: list[int] = []
+        rows: list[Row] = []
+        last = self._scan(after, n, rows, ids)
+        return ids, rows, last
+
+    def _scan(self, after: int, n: int, rows: list[Row], ids: list[int] | None) -> int:
+        """Examine whole pages until about n slots were seen.  `after` is -1 or the last id of a page."""
+        number = (after + 1) >> PAGE_BITS
+        offset = (after + 1) & PAGE_MASK
+        limit = self.storage.page_limit()
+        pages = self._pages
+        pending = self.pending
+        examined = 0
+        while number < limit:
+            page = pages[number] if number < len(pages) else None
+            base = number << PAGE_BITS
+            if pending is not None and number in pending.pages:
+                self._merge_page(page, base, offset, rows, ids)
+                examined += PAGE_ROWS
+            elif page is None:
+                examined += 1
+            else:
+                self._read_page(page, base, offset, rows, ids)
+                examined += PAGE_ROWS
+            number += 1
+            offset = 0
+            if examined >= n:
+                break
+        return (number << PAGE_BITS) - 1 if number < limit else -1
+
+    def _read_page(self, page: list[object], base: int, offset: int, rows: list[Row], ids: list[int] | None) -> None:
+        snapshot = self.snapshot_epoch
+        padded = len(self._pad)
+        for position in range(offset, PAGE_ROWS):
+            slot = page[position]
+            if slot is None:
+                continue
+            if isinstance(slot, tuple):
+                row: Row = slot
+            else:
+                seen = visible_row(slot, snapshot)
+                if seen is None:
+                    continue
+                row = seen
+            if len(row) < padded:
+                row = self._full(row)
+            rows.append(row)
+            if ids is not None:
+                ids.append(base + position)
+
+    def _merge_page(
+        self, page: list[object] | None, base: int, offset: int, rows: list[Row], ids: list[int] | None
+    ) -> None:
+        pending = self.pending
+        assert pending is not None
+        for position in range(offset, PAGE_ROWS):
+            own = pending.find(base + position, self.statement_number)
+            row: Row | None = None
+            if own is not ABSENT:
+                row = cast("Row | None", own)
+            elif page is not None:
+                row = visible_row(page[position], self.snapshot_epoch)
+            if row is None:
+                continue
+            rows.append(self._full(row))
+            if ids is not None:
+                ids.append(base + position)
+
+    def _full(self, row: Row) -> Row:
+        """The row at full width."""
+        if len(row) < len(self._pad):
+            return row + self._pad[len(row) :]
+        return row
+
+    # --- by key -------------------------------------------------------------------------------------------------------
+
+    def lookup(self, index: Index, key: object) -> Row | None:
+        """The visible row with equality key `key`; the one with the smallest id when there are several."""
+        if self.pending is None:
+            found = index.equal.get(key)
+            if found is None:
+                return None
+            if isinstance(found, int):
+                return self._candidate(index, key, found)
+        for row_id in self._candidates(index, key):
+            row = self._candidate(index, key, row_id)
+            if row is not None:
+                return row
+        return None
+
+    def lookup_id(self, index: Index, key: object) -> int:
+        """The id of the row that `lookup` would give; -1 when there is none."""
+        for row_id in self._candidates(index, key):
+            if self._candidate(index, key, row_id) is not None:
+                return row_id
+        return -1
+
+    def lookup_all(self, index: Index, key: object) -> list[Row]:
+        """All visible rows with equality key `key`, by row id."""
+        rows: list[Row] = []
+        for row_id in self._candidates(index, key):
+            row = self._candidate(index, key, row_id)
+            if row is not None:
+                rows.append(row)
+        return rows
+
+    def lookup_ids(self, index: Index, key: object) -> tuple[list[int], list[Row]]:
+        """As `lookup_all`, with the rows' ids."""
+        ids: list[int] = []
+        rows: list[Row] = []
+        for row_id in self._candidates(index, key):
+            row = self._candidate(index, key, row_id)
+            if row is not None:
+                ids.append(row_id)
+                rows.append(row)
+        return ids, rows
+
+    def lookup_many(self, index: Index, keys: list[object]) -> list[list[Row]]:
+        """`lookup_all` for each key, in order."""
+        return [self.lookup_all(index, key) for key in keys]
+
+    def _candidates(self, index: Index, key: object) -> list[int]:
+        """Row ids that may have the key, ascending, each once."""
+        pending = self.pending
+        shared = equal_ids(index.equal, key)
+        if pending is None:
+            return shared
+        own = pending.candidates(index, key)
+        if not own:
+            return shared
+        if not shared:
+            return own
+        return sorted({*shared, *own})
+
+    def _candidate(self, index: Index, key: object, row_id: int) -> Row | None:
+        """The visible row of a candidate if it has the key."""
+        pending = self.pending
+        if pending is not None:
+            own = pending.find(row_id, self.statement_number)
+            if own is not ABSENT:
+                if own is None:
+                    return None
+                row = self._full(cast("Row", own))
+                return row if index.matches(row, key) else None
+        slot = self.storage.heap.slot(row_id)
+        if isinstance(slot, tuple):
+            return self._full(slot)
+        seen = visible_row(slot, self.snapshot_epoch)
+        if seen is None:
+            return None
+        row = self._full(seen)
+        return row if index.matches(row, key) else None
+
+    # --- by key order -------------------------------------------------------------------------------------------------
+
+    def index_batch(
+        self,
+        index: Index,
+        low: bytes | None,
+        high: bytes | None,
+        after: bytes | None,
+        n: int,
+        descending: bool = False,
+    ) -> tuple[list[int], list[Row], bytes | None]:
+        """Visible rows whose order key k has low <= k < high, in key order (falling if `descending`).
+
+        `after` is None for the first batch, then what the batch before gave as its third part: where to go on, None at
+        the end.  Returns ids, rows and that place.
+        """
+        entries = self._entries(index, low, high, after, n, descending)
+        ids: list[int] = []
+        rows: list[Row] = []
+        for entry in entries:
+            row_id = entry_row_id(entry)
+            row = self._entry_row(index, entry, row_id)
+            if row is not None:
+                ids.append(row_id)
+                rows.append(row)
+        return ids, rows, entries[-1] if len(entries) >= n else None
+
+    def _entries(
+        self, index: Index, low: bytes | None, high: bytes | None, after: bytes | None, n: int, descending: bool
+    ) -> list[bytes]:
+        """The next n entries of the shared and the own tree, merged."""
+        tree = index.ordered
+        shared = tree.descending(low, high, after, n) if descending else tree.ascending(low, high, after, n)
+        if self.pending is None:
+            return shared
+        mine = self.pending.ordered(index)
+        own = mine.descending(low, high, after, n) if descending else mine.ascending(low, high, after, n)
+        if not own:
+            return shared
+        return sorted({*shared, *own}, reverse=descending)[:n]
+
+    def _entry_row(self, index: Index, entry: bytes, row_id: int) -> Row | None:
+        """The visible row of an entry if it has the entry's key."""
+        pending = self.pending
+        own: object = ABSENT
+        if pending is not None:
+            own = pending.find(row_id, self.statement_number)
+        if own is ABSENT:
+            slot = self.storage.heap.slot(row_id)
+            if isinstance(slot, tuple):
+                return self._full(slot)
+            own = visible_row(slot, self.snapshot_epoch) if isinstance(slot, Version) else None
+        if own is None:
+            return None
+        row = self._full(cast("Row", own))
+        return row if index.matches_order(row, entry_order_key(entry)) else None

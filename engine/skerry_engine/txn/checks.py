@@ -1,0 +1,78 @@
+"""Constraint checks that wait for the end of the statement, or of the transaction.
+
+A check reads the newest installed state with all own writes laid over it, never the snapshot.  It may meet a lock: it
+raises LockWait, and running it again later is harmless.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry_engine.storage.heap import newest_epoch
+from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.conflicts import write_conflict
+from skerry_engine.txn.target import UniqueKey
+
+if TYPE_CHECKING:
+    from skerry_engine.txn.transaction import Transaction
+
+
+class Check:
+    """A check to be run later.  The constraint's name and deferrability decide when."""
+
+    __slots__ = ("constraint_name", "deferrable", "initially_deferred")
+
+    def __init__(self, constraint_name: str, deferrable: bool = False, initially_deferred: bool = False) -> None:
+        self.constraint_name: str = constraint_name
+        self.deferrable: bool = deferrable
+        self.initially_deferred: bool = initially_deferred
+
+    def run(self, transaction: Transaction) -> None:
+        """Raise what the constraint has to say, or LockWait."""
+        raise NotImplementedError
+
+
+class UniqueCheck(Check):
+    """A row met another with its key when it was written: is that still so?"""
+
+    __slots__ = ("storage", "key", "row_id")
+
+    def __init__(self, storage: TableStorage, key: UniqueKey, row_id: int) -> None:
+        super().__init__(key.constraint_name, key.deferrable, key.initially_deferred)
+        self.storage: TableStorage = storage
+        self.key: UniqueKey = key
+        self.row_id: int = row_id
+
+    def run(self, transaction: Transaction) -> None:
+        """Raise UniqueViolation, or WriteConflict when the other row is newer than SNAPSHOT's snapshot."""
+        index = self.key.index
+        reader = transaction.newest_reader(self.storage)
+        row = reader.get(self.row_id)
+        if row is None:
+            return
+        values = index.values(row)
+        if values is None or not index.is_checked(values):
+            return
+        for row_id in reader.lookup_ids(index, index.codec.equality_key(values))[0]:
+            if row_id != self.row_id:
+                raise_duplicate(transaction, self.storage, self.key, values, row_id)
+
+
+def raise_duplicate(
+    transaction: Transaction, storage: TableStorage, key: UniqueKey, values: tuple[object, ...], row_id: int
+) -> None:
+    """Raise UniqueViolation because `row_id` has these values, or T001 when SNAPSHOT can't see that row."""
+    if transaction.is_snapshot and is_hidden(transaction, storage, row_id):
+        raise write_conflict()
+    raise key.violation(values)
+
+
+def is_hidden(transaction: Transaction, storage: TableStorage, row_id: int) -> bool:
+    """Whether the newest state of the row is another transaction's, newer than the snapshot."""
+    overlay = transaction.overlay
+    pending = None if overlay is None else overlay.tables.get(storage.storage_id)
+    if pending is not None and pending.statement_of(row_id) >= 0:
+        return False
+    return newest_epoch(storage.heap.slot(row_id)) > transaction.snapshot
+
+

@@ -1,0 +1,677 @@
+"""A transaction: a snapshot, pending writes laid over it, the locks it holds, and how all that becomes a commit.
+
+    begin ── statement ── statement ── … ── commit: prepare ─ install ─ publish
+               │  start_statement() -> mark            │         │         └ new snapshots see it; locks go; waiters wake
+               │  reader(), writer(), lock_…()         │         └ take the epoch, versions into heap and indexes
+               └─ finish_statement()                   └ deferred checks; SNAPSHOT: take locks, validate
+
+Statements.  Each has a number; a reader sees pending writes with smaller numbers only.  READ COMMITTED takes a snapshot
+per statement and gives it back at its end, SNAPSHOT keeps its first.  A statement that fails is unwound to its mark
+(`abandon_statement`); one that met a newer row is unwound and run again, keeping its locks (`restart_statement`).
+
+Waiting.  Whatever may meet a lock raises `LockWait` after queueing for it, having changed nothing: wait for the request
+and make the same call again.  The kernel itself never blocks.
+
+Commit.  No yield happens between taking the epoch and publishing it, so nobody sees half a commit.  Up to
+`SLICE_ROWS` rows are installed in that one unit.  More are installed before the epoch is taken, slice by slice, under a
+commit stamp that says "not committed"; one assignment then commits them all.  All locks are held meanwhile.
+Invariant: a row whose lock is free has no version newer than `published`, because locks go last.
+
+Failure to commit (T001, a violated deferred constraint) rolls the transaction back before it is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Final
+
+from skerry_engine.errors import (
+    DatabaseError,
+    InvalidTransactionState,
+    LockNotAvailable,
+    ReadOnlyViolation,
+    UndefinedSavepoint,
+)
+from skerry_engine.session.steps import PAUSE, Step, Wait
+from skerry_engine.storage.heap import CommitStamp, Row, newest_epoch, newest_row
+from skerry_engine.storage.pending import NEWEST, PendingTable
+from skerry_engine.storage.reader import TableReader
+from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.checks import Check
+from skerry_engine.txn.conflicts import NEWEST_EPOCH, RestartStatement, write_conflict
+from skerry_engine.txn.locks import INDEX, KEY, NAME, ROW, TABLE, Holder, LockWait, Owner
+from skerry_engine.txn.modes import BULK, EXCLUSIVE, INTENT
+from skerry_engine.txn.overlay import Overlay
+from skerry_engine.txn.target import WriteTarget
+from skerry_engine.txn.validation import validate_snapshot_writes
+from skerry_engine.txn.writer import TableWriter
+
+if TYPE_CHECKING:
+    from skerry_engine.txn.manager import TransactionManager
+
+ACTIVE: Final = "active"
+COMMITTED: Final = "committed"
+ABORTED: Final = "aborted"
+
+SLICE_ROWS: Final = 1000
+"""Rows installed in one unit."""
+
+NO_SNAPSHOT: Final = -1
+
+
+def row_resource(storage_id: int, row_id: int) -> int:
+    """The lock table's name for a row: one number, cheap to hash."""
+    return storage_id << 40 | row_id
+
+
+class Mark:
+    """How long each journal of a transaction was at some moment: what unwinding goes back to."""
+
+    __slots__ = ("writes", "deferred", "changes", "commit_hooks", "rollback_hooks", "locks")
+
+    def __init__(
+        self, writes: int, deferred: int, changes: int, commit_hooks: int, rollback_hooks: int, locks: int
+    ) -> None:
+        self.writes: int = writes
+        self.deferred: int = deferred
+        self.changes: int = changes
+        self.commit_hooks: int = commit_hooks
+        self.rollback_hooks: int = rollback_hooks
+        self.locks: int = locks
+
+
+class Savepoint:
+    """A named mark."""
+
+    __slots__ = ("name", "mark")
+
+    def __init__(self, name: str, mark: Mark) -> None:
+        self.name: str = name
+        self.mark: Mark = mark
+
+
+class Transaction:
+    """One transaction.  Made by `TransactionManager.begin`.
+
+    `isolation` is 'read committed' or 'snapshot'; `state` is 'active', 'committed' or 'aborted'; `snapshot` is -1 while
+    none is taken.  Every method raises InvalidTransactionState (T004) once the transaction is finished.
+    """
+
+    __slots__ = (
+        "manager",
+        "id",
+        "isolation",
+        "is_snapshot",
+        "read_only",
+        "owner",
+        "holder",
+        "state",
+        "snapshot",
+        "statement_number",
+        "commit_epoch",
+        "overlay",
+        "targets",
+        "checks",
+        "deferred",
+        "constraint_modes",
+        "changes",
+        "commit_hooks",
+        "rollback_hooks",
+        "savepoints",
+        "held_snapshots",
+        "_base_catalog",
+        "_own_catalog",
+        "_stamp",
+    )
+
+    def __init__(
+        self, manager: TransactionManager, transaction_id: int, isolation: str, read_only: bool, owner: Owner
+    ) -> None:
+        self.manager: TransactionManager = manager
+        self.id: int = transaction_id
+        self.isolation: str = isolation
+        self.is_snapshot: bool = isolation == "snapshot"
+        self.read_only: bool = read_only
+        self.owner: Owner = owner
+        holder = owner.spare
+        if holder is None:
+            holder = Holder(owner)
+        else:
+            owner.spare = None
+        holder.transaction_id = transaction_id
+        self.holder: Holder = holder
+        self.state: str = ACTIVE
+        self.snapshot: int = NO_SNAPSHOT
+        self.statement_number: int = 0
+        self.commit_epoch: int = 0
+        self.overlay: Overlay | None = None
+        self.targets: dict[int, WriteTarget] | None = None
+        self.checks: list[Check] | None = None
+        self.deferred: list[Check] | None = None
+        self.constraint_modes: dict[str, bool] | None = None
+        self.changes: list[Callable[[object], object]] | None = None
+        self.commit_hooks: list[Callable[[], None]] | None = None
+        self.rollback_hooks: list[Callable[[], None]] | None = None
+        self.savepoints: list[Savepoint] | None = None
+        self.held_snapshots: list[int] | None = None
+        self._base_catalog: object = None
+        self._own_catalog: object = None
+        self._stamp: CommitStamp | None = None
+
+    def _check_active(self) -> None:
+        if self.state != ACTIVE:
+            raise InvalidTransactionState(f"the transaction is {self.state}", hint="Begin a new transaction.")
+
+    # --- snapshots ----------------------------------------------------------------------------------------------------
+
+    def take_snapshot(self) -> None:
+        """See what is published now."""
+        manager = self.manager
+        self.snapshot = manager.published
+        manager.readers[self.id] = self
+
+    def _drop_snapshot(self) -> None:
+        self.snapshot = NO_SNAPSHOT
+        if not self.held_snapshots:
+            self.manager.readers.pop(self.id, None)
+
+    def hold_snapshot(self) -> int:
+        """Keep the current snapshot readable beyond the statement (a cursor's, a portal's); returns its epoch."""
+        if self.held_snapshots is None:
+            self.held_snapshots = []
+        self.held_snapshots.append(self.snapshot)
+        return self.snapshot
+
+    def release_snapshot(self, epoch: int) -> None:
+        """Give back a held snapshot."""
+        if self.held_snapshots is not None and epoch in self.held_snapshots:
+            self.held_snapshots.remove(epoch)
+            if not self.held_snapshots and self.snapshot == NO_SNAPSHOT:
+                self.manager.readers.pop(self.id, None)
+
+    def oldest_snapshot(self) -> int:
+        """The oldest epoch that this transaction still reads at."""
+        oldest = self.snapshot
+        for epoch in self.held_snapshots or []:
+            if oldest == NO_SNAPSHOT or epoch < oldest:
+                oldest = epoch
+        return self.manager.published if oldest == NO_SNAPSHOT else oldest
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def mark(self) -> Mark:
+        """Where the journals stand now."""
+        overlay = self.overlay
+        deferred = self.deferred
+        changes = self.changes
+        commit_hooks = self.commit_hooks
+        rollback_hooks = self.rollback_hooks
+        return Mark(
+            0 if overlay is None else len(overlay.journal),
+            0 if deferred is None else len(deferred),
+            0 if changes is None else len(changes),
+            0 if commit_hooks is None else len(commit_hooks),
+            0 if rollback_hooks is None else len(rollback_hooks),
+            len(self.holder.locks),
+        )
+
+    def start_statement(self) -> Mark:
+        """Begin a statement: a new number, for READ COMMITTED a new snapshot.  Returns the mark to unwind to."""
+        self._check_active()
+        self.statement_number += 1
+        if self.snapshot == NO_SNAPSHOT or not self.is_snapshot:
+            self.take_snapshot()
+        return self.mark()
+
+    def finish_statement(self) -> None:
+        """End a statement: run the checks due at its end, give READ COMMITTED's snapshot back.
+
+        Raises LockWait (call again), or what a constraint has to say: then abandon the statement.
+        """
+        if self.checks is not None:
+            self._run_checks(self.checks)
+            self.checks = None
+        if not self.is_snapshot:
+            self._drop_snapshot()
+
+    def finish_statement_slice(self, checks: int) -> bool:
+        """As `finish_statement`, for at most `checks` checks; False: call again (after others had their turn)."""
+        if self.checks is not None and not self._run_checks(self.checks, checks):
+            return False
+        self.finish_statement()
+        return True
+
+    def _run_checks(self, checks: list[Check], limit: int = NEWEST) -> bool:
+        """Run checks in order, taking each off when it has passed; they may add more.  False: the limit was reached."""
+        position = 0
+        try:
+            while position < len(checks):
+                if position == limit:
+                    return False
+                checks[position].run(self)
+                position += 1
+            return True
+        finally:
+            del checks[:position]
+
+    def abandon_statement(self, mark: Mark) -> None:
+        """Undo a statement that failed, with the locks it took."""
+        self.manager.locks.abandon_wait(self.owner)
+        self._unwind(mark)
+        self.manager.locks.unwind(self.holder, mark.locks)
+        if not self.is_snapshot:
+            self._drop_snapshot()
+
+    def restart_statement(self, mark: Mark) -> None:
+        """Undo a statement in order to run it again on a fresh snapshot; its locks stay.  READ COMMITTED only."""
+        assert not self.is_snapshot
+        self._unwind(mark)
+        self.take_snapshot()
+
+    def _unwind(self, mark: Mark) -> None:
+        if self.overlay is not None:
+            self.overlay.unwind(mark.writes)
+        self.checks = None
+        if self.deferred is not None:
+            del self.deferred[mark.deferred :]
+        if self.changes is not None and len(self.changes) > mark.changes:
+            del self.changes[mark.changes :]
+            self._base_catalog = None
+        if self.commit_hooks is not None:
+            del self.commit_hooks[mark.commit_hooks :]
+        self._run_rollback_hooks(mark.rollback_hooks)
+
+    def _run_rollback_hooks(self, length: int) -> None:
+        hooks = self.rollback_hooks
+        while hooks is not None and len(hooks) > length:
+            hooks.pop()()
+
+    # --- savepoints ---------------------------------------------------------------------------------------------------
+
+    def savepoint(self, name: str, unique: bool = False) -> None:
+        """Set a savepoint.  A reused name shadows the older one (SQL), or is T004 when `unique` (the native API)."""
+        self._check_active()
+        if self.savepoints is None:
+            self.savepoints = []
+        if unique and any([each.name == name for each in self.savepoints]):
+            raise InvalidTransactionState(f'savepoint "{name}" already exists')
+        self.savepoints.append(Savepoint(name, self.mark()))
+
+    def rollback_to(self, name: str) -> None:
+        """Undo everything since the savepoint; it stays, those after it go."""
+        self._check_active()
+        savepoints = self.savepoints
+        position = self._find_savepoint(name)
+        assert savepoints is not None
+        del savepoints[position + 1 :]
+        mark = savepoints[position].mark
+        self.abandon_statement(mark)
+
+    def release(self, name: str) -> None:
+        """Forget the savepoint and those after it; what was done since stays."""
+        self._check_active()
+        position = self._find_savepoint(name)
+        assert self.savepoints is not None
+        del self.savepoints[position:]
+
+    def _find_savepoint(self, name: str) -> int:
+        savepoints = self.savepoints or []
+        for position in range(len(savepoints) - 1, -1, -1):
+            if savepoints[position].name == name:
+                return position
+        raise UndefinedSavepoint(f'savepoint "{name}" does not exist')
+
+    # --- reading and writing ------------------------------------------------------------------------------------------
+
+    def reader(self, storage: TableStorage, include_current_statement: bool = False) -> TableReader:
+        """A reader at the statement's snapshot with own writes of earlier statements (or also of this one) laid over."""
+        if self.snapshot == NO_SNAPSHOT:
+            self._check_active()
+            raise InvalidTransactionState("no statement is running: call start_statement() first")
+        overlay = self.overlay
+        if include_current_statement:
+            pending: PendingTable | None = self.own_overlay().table(storage)
+            return TableReader(storage, self.snapshot, pending, self.statement_number + 1)
+        pending = None if overlay is None else overlay.tables.get(storage.storage_id)
+        return TableReader(storage, self.snapshot, pending, self.statement_number)
+
+    def newest_reader(self, storage: TableStorage) -> TableReader:
+        """A reader of the newest installed state with all own writes laid over: what constraints are checked against."""
+        overlay = self.overlay
+        pending = None if overlay is None else overlay.tables.get(storage.storage_id)
+        return TableReader(storage, NEWEST_EPOCH, pending, NEWEST)
+
+    def own_overlay(self) -> Overlay:
+        """The overlay, made when first asked for."""
+        overlay = self.overlay
+        if overlay is None:
+            overlay = Overlay(self.manager.overlay_limit_rows)
+            self.overlay = overlay
+        return overlay
+
+    def writer(self, target: WriteTarget) -> TableWriter:
+        """A writer for the table.  Raises ReadOnlyViolation (T003) in a read-only transaction."""
+        self._check_active()
+        if self.read_only:
+            raise ReadOnlyViolation("cannot execute a write in a read-only transaction")
+        if self.targets is None:
+            self.targets = {}
+        self.targets[target.storage.storage_id] = target
+        return TableWriter(self, target)
+
+    def add_check(self, check: Check) -> None:
+        """Have `check` run at the end of the statement, or at commit when its constraint is deferred."""
+        if self.is_deferred(check.constraint_name, check.deferrable, check.initially_deferred):
+            if self.deferred is None:
+                self.deferred = []
+            self.deferred.append(check)
+        else:
+            if self.checks is None:
+                self.checks = []
+            self.checks.append(check)
+
+    def is_deferred(self, constraint_name: str, deferrable: bool, initially_deferred: bool) -> bool:
+        """Whether a constraint is checked at commit, by its definition and SET CONSTRAINTS."""
+        if not deferrable:
+            return False
+        modes = self.constraint_modes
+        if modes is None:
+            return initially_deferred
+        return modes.get(constraint_name, modes.get("", initially_deferred))
+
+    def set_constraints(self, names: list[str] | None, deferred: bool) -> None:
+        """SET CONSTRAINTS names (None: ALL).  Making them immediate runs what is due: may raise LockWait (call again)."""
+        self._check_active()
+        if names is None:
+            self.constraint_modes = {"": deferred}
+        else:
+            modes = dict(self.constraint_modes or {})
+            for name in names:
+                modes[name] = deferred
+            self.constraint_modes = modes
+        if not deferred and self.deferred is not None:
+            due = [c for c in self.deferred if not self.is_deferred(c.constraint_name, True, c.initially_deferred)]
+            for check in due:
+                check.run(self)
+                self.deferred.remove(check)
+
+    # --- locks --------------------------------------------------------------------------------------------------------
+
+    def lock_table(self, oid: int, mode: int, nowait: bool = False, name: str = "") -> None:
+        """Lock a table (modes.ACCESS_SHARE …).  `nowait`: LockNotAvailable, naming the table, instead of LockWait."""
+        locks = self.manager.locks
+        if nowait:
+            if not locks.try_acquire(locks.tables, TABLE, oid, mode, self.holder):
+                raise LockNotAvailable(f'could not obtain lock on relation "{name or oid}"')
+        else:
+            locks.acquire(locks.tables, TABLE, oid, mode, self.holder)
+
+    def lock_row(
+        self,
+        storage: TableStorage,
+        row_id: int,
+        mode: int,
+        nowait: bool = False,
+        skip_locked: bool = False,
+        in_place: bool = False,
+        table_name: str = "",
+    ) -> bool:
+        """Lock a visible row (modes.ROW_KEY_SHARE … ROW_UPDATE), for SELECT FOR ….
+
+        False: skipped (`skip_locked`).  Raises LockNotAvailable (`nowait`), LockWait, RestartStatement when READ COMMITTED
+        finds the row newer than its snapshot (unless `in_place`: then recheck `newest_reader(...)`), WriteConflict (T001)
+        when SNAPSHOT does.
+        """
+        if self.is_snapshot:
+            self.check_not_newer(storage, row_id)
+        if storage.heap.slot(row_id) is None:
+            return True
+        locks = self.manager.locks
+        resource = row_resource(storage.storage_id, row_id)
+        if nowait or skip_locked:
+            if not locks.try_acquire(locks.rows, ROW, resource, mode, self.holder):
+                if skip_locked:
+                    return False
+                raise LockNotAvailable(f'could not obtain lock on row in relation "{table_name}"')
+        else:
+            locks.acquire(locks.rows, ROW, resource, mode, self.holder)
+        if not in_place:
+            self.check_not_newer(storage, row_id)
+        return True
+
+    def hold_row(self, storage: TableStorage, row_id: int, mode: int) -> None:
+        """Lock a row, whatever its versions.  Raises LockWait."""
+        locks = self.manager.locks
+        locks.acquire(locks.rows, ROW, row_resource(storage.storage_id, row_id), mode, self.holder)
+
+    def check_not_newer(self, storage: TableStorage, row_id: int) -> None:
+        """Raise RestartStatement or WriteConflict if the row's newest version is newer than the snapshot."""
+        slot = storage.heap.slot(row_id)
+        if newest_epoch(slot) > self.snapshot:
+            if self.is_snapshot:
+                raise write_conflict(newest_row(slot) is None)
+            raise RestartStatement(storage.storage_id, row_id)
+
+    def hold_key(self, index_id: int, key: object) -> None:
+        """Lock a unique key exclusively, unless the whole index is held in bulk.  Raises LockWait."""
+        locks = self.manager.locks
+        holder = self.holder
+        lock = locks.indexes.get(index_id)
+        if lock is not None and lock.mask_of(holder) >> BULK & 1:
+            return
+        locks.acquire(locks.indexes, INDEX, index_id, INTENT, holder)
+        locks.acquire(locks.keys, KEY, (index_id, key), EXCLUSIVE, holder)
+
+    def hold_keys_in_bulk(self, index_id: int) -> bool:
+        """Lock all keys of an index at once if nobody else writes keys there; says whether it did."""
+        locks = self.manager.locks
+        return locks.try_acquire(locks.indexes, INDEX, index_id, BULK, self.holder)
+
+    def lock_name(self, name: object, mode: int = EXCLUSIVE) -> None:
+        """Lock any hashable name (a name about to be created, MERGE's match values).  Raises LockWait."""
+        locks = self.manager.locks
+        locks.acquire(locks.names, NAME, name, mode, self.holder)
+
+    # --- catalog and hooks --------------------------------------------------------------------------------------------
+
+    @property
+    def catalog(self) -> object:
+        """The catalog that this transaction sees: its snapshot's, with its own changes."""
+        manager = self.manager
+        epoch = self.snapshot
+        base = manager.catalog_at(manager.published if epoch == NO_SNAPSHOT else epoch)
+        if not self.changes:
+            return base
+        if base is not self._base_catalog:
+            self._own_catalog = self._replay(base)
+            self._base_catalog = base
+        return self._own_catalog
+
+    def set_catalog_change(self, apply: Callable[[object], object]) -> None:
+        """Make a change to the private catalog; it is made again to the newest one at commit.
+
+        `apply` is a pure function from catalog to catalog; what it raises now changes nothing.
+        """
+        self._check_active()
+        if self.read_only:
+            raise ReadOnlyViolation("cannot execute a definition in a read-only transaction")
+        base = self.manager.catalog_at(self.manager.published if self.snapshot == NO_SNAPSHOT else self.snapshot)
+        changed = apply(self.catalog)
+        if self.changes is None:
+            self.changes = []
+        self.changes.append(apply)
+        self._own_catalog = changed
+        self._base_catalog = base
+
+    def _replay(self, catalog: object) -> object:
+        for apply in self.changes or []:
+            catalog = apply(catalog)
+        return catalog
+
+    def on_commit(self, hook: Callable[[], None]) -> None:
+        """Have `hook` called when the transaction is published, before its locks go."""
+        if self.commit_hooks is None:
+            self.commit_hooks = []
+        self.commit_hooks.append(hook)
+
+    def on_rollback(self, hook: Callable[[], None]) -> None:
+        """Have `hook` called when what was done so far is undone: rollback, rollback to a savepoint, a failed statement."""
+        if self.rollback_hooks is None:
+            self.rollback_hooks = []
+        self.rollback_hooks.append(hook)
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def commit_fast(self) -> bool:
+        """Commit if nothing needs waiting and the work fits one unit; False: use `commit()`.  Raises as `commit`."""
+        self._check_active()
+        overlay = self.overlay
+        if overlay is not None and overlay.rows > SLICE_ROWS:
+            return False
+        if overlay is not None or self.deferred or self.changes:
+            try:
+                self._prepare()
+                self._install()
+            except LockWait:
+                return False
+            except BaseException:
+                self.close()
+                raise
+        else:
+            self._end(COMMITTED)
+        return True
+
+    def commit(self) -> Generator[Step, None, None]:
+        """Commit, in as many units as it takes.
+
+        Raises WriteConflict (T001), DeadlockDetected (T006), LockTimeout, or what a deferred constraint has to say; then, and
+        when the generator is closed early, the transaction is rolled back.
+        """
+        self._check_active()
+        try:
+            while True:
+                try:
+                    self._prepare()
+                    break
+                except LockWait as wait:
+                    request = wait.request
+                yield Wait(request)
+                self._check_active()
+            if self.overlay is not None and self.overlay.rows > SLICE_ROWS:
+                yield from self._install_ahead(self.overlay)
+            self._install()
+        finally:
+            if self.state == ACTIVE:
+                self.rollback()
+        while self.manager.collector.rows_waiting >= SLICE_ROWS and self.manager.gc(SLICE_ROWS):
+            yield PAUSE
+
+    def _prepare(self) -> None:
+        """Everything that may fail or wait: deferred checks, SNAPSHOT's locks and validation."""
+        if self.checks is not None:
+            self._run_checks(self.checks)
+        if self.deferred is not None:
+            self._run_checks(self.deferred)
+        if self.is_snapshot and self.overlay is not None:
+            validate_snapshot_writes(self, self.overlay)
+
+    def _install(self) -> None:
+        """The atomic step: epoch, versions, catalog, log.  Publishes at once when the log is durable at once."""
+        overlay = self.overlay
+        manager = self.manager
+        if self._nothing_to_install():
+            self._end(COMMITTED)
+            return
+        catalog = self._replay(manager.newest_catalog()) if self.changes else None
+        epoch = manager.last_epoch + 1
+        manager.last_epoch = epoch
+        self.commit_epoch = epoch
+        if self._stamp is not None:
+            self._stamp.epoch = epoch
+        elif overlay is not None and overlay.tables:
+            self._install_rows(overlay, epoch)
+        if overlay is not None:
+            self._settle_tables(overlay, epoch)
+        if catalog is not None:
+            manager.install_catalog(epoch, catalog)
+        manager.log.append(epoch, self)
+
+    def _nothing_to_install(self) -> bool:
+        overlay = self.overlay
+        return not self.changes and (overlay is None or not overlay.journal)
+
+    def _install_rows(self, overlay: Overlay, epoch: int) -> None:
+        if self.manager.is_alone(self):
+            for table in overlay.tables.values():
+                for row_id, row in table.final_rows():
+                    table.live_change += table.storage.install_frozen(row_id, row)
+            return
+        stamp = CommitStamp(epoch)
+        self._stamp = stamp
+        for table in overlay.tables.values():
+            for row_id, row in table.final_rows():
+                table.live_change += table.storage.install(row_id, row, stamp)
+
+    def _install_ahead(self, overlay: Overlay) -> Generator[Step, None, None]:
+        """Install in slices under a stamp that is not committed yet; `rollback` takes them back."""
+        stamp = CommitStamp()
+        self._stamp = stamp
+        count = 0
+        for table in overlay.tables.values():
+            for row_id, row in table.final_rows():
+                table.live_change += table.storage.install(row_id, row, stamp)
+                count += 1
+                if count % SLICE_ROWS == 0:
+                    yield PAUSE
+                    self._check_active()
+
+    def _settle_tables(self, overlay: Overlay, epoch: int) -> None:
+        """Row counts, and what the collector must look at."""
+        for table in overlay.tables.values():
+            table.storage.row_count += table.live_change
+            if self._stamp is not None:
+                self.manager.collector.add(epoch, table.storage, table.row_ids())
+
+    def _take_back(self, overlay: Overlay, stamp: CommitStamp) -> None:
+        """Undo `_install_ahead`."""
+        for table in overlay.tables.values():
+            for row_id in table.row_ids():
+                table.storage.uninstall(row_id, stamp)
+
+    def publish(self, epoch: int) -> None:
+        """The second step, called by the log when the commit record is durable: let others see it, let locks go."""
+        manager = self.manager
+        assert epoch == manager.published + 1, "epochs are published in order"
+        manager.published = epoch
+        self._end(COMMITTED)
+        manager.after_commit()
+
+    def rollback(self) -> None:
+        """Undo everything; locks go, waiters wake.  Raises InvalidTransactionState (T004) when finished."""
+        self._check_active()
+        if self._stamp is not None and self.overlay is not None:
+            self._take_back(self.overlay, self._stamp)
+        self._run_rollback_hooks(0)
+        self._end(ABORTED)
+
+    def close(self) -> None:
+        """Roll back if the transaction is still active: a session's end."""
+        if self.state == ACTIVE:
+            self.rollback()
+
+    def _end(self, state: str) -> None:
+        """Release overlay, snapshot and locks."""
+        manager = self.manager
+        owner = self.owner
+        self.state = state
+        manager.readers.pop(self.id, None)
+        self.snapshot = NO_SNAPSHOT
+        self.overlay = None
+        if state == COMMITTED and self.commit_hooks is not None:
+            for hook in self.commit_hooks:
+                hook()
+        if owner.request is not None:
+            manager.locks.abandon_wait(owner)
+        manager.locks.release_all(self.holder)
+        owner.spare = self.holder
+        manager.active.pop(self.id, None)

@@ -1,0 +1,140 @@
+"""What COMMIT does for SNAPSHOT: take the locks that its statements did not take, then see whether it still holds.
+
+First committer wins: a written row whose newest version is newer than the snapshot is T001.  With the locks in hand (keys
+before rows, tables and rows in a fixed order) nothing can change any more, so what is found is final: unique keys, a
+child's parents (KEY SHARE taken now), a deleted parent's children.
+
+May raise LockWait at any lock; running it again from the start is harmless and quick, since what is held stays held.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry_engine.storage.heap import newest_epoch, newest_row
+from skerry_engine.storage.pending import PendingTable
+from skerry_engine.txn.checks import UniqueCheck
+from skerry_engine.txn.conflicts import write_conflict
+from skerry_engine.txn.foreign_keys import refuse_children, require_parent
+from skerry_engine.txn.modes import ROW_NO_KEY_UPDATE, ROW_UPDATE
+from skerry_engine.txn.overlay import Overlay
+from skerry_engine.txn.target import WriteTarget
+
+if TYPE_CHECKING:
+    from skerry_engine.txn.transaction import Transaction
+
+BULK_KEYS = 256
+"""From this many keys on, one lock on the whole index is tried first."""
+
+
+def validate_snapshot_writes(transaction: Transaction, overlay: Overlay) -> None:
+    """Lock and validate everything in the overlay.  Raises LockWait, WriteConflict (T001), ForeignKeyViolation."""
+    targets = transaction.targets or {}
+    tables = [overlay.tables[storage_id] for storage_id in sorted(overlay.tables)]
+    for table in tables:
+        refuse_newer_rows(transaction, table)
+    for table in tables:
+        target = targets.get(table.storage.storage_id)
+        if target is not None:
+            _lock_keys(transaction, table, target)
+        _lock_rows(transaction, table, target)
+    for table in tables:
+        target = targets.get(table.storage.storage_id)
+        if target is not None:
+            _check_unique(transaction, table, target)
+            _check_children(transaction, table, target)
+            _check_parents(transaction, table, target)
+
+
+def refuse_newer_rows(transaction: Transaction, table: PendingTable) -> None:
+    """Raise T001 if a written row has a version newer than the snapshot."""
+    heap = table.storage.heap
+    snapshot = transaction.snapshot
+    for row_id in table.entries:
+        slot = heap.slot(row_id)
+        if newest_epoch(slot) > snapshot:
+            raise write_conflict(newest_row(slot) is None)
+
+
+def _lock_keys(transaction: Transaction, table: PendingTable, target: WriteTarget) -> None:
+    """Lock every unique key that was written, old and new."""
+    storage = table.storage
+    row_ids = table.row_ids()
+    for key in target.unique_keys:
+        index = key.index
+        if len(row_ids) >= BULK_KEYS and transaction.hold_keys_in_bulk(index.index_id):
+            continue
+        for row_id, row in table.final_rows():
+            before = newest_row(storage.heap.slot(row_id))
+            if before is not None and row is not None and index.same_key(storage.padded(before), storage.padded(row)):
+                continue
+            for state in (before, row):
+                values = None if state is None else index.values(storage.padded(state))
+                if values is not None and index.is_checked(values):
+                    transaction.hold_key(index.index_id, index.codec.equality_key(values))
+
+
+def _lock_rows(transaction: Transaction, table: PendingTable, target: WriteTarget | None) -> None:
+    """Lock every row that existed before, in row-id order; what the wait brought is T001."""
+    storage = table.storage
+    snapshot = transaction.snapshot
+    for row_id in sorted(table.entries):
+        slot = storage.heap.slot(row_id)
+        before = newest_row(slot)
+        if before is None and slot is None:
+            continue
+        row = table.entries[row_id].row
+        mode = ROW_UPDATE
+        if row is not None and before is not None and target is not None:
+            full = storage.padded(row)
+            old = storage.padded(before)
+            if all([key.index.same_key(old, full) for key in target.unique_keys]):
+                mode = ROW_NO_KEY_UPDATE
+        transaction.hold_row(storage, row_id, mode)
+        if newest_epoch(slot) > snapshot:
+            raise write_conflict(newest_row(slot) is None)
+
+
+def _check_unique(transaction: Transaction, table: PendingTable, target: WriteTarget) -> None:
+    """A written key that somebody else committed meanwhile is T001."""
+    storage = table.storage
+    for key in target.unique_keys:
+        for row_id, row in table.final_rows():
+            if row is None:
+                continue
+            before = newest_row(storage.heap.slot(row_id))
+            if before is None or not key.index.same_key(storage.padded(before), storage.padded(row)):
+                UniqueCheck(storage, key, row_id).run(transaction)
+
+
+def _check_children(transaction: Transaction, table: PendingTable, target: WriteTarget) -> None:
+    """Every written child has its parent, which can't go any more."""
+    storage = table.storage
+    for foreign_key in target.foreign_keys:
+        known: set[object] = set()
+        for row_id, row in table.final_rows():
+            if row is None:
+                continue
+            values = foreign_key.child_values(storage.padded(row))
+            before = newest_row(storage.heap.slot(row_id))
+            if before is not None and foreign_key.child_values(storage.padded(before)) == values:
+                continue
+            if values not in known:
+                require_parent(transaction, foreign_key, values, take_lock=True)
+                known.add(values)
+
+
+def _check_parents(transaction: Transaction, table: PendingTable, target: WriteTarget) -> None:
+    """No child is left of a parent that went or changed its key."""
+    storage = table.storage
+    for foreign_key in target.referenced_by:
+        for row_id in table.entries:
+            before = newest_row(storage.heap.slot(row_id))
+            if before is None:
+                continue
+            values = foreign_key.parent_values(storage.padded(before))
+            row = table.entries[row_id].row
+            if row is not None and foreign_key.parent_values(storage.padded(row)) == values:
+                continue
+            if None not in values:
+                refuse_children(transaction, foreign_key, values)
