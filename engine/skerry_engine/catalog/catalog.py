@@ -189,6 +189,12 @@ class Database:
     def views(self) -> Iterator[View]:
         return self.of_type(View)
 
+    def tables_and_views(self) -> Iterator[Table | View]:
+        """What has a row type of its own, in OID order."""
+        for relation in self.of_type(Relation):
+            if isinstance(relation, (Table, View)):
+                yield relation
+
     def sequences(self) -> Iterator[SequenceDef]:
         return self.of_type(SequenceDef)
 

@@ -1,0 +1,456 @@
+"""Bound expressions as SQL text, in the form that PostgreSQL's pg_get_expr prints.
+
+The text reads back as the same expression: every operator is parenthesised, constants carry their type, casts
+that the binder put in appear where dropping them could change which operator is found.  The *pretty* variant
+leaves out the parentheses that precedence makes needless.  Two ideas carry the rules:
+
+- `paren(node, parent)`: an operand is wrapped in the pretty variant only where `is_simple` can't show that it is safe;
+  in the plain variant operators wrap themselves.
+- *implicit casts* are shown under operators and functions (where they decide about resolution), hidden at the top and
+  under AND, OR, NOT.
+
+Names of columns and relations come from the caller (`Names`), so a renamed column prints under its present
+name. Queries inside expressions are printed by the `print_query` it gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from skerry_engine import errors
+from skerry_engine.algebra.expressions import (
+    Aggregate,
+    And,
+    AnyAll,
+    ArrayOf,
+    Call,
+    Case,
+    Cast,
+    Coalesce,
+    Column,
+    Const,
+    Expr,
+    Extreme,
+    Frame,
+    IsDistinct,
+    IsNull,
+    IsTruth,
+    Not,
+    NullIf,
+    Or,
+    Param,
+    RowOf,
+    SortKey,
+    SubqueryExpr,
+    Subscript,
+    SystemColumn,
+    WindowCall,
+)
+from skerry_engine.algebra.queries import Query
+from skerry_engine.catalog.quoting import quote_identifier, quote_literal
+from skerry_engine.values import oids
+from skerry_engine.values.types import SqlType
+
+INDENT = 4
+WRITTEN_OPERATORS = {"LIKE": "~~", "NOT LIKE": "!~~", "ILIKE": "~~*", "NOT ILIKE": "!~~*", "!=": "<>"}
+FRAME_BOUNDS = {
+    "unbounded_preceding": "UNBOUNDED PRECEDING",
+    "preceding": "PRECEDING",
+    "current": "CURRENT ROW",
+    "following": "FOLLOWING",
+    "unbounded_following": "UNBOUNDED FOLLOWING",
+}
+EXCLUDES = {"current": "CURRENT ROW", "group": "GROUP", "ties": "TIES"}
+LOW_PRIORITY = frozenset("+-")
+HIGH_PRIORITY = frozenset("*/%")
+
+
+@dataclass(slots=True)
+class Names:
+    """How the printer names things.
+
+    `column(range_id, position)` gives a column as it must be written there, quoted; `type_name(type)` a
+    type's name; `constant(type, value)` a constant's text form, unquoted.
+    """
+
+    column: Callable[[int, int], str]
+    type_name: Callable[[SqlType], str]
+    constant: Callable[[SqlType, object], str]
+    print_query: Callable[[Query, int], str] | None = None
+
+
+class Deparser:
+    """Prints expressions.  `indent` is the present depth of indentation in columns; CASE breaks lines by it."""
+
+    def __init__(self, names: Names, pretty: bool = False, indent: int = 0) -> None:
+        self.names = names
+        self.pretty = pretty
+        self.indent = indent
+
+    def expression(self, node: Expr, show_implicit: bool = False) -> str:
+        """The text of a whole expression.  Raises NotSupportedError for what has no text form yet."""
+        printer = _PRINTERS.get(type(node))
+        if printer is None:
+            raise errors.NotSupportedError(f"printing {type(node).__name__} expressions is not supported")
+        return printer(self, node, show_implicit)
+
+    def paren(self, node: Expr, parent: Expr | None, show_implicit: bool) -> str:
+        """An operand, wrapped where the pretty variant needs it."""
+        text = self.expression(node, show_implicit)
+        if self.pretty and not is_simple(_visible(node, show_implicit), parent):
+            return f"({text})"
+        return text
+
+    def wrap(self, text: str) -> str:
+        """An operator's own parentheses, which only the plain variant prints."""
+        return text if self.pretty else f"({text})"
+
+    def arguments(self, nodes: tuple[Expr, ...], show_implicit: bool = True) -> str:
+        return ", ".join(self.expression(node, show_implicit) for node in nodes)
+
+    def line(self, extra: int = 0) -> str:
+        """A line break to the present indentation and `extra` columns."""
+        return "\n" + " " * (self.indent + extra)
+
+
+# --- which operands are safe without parentheses --------------------------------------------------
+
+
+def _visible(node: Expr, show_implicit: bool) -> Expr:
+    """The node that the text will show: hidden casts looked through."""
+    while isinstance(node, Cast) and not node.explicit and not show_implicit:
+        node = node.arg
+    return node
+
+
+_ATOMS = (Column, Const, Param, SystemColumn, Subscript, ArrayOf, RowOf, Coalesce, Extreme, NullIf, Aggregate)
+_HOLDERS = (And, Or, Not, Subscript, ArrayOf, RowOf, Coalesce, Extreme, NullIf, Aggregate, WindowCall, Case)
+
+
+def is_simple(node: Expr, parent: Expr | None) -> bool:
+    """Whether the node under that parent needs no parentheses in the pretty variant."""
+    if isinstance(node, (*_ATOMS, Case, WindowCall)):
+        return True
+    if isinstance(node, Cast):
+        return _casts_by_function(node) or is_simple(node.arg, node)
+    if isinstance(node, Call):
+        if node.operator is None:
+            return True
+        return _is_simple_operation(node, parent) or _holds(parent)
+    if isinstance(node, (And, Or, Not)):
+        return _is_simple_logic(node, parent)
+    if isinstance(node, (SubqueryExpr, IsNull, IsTruth, IsDistinct)):
+        return _holds(parent)
+    return False
+
+
+def _casts_by_function(node: Cast) -> bool:
+    """A cast that calls a function counts as a function call: simple, as everything in parentheses is."""
+    return node.function is not None and node.function.name != "textin"
+
+
+def _is_simple_operation(node: Call, parent: Expr | None) -> bool:
+    """Arithmetic under arithmetic, where precedence or left association already says it."""
+    inner, outer = _arithmetic(node), _arithmetic(parent)
+    if inner is None or outer is None or not isinstance(parent, Call):
+        return False
+    if inner in HIGH_PRIORITY and outer in LOW_PRIORITY:
+        return True
+    same = (inner in HIGH_PRIORITY) == (outer in HIGH_PRIORITY)
+    return same and node is parent.args[0]
+
+
+def _arithmetic(node: Expr | None) -> str | None:
+    if isinstance(node, Call) and node.operator is not None and len(node.args) == 2:
+        name = node.operator
+        return name if name in LOW_PRIORITY or name in HIGH_PRIORITY else None
+    return None
+
+
+def _is_simple_logic(node: Expr, parent: Expr | None) -> bool:
+    if isinstance(parent, (And, Or, Not)):
+        if isinstance(node, Or):
+            return isinstance(parent, Or)
+        return isinstance(parent, (And, Or))
+    return _holds(parent)
+
+
+def _holds(parent: Expr | None) -> bool:
+    """Whether the parent's own syntax keeps an operand together (a function's argument list, ARRAY[...])."""
+    if isinstance(parent, Call):
+        return parent.operator is None
+    return isinstance(parent, _HOLDERS)
+
+
+# --- constants, columns, casts --------------------------------------------------------------------
+
+
+def constant_text(names: Names, node: Const, label: bool = True) -> str:
+    """A constant, with `::type` where the bare text would be read as another type (never with `label` False)."""
+    type_oid = node.type.oid
+    if node.value is None:
+        return f"NULL::{names.type_name(node.type)}" if label else "NULL"
+    text = names.constant(node.type, node.value)
+    if type_oid == oids.BOOL:
+        return "true" if node.value else "false"
+    if type_oid == oids.INT4 and not text.startswith("-"):
+        return text
+    if type_oid == oids.NUMERIC and text[0].isdigit() and ("." in text or "e" in text):
+        return text if node.type.typmod < 0 or not label else f"{text}::{names.type_name(node.type)}"
+    quoted = quote_literal(text)
+    if not label or type_oid == oids.UNKNOWN:
+        return quoted
+    return f"{quoted}::{names.type_name(node.type)}"
+
+
+def _const(printer: Deparser, node: Const, _show: bool) -> str:
+    return constant_text(printer.names, node)
+
+
+def _column(printer: Deparser, node: Column, _show: bool) -> str:
+    return printer.names.column(node.range_id, node.position)
+
+
+def _system_column(_printer: Deparser, node: SystemColumn, _show: bool) -> str:
+    return node.name
+
+
+def _param(_printer: Deparser, node: Param, _show: bool) -> str:
+    return f"${node.index + 1}"
+
+
+def _cast(printer: Deparser, node: Cast, show_implicit: bool) -> str:
+    if not node.explicit and not show_implicit:
+        return printer.paren(node.arg, node, False) if printer.pretty else printer.expression(node.arg)
+    type_name = printer.names.type_name(node.type)
+    if isinstance(node.arg, Const) and node.arg.type == SqlType(node.type.oid):
+        return f"{constant_text(printer.names, node.arg, label=False)}::{type_name}"
+    inner = printer.paren(node.arg, node, False)
+    return f"{printer.wrap(inner)}::{type_name}"
+
+
+# --- operators and calls --------------------------------------------------------------------------
+
+
+def _call(printer: Deparser, node: Call, _show: bool) -> str:
+    if node.operator is None:
+        return _function_call(printer, node)
+    operator = WRITTEN_OPERATORS.get(node.operator, node.operator)
+    operands = [printer.paren(arg, node, True) for arg in node.args]
+    if len(operands) == 1:
+        return printer.wrap(f"{operator} {operands[0]}")
+    return printer.wrap(f"{operands[0]} {operator} {operands[1]}")
+
+
+def _function_call(printer: Deparser, node: Call) -> str:
+    """A call; the two functions that only SQL's own syntax reaches are printed in it."""
+    name, args = node.function.name, node.args
+    if name == "extract" and isinstance(args[0], Const):
+        return f"EXTRACT({args[0].value} FROM {printer.expression(args[1], True)})"
+    if name == "position":
+        searched, found = (printer.expression(arg, True) for arg in args)
+        return f"POSITION(({found}) IN ({searched}))"
+    return f"{quote_identifier(name)}({printer.arguments(args)})"
+
+
+def _and(printer: Deparser, node: And, _show: bool) -> str:
+    return printer.wrap(" AND ".join(printer.paren(arg, node, False) for arg in node.args))
+
+
+def _or(printer: Deparser, node: Or, _show: bool) -> str:
+    return printer.wrap(" OR ".join(printer.paren(arg, node, False) for arg in node.args))
+
+
+def _not(printer: Deparser, node: Not, _show: bool) -> str:
+    return printer.wrap(f"NOT {printer.paren(node.arg, node, False)}")
+
+
+def _is_null(printer: Deparser, node: IsNull, _show: bool) -> str:
+    return printer.wrap(f"{printer.paren(node.arg, node, True)} IS {'NOT ' if node.negated else ''}NULL")
+
+
+def _is_truth(printer: Deparser, node: IsTruth, _show: bool) -> str:
+    word = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}[node.value]
+    return printer.wrap(f"{printer.paren(node.arg, node, False)} IS {'NOT ' if node.negated else ''}{word}")
+
+
+def _is_distinct(printer: Deparser, node: IsDistinct, _show: bool) -> str:
+    left, right = (printer.paren(side, node, True) for side in (node.left, node.right))
+    text = printer.wrap(f"{left} IS DISTINCT FROM {right}")
+    if not node.negated:
+        return text
+    return f"NOT {text}" if printer.pretty else f"(NOT {text})"
+
+
+def _any_all(printer: Deparser, node: AnyAll, _show: bool) -> str:
+    left = printer.paren(node.left, node, True)
+    array = printer.paren(node.array, node, True)
+    operator = WRITTEN_OPERATORS.get(node.operator, node.operator)
+    return printer.wrap(f"{left} {operator} {'ALL' if node.is_all else 'ANY'} ({array})")
+
+
+# --- conditional forms, arrays, rows --------------------------------------------------------------
+
+
+def _case(printer: Deparser, node: Case, _show: bool) -> str:
+    text = "CASE"
+    if node.test is not None:
+        text += f" {printer.expression(node.test, True)}"
+    printer.indent += INDENT
+    for condition, result in node.whens:
+        text += (
+            f"{printer.line()}WHEN {_when(printer, node, condition)} THEN {printer.expression(result, True)}"
+        )
+    if node.default is None:
+        default = f"NULL::{printer.names.type_name(node.type)}"
+    else:
+        default = printer.expression(node.default, True)
+    text += f"{printer.line()}ELSE {default}"
+    printer.indent -= INDENT
+    return f"{printer.line()}{text}{printer.line()}END"
+
+
+def _when(printer: Deparser, node: Case, condition: Expr) -> str:
+    """A simple CASE prints only what its test is compared with."""
+    if node.test is not None and isinstance(condition, Call) and len(condition.args) == 2:
+        return printer.expression(condition.args[1], False)
+    return printer.expression(condition, False)
+
+
+def _coalesce(printer: Deparser, node: Coalesce, _show: bool) -> str:
+    return f"COALESCE({printer.arguments(node.args)})"
+
+
+def _extreme(printer: Deparser, node: Extreme, _show: bool) -> str:
+    return f"{'GREATEST' if node.greatest else 'LEAST'}({printer.arguments(node.args)})"
+
+
+def _null_if(printer: Deparser, node: NullIf, _show: bool) -> str:
+    return f"NULLIF({printer.arguments((node.left, node.right))})"
+
+
+def _array(printer: Deparser, node: ArrayOf, _show: bool) -> str:
+    text = f"ARRAY[{printer.arguments(node.items)}]"
+    return text if node.items else f"{text}::{printer.names.type_name(node.type)}"
+
+
+def _row(printer: Deparser, node: RowOf, _show: bool) -> str:
+    return f"ROW({printer.arguments(node.items)})"
+
+
+def _subscript(printer: Deparser, node: Subscript, _show: bool) -> str:
+    base = printer.paren(node.arg, node, True)
+    if not isinstance(node.arg, (Column, Param)) and not printer.pretty:
+        base = f"({base})"
+    return base + "".join(_bounds(printer, node.is_slice, pair) for pair in node.bounds)
+
+
+def _bounds(printer: Deparser, is_slice: bool, pair: tuple[Expr | None, Expr | None]) -> str:
+    lower, upper = ("" if bound is None else printer.expression(bound) for bound in pair)
+    return f"[{lower}:{upper}]" if is_slice else f"[{upper}]"
+
+
+def _subquery(printer: Deparser, node: SubqueryExpr, _show: bool) -> str:
+    if printer.names.print_query is None:
+        raise errors.NotSupportedError("printing subqueries is not supported here")
+    query = printer.names.print_query(node.query, printer.indent)
+    if node.kind == "exists":
+        return f"(EXISTS ({query}))"
+    if node.kind == "array":
+        return f"ARRAY({query})"
+    if node.kind == "scalar":
+        return f"({query})"
+    lefts = ", ".join(printer.expression(left, True) for left in node.lefts)
+    left = lefts if len(node.lefts) == 1 else f"ROW({lefts})"
+    if node.kind == "any" and node.operator == "=":
+        return f"({left} IN ({query}))"
+    return f"({left} {node.operator} {node.kind.upper()} ({query}))"
+
+
+# --- aggregates and windows -----------------------------------------------------------------------
+
+
+def _aggregate(printer: Deparser, node: Aggregate, _show: bool) -> str:
+    body = printer.arguments(node.args) if node.args else "*"
+    distinct = "DISTINCT " if node.distinct else ""
+    order = f" ORDER BY {printer_sort_keys(printer, node.order_by)}" if node.order_by else ""
+    text = f"{quote_identifier(node.function.name)}({distinct}{body}{order})"
+    return text + _filter(printer, node.filter)
+
+
+def _filter(printer: Deparser, condition: Expr | None) -> str:
+    return "" if condition is None else f" FILTER (WHERE {printer.expression(condition)})"
+
+
+def printer_sort_keys(printer: Deparser, keys: tuple[SortKey, ...]) -> str:
+    """ORDER BY's items."""
+    return ", ".join(
+        sort_key_text(printer.expression(key.expr), key.descending, key.nulls_first) for key in keys
+    )
+
+
+def sort_key_text(text: str, descending: bool, nulls_first: bool) -> str:
+    """A sort key with its direction, and its place for NULLs where that is not the default."""
+    if descending:
+        return f"{text} DESC" if nulls_first else f"{text} DESC NULLS LAST"
+    return f"{text} NULLS FIRST" if nulls_first else text
+
+
+def _window(printer: Deparser, node: WindowCall, _show: bool) -> str:
+    body = printer.arguments(node.args)
+    if not node.args and node.function.name == "count":
+        body = "*"
+    parts = []
+    if node.partition_by:
+        parts.append(f"PARTITION BY {printer.arguments(node.partition_by, False)}")
+    if node.order_by:
+        parts.append(f"ORDER BY {printer_sort_keys(printer, node.order_by)}")
+    frame = frame_text(printer, node.frame)
+    if frame:
+        parts.append(frame)
+    call = f"{quote_identifier(node.function.name)}({body}){_filter(printer, node.filter)}"
+    return f"{call} OVER ({' '.join(parts)})"
+
+
+def frame_text(printer: Deparser, frame: Frame) -> str:
+    """A window's frame clause, empty for the default frame."""
+    default = frame.mode.lower() == "range" and frame.start[0] == "unbounded_preceding"
+    if default and frame.end[0] == "current" and frame.exclude == "no_others":
+        return ""
+    bounds = f"{_frame_bound(printer, frame.start)} AND {_frame_bound(printer, frame.end)}"
+    exclude = f" EXCLUDE {EXCLUDES[frame.exclude]}" if frame.exclude in EXCLUDES else ""
+    return f"{frame.mode.upper()} BETWEEN {bounds}{exclude}"
+
+
+def _frame_bound(printer: Deparser, bound: tuple[str, Expr | None]) -> str:
+    word = FRAME_BOUNDS[bound[0]]
+    return word if bound[1] is None else f"{printer.expression(bound[1])} {word}"
+
+
+_PRINTERS: dict[type[Expr], Callable[[Deparser, Any, bool], str]] = {
+    Const: _const,
+    Column: _column,
+    SystemColumn: _system_column,
+    Param: _param,
+    Cast: _cast,
+    Call: _call,
+    And: _and,
+    Or: _or,
+    Not: _not,
+    IsNull: _is_null,
+    IsTruth: _is_truth,
+    IsDistinct: _is_distinct,
+    AnyAll: _any_all,
+    Case: _case,
+    Coalesce: _coalesce,
+    Extreme: _extreme,
+    NullIf: _null_if,
+    ArrayOf: _array,
+    RowOf: _row,
+    Subscript: _subscript,
+    SubqueryExpr: _subquery,
+    Aggregate: _aggregate,
+    WindowCall: _window,
+}

@@ -1,0 +1,249 @@
+"""Rows about the cluster and what runs in it: databases, roles, tablespaces, collations, settings, sessions,
+locks.
+"""
+
+from __future__ import annotations
+
+from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, PG_CATALOG, Role
+from skerry_engine.catalog.system.context import SystemContext
+from skerry_engine.catalog.system.layout import Row, layout
+from skerry_engine.catalog.system.registry import fixed_rows_of, rows_of
+
+DATABASE = layout("pg_database")
+ROLES = layout("pg_roles")
+AUTHID = layout("pg_authid")
+USER = layout("pg_user")
+SHADOW = layout("pg_shadow")
+GROUP = layout("pg_group")
+TABLESPACE = layout("pg_tablespace")
+COLLATION = layout("pg_collation")
+SETTINGS = layout("pg_settings")
+ACTIVITY = layout("pg_stat_activity")
+LOCKS = layout("pg_locks")
+PREPARED = layout("pg_prepared_statements")
+CURSORS = layout("pg_cursors")
+
+UTF8 = 6
+DEFAULT_TABLESPACE = 1663
+GLOBAL_TABLESPACE = 1664
+
+
+# --- databases ------------------------------------------------------------------------------------
+
+
+@rows_of("pg_database")
+def database_rows(context: SystemContext) -> list[Row]:
+    return [_database_row(database) for database in context.catalog.databases.values()]
+
+
+def _database_row(database: Database) -> Row:
+    return DATABASE.row(
+        oid=database.oid,
+        datname=database.name,
+        datdba=database.owner_oid,
+        encoding=UTF8,
+        datlocprovider="c",
+        datistemplate=database.is_template,
+        datallowconn=database.allow_connections,
+        datconnlimit=database.connection_limit,
+        datfrozenxid=1,
+        datminmxid=1,
+        dattablespace=DEFAULT_TABLESPACE,
+        datcollate="C",
+        datctype="C",
+        datacl=database.acl,
+    )
+
+
+@fixed_rows_of("pg_tablespace")
+def tablespace_rows() -> list[Row]:
+    spaces = ((DEFAULT_TABLESPACE, "pg_default"), (GLOBAL_TABLESPACE, "pg_global"))
+    return [TABLESPACE.row(oid=oid, spcname=name, spcowner=BOOTSTRAP_ROLE) for oid, name in spaces]
+
+
+@fixed_rows_of("pg_collation")
+def collation_rows() -> list[Row]:
+    """Only what Skerry compares by: code points, under the three names that mean it."""
+    collations = ((100, "default", "d", None), (950, "C", "c", "C"), (951, "POSIX", "c", "POSIX"))
+    return [
+        COLLATION.row(
+            oid=oid,
+            collname=name,
+            collnamespace=PG_CATALOG,
+            collowner=BOOTSTRAP_ROLE,
+            collprovider=provider,
+            collisdeterministic=True,
+            collencoding=-1,
+            collcollate=locale,
+            collctype=locale,
+        )
+        for oid, name, provider, locale in collations
+    ]
+
+
+# --- roles ----------------------------------------------------------------------------------------
+
+
+def _role_values(role: Role) -> dict[str, object]:
+    return {
+        "oid": role.oid,
+        "rolname": role.name,
+        "rolsuper": role.superuser,
+        "rolinherit": role.inherit,
+        "rolcreaterole": role.create_role,
+        "rolcreatedb": role.create_db,
+        "rolcanlogin": role.can_login,
+        "rolreplication": role.replication,
+        "rolbypassrls": role.bypass_rls,
+        "rolconnlimit": role.connection_limit,
+    }
+
+
+@rows_of("pg_authid")
+def authid_rows(context: SystemContext) -> list[Row]:
+    return [AUTHID.row(**_role_values(role)) for role in context.catalog.roles.values()]
+
+
+@rows_of("pg_roles")
+def role_rows(context: SystemContext) -> list[Row]:
+    return [ROLES.row(**_role_values(r), rolpassword="********") for r in context.catalog.roles.values()]
+
+
+def _user_values(role: Role) -> dict[str, object]:
+    return {
+        "usename": role.name,
+        "usesysid": role.oid,
+        "usecreatedb": role.create_db,
+        "usesuper": role.superuser,
+        "userepl": role.replication,
+        "usebypassrls": role.bypass_rls,
+    }
+
+
+@rows_of("pg_user")
+def user_rows(context: SystemContext) -> list[Row]:
+    logins = (role for role in context.catalog.roles.values() if role.can_login)
+    return [USER.row(**_user_values(role), passwd="********") for role in logins]
+
+
+@rows_of("pg_shadow")
+def shadow_rows(context: SystemContext) -> list[Row]:
+    logins = (role for role in context.catalog.roles.values() if role.can_login)
+    return [SHADOW.row(**_user_values(role)) for role in logins]
+
+
+@rows_of("pg_group")
+def group_rows(context: SystemContext) -> list[Row]:
+    groups = (role for role in context.catalog.roles.values() if not role.can_login)
+    return [GROUP.row(groname=role.name, grosysid=role.oid, grolist=()) for role in groups]
+
+
+# --- settings and the session's own ---------------------------------------------------------------
+
+
+@rows_of("pg_settings")
+def setting_rows(context: SystemContext) -> list[Row]:
+    return [
+        SETTINGS.row(
+            name=s.name,
+            setting=s.setting,
+            unit=s.unit,
+            category=s.category,
+            short_desc=s.short_description,
+            context=s.context,
+            vartype=s.type,
+            source=s.source,
+            min_val=s.minimum,
+            max_val=s.maximum,
+            enumvals=s.enum_values,
+            boot_val=s.boot_value,
+            reset_val=s.reset_value,
+            pending_restart=False,
+        )
+        for s in context.settings()
+    ]
+
+
+@rows_of("pg_prepared_statements")
+def prepared_statement_rows(context: SystemContext) -> list[Row]:
+    return [
+        PREPARED.row(
+            name=p.name,
+            statement=p.statement,
+            prepare_time=p.prepare_time_us,
+            parameter_types=p.parameter_types,
+            from_sql=p.from_sql,
+            generic_plans=p.generic_plans,
+            custom_plans=p.custom_plans,
+        )
+        for p in context.prepared_statements()
+    ]
+
+
+@rows_of("pg_cursors")
+def cursor_rows(context: SystemContext) -> list[Row]:
+    return [
+        CURSORS.row(
+            name=c.name,
+            statement=c.statement,
+            is_holdable=c.is_holdable,
+            is_binary=c.is_binary,
+            is_scrollable=c.is_scrollable,
+            creation_time=c.creation_time_us,
+        )
+        for c in context.cursors()
+    ]
+
+
+# --- sessions and locks ---------------------------------------------------------------------------
+
+
+@rows_of("pg_stat_activity")
+def activity_rows(context: SystemContext) -> list[Row]:
+    catalog = context.catalog
+    names = {oid: database.name for oid, database in catalog.databases.items()}
+    return [
+        ACTIVITY.row(
+            datid=s.database_oid,
+            datname=names.get(s.database_oid),
+            pid=s.pid,
+            usesysid=s.user_oid,
+            usename=catalog.role_name(s.user_oid),
+            application_name=s.application_name,
+            client_addr=s.client_address,
+            client_port=s.client_port,
+            backend_start=s.backend_start_us,
+            xact_start=s.transaction_start_us,
+            query_start=s.query_start_us,
+            state_change=s.state_change_us,
+            wait_event_type=s.wait_event_type,
+            wait_event=s.wait_event,
+            state=s.state,
+            backend_xid=s.transaction_id,
+            query=s.query,
+            backend_type="client backend",
+        )
+        for s in context.sessions()
+    ]
+
+
+@rows_of("pg_locks")
+def lock_rows(context: SystemContext) -> list[Row]:
+    return [
+        LOCKS.row(
+            locktype=lock.lock_type,
+            database=lock.database_oid,
+            relation=lock.relation_oid,
+            transactionid=lock.transaction_id,
+            classid=lock.class_oid,
+            objid=lock.object_id,
+            objsubid=lock.object_sub_id,
+            virtualtransaction=f"{lock.pid}/0",
+            pid=lock.pid,
+            mode=lock.mode,
+            granted=lock.granted,
+            fastpath=False,
+        )
+        for lock in context.locks()
+    ]

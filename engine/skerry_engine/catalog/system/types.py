@@ -1,0 +1,118 @@
+"""Rows of pg_type: the built-in types, and each table's and view's row type with the array of it."""
+
+from __future__ import annotations
+
+from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, PG_CATALOG, Table, View
+from skerry_engine.catalog.system.layout import Row, layout
+from skerry_engine.catalog.system.registry import database_rows_of
+from skerry_engine.functions.registry import functions_named
+from skerry_engine.values.types import ALL_TYPES, TypeInfo
+
+TYPE = layout("pg_type")
+ARRAY_SUBSCRIPT = 6179
+RAW_ARRAY_SUBSCRIPT = 6180
+ARRAY_ANALYZE = 3816
+
+_built_in: list[Row] = []
+
+
+@database_rows_of("pg_type")
+def type_rows(database: Database) -> list[Row]:
+    if not _built_in:
+        _built_in.extend(_type_row(info) for info in ALL_TYPES)
+    rows = list(_built_in)
+    for relation in database.tables_and_views():
+        if relation.row_type_oid:
+            rows.append(_row_type(relation))
+            rows.append(_row_array(relation))
+    return rows
+
+
+def _type_row(info: TypeInfo) -> Row:
+    return TYPE.row(
+        oid=info.oid,
+        typname=info.name,
+        typnamespace=PG_CATALOG,
+        typowner=BOOTSTRAP_ROLE,
+        typlen=info.length,
+        typbyval=info.by_value,
+        typtype=info.kind,
+        typcategory=info.category,
+        typispreferred=info.preferred,
+        typisdefined=True,
+        typdelim=info.delimiter,
+        typsubscript=_subscript_handler(info),
+        typelem=info.element_oid,
+        typarray=info.array_oid,
+        typinput=function_oid(info.input_function),
+        typoutput=function_oid(info.output_function),
+        typreceive=function_oid(info.receive_function),
+        typsend=function_oid(info.send_function),
+        typmodin=function_oid(info.modifier_in_function),
+        typmodout=function_oid(info.modifier_out_function),
+        typanalyze=ARRAY_ANALYZE if info.is_array else 0,
+        typalign=info.alignment,
+        typstorage=info.storage,
+        typtypmod=-1,
+        typcollation=info.collation_oid,
+    )
+
+
+def _subscript_handler(info: TypeInfo) -> int:
+    if info.is_array:
+        return ARRAY_SUBSCRIPT
+    return RAW_ARRAY_SUBSCRIPT if info.element_oid and info.length > 0 else 0
+
+
+def function_oid(name: str) -> int:
+    """The OID of the only function of that name, 0 for '-' and unknown ones."""
+    found = functions_named(name)
+    return found[0].oid if found else 0
+
+
+def _row_type(relation: Table | View) -> Row:
+    return TYPE.row(
+        oid=relation.row_type_oid,
+        typname=relation.name,
+        typnamespace=relation.schema_oid,
+        typowner=relation.owner_oid,
+        typlen=-1,
+        typtype="c",
+        typcategory="C",
+        typisdefined=True,
+        typdelim=",",
+        typrelid=relation.oid,
+        typarray=relation.row_array_oid,
+        typinput=2290,
+        typoutput=2291,
+        typreceive=2402,
+        typsend=2403,
+        typalign="d",
+        typstorage="x",
+        typtypmod=-1,
+    )
+
+
+def _row_array(relation: Table | View) -> Row:
+    return TYPE.row(
+        oid=relation.row_array_oid,
+        typname=f"_{relation.name}",
+        typnamespace=relation.schema_oid,
+        typowner=relation.owner_oid,
+        typlen=-1,
+        typtype="b",
+        typcategory="A",
+        typisdefined=True,
+        typdelim=",",
+        typsubscript=ARRAY_SUBSCRIPT,
+        typelem=relation.row_type_oid,
+        typinput=750,
+        typoutput=751,
+        typreceive=2400,
+        typsend=2401,
+        typanalyze=ARRAY_ANALYZE,
+        typalign="d",
+        typstorage="x",
+        typtypmod=-1,
+    )
