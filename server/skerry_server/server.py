@@ -36,6 +36,9 @@ _logger: Final = logging.getLogger("skerry.server")
 
 _POLL_S: Final = 0.02
 
+# How long clients may take to read their last message at shutdown.
+_LAST_WORDS_S: Final = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
@@ -98,6 +101,7 @@ class Server:
         self.authentication_timeout_s = settings.authentication_timeout_s
         self._engine = engine
         self._members: dict[Connection, Member] = {}
+        self._sockets: set[Connection] = set()
         self._by_pid: dict[int, Member] = {}
         self._pids = itertools.count(1)
         self._admitted = 0
@@ -135,9 +139,17 @@ class Server:
             await asyncio.sleep(_POLL_S)
             self._terminate_idle()
         self.terminate_all()
-        await asyncio.sleep(0)
+        await self._until_closed()
         self._garbage.stop()
         _log("stopped")
+
+    async def _until_closed(self) -> None:
+        deadline_s = self.loop.time() + _LAST_WORDS_S
+        while self._sockets and self.loop.time() < deadline_s:
+            await asyncio.sleep(_POLL_S)
+        for connection in list(self._sockets):
+            connection.abort()
+        await asyncio.sleep(0)
 
     def terminate_all(self) -> None:
         """End every connection now, whatever it does."""
@@ -155,16 +167,21 @@ class Server:
         """A client has connected."""
         member = Member(self, connection, next(self._pids))
         self._members[connection] = member
+        self._sockets.add(connection)
         self._by_pid[member.backend_pid] = member
         return member
 
     def detach(self, connection: Connection) -> None:
-        """A client is gone."""
+        """A client's session has ended."""
         member = self._members.pop(connection)
         del self._by_pid[member.backend_pid]
         if member.is_admitted:
             self._admitted -= 1
             _log("disconnected", backend_pid=member.backend_pid)
+
+    def closed(self, connection: Connection) -> None:
+        """A client's socket is closed."""
+        self._sockets.discard(connection)
 
     def turn_over(self) -> None:
         """Between two turns."""

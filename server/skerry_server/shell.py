@@ -41,6 +41,9 @@ _WRITE_HIGH_BYTES: Final = 256 * 1024
 _WRITE_LOW_BYTES: Final = 64 * 1024
 _INPUT_HIGH_BYTES: Final = 1024 * 1024
 
+# How long a closed connection may take to read its last output.
+_LINGER_S: Final = 5.0
+
 
 class Keeper(Protocol):
     """What a connection needs of the server that keeps it."""
@@ -53,7 +56,11 @@ class Keeper(Protocol):
         ...
 
     def detach(self, connection: Connection) -> None:
-        """It is gone."""
+        """Its session has ended; the socket may still have output to write."""
+        ...
+
+    def closed(self, connection: Connection) -> None:
+        """Its socket is closed."""
         ...
 
     def turn_over(self) -> None:
@@ -112,6 +119,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         self._end()
+        self._keeper.closed(self)
 
     def pause_writing(self) -> None:
         """The client does not keep up: no more turns for now."""
@@ -179,7 +187,7 @@ class Connection(asyncio.Protocol):
             outcome = backend.run(TURN_S)
         except Exception as error:  # noqa: BLE001 - a fault here costs one connection, not all
             self._keeper.log_fault(error)
-            self._abort()
+            self.abort()
             return
         self._after_turn(backend, outcome)
         self._keeper.turn_over()
@@ -199,8 +207,14 @@ class Connection(asyncio.Protocol):
         elif outcome == WAITING:
             self._wait(backend)
         else:
-            transport.close()
-            self._end()
+            self._close(transport)
+
+    def _close(self, transport: asyncio.Transport) -> None:
+        """Close once the client has read what is left, but do not let it take for ever."""
+        self._end()
+        transport.close()
+        if transport.get_write_buffer_size():
+            self._loop.call_later(_LINGER_S, transport.abort)
 
     def _pause_reading(self) -> None:
         assert self._transport is not None
@@ -285,7 +299,8 @@ class Connection(asyncio.Protocol):
 
     # --- the end ------------------------------------------------------------------------------------------
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """Close the socket without waiting for anything."""
         if self._transport is not None:
             self._transport.abort()
         self._end()

@@ -161,8 +161,11 @@ class FakeSession:
         yield Complete("SELECT 1", 1)
 
     def do_argument(self, rest: str, max_rows: int, portal: str) -> Steps:
-        value = self.portals[portal][2][0]
-        yield Rows([(None if value is None else value.decode(),)])
+        values = self.portals[portal][2] if portal in self.portals else []
+        if not values:
+            raise errors.UndefinedParameter("there is no parameter $1", position=8)
+        value = values[0]
+        yield Rows([(None if value is None else value.decode("utf-8", "replace"),)])
         yield Complete("SELECT 1", 1)
 
     def do_bits(self, rest: str, max_rows: int, portal: str) -> Steps:
@@ -198,10 +201,10 @@ class FakeSession:
         yield Complete("SELECT 1")
 
     def do_wait(self, rest: str, max_rows: int, portal: str) -> Steps:
-        self.waiting = self.engine.waitings.setdefault(rest, FakeWaiting())
-        while not self.waiting.over:
+        waiting = self.waiting = self.engine.waitings.setdefault(rest, FakeWaiting())
+        while not waiting.over:
             self.step()
-            yield Wait(self.waiting)
+            yield Wait(waiting)
         self.step()
         self.waiting = None
         yield Complete("WAIT")

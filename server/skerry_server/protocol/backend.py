@@ -286,7 +286,7 @@ class Backend:
     def _lost(self, kind: int) -> None:
         """A message during COPY that shows that both sides do not mean the same any more."""
         error = ProtocolViolation(f"unexpected message type 0x{kind:02X} during COPY from stdin")
-        self._send(messages.error_response(error, "ERROR"))
+        self._send_error(error)
         self.terminate(ProtocolViolation("terminating connection because protocol synchronization was lost"))
 
     def _take(self, kind: int, body: bytes) -> None:
@@ -384,13 +384,18 @@ class Backend:
         if self._task is not None:
             self._abandon(error)  # a malformed CopyFail: the COPY it belongs to fails
             return
-        self._send(messages.error_response(error, "ERROR"))
+        self._send_error(error)
         if not self._tell_failure(session):
             return
         if kind in codes.EXTENDED:
             self.state = codes.SKIPPING
             return
         self._start_sync(session)
+
+    def _send_error(self, error: DatabaseError) -> None:
+        """Errors are written at once: a client that streams COPY data should stop soon."""
+        self._send(messages.error_response(error, "ERROR"))
+        self._flush = True
 
     def _tell_failure(self, session: Session) -> bool:
         """`session.fail()`; a session that can't even do that is beyond use."""
@@ -508,7 +513,7 @@ class Backend:
         self._wants_copy_data = False
         self._copying_in = False
         self.state = codes.READY
-        self._send(messages.error_response(error, "ERROR"))
+        self._send_error(error)
         if self._purpose != _EXECUTE:
             self._ready()
         elif self._tell_failure(session):

@@ -123,17 +123,16 @@ class RowEncoder:
     def encode(self, rows: list[tuple[object, ...]]) -> bytes:
         """DataRow messages for `rows`."""
         parts: list[bytes] = []
-        append = parts.append
         codes = self._codes
         width = len(codes)
         for row in rows:
             head = len(parts)
-            append(_NULL)  # the place of the header, whose length is not known yet
+            parts.append(_NULL)  # the place of the header, whose length is not known yet
             size = 6 + 4 * width
             for index in range(width):
                 value = row[index]
                 if value is None:
-                    append(_NULL)
+                    parts.append(_NULL)
                     continue
                 code = codes[index]
                 if code <= _UTF8:
@@ -143,11 +142,11 @@ class RowEncoder:
                 else:
                     part = self._encode_other(code, index, value)
                     size += len(part) - 4
-                    append(part)
+                    parts.append(part)
                     continue
                 length = len(data)
-                append(_LENGTHS[length] if length < _SHORT else _LENGTH(length))
-                append(data)
+                parts.append(_LENGTHS[length] if length < _SHORT else _LENGTH(length))
+                parts.append(data)
                 size += length
             parts[head] = _HEAD(b"D", size, width)
         return b"".join(parts)

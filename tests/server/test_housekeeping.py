@@ -1,0 +1,44 @@
+"""The collector's policy: no automatic collection, young cycles still go, the rest is frozen."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+from skerry_server.housekeeping import GarbageCollection
+
+
+class Cycle:
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_young_cycles_are_collected_between_turns() -> None:
+    policy = GarbageCollection()
+    policy.start()
+    try:
+        assert not gc.isenabled()
+        watched = weakref.ref(Cycle())
+        ballast = [[] for _ in range(6_000)]
+        assert watched() is not None
+        policy.between_turns()
+        assert watched() is None
+        assert len(ballast) == 6_000
+    finally:
+        policy.stop()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_lives_long_is_frozen() -> None:
+    policy = GarbageCollection()
+    policy.start()
+    try:
+        before = gc.get_freeze_count()
+        kept = []
+        for _ in range(10):
+            kept.append([[] for _ in range(6_000)])
+            policy.between_turns()
+        assert gc.get_freeze_count() - before > 50_000
+    finally:
+        policy.stop()
