@@ -1,7 +1,7 @@
 """The heap: what is committed, by row id.
 
-A row id is a number that a table gives out once and never again.  Ids are dense enough to be addresses: the heap is a
-list of pages, each a list of 64 slots, and a slot is one of three things:
+A row id is a number that a table gives out once and never again.  Ids are dense enough to be addresses: the
+heap is a list of pages, each a list of 64 slots, and a slot is one of three things:
 
     None                     no committed version: never installed, or deleted and collected
     a bare tuple             *frozen*: one committed version that every snapshot sees; reading it costs nothing extra
@@ -12,11 +12,11 @@ list of pages, each a list of 64 slots, and a slot is one of three things:
                                               no row
 
 Every version of one transaction shares one `CommitStamp`, the *commit cell*.  Its epoch is INFINITY until the
-transaction commits, so that a large transaction can install its versions slice by slice, unseen, and become visible by
-one assignment.
+transaction commits, so that a large transaction can install its versions slice by slice, unseen, and become
+visible by one assignment.
 
-What the heap does not do: it does not know transactions, locks or indexes.  `TableStorage` keeps indexes in step with
-it, the collector (txn/collector.py) turns chains back into frozen tuples.
+What the heap does not do: it does not know transactions, locks or indexes.  `TableStorage` keeps indexes in
+step with it, the collector (txn/collector.py) turns chains back into frozen tuples.
 """
 
 from __future__ import annotations

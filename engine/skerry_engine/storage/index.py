@@ -5,9 +5,9 @@ Two structures over the same entries:
     equal     dict: equality key -> row id, or a set of row ids     `=`, joins, uniqueness
     ordered   sorted set of order key + row id (8 bytes)            ranges, ORDER BY
 
-An entry (k, r) promises only that *some* retained version of row r has, or had, key k.  Whoever reads an entry looks up
-the version that its snapshot sees and drops the entry unless that version has exactly key k.  A frozen slot needs no
-such recheck: before a slot is frozen, all entries of its other versions are removed.
+An entry (k, r) promises only that *some* retained version of row r has, or had, key k.  Whoever reads an
+entry looks up the version that its snapshot sees and drops the entry unless that version has exactly key k.
+A frozen slot needs no such recheck: before a slot is frozen, all entries of its other versions are removed.
 
 A partial index leaves rows out: `extract` gives None for them.
 """
@@ -28,8 +28,9 @@ class Index:
     """One index of one table.
 
     `extract` gives a row's column values in index order, or None when the (partial) index leaves the row out.
-    `positions` says where those values stand in the row when they are plain columns of every row; it spares the call.
-    `codec` turns values into keys.  `nulls_distinct` False makes NULLs equal to each other for uniqueness.
+    `positions` says where those values stand in the row when they are plain columns of every row; it spares
+    the call. `codec` turns values into keys.  `nulls_distinct` False makes NULLs equal to each other for
+    uniqueness.
     """
 
     __slots__ = (

@@ -4,13 +4,13 @@
     segments  bulk inserts: a list of rows under contiguous row ids, one statement number for all
     indexes   private index entries for own writes
 
-A reader sees the newest entry whose statement number is smaller than its own, then a segment's row under the same rule,
-then the heap.  So a statement never sees its own writes, and `INSERT INTO t SELECT * FROM t` ends.
+A reader sees the newest entry whose statement number is smaller than its own, then a segment's row under the
+same rule, then the heap.  So a statement never sees its own writes, and `INSERT INTO t SELECT * FROM t` ends.
 
 The chain of replaced entries is also the savepoint journal's other half: unwinding an entry puts back what it
-replaced.  Private index entries are not taken back: like the shared ones they are candidates, rechecked against the row
-that the reader sees.  A unique index has private entries from the first write on; another gets them when it is
-first read through the overlay.
+replaced.  Private index entries are not taken back: like the shared ones they are candidates, rechecked
+against the row that the reader sees.  A unique index has private entries from the first write on; another
+gets them when it is first read through the overlay.
 
 `pages` over-approximates the heap pages on which the overlay has rows, so that scans pay for it only there.
 `live_change` is filled in at commit: by how much the number of live rows changes.
@@ -46,7 +46,9 @@ class Entry:
 
     __slots__ = ("table", "row_id", "row", "statement", "older")
 
-    def __init__(self, table: PendingTable, row_id: int, row: Row | None, statement: int, older: Entry | None) -> None:
+    def __init__(
+        self, table: PendingTable, row_id: int, row: Row | None, statement: int, older: Entry | None
+    ) -> None:
         self.table: PendingTable = table
         self.row_id: int = row_id
         self.row: Row | None = row
@@ -100,7 +102,7 @@ class PendingTable:
         self.indexes: dict[int, PendingIndex] = {}
         self.live_change: int = 0
 
-    # --- reading ------------------------------------------------------------------------------------------------------
+    # --- reading --------------------------------------------------------------------------------------------
 
     def find(self, row_id: int, statement: int) -> object:
         """What a reader of `statement` sees: a row, None (deleted), or ABSENT (look in the heap)."""
@@ -203,7 +205,7 @@ class PendingTable:
             return found
         return list(entries)
 
-    # --- writing ------------------------------------------------------------------------------------------------------
+    # --- writing --------------------------------------------------------------------------------------------
 
     def record(self, row_id: int, row: Row | None, statement: int) -> Entry:
         """Set the row's pending state; the caller journals the entry that comes back."""

@@ -6,9 +6,10 @@ A reader sees one snapshot with one transaction's own pending writes laid over i
 
 Rules that callers may rely on, and that keep concurrent change harmless:
 
-- A batch is a list.  No iterator over a shared structure outlives a call; the next call seeks from the last key.
-- A call examines about `n` slots or entries and returns what it saw of them, so that no call runs long; a batch may be
-  empty before the end.  Only the returned "last" (or "next") tells whether the end was reached.
+- A batch is a list.  No iterator over a shared structure outlives a call; the next call seeks from the last
+  key.
+- A call examines about `n` slots or entries and returns what it saw of them, so that no call runs long; a
+  batch may be empty before the end.  Only the returned "last" (or "next") tells whether the end was reached.
 - Rows come at full width (`TableStorage.pad`) in row-id order for scans and key order for index batches.
 - An index entry counts only if the visible row has exactly the entry's key.
 """
@@ -39,7 +40,7 @@ class TableReader:
         self._pad: Row = storage.pad
         self._pages: list[list[object] | None] = storage.heap.pages
 
-    # --- by row id ----------------------------------------------------------------------------------------------------
+    # --- by row id ------------------------------------------------------------------------------------------
 
     def get(self, row_id: int) -> Row | None:
         """The visible row, or None."""
@@ -108,7 +109,9 @@ class TableReader:
                 break
         return (number << PAGE_BITS) - 1 if number < limit else -1
 
-    def _read_page(self, page: list[object], base: int, offset: int, rows: list[Row], ids: list[int] | None) -> None:
+    def _read_page(
+        self, page: list[object], base: int, offset: int, rows: list[Row], ids: list[int] | None
+    ) -> None:
         snapshot = self.snapshot_epoch
         padded = len(self._pad)
         for position in range(offset, PAGE_ROWS):
@@ -152,7 +155,7 @@ class TableReader:
             return row + self._pad[len(row) :]
         return row
 
-    # --- by key -------------------------------------------------------------------------------------------------------
+    # --- by key ---------------------------------------------------------------------------------------------
 
     def lookup(self, index: Index, key: object) -> Row | None:
         """The visible row with equality key `key`; the one with the smallest id when there are several."""
@@ -231,7 +234,7 @@ class TableReader:
         row = self._full(seen)
         return row if index.matches(row, key) else None
 
-    # --- by key order -------------------------------------------------------------------------------------------------
+    # --- by key order ---------------------------------------------------------------------------------------
 
     def index_batch(
         self,
@@ -244,8 +247,8 @@ class TableReader:
     ) -> tuple[list[int], list[Row], bytes | None]:
         """Visible rows whose order key k has low <= k < high, in key order (falling if `descending`).
 
-        `after` is None for the first batch, then what the batch before gave as its third part: where to go on, None at
-        the end.  Returns ids, rows and that place.
+        `after` is None for the first batch, then what the batch before gave as its third part: where to go
+        on, None at the end.  Returns ids, rows and that place.
         """
         entries = self._entries(index, low, high, after, n, descending)
         ids: list[int] = []
@@ -259,7 +262,13 @@ class TableReader:
         return ids, rows, entries[-1] if len(entries) >= n else None
 
     def _entries(
-        self, index: Index, low: bytes | None, high: bytes | None, after: bytes | None, n: int, descending: bool
+        self,
+        index: Index,
+        low: bytes | None,
+        high: bytes | None,
+        after: bytes | None,
+        n: int,
+        descending: bool,
     ) -> list[bytes]:
         """The next n entries of the shared and the own tree, merged."""
         tree = index.ordered

@@ -1,8 +1,8 @@
 """A table's storage: its heap and the indexes over it, kept in step.
 
-A storage is one generation of a table: what changes every value (ALTER COLUMN TYPE) and TRUNCATE build a new one and
-swap it in at commit.  ADD COLUMN does not: old rows stay short and are *padded* by whoever reads them, with the constant
-default that the column had when it was added (`pad`, by position).
+A storage is one generation of a table: what changes every value (ALTER COLUMN TYPE) and TRUNCATE build a new
+one and swap it in at commit.  ADD COLUMN does not: old rows stay short and are *padded* by whoever reads
+them, with the constant default that the column had when it was added (`pad`, by position).
 
 Two ways to install a committed row, chosen by the committing transaction:
 
@@ -33,8 +33,8 @@ from skerry_engine.storage.index import Index
 class TableStorage:
     """One generation of a table's rows.
 
-    `width` is the number of column positions of a full row; `pad` holds, by position, what a shorter row lacks.
-    `row_count` is the exact number of committed live rows.
+    `width` is the number of column positions of a full row; `pad` holds, by position, what a shorter row
+    lacks. `row_count` is the exact number of committed live rows.
     """
 
     __slots__ = ("storage_id", "width", "pad", "heap", "indexes", "next_row_id", "row_count")
@@ -54,7 +54,7 @@ class TableStorage:
         self.next_row_id = first + count
         return first
 
-    # --- columns added later ------------------------------------------------------------------------------------------
+    # --- columns added later --------------------------------------------------------------------------------
 
     def add_column(self, default: object) -> None:
         """Widen rows by one position; rows without it read as `default`.  Caller holds ACCESS EXCLUSIVE."""
@@ -74,7 +74,7 @@ class TableStorage:
             return row + self.pad[missing:]
         return row
 
-    # --- installing ---------------------------------------------------------------------------------------------------
+    # --- installing -----------------------------------------------------------------------------------------
 
     def install(self, row_id: int, row: Row | None, stamp: CommitStamp) -> int:
         """Put a version on top of the chain.  Returns by how much the number of live rows changes."""
@@ -151,10 +151,10 @@ class TableStorage:
         else:
             self.heap.put(row_id, rest)
 
-    # --- collecting ---------------------------------------------------------------------------------------------------
+    # --- collecting -----------------------------------------------------------------------------------------
 
     def collect(self, row_id: int, horizon: int) -> None:
-        """Drop versions that no snapshot >= `horizon` sees, with their index entries; freeze what is left if it can be."""
+        """Drop versions that no snapshot >= `horizon` sees, with their index entries; freeze what can be."""
         slot = self.heap.slot(row_id)
         if not isinstance(slot, Version):
             return
@@ -184,20 +184,20 @@ class TableStorage:
         for row in dropped:
             full = self.padded(row)
             for index in self.indexes.values():
-                if any([index.same_key(full, keeper) for keeper in kept]):
+                if any(index.same_key(full, keeper) for keeper in kept):
                     continue
                 index.remove(full, row_id)
                 # Keys that Python holds unequal may still be one key (NaN): enter the retained ones again.
                 for keeper in kept:
                     index.add(keeper, row_id)
 
-    # --- indexes ------------------------------------------------------------------------------------------------------
+    # --- indexes --------------------------------------------------------------------------------------------
 
     def build_index(self, index: Index, slice_rows: int = 1000) -> Iterator[int]:
         """Enter every retained version into `index` and keep it in step from now on.
 
-        A generator: each step handles about `slice_rows` row ids and gives the last of them.  The caller holds a lock that
-        keeps writers out (SHARE or stronger).
+        A generator: each step handles about `slice_rows` row ids and gives the last of them.  The caller
+        holds a lock that keeps writers out (SHARE or stronger).
         """
         self.indexes[index.index_id] = index
         row_id = 0

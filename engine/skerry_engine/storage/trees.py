@@ -2,10 +2,11 @@
 
 BTrees has no type stubs, so this is the one place that touches it.  Two rules of use come from measurement:
 
-- No iterator is kept.  Every call seeks anew from a key, so that changes between two calls neither repeat nor skip
-  keys.
-- Descending order is by repeated `maxKey`, because stepping back in a B-tree of this package walks its leaves from the
-  first one.  Keys end in an 8-byte row id, so "below key k" is "not above k with its row id less one".
+- No iterator is kept.  Every call seeks anew from a key, so that changes between two calls neither repeat nor
+  skip keys.
+- Descending order is by repeated `maxKey`, because stepping back in a B-tree of this package walks its leaves
+  from the first one.  Keys end in an 8-byte row id, so "below key k" is "not above k with its row id less
+  one".
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class KeyTree:
         if entry in tree:
             tree.remove(entry)
 
-    def ascending(self, low: bytes | None, high: bytes | None, after: bytes | None, limit: int) -> list[bytes]:
+    def ascending(
+        self, low: bytes | None, high: bytes | None, after: bytes | None, limit: int
+    ) -> list[bytes]:
         """Up to `limit` entries e in order, low <= e < high and e > after; None bounds nothing."""
         if after is not None and (low is None or after >= low):
             found = self._tree.keys(after, high, True, high is not None)
@@ -67,7 +70,9 @@ class KeyTree:
             found = self._tree.keys(low, high, False, high is not None)
         return list(islice(found, limit))
 
-    def descending(self, low: bytes | None, high: bytes | None, after: bytes | None, limit: int) -> list[bytes]:
+    def descending(
+        self, low: bytes | None, high: bytes | None, after: bytes | None, limit: int
+    ) -> list[bytes]:
         """Up to `limit` entries e in falling order, low <= e < high and e < after; None bounds nothing."""
         found: list[bytes] = []
         entry = self._below(after if after is not None else high, high)

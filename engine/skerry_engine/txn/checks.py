@@ -1,7 +1,7 @@
 """Constraint checks that wait for the end of the statement, or of the transaction.
 
-A check reads the newest installed state with all own writes laid over it, never the snapshot.  It may meet a lock: it
-raises LockWait, and running it again later is harmless.
+A check reads the newest installed state with all own writes laid over it, never the snapshot.  It may meet a
+lock: it raises LockWait, and running it again later is harmless.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ class Check:
 
     __slots__ = ("constraint_name", "deferrable", "initially_deferred")
 
-    def __init__(self, constraint_name: str, deferrable: bool = False, initially_deferred: bool = False) -> None:
+    def __init__(
+        self, constraint_name: str, deferrable: bool = False, initially_deferred: bool = False
+    ) -> None:
         self.constraint_name: str = constraint_name
         self.deferrable: bool = deferrable
         self.initially_deferred: bool = initially_deferred
@@ -74,5 +76,3 @@ def is_hidden(transaction: Transaction, storage: TableStorage, row_id: int) -> b
     if pending is not None and pending.statement_of(row_id) >= 0:
         return False
     return newest_epoch(storage.heap.slot(row_id)) > transaction.snapshot
-
-

@@ -1,9 +1,10 @@
 """Garbage collection: turns version chains back into frozen tuples when no snapshot needs the older versions.
 
-Each commit that left chains behind hands in the rows it wrote, with its epoch.  Once no active snapshot is older than
-that epoch (the *horizon* has passed it), each of the rows is collected exactly once on behalf of that commit: what the
-horizon no longer sees goes, with its index entries, and a chain of one becomes a bare tuple, or nothing if it was a
-deletion.  Work is bounded per call, so that no unit runs long; the rest waits for the next call.
+Each commit that left chains behind hands in the rows it wrote, with its epoch.  Once no active snapshot is
+older than that epoch (the *horizon* has passed it), each of the rows is collected exactly once on behalf of
+that commit: what the horizon no longer sees goes, with its index entries, and a chain of one becomes a bare
+tuple, or nothing if it was a deletion.  Work is bounded per call, so that no unit runs long; the rest waits
+for the next call.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ class Collector:
             self.rows_waiting += len(row_ids)
 
     def collect(self, horizon: int, limit: int) -> int:
-        """Collect up to `limit` rows of commits that every snapshot >= `horizon` sees.  Returns how many it did."""
+        """Collect up to `limit` rows of commits that every snapshot >= `horizon` sees.
+
+        Returns how many it did.
+        """
         collected = 0
         batches = self._batches
         while batches and batches[0].epoch <= horizon and collected < limit:

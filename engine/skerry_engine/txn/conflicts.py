@@ -17,7 +17,8 @@ NEWEST_EPOCH: Final = INFINITY - 1
 class RestartStatement(Exception):
     """READ COMMITTED: the row is newer than the statement's snapshot, and its lock is in hand.
 
-    `restart_statement(mark)` and run the statement again; after three times go on in place with `TableWriter.newest`.
+    `restart_statement(mark)` and run the statement again; after three times go on in place with
+    `TableWriter.newest`.
     """
 
     def __init__(self, storage_id: int, row_id: int) -> None:

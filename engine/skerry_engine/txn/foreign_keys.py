@@ -5,13 +5,13 @@
     parent side   a deleted parent (or one whose key changes) holds UPDATE on its row; at the end of the statement the
                   children found in the newest state are refused, deleted, or changed, as the constraint says
 
-So one of two racing transactions waits for the other and then sees what it did.  Above READ COMMITTED statements do not
-wait: both sides are checked in the statement as far as can be seen, and again by COMMIT with these locks in hand.  What a
-SNAPSHOT transaction can't see but would violate is T001 rather than 23503.
+So one of two racing transactions waits for the other and then sees what it did.  Above READ COMMITTED
+statements do not wait: both sides are checked in the statement as far as can be seen, and again by COMMIT
+with these locks in hand.  What a SNAPSHOT transaction can't see but would violate is T001 rather than 23503.
 
-A child whose parent is there when it is written needs no later check: should the parent go, its own check finds the
-child.  Only a child without a parent is looked at again at the end of the statement (a parent may follow, as when one
-INSERT brings both), or at commit when the constraint is deferred.
+A child whose parent is there when it is written needs no later check: should the parent go, its own check
+finds the child.  Only a child without a parent is looked at again at the end of the statement (a parent may
+follow, as when one INSERT brings both), or at commit when the constraint is deferred.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ def no_defaults() -> Row:
 class ForeignKey:
     """A foreign key: columns of `child` reference the unique `parent_index` of `parent`.
 
-    `child_positions` and `parent_positions` pair the columns.  `child_index`, if any, begins with the child columns (in any
-    order) and makes the parent side quick; without one it scans.  Actions are the letters of pg_constraint.confdeltype.
-    `defaults` makes the values of SET DEFAULT; `set_positions` restricts ON DELETE SET NULL/DEFAULT to some child
-    columns.  Call `link()` once to enter the foreign key with both tables.
+    `child_positions` and `parent_positions` pair the columns.  `child_index`, if any, begins with the child
+    columns (in any order) and makes the parent side quick; without one it scans.  Actions are the letters of
+    pg_constraint.confdeltype. `defaults` makes the values of SET DEFAULT; `set_positions` restricts ON DELETE
+    SET NULL/DEFAULT to some child columns.  Call `link()` once to enter the foreign key with both tables.
     """
 
     __slots__ = (
@@ -166,7 +166,7 @@ class ForeignKey:
                 break
         return found
 
-    # --- messages -----------------------------------------------------------------------------------------------------
+    # --- messages -------------------------------------------------------------------------------------------
 
     def missing_parent(self, values: Row) -> ForeignKeyViolation:
         """The error for a child without its parent."""
@@ -210,13 +210,16 @@ def _index_order(index: Index | None, positions: tuple[int, ...]) -> tuple[int, 
     return tuple(positions.index(position) for position in leading)
 
 
-# --- the child's side -------------------------------------------------------------------------------------------------
+# --- the child's side ---------------------------------------------------------------------------------------
 
 
 def check_new_child(
     transaction: Transaction, target: WriteTarget, row: Row, old_row: Row | None = None
 ) -> list[ForeignKey] | None:
-    """Check a row about to be written; returns the foreign keys that must be checked later.  Raises LockWait."""
+    """Check a row about to be written; returns the foreign keys that must be checked later.
+
+    Raises LockWait.
+    """
     unresolved: list[ForeignKey] | None = None
     for foreign_key in target.foreign_keys:
         values = foreign_key.child_values(row)
@@ -234,8 +237,7 @@ def check_new_children(
     unresolved: list[tuple[ForeignKey, int]] = []
     for foreign_key in target.foreign_keys:
         known: dict[Row, bool] = {}
-        offset = 0
-        for row in rows:
+        for offset, row in enumerate(rows):
             values = foreign_key.child_values(row)
             found = known.get(values)
             if found is None:
@@ -243,17 +245,19 @@ def check_new_children(
                 known[values] = found
             if not found:
                 unresolved.append((foreign_key, offset))
-            offset += 1
     return unresolved
 
 
-def has_parent(transaction: Transaction, foreign_key: ForeignKey, values: Row, take_lock: bool = False) -> bool:
+def has_parent(
+    transaction: Transaction, foreign_key: ForeignKey, values: Row, take_lock: bool = False
+) -> bool:
     """Whether the values reference nothing or a parent in the newest state; its KEY SHARE is held then.
 
-    SNAPSHOT takes the lock only at commit (`take_lock`).  Raises LockWait, ForeignKeyViolation for mixed NULLs.
+    SNAPSHOT takes the lock only at commit (`take_lock`).  Raises LockWait, ForeignKeyViolation for mixed
+    NULLs.
     """
     if None in values:
-        if foreign_key.match == MATCH_FULL and any([value is not None for value in values]):
+        if foreign_key.match == MATCH_FULL and any(value is not None for value in values):
             raise foreign_key.mixed_nulls()
         return True
     parent = foreign_key.parent
@@ -301,7 +305,7 @@ class ChildCheck(Check):
             require_parent(transaction, self.foreign_key, self.foreign_key.child_values(row), take_lock=False)
 
 
-# --- the parent's side ------------------------------------------------------------------------------------------------
+# --- the parent's side --------------------------------------------------------------------------------------
 
 
 def check_parent_later(
@@ -336,7 +340,9 @@ class ParentCheck(Check):
         refuse_children(transaction, self.foreign_key, self.values, self.action)
 
 
-def refuse_children(transaction: Transaction, foreign_key: ForeignKey, values: Row, action: str = NO_ACTION) -> None:
+def refuse_children(
+    transaction: Transaction, foreign_key: ForeignKey, values: Row, action: str = NO_ACTION
+) -> None:
     """Raise if a child still references values that no parent has."""
     if action == NO_ACTION:
         parents = transaction.newest_reader(foreign_key.parent.storage)
@@ -369,7 +375,10 @@ class ReferentialAction(Check):
         self.action: str = action
 
     def run(self, transaction: Transaction) -> None:
-        """Change children until none references the old values.  Raises LockWait, T001, or what the children's constraints say."""
+        """Change children until none references the old values.
+
+        Raises LockWait, T001, or what the children's constraints say.
+        """
         foreign_key = self.foreign_key
         child = foreign_key.child
         if child.table_oid:
@@ -394,7 +403,11 @@ class ReferentialAction(Check):
                 changed[position] = value
             return tuple(changed)
         positions = foreign_key.child_positions if self.new_values is not None else foreign_key.set_positions
-        defaults = foreign_key.defaults() if self.action == SET_DEFAULT else (None,) * len(foreign_key.child_positions)
+        defaults = (
+            foreign_key.defaults()
+            if self.action == SET_DEFAULT
+            else (None,) * len(foreign_key.child_positions)
+        )
         for position, value in zip(foreign_key.child_positions, defaults, strict=True):
             if position in positions:
                 changed[position] = value

@@ -4,19 +4,22 @@ A lock is a resource with holders (each a mask of modes) and a queue, first come
 
     holders   T1: ROW_NO_KEY_UPDATE                      a request is granted when it conflicts neither with a holder
     queue     T2: ROW_UPDATE, T3: ROW_KEY_SHARE, …       nor with a request ahead of it; who already holds something
-                                                         here goes to the front, since those ahead wait for it anyway
+                                                         here goes to the front, since those ahead wait for it
+                                                         anyway
 
 How waiting works without blocking: `acquire` grants and returns, or puts a request into the queue and raises
-`LockWait(request)`.  Nothing was changed by the caller at that point.  It waits (a statement yields `Wait(request)`),
-then makes the very same call again: now the lock is in hand and the call passes.  A request can also be refused (a
-timeout, a cancel); then the repeated call raises the reason.
+`LockWait(request)`.  Nothing was changed by the caller at that point.  It waits (a statement yields
+`Wait(request)`), then makes the very same call again: now the lock is in hand and the call passes.  A request
+can also be refused (a timeout, a cancel); then the repeated call raises the reason.
 
-Deadlocks are looked for when a request is queued, the only moment a circle can close, and the requester is the victim.
-Edges are: a waiting request -> holders it conflicts with and requests ahead of it that it conflicts with.  For an owner
-that blocks its thread while it waits (`thread_id`), another: an owner of the same thread, since it can't go on either.
+Deadlocks are looked for when a request is queued, the only moment a circle can close, and the requester is
+the victim. Edges are: a waiting request -> holders it conflicts with and requests ahead of it that it
+conflicts with.  For an owner that blocks its thread while it waits (`thread_id`), another: an owner of the
+same thread, since it can't go on either.
 
-An `Owner` is a session: its holders never conflict with each other.  A `Holder` is what lets go at one moment: a
-transaction, or the session's own advisory locks.  A holder journals what it got, so that a savepoint can unwind to it.
+An `Owner` is a session: its holders never conflict with each other.  A `Holder` is what lets go at one
+moment: a transaction, or the session's own advisory locks.  A holder journals what it got, so that a
+savepoint can unwind to it.
 """
 
 from __future__ import annotations
@@ -45,9 +48,9 @@ Space = dict[object, "Lock"]
 class Owner:
     """A session as the lock table sees it.
 
-    `process_id` names it in messages.  `thread_id` is not 0 when waiting blocks that thread, so that other owners of the
-    thread stand still meanwhile.  `lock_timeout_ms` bounds each wait (0: no bound).  `spare` is the
-    finished transaction's empty holder, for the next one.
+    `process_id` names it in messages.  `thread_id` is not 0 when waiting blocks that thread, so that other
+    owners of the thread stand still meanwhile.  `lock_timeout_ms` bounds each wait (0: no bound).  `spare` is
+    the finished transaction's empty holder, for the next one.
     """
 
     __slots__ = ("process_id", "thread_id", "lock_timeout_ms", "request", "spare")
@@ -212,8 +215,8 @@ class LockWait(Exception):
 class LockTable:
     """All locks of an engine, by class of resource.
 
-    Resources: tables by OID, rows by storage id and row id in one int, keys by (index id, equality key), unique indexes by
-    id, names by any hashable value, advisory locks by (database OID, key …).
+    Resources: tables by OID, rows by storage id and row id in one int, keys by (index id, equality key),
+    unique indexes by id, names by any hashable value, advisory locks by (database OID, key …).
     """
 
     __slots__ = ("tables", "rows", "keys", "indexes", "names", "advisory", "blocked_threads")
@@ -227,7 +230,7 @@ class LockTable:
         self.advisory: Space = {}
         self.blocked_threads: dict[int, Owner] = {}
 
-    # --- acquiring ----------------------------------------------------------------------------------------------------
+    # --- acquiring ------------------------------------------------------------------------------------------
 
     def acquire(self, space: Space, kind: int, resource: object, mode: int, holder: Holder) -> None:
         """Hold `resource` in `mode`, or raise LockWait (queued), DeadlockDetected, or why a wait was refused."""
@@ -277,7 +280,12 @@ class LockTable:
         """Go on waiting for the request made before, or make one.  Always raises."""
         owner = holder.owner
         request = owner.request
-        if request is None or request.lock is not lock or request.mode != mode or request.holder is not holder:
+        if (
+            request is None
+            or request.lock is not lock
+            or request.mode != mode
+            or request.holder is not holder
+        ):
             self.abandon_wait(owner)
             request = self._enqueue(lock, mode, holder)
         if request.status == WAITING and request.is_late():
@@ -324,7 +332,7 @@ class LockTable:
         if owner.thread_id and self.blocked_threads.get(owner.thread_id) is owner:
             del self.blocked_threads[owner.thread_id]
 
-    # --- letting go ---------------------------------------------------------------------------------------------------
+    # --- letting go -----------------------------------------------------------------------------------------
 
     def release_all(self, holder: Holder) -> None:
         """Let everything go and wake who waited for it."""
@@ -365,10 +373,10 @@ class LockTable:
         settle(lock)
         return True
 
-    # --- deadlocks ----------------------------------------------------------------------------------------------------
+    # --- deadlocks ------------------------------------------------------------------------------------------
 
     def _find_cycle(self, start: Owner) -> list[tuple[LockRequest, Holder]]:
-        """The circle of waits from `start` back to `start`: each request with the holder it waits for; empty if none."""
+        """The circle of waits from `start` back to it: each request with the holder it waits for; or empty."""
         path: list[tuple[LockRequest, Holder]] = []
         visited: set[Owner] = {start}
         if self._search(start, start, path, visited):
@@ -404,7 +412,7 @@ class LockTable:
         visited.add(stuck)
         return self._search(stuck, start, path, visited)
 
-    # --- for pg_locks -------------------------------------------------------------------------------------------------
+    # --- for pg_locks ---------------------------------------------------------------------------------------
 
     def all_locks(self) -> Iterator[Lock]:
         """Every lock that is held or waited for."""

@@ -1,8 +1,9 @@
 """The log behind the commit step.
 
-Commit is append, then durable, then publish.  A log tells the transaction when its record is durable by calling
-`Transaction.publish(epoch)`, in epoch order.  The memory log is durable at once: it calls back inside `append`, so
-both steps of a commit fall into one unit, and a transaction may install frozen rows (`is_instant`).
+Commit is append, then durable, then publish.  A log tells the transaction when its record is durable by
+calling `Transaction.publish(epoch)`, in epoch order.  The memory log is durable at once: it calls back inside
+`append`, so both steps of a commit fall into one unit, and a transaction may install frozen rows
+(`is_instant`).
 """
 
 from __future__ import annotations

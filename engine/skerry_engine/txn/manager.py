@@ -3,10 +3,12 @@
     last_epoch   the last epoch taken by a commit          published <= last_epoch
     published    the last epoch that new snapshots see     (equal while the log is the memory log)
 
-`readers` are the transactions with a snapshot; the smallest of their snapshots is the horizon behind which old
-versions are garbage.  A READ COMMITTED transaction between two statements has none and holds nothing back.
+`readers` are the transactions with a snapshot; the smallest of their snapshots is the horizon behind which
+old versions are garbage.  A READ COMMITTED transaction between two statements has none and holds nothing
+back.
 
-The catalog is an opaque immutable value.  `catalogs` keeps each (epoch, catalog) that a snapshot may still ask for.
+The catalog is an opaque immutable value.  `catalogs` keeps each (epoch, catalog) that a snapshot may still
+ask for.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ def isolation_level(name: str) -> str:
     """
     lowered = name.lower().replace("_", " ")
     if lowered == "serializable":
-        raise NotSupportedError("isolation level SERIALIZABLE is not supported yet", hint="Use REPEATABLE READ.")
+        raise NotSupportedError(
+            "isolation level SERIALIZABLE is not supported yet", hint="Use REPEATABLE READ."
+        )
     level = _LEVELS.get(lowered)
     if level is None:
         raise InvalidParameterValue(f'invalid value for parameter "transaction_isolation": "{name}"')
@@ -86,7 +90,7 @@ class TransactionManager:
         self._catalog_epoch: int = 0
         self._old_catalogs: list[tuple[int, object]] = []
 
-    # --- beginning ----------------------------------------------------------------------------------------------------
+    # --- beginning ------------------------------------------------------------------------------------------
 
     def begin(
         self,
@@ -97,8 +101,8 @@ class TransactionManager:
     ) -> Transaction:
         """Begin a transaction.
 
-        `owner` is the session; one owner has one transaction at a time.  `take_snapshot` takes SNAPSHOT's snapshot now
-        instead of at the first statement.  Raises NotSupportedError for SERIALIZABLE.
+        `owner` is the session; one owner has one transaction at a time.  `take_snapshot` takes SNAPSHOT's
+        snapshot now instead of at the first statement.  Raises NotSupportedError for SERIALIZABLE.
         """
         level = isolation
         if level != READ_COMMITTED and level != SNAPSHOT:
@@ -111,7 +115,7 @@ class TransactionManager:
             transaction.take_snapshot()
         return transaction
 
-    # --- epochs -------------------------------------------------------------------------------------------------------
+    # --- epochs ---------------------------------------------------------------------------------------------
 
     def min_active(self) -> int:
         """The oldest epoch that an active snapshot sees; `published` when there is none."""
@@ -127,7 +131,7 @@ class TransactionManager:
             others -= 1
         return others == 0 and self.log.is_instant
 
-    # --- catalogs -----------------------------------------------------------------------------------------------------
+    # --- catalogs -------------------------------------------------------------------------------------------
 
     def newest_catalog(self) -> object:
         """The catalog of the last commit."""
@@ -155,7 +159,7 @@ class TransactionManager:
         while len(old) > 1 and old[1][0] <= horizon:
             old.pop(0)
 
-    # --- garbage ------------------------------------------------------------------------------------------------------
+    # --- garbage --------------------------------------------------------------------------------------------
 
     def after_commit(self) -> None:
         """Count a commit, and collect a slice when it is time or when work was left over."""

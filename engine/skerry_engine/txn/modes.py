@@ -2,9 +2,9 @@
 
     class          modes                                                    who takes them
     table          ACCESS_SHARE … ACCESS_EXCLUSIVE                          every statement, LOCK, DDL
-    row            ROW_KEY_SHARE, ROW_SHARE, ROW_NO_KEY_UPDATE, ROW_UPDATE  writers, FOR …, foreign keys
+    row            ROW_KEY_SHARE … ROW_UPDATE                               writers, FOR …, foreign keys
     key, name      EXCLUSIVE                                                writers of a unique key, MERGE
-    unique index   INTENT, BULK                                             key writers; bulk inserts in place of key locks
+    unique index   INTENT, BULK                                             key writers; bulk inserts, for all keys
     advisory       SHARED, EXCLUSIVE                                        pg_advisory_lock and kin
 
 A set of modes is a bit mask, so a conflict test is one `&`.

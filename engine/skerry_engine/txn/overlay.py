@@ -3,8 +3,9 @@
     tables    storage id -> PendingTable
     journal   entries and bulk segments in the order of writing
 
-A savepoint, and the mark that a statement starts with, is a length of the journal: unwinding pops to that length and
-puts back what each popped entry replaced.  Nothing of this is shared: rolling back is forgetting the overlay.
+A savepoint, and the mark that a statement starts with, is a length of the journal: unwinding pops to that
+length and puts back what each popped entry replaced.  Nothing of this is shared: rolling back is forgetting
+the overlay.
 
 The overlay is bounded: beyond `limit_rows` pending rows a write fails with 53200 instead of filling memory.
 """

@@ -1,8 +1,8 @@
-"""What the kernel must know of a table in order to write to it: its storage, keys, foreign keys, and names for messages.
+"""What the kernel must know of a table to write to it: storage, keys, foreign keys, names for messages.
 
-The session builds these descriptors from the catalog and keeps them as long as the table's version lasts.  Foreign keys
-make them a graph (a cycle when a table references itself), so targets are made first and linked afterwards by
-`ForeignKey(...).link()`.
+The session builds these descriptors from the catalog and keeps them as long as the table's version lasts.
+Foreign keys make them a graph (a cycle when a table references itself), so targets are made first and linked
+afterwards by `ForeignKey(...).link()`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Formatter = Callable[[object], str]
 class UniqueKey:
     """A unique index with the names that its violation is reported under.
 
-    `formatters` hold one function per key column.  A `deferrable` key that is `initially_deferred` is checked at commit;
-    any other at the end of the statement at the latest.
+    `formatters` hold one function per key column.  A `deferrable` key that is `initially_deferred` is checked
+    at commit; any other at the end of the statement at the latest.
     """
 
     __slots__ = (
@@ -100,8 +100,9 @@ def accept_any_row(row: Row) -> None:
 class WriteTarget:
     """A table that can be written.
 
-    `check_row` raises what a NOT NULL or CHECK constraint has to say about a row that a referential action made; rows that
-    statements make are checked by the statement.  `table_oid` is what table locks are taken on (0: none).
+    `check_row` raises what a NOT NULL or CHECK constraint has to say about a row that a referential action
+    made; rows that statements make are checked by the statement.  `table_oid` is what table locks are taken
+    on (0: none).
     """
 
     __slots__ = (

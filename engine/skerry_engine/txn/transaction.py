@@ -1,21 +1,23 @@
 """A transaction: a snapshot, pending writes laid over it, the locks it holds, and how all that becomes a commit.
 
     begin ── statement ── statement ── … ── commit: prepare ─ install ─ publish
-               │  start_statement() -> mark            │         │         └ new snapshots see it; locks go; waiters wake
+               │  start_statement() -> mark            │         │         └ new snapshots see it; locks go
                │  reader(), writer(), lock_…()         │         └ take the epoch, versions into heap and indexes
                └─ finish_statement()                   └ deferred checks; SNAPSHOT: take locks, validate
 
-Statements.  Each has a number; a reader sees pending writes with smaller numbers only.  READ COMMITTED takes a snapshot
-per statement and gives it back at its end, SNAPSHOT keeps its first.  A statement that fails is unwound to its mark
-(`abandon_statement`); one that met a newer row is unwound and run again, keeping its locks (`restart_statement`).
+Statements.  Each has a number; a reader sees pending writes with smaller numbers only.  READ COMMITTED takes
+a snapshot per statement and gives it back at its end, SNAPSHOT keeps its first.  A statement that fails is
+unwound to its mark (`abandon_statement`); one that met a newer row is unwound and run again, keeping its
+locks (`restart_statement`).
 
-Waiting.  Whatever may meet a lock raises `LockWait` after queueing for it, having changed nothing: wait for the request
-and make the same call again.  The kernel itself never blocks.
+Waiting.  Whatever may meet a lock raises `LockWait` after queueing for it, having changed nothing: wait for
+the request and make the same call again.  The kernel itself never blocks.
 
 Commit.  No yield happens between taking the epoch and publishing it, so nobody sees half a commit.  Up to
-`SLICE_ROWS` rows are installed in that one unit.  More are installed before the epoch is taken, slice by slice, under a
-commit stamp that says "not committed"; one assignment then commits them all.  All locks are held meanwhile.
-Invariant: a row whose lock is free has no version newer than `published`, because locks go last.
+`SLICE_ROWS` rows are installed in that one unit.  More are installed before the epoch is taken, slice by
+slice, under a commit stamp that says "not committed"; one assignment then commits them all.  All locks are
+held meanwhile. Invariant: a row whose lock is free has no version newer than `published`, because locks go
+last.
 
 Failure to commit (T001, a violated deferred constraint) rolls the transaction back before it is raised.
 """
@@ -26,14 +28,13 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Final
 
 from skerry_engine.errors import (
-    DatabaseError,
     InvalidTransactionState,
     LockNotAvailable,
     ReadOnlyViolation,
     UndefinedSavepoint,
 )
 from skerry_engine.session.steps import PAUSE, Step, Wait
-from skerry_engine.storage.heap import CommitStamp, Row, newest_epoch, newest_row
+from skerry_engine.storage.heap import CommitStamp, newest_epoch, newest_row
 from skerry_engine.storage.pending import NEWEST, PendingTable
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
@@ -93,8 +94,9 @@ class Savepoint:
 class Transaction:
     """One transaction.  Made by `TransactionManager.begin`.
 
-    `isolation` is 'read committed' or 'snapshot'; `state` is 'active', 'committed' or 'aborted'; `snapshot` is -1 while
-    none is taken.  Every method raises InvalidTransactionState (T004) once the transaction is finished.
+    `isolation` is 'read committed' or 'snapshot'; `state` is 'active', 'committed' or 'aborted'; `snapshot`
+    is -1 while none is taken.  Every method raises InvalidTransactionState (T004) once the transaction is
+    finished.
     """
 
     __slots__ = (
@@ -162,7 +164,7 @@ class Transaction:
         if self.state != ACTIVE:
             raise InvalidTransactionState(f"the transaction is {self.state}", hint="Begin a new transaction.")
 
-    # --- snapshots ----------------------------------------------------------------------------------------------------
+    # --- snapshots ------------------------------------------------------------------------------------------
 
     def take_snapshot(self) -> None:
         """See what is published now."""
@@ -197,7 +199,7 @@ class Transaction:
                 oldest = epoch
         return self.manager.published if oldest == NO_SNAPSHOT else oldest
 
-    # --- statements ---------------------------------------------------------------------------------------------------
+    # --- statements -----------------------------------------------------------------------------------------
 
     def mark(self) -> Mark:
         """Where the journals stand now."""
@@ -216,7 +218,10 @@ class Transaction:
         )
 
     def start_statement(self) -> Mark:
-        """Begin a statement: a new number, for READ COMMITTED a new snapshot.  Returns the mark to unwind to."""
+        """Begin a statement: a new number, for READ COMMITTED a new snapshot.
+
+        Returns the mark to unwind to.
+        """
         self._check_active()
         self.statement_number += 1
         if self.snapshot == NO_SNAPSHOT or not self.is_snapshot:
@@ -242,7 +247,10 @@ class Transaction:
         return True
 
     def _run_checks(self, checks: list[Check], limit: int = NEWEST) -> bool:
-        """Run checks in order, taking each off when it has passed; they may add more.  False: the limit was reached."""
+        """Run checks in order, taking each off when it has passed; they may add more.
+
+        False: the limit was reached.
+        """
         position = 0
         try:
             while position < len(checks):
@@ -263,7 +271,10 @@ class Transaction:
             self._drop_snapshot()
 
     def restart_statement(self, mark: Mark) -> None:
-        """Undo a statement in order to run it again on a fresh snapshot; its locks stay.  READ COMMITTED only."""
+        """Undo a statement in order to run it again on a fresh snapshot; its locks stay.
+
+        READ COMMITTED only.
+        """
         assert not self.is_snapshot
         self._unwind(mark)
         self.take_snapshot()
@@ -286,14 +297,17 @@ class Transaction:
         while hooks is not None and len(hooks) > length:
             hooks.pop()()
 
-    # --- savepoints ---------------------------------------------------------------------------------------------------
+    # --- savepoints -----------------------------------------------------------------------------------------
 
     def savepoint(self, name: str, unique: bool = False) -> None:
-        """Set a savepoint.  A reused name shadows the older one (SQL), or is T004 when `unique` (the native API)."""
+        """Set a savepoint.
+
+        A reused name shadows the older one (SQL), or is T004 when `unique` (the native API).
+        """
         self._check_active()
         if self.savepoints is None:
             self.savepoints = []
-        if unique and any([each.name == name for each in self.savepoints]):
+        if unique and any(each.name == name for each in self.savepoints):
             raise InvalidTransactionState(f'savepoint "{name}" already exists')
         self.savepoints.append(Savepoint(name, self.mark()))
 
@@ -321,10 +335,10 @@ class Transaction:
                 return position
         raise UndefinedSavepoint(f'savepoint "{name}" does not exist')
 
-    # --- reading and writing ------------------------------------------------------------------------------------------
+    # --- reading and writing --------------------------------------------------------------------------------
 
     def reader(self, storage: TableStorage, include_current_statement: bool = False) -> TableReader:
-        """A reader at the statement's snapshot with own writes of earlier statements (or also of this one) laid over."""
+        """A reader at the statement's snapshot with own writes of earlier statements (or this one too) laid over."""
         if self.snapshot == NO_SNAPSHOT:
             self._check_active()
             raise InvalidTransactionState("no statement is running: call start_statement() first")
@@ -336,7 +350,7 @@ class Transaction:
         return TableReader(storage, self.snapshot, pending, self.statement_number)
 
     def newest_reader(self, storage: TableStorage) -> TableReader:
-        """A reader of the newest installed state with all own writes laid over: what constraints are checked against."""
+        """A reader of the newest installed state with all own writes laid over: what constraints look at."""
         overlay = self.overlay
         pending = None if overlay is None else overlay.tables.get(storage.storage_id)
         return TableReader(storage, NEWEST_EPOCH, pending, NEWEST)
@@ -380,7 +394,10 @@ class Transaction:
         return modes.get(constraint_name, modes.get("", initially_deferred))
 
     def set_constraints(self, names: list[str] | None, deferred: bool) -> None:
-        """SET CONSTRAINTS names (None: ALL).  Making them immediate runs what is due: may raise LockWait (call again)."""
+        """SET CONSTRAINTS names (None: ALL).
+
+        Making them immediate runs what is due: may raise LockWait (call again).
+        """
         self._check_active()
         if names is None:
             self.constraint_modes = {"": deferred}
@@ -390,15 +407,22 @@ class Transaction:
                 modes[name] = deferred
             self.constraint_modes = modes
         if not deferred and self.deferred is not None:
-            due = [c for c in self.deferred if not self.is_deferred(c.constraint_name, True, c.initially_deferred)]
+            due = [
+                c
+                for c in self.deferred
+                if not self.is_deferred(c.constraint_name, True, c.initially_deferred)
+            ]
             for check in due:
                 check.run(self)
                 self.deferred.remove(check)
 
-    # --- locks --------------------------------------------------------------------------------------------------------
+    # --- locks ----------------------------------------------------------------------------------------------
 
     def lock_table(self, oid: int, mode: int, nowait: bool = False, name: str = "") -> None:
-        """Lock a table (modes.ACCESS_SHARE …).  `nowait`: LockNotAvailable, naming the table, instead of LockWait."""
+        """Lock a table (modes.ACCESS_SHARE …).
+
+        `nowait`: LockNotAvailable, naming the table, instead of LockWait.
+        """
         locks = self.manager.locks
         if nowait:
             if not locks.try_acquire(locks.tables, TABLE, oid, mode, self.holder):
@@ -418,9 +442,9 @@ class Transaction:
     ) -> bool:
         """Lock a visible row (modes.ROW_KEY_SHARE … ROW_UPDATE), for SELECT FOR ….
 
-        False: skipped (`skip_locked`).  Raises LockNotAvailable (`nowait`), LockWait, RestartStatement when READ COMMITTED
-        finds the row newer than its snapshot (unless `in_place`: then recheck `newest_reader(...)`), WriteConflict (T001)
-        when SNAPSHOT does.
+        False: skipped (`skip_locked`).  Raises LockNotAvailable (`nowait`), LockWait, RestartStatement when
+        READ COMMITTED finds the row newer than its snapshot (unless `in_place`: then recheck
+        `newest_reader(...)`), WriteConflict (T001) when SNAPSHOT does.
         """
         if self.is_snapshot:
             self.check_not_newer(storage, row_id)
@@ -472,7 +496,7 @@ class Transaction:
         locks = self.manager.locks
         locks.acquire(locks.names, NAME, name, mode, self.holder)
 
-    # --- catalog and hooks --------------------------------------------------------------------------------------------
+    # --- catalog and hooks ----------------------------------------------------------------------------------
 
     @property
     def catalog(self) -> object:
@@ -495,7 +519,9 @@ class Transaction:
         self._check_active()
         if self.read_only:
             raise ReadOnlyViolation("cannot execute a definition in a read-only transaction")
-        base = self.manager.catalog_at(self.manager.published if self.snapshot == NO_SNAPSHOT else self.snapshot)
+        base = self.manager.catalog_at(
+            self.manager.published if self.snapshot == NO_SNAPSHOT else self.snapshot
+        )
         changed = apply(self.catalog)
         if self.changes is None:
             self.changes = []
@@ -515,15 +541,18 @@ class Transaction:
         self.commit_hooks.append(hook)
 
     def on_rollback(self, hook: Callable[[], None]) -> None:
-        """Have `hook` called when what was done so far is undone: rollback, rollback to a savepoint, a failed statement."""
+        """Have `hook` called when what was done so far is undone, wholly, to a savepoint or with its statement."""
         if self.rollback_hooks is None:
             self.rollback_hooks = []
         self.rollback_hooks.append(hook)
 
-    # --- the end ------------------------------------------------------------------------------------------------------
+    # --- the end --------------------------------------------------------------------------------------------
 
     def commit_fast(self) -> bool:
-        """Commit if nothing needs waiting and the work fits one unit; False: use `commit()`.  Raises as `commit`."""
+        """Commit if nothing needs waiting and the work fits one unit; False: use `commit()`.
+
+        Raises as `commit`.
+        """
         self._check_active()
         overlay = self.overlay
         if overlay is not None and overlay.rows > SLICE_ROWS:
@@ -544,8 +573,8 @@ class Transaction:
     def commit(self) -> Generator[Step, None, None]:
         """Commit, in as many units as it takes.
 
-        Raises WriteConflict (T001), DeadlockDetected (T006), LockTimeout, or what a deferred constraint has to say; then, and
-        when the generator is closed early, the transaction is rolled back.
+        Raises WriteConflict (T001), DeadlockDetected (T006), LockTimeout, or what a deferred constraint has
+        to say; then, and when the generator is closed early, the transaction is rolled back.
         """
         self._check_active()
         try:
@@ -576,7 +605,10 @@ class Transaction:
             validate_snapshot_writes(self, self.overlay)
 
     def _install(self) -> None:
-        """The atomic step: epoch, versions, catalog, log.  Publishes at once when the log is durable at once."""
+        """The atomic step: epoch, versions, catalog, log.
+
+        Publishes at once when the log is durable at once.
+        """
         overlay = self.overlay
         manager = self.manager
         if self._nothing_to_install():

@@ -1,10 +1,11 @@
 """What COMMIT does for SNAPSHOT: take the locks that its statements did not take, then see whether it still holds.
 
-First committer wins: a written row whose newest version is newer than the snapshot is T001.  With the locks in hand (keys
-before rows, tables and rows in a fixed order) nothing can change any more, so what is found is final: unique keys, a
-child's parents (KEY SHARE taken now), a deleted parent's children.
+First committer wins: a written row whose newest version is newer than the snapshot is T001.  With the locks
+in hand (keys before rows, tables and rows in a fixed order) nothing can change any more, so what is found is
+final: unique keys, a child's parents (KEY SHARE taken now), a deleted parent's children.
 
-May raise LockWait at any lock; running it again from the start is harmless and quick, since what is held stays held.
+May raise LockWait at any lock; running it again from the start is harmless and quick, since what is held
+stays held.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ BULK_KEYS = 256
 
 
 def validate_snapshot_writes(transaction: Transaction, overlay: Overlay) -> None:
-    """Lock and validate everything in the overlay.  Raises LockWait, WriteConflict (T001), ForeignKeyViolation."""
+    """Lock and validate everything in the overlay.
+
+    Raises LockWait, WriteConflict (T001), ForeignKeyViolation.
+    """
     targets = transaction.targets or {}
     tables = [overlay.tables[storage_id] for storage_id in sorted(overlay.tables)]
     for table in tables:
@@ -66,7 +70,11 @@ def _lock_keys(transaction: Transaction, table: PendingTable, target: WriteTarge
             continue
         for row_id, row in table.final_rows():
             before = newest_row(storage.heap.slot(row_id))
-            if before is not None and row is not None and index.same_key(storage.padded(before), storage.padded(row)):
+            if (
+                before is not None
+                and row is not None
+                and index.same_key(storage.padded(before), storage.padded(row))
+            ):
                 continue
             for state in (before, row):
                 values = None if state is None else index.values(storage.padded(state))
@@ -88,7 +96,7 @@ def _lock_rows(transaction: Transaction, table: PendingTable, target: WriteTarge
         if row is not None and before is not None and target is not None:
             full = storage.padded(row)
             old = storage.padded(before)
-            if all([key.index.same_key(old, full) for key in target.unique_keys]):
+            if all(key.index.same_key(old, full) for key in target.unique_keys):
                 mode = ROW_NO_KEY_UPDATE
         transaction.hold_row(storage, row_id, mode)
         if newest_epoch(slot) > snapshot:

@@ -2,16 +2,17 @@
 
 What a write does, by level (`DELETE` is an update to nothing):
 
-    READ COMMITTED    lock the unique keys it writes (old and new), then the row; wait where others hold them; lock in hand,
-                      go on if the row is no newer than the statement's snapshot, else RestartStatement
+    READ COMMITTED    lock the unique keys it writes (old and new), then the row; wait where others hold them; lock
+                      in hand, go on if the row is no newer than the statement's snapshot, else RestartStatement
     SNAPSHOT          take no locks and wait for nothing; a row newer than the snapshot is T001 at once; the locks are
                       taken by COMMIT (validation.py)
 
 Keys are locked before rows everywhere, so that two writers of one row do not deadlock over its key.
 
-Uniqueness is checked when a key is written, against the newest installed state and all own writes.  For an INSERT a
-duplicate is final.  An UPDATE may meet a key that a later row of the same statement gives up (`SET id = id + 1`), so its
-duplicates are looked at again at the end of the statement.  Foreign keys: see foreign_keys.py.
+Uniqueness is checked when a key is written, against the newest installed state and all own writes.  For an
+INSERT a duplicate is final.  An UPDATE may meet a key that a later row of the same statement gives up (`SET
+id = id + 1`), so its duplicates are looked at again at the end of the statement.  Foreign keys: see
+foreign_keys.py.
 
 Every method changes nothing when it raises LockWait, so that the same call can be made again.
 """
@@ -26,7 +27,12 @@ from skerry_engine.storage.pending import ABSENT, NEWEST, PendingTable
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.checks import UniqueCheck, is_hidden, raise_duplicate
 from skerry_engine.txn.conflicts import RestartStatement, write_conflict
-from skerry_engine.txn.foreign_keys import check_child_later, check_new_child, check_new_children, check_parent_later
+from skerry_engine.txn.foreign_keys import (
+    check_child_later,
+    check_new_child,
+    check_new_children,
+    check_parent_later,
+)
 from skerry_engine.txn.modes import ROW_NO_KEY_UPDATE, ROW_UPDATE
 from skerry_engine.txn.target import UniqueKey, WriteTarget
 
@@ -48,12 +54,13 @@ class TableWriter:
         for key in target.unique_keys:
             self.pending.index(key.index)
 
-    # --- inserting ----------------------------------------------------------------------------------------------------
+    # --- inserting ------------------------------------------------------------------------------------------
 
     def insert(self, row: Row) -> int:
         """Insert a row of full width and return its id.
 
-        Raises LockWait (call again), UniqueViolation, ForeignKeyViolation (now or at the statement's end), WriteConflict.
+        Raises LockWait (call again), UniqueViolation, ForeignKeyViolation (now or at the statement's end),
+        WriteConflict.
         """
         target = self.target
         deferred: list[UniqueKey] | None = None
@@ -80,7 +87,10 @@ class TableWriter:
         return row_id
 
     def insert_many(self, rows: list[Row]) -> int:
-        """Insert rows (a bounded batch: about 1,000) under contiguous ids and return the first.  Raises as `insert`."""
+        """Insert rows (a bounded batch: about 1,000) under contiguous ids and return the first.
+
+        Raises as `insert`.
+        """
         if len(rows) == 1:
             return self.insert(rows[0])
         target = self.target
@@ -124,14 +134,14 @@ class TableWriter:
                     raise_duplicate(transaction, self.storage, key, values, other)
                 duplicates.append((key, offset))
 
-    # --- updating and deleting ----------------------------------------------------------------------------------------
+    # --- updating and deleting ------------------------------------------------------------------------------
 
     def update(self, row_id: int, old_row: Row, new_row: Row, in_place: bool = False) -> bool:
         """Change a row that the statement's reader gave as `old_row`.
 
-        False: this statement wrote the row before, and nothing was done.  `in_place` lets READ COMMITTED write a row newer
-        than its snapshot, provided that `old_row` is what `newest(row_id)` gave.  Raises LockWait (call again),
-        RestartStatement, WriteConflict (T001), UniqueViolation, ForeignKeyViolation.
+        False: this statement wrote the row before, and nothing was done.  `in_place` lets READ COMMITTED
+        write a row newer than its snapshot, provided that `old_row` is what `newest(row_id)` gave.  Raises
+        LockWait (call again), RestartStatement, WriteConflict (T001), UniqueViolation, ForeignKeyViolation.
         """
         if self.pending.statement_of(row_id) >= self.transaction.statement_number:
             return False
@@ -162,10 +172,11 @@ class TableWriter:
         return self._newest(row_id)
 
     def find_conflict(self, row: Row, index: Index) -> int | None:
-        """For ON CONFLICT: the id of the row that has `row`'s key in the unique `index`, in the newest state; None if none.
+        """For ON CONFLICT: the id of the row whose newest state has `row`'s key in the unique `index`, or None.
 
-        READ COMMITTED holds the key from then on (LockWait: call again).  Above it a row that the snapshot does not see is
-        WriteConflict (T001).  To update the row: `newest(id)`, then `update(id, that, new_row, in_place=True)`.
+        READ COMMITTED holds the key from then on (LockWait: call again).  Above it a row that the snapshot
+        does not see is WriteConflict (T001).  To update the row: `newest(id)`, then `update(id, that,
+        new_row, in_place=True)`.
         """
         values = index.values(row)
         if values is None or not index.is_checked(values):
@@ -182,13 +193,16 @@ class TableWriter:
         return other
 
     def written_by_statement(self, row_id: int) -> bool:
-        """Whether the current statement wrote the row already (ON CONFLICT DO UPDATE and MERGE refuse a second time)."""
+        """Whether the current statement wrote the row already (ON CONFLICT and MERGE refuse a second time)."""
         return self.pending.statement_of(row_id) >= self.transaction.statement_number
 
-    # --- for referential actions --------------------------------------------------------------------------------------
+    # --- for referential actions ----------------------------------------------------------------------------
 
     def change_newest(self, row_id: int, new_row: Row | None) -> None:
-        """Change (None: delete) a row in its newest state, on behalf of a foreign key.  Raises LockWait, T001, violations."""
+        """Change (None: delete) a row in its newest state, on behalf of a foreign key.
+
+        Raises LockWait, T001, violations.
+        """
         old_row = self._newest(row_id)
         if old_row is None:
             return
@@ -205,7 +219,7 @@ class TableWriter:
             self.target.check_row(new_row)
             self._replace(row_id, old_row, new_row, keys)
 
-    # --- parts --------------------------------------------------------------------------------------------------------
+    # --- parts ----------------------------------------------------------------------------------------------
 
     def _claim_row(self, row_id: int, old_row: Row, mode: int, in_place: bool) -> None:
         """Lock the row (READ COMMITTED) and make sure that nobody changed it since `old_row`."""
@@ -268,7 +282,10 @@ class TableWriter:
         own = self.pending.indexes[index.index_id].equal.get(key)
         if shared is None and own is None:
             return -1
-        for candidate in [*equal_ids(index.equal, key), *equal_ids(self.pending.indexes[index.index_id].equal, key)]:
+        for candidate in [
+            *equal_ids(index.equal, key),
+            *equal_ids(self.pending.indexes[index.index_id].equal, key),
+        ]:
             if candidate == row_id:
                 continue
             row = self._newest(candidate)
