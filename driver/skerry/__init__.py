@@ -1,1 +1,171 @@
-"""Skerry: a transactional database in typed Python, embedded or over the network."""
+"""Skerry: a transactional database in typed Python, embedded or over the network.
+
+    import skerry
+
+    connection = skerry.connect(":memory:")                       DB-API 2.0
+    connection = skerry.connect("skerry://user@host:5433/db")     the same, of a server
+    database = skerry.open(":memory:")                            the native interface: transactions are objects
+
+Errors are the classes of `skerry.errors`, the same embedded and over the network; the DB-API hierarchy and the
+transaction errors T001 to T006 are here too.
+"""
+
+from __future__ import annotations
+
+import os
+
+from skerry.abc import ColumnInfo, Source
+from skerry.dbapi import Connection, Cursor, apilevel, paramstyle, threadsafety
+from skerry.native import Database, Transaction, TransactionState
+from skerry.network import NetworkSource
+from skerry.result import Result
+from skerry.targets import MEMORY, parse_target
+from skerry.types import (
+    BINARY,
+    DATETIME,
+    NUMBER,
+    ROWID,
+    STRING,
+    Binary,
+    Date,
+    DateFromTicks,
+    Interval,
+    Time,
+    TimeFromTicks,
+    Timestamp,
+    TimestampFromTicks,
+)
+from skerry_engine import errors
+from skerry_engine.errors import (
+    DatabaseError,
+    DataError,
+    DeadlockDetected,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    InvalidTransactionState,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    ReadOnlyViolation,
+    SerializationFailure,
+    TransactionTimeout,
+    Warning,
+    WriteConflict,
+)
+
+__all__ = [
+    "BINARY",
+    "DATETIME",
+    "NUMBER",
+    "ROWID",
+    "STRING",
+    "Binary",
+    "ColumnInfo",
+    "Connection",
+    "Cursor",
+    "DataError",
+    "Database",
+    "DatabaseError",
+    "Date",
+    "DateFromTicks",
+    "DeadlockDetected",
+    "Error",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "Interval",
+    "InvalidTransactionState",
+    "NotSupportedError",
+    "OperationalError",
+    "ProgrammingError",
+    "ReadOnlyViolation",
+    "Result",
+    "SerializationFailure",
+    "Time",
+    "TimeFromTicks",
+    "Timestamp",
+    "TimestampFromTicks",
+    "Transaction",
+    "TransactionState",
+    "TransactionTimeout",
+    "Warning",
+    "WriteConflict",
+    "apilevel",
+    "connect",
+    "errors",
+    "open",
+    "paramstyle",
+    "threadsafety",
+]
+
+
+def connect(
+    target: str | os.PathLike[str] = MEMORY,
+    *,
+    user: str | None = None,
+    database: str | None = None,
+    autocommit: bool = False,
+    isolation_level: str | None = None,
+    read_only: bool = False,
+    deferrable: bool = False,
+    timeout: float | None = None,
+    options: dict[str, str] | None = None,
+) -> Connection:
+    """Open a DB-API connection to `:memory:`, a path or `skerry://user@host:port/database`.
+
+    `isolation_level` ('read committed', 'snapshot', 'serializable'), `read_only` and `deferrable` hold for each
+    transaction; READ COMMITTED is the default.  `timeout` is in seconds: how long a statement may take, and a server
+    may take to answer.  `options` are settings of the session, by name.
+    """
+    source = _source(target, user, database, timeout, options)
+    try:
+        return Connection(
+            source,
+            owns_source=True,
+            autocommit=autocommit,
+            isolation_level=isolation_level,
+            read_only=read_only,
+            deferrable=deferrable,
+        )
+    except BaseException:
+        source.close()
+        raise
+
+
+def open(
+    target: str | os.PathLike[str] = MEMORY,
+    *,
+    user: str | None = None,
+    database: str | None = None,
+    timeout: float | None = None,
+    options: dict[str, str] | None = None,
+) -> Database:
+    """Open a database for the native interface; see `connect` for the arguments."""
+    source = _source(target, user, database, timeout, options)
+    try:
+        return Database(source)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _source(
+    target: str | os.PathLike[str],
+    user: str | None,
+    database: str | None,
+    timeout_s: float | None,
+    options: dict[str, str] | None,
+) -> Source:
+    address = parse_target(target, user, database)
+    settings = dict(options or {})
+    if timeout_s is not None:
+        settings.setdefault("statement_timeout", str(max(1, round(timeout_s * 1000))))
+    if address.path is None:
+        return NetworkSource(address, settings, timeout_s)
+    from skerry.embedded import (
+        EmbeddedSource,  # the engine is imported only when a database is opened in-process
+    )
+
+    return EmbeddedSource(address, settings)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.postgres_server import Address, free_port
+from support.postgres_server import Address, free_port, parse_dsn
 
 START_TIMEOUT_S = 30.0
 COMMAND = "import sys; from skerry_server.cli import main; sys.exit(main())"
@@ -20,7 +20,14 @@ COMMAND = "import sys; from skerry_server.cli import main; sys.exit(main())"
 
 @contextmanager
 def skerry_process(arguments: Sequence[str] = ()) -> Iterator[Address]:
-    """Serve `:memory:` on a free port of the loopback interface until the block ends."""
+    """Serve `:memory:` on a free port of the loopback interface until the block ends.
+
+    `SKERRY_TEST_SERVER_DSN` names a server that runs already (under a debugger, say) to use instead.
+    """
+    dsn = os.environ.get("SKERRY_TEST_SERVER_DSN")
+    if dsn and not arguments:
+        yield parse_dsn(dsn)
+        return
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="skerry-serve-") as directory:
         log = Path(directory) / "log"

@@ -1,0 +1,243 @@
+"""A database in this process: engine sessions stepped by the calling thread.
+
+The engine never blocks: a statement is a generator of steps.  This module is who blocks.  Between two steps the
+engine's mutex is free, so that statements of several threads interleave; while a statement waits for a lock its thread
+sleeps on an event and holds nothing.
+
+    thread A   [step][step]  wait ............ [step] convert rows
+    thread B              [step][step: commit]           (B's commit ends A's wait)
+
+A backend that is forgotten rather than closed gives its session back from a finaliser.  A finaliser can run inside any
+step, the mutex held by its own thread; it then leaves the session in `abandoned`, and the next to come closes it.
+
+This is the only module of the driver that imports the engine, and it is imported only when a database is opened
+in-process.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+
+from skerry_engine.engine import Engine
+from skerry_engine.session.session import Session
+
+from skerry import types
+from skerry.abc import ColumnInfo, Outcome, Row
+from skerry.targets import Target
+from skerry_engine import errors
+from skerry_engine.session.steps import (
+    Complete,
+    CopyFailed,
+    CopyIn,
+    Description,
+    Notice,
+    Rows,
+    Step,
+    Wait,
+)
+from skerry_engine.values.python import Interval as EngineInterval
+from skerry_engine.values.python import to_python
+
+Steps = Generator[Step, object, None]
+Converter = Callable[[object], object]
+
+
+class EmbeddedSource:
+    """An engine of this process, and the mutex under which everything in it runs."""
+
+    def __init__(self, target: Target, options: dict[str, str]) -> None:
+        if target.path is None:
+            raise errors.InterfaceError("an embedded database needs a path or ':memory:'")
+        self._target = target
+        self._options = options
+        self._process_id = os.getpid()
+        self.engine: Engine = Engine.open(target.path)
+        self.mutex = threading.Lock()
+        self.abandoned: deque[Session] = deque()
+        self._numbers = itertools.count(1)
+
+    def open_backend(self) -> EmbeddedBackend:
+        """Open a session."""
+        self.check_process()
+        with self.mutex:
+            session = self.engine.open_session(
+                self._target.database, self._target.user, dict(self._options), next(self._numbers)
+            )
+        return EmbeddedBackend(self, session)
+
+    def check_process(self) -> None:
+        """Refuse use after a fork: parent and child would each hold half of one database."""
+        if os.getpid() != self._process_id:
+            raise errors.InterfaceError(
+                "an embedded database can't be used in a forked process: open it there"
+            )
+
+    def close_abandoned(self) -> None:
+        """Close sessions that were forgotten; the caller holds the mutex."""
+        while self.abandoned:
+            self.abandoned.popleft().close()
+
+    def abandon(self, session: Session) -> None:
+        """Close a session now if the mutex is free, else leave it to the next thread that takes the mutex."""
+        self.abandoned.append(session)
+        if self.mutex.acquire(blocking=False):
+            try:
+                self.close_abandoned()
+            finally:
+                self.mutex.release()
+
+    def close(self) -> None:
+        """Close the engine."""
+        with self.mutex:
+            self.close_abandoned()
+            self.engine.close()
+
+
+class EmbeddedBackend:
+    """A session of an embedded engine, driven to completion by the calling thread."""
+
+    def __init__(self, source: EmbeddedSource, session: Session) -> None:
+        self._source = source
+        self._session: Session | None = session
+        self.notices: list[str] = []
+
+    def __del__(self) -> None:
+        session, self._session = getattr(self, "_session", None), None
+        if session is not None:
+            self._source.abandon(session)
+
+    @property
+    def transaction_status(self) -> str:
+        """'I', 'T' or 'E'."""
+        return "I" if self._session is None else self._session.transaction_status
+
+    def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:
+        """Run to the end; raises what the engine raises."""
+        session = self._open_session()
+        self._source.check_process()
+        with self._source.mutex:
+            self._source.close_abandoned()
+            session.owner.thread_id = threading.get_ident()
+            steps = session.run(text, parameters)
+        try:
+            outcome = self._drive(session, steps)
+        except KeyboardInterrupt:
+            self._interrupt(session, steps)
+            raise
+        _convert_rows(outcome)
+        return outcome
+
+    def cancel(self) -> None:
+        """Cancel what runs in another thread."""
+        session = self._session
+        if session is not None:
+            with self._source.mutex:
+                session.cancel()
+
+    def close(self) -> None:
+        """Close the session."""
+        session, self._session = self._session, None
+        if session is not None:
+            with self._source.mutex:
+                self._source.close_abandoned()
+                session.close()
+
+    def _open_session(self) -> Session:
+        if self._session is None:
+            raise errors.InterfaceError("the connection is closed")
+        return self._session
+
+    def _drive(self, session: Session, steps: Steps) -> Outcome:
+        """Step until the end, sleeping through waits."""
+        outcome = Outcome()
+        mutex = self._source.mutex
+        to_send: object = None
+        while True:
+            over: threading.Event | None = None
+            with mutex:
+                try:
+                    step = steps.send(to_send)
+                except StopIteration:
+                    return outcome
+                if isinstance(step, Wait):
+                    over = threading.Event()
+                    step.waiting.on_over(over.set)
+            to_send = None
+            if over is not None and isinstance(step, Wait):
+                _sleep_until(over, step.waiting.deadline_s())
+            elif isinstance(step, CopyIn):
+                to_send = CopyFailed("COPY FROM STDIN needs a client that sends data")
+            else:
+                self._take(step, outcome)
+
+    def _take(self, step: Step, outcome: Outcome) -> None:
+        if isinstance(step, Rows):
+            outcome.rows += step.rows
+        elif isinstance(step, Description):
+            outcome.columns = tuple(
+                ColumnInfo(column.name, column.type.oid, column.type.typmod) for column in step.columns
+            )
+            outcome.rows = []
+        elif isinstance(step, Complete):
+            outcome.tag, outcome.row_count = step.tag, step.row_count
+        elif isinstance(step, Notice):
+            self.notices.append(f"{step.severity}:  {step.message}")
+
+    def _interrupt(self, session: Session, steps: Steps) -> None:
+        """Ctrl-C: cancel the statement and let it unwind before the exception goes on."""
+        with self._source.mutex:
+            session.cancel()
+        try:
+            self._drive(session, steps)
+        except errors.DatabaseError:
+            return
+
+
+def _sleep_until(over: threading.Event, deadline_s: float | None) -> None:
+    if deadline_s is None:
+        over.wait()
+    else:
+        over.wait(max(0.0, deadline_s - time.monotonic()))
+
+
+def _convert_rows(outcome: Outcome) -> None:
+    """Turn the engine's atoms into Python objects, column by column; most columns need nothing."""
+    if outcome.columns is None or not outcome.rows:
+        return
+    converters: list[tuple[int, Converter]] = []
+    for position, column in enumerate(outcome.columns):
+        converter = _converter(column.type_oid)
+        if converter is not None:
+            converters.append((position, converter))
+    if converters:
+        outcome.rows = [_convert_row(row, converters) for row in outcome.rows]
+
+
+def _convert_row(row: Row, converters: list[tuple[int, Converter]]) -> Row:
+    values = list(row)
+    for position, convert in converters:
+        value = values[position]
+        if value is not None:
+            values[position] = convert(value)
+    return tuple(values)
+
+
+def _converter(type_oid: int) -> Converter | None:
+    convert = to_python(type_oid)
+    if convert is None or type_oid != INTERVAL_OID:
+        return convert
+    return lambda value: _public_interval(convert(value))
+
+
+def _public_interval(value: object) -> object:
+    if isinstance(value, EngineInterval):
+        return types.Interval(value.months, value.days, value.microseconds)
+    return value
+
+
+INTERVAL_OID = 1186

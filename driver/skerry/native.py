@@ -1,0 +1,280 @@
+"""The native interface: `skerry.open` gives a Database; its transactions are objects.
+
+    db = skerry.open(":memory:")
+    db.execute("INSERT INTO t VALUES ($1, $2)", (1, "one"))        commits by itself
+    with db.begin_transaction() as tx:                             snapshot isolation, unless asked otherwise
+        tx.execute("UPDATE t SET v = $v WHERE id = $id", {"v": "uno", "id": 1})
+        tx.commit()                                                without it the block rolls back
+
+A transaction has a session to itself and is Active, Committed or Aborted.  One that is dropped without an end, like one
+whose block is left by an exception, is rolled back and its locks go.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import threading
+from types import TracebackType
+
+from skerry.abc import Backend, Outcome, Source
+from skerry.dbapi import Connection
+from skerry.isolation import SNAPSHOT, begin_sql
+from skerry.parameters import Parameters, from_native
+from skerry.result import Result
+from skerry_engine import errors
+
+_SAVEPOINT_STATEMENT = re.compile(
+    r"""\s*(?:
+        (?P<make>SAVEPOINT)
+      | (?P<release>RELEASE(?:\s+SAVEPOINT)?)
+      | (?P<back>ROLLBACK(?:\s+(?:WORK|TRANSACTION))?\s+TO(?:\s+SAVEPOINT)?)
+    )\s+(?P<name>"(?:[^"]|"")+"|\w+)\s*;?\s*\Z""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class TransactionState(enum.Enum):
+    """Where a transaction stands."""
+
+    ACTIVE = "Active"
+    COMMITTED = "Committed"
+    ABORTED = "Aborted"
+
+
+class Database:
+    """An open database.  Threads may share it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._lock = threading.Lock()
+        self._idle: list[Backend] = []
+        self._closed = False
+        self._give_back(source.open_backend())
+
+    def execute(self, statement: str, parameters: Parameters | None = None) -> Result:
+        """Execute a statement that commits by itself.
+
+        `$1` takes a sequence of parameters, `$name` a mapping.  Without parameters the text may hold several
+        statements; the last one's rows come back.  Raises InvalidTransactionState for a BEGIN that is left open.
+        """
+        text, values = from_native(statement, parameters)
+        backend = self._take()
+        try:
+            outcome = backend.execute(text, values)
+            if backend.transaction_status != "I":
+                raise errors.InvalidTransactionState(
+                    "a transaction needs begin_transaction(), or SQL that also ends it"
+                )
+        finally:
+            self._settle(backend)
+        return Result(outcome)
+
+    def begin_transaction(
+        self,
+        *,
+        isolation_level: str = SNAPSHOT,
+        read_only: bool = False,
+        deferrable: bool = False,
+        timeout: float | None = None,
+    ) -> Transaction:
+        """Begin a transaction: 'read committed', 'snapshot' or 'serializable'.
+
+        The snapshot is taken now.  `timeout` is in seconds, for the transaction as a whole: T002 when it runs out.
+        """
+        begin = begin_sql(isolation_level, read_only, deferrable)
+        backend = self._take()
+        try:
+            backend.execute(begin)
+            if timeout is not None:
+                backend.execute(f"SET LOCAL transaction_timeout = {max(1, round(timeout * 1000))}")
+            backend.execute("SELECT 1")
+        except BaseException:
+            self._settle(backend)
+            raise
+        return Transaction(self, backend)
+
+    def connect(
+        self,
+        *,
+        autocommit: bool = False,
+        isolation_level: str | None = None,
+        read_only: bool = False,
+        deferrable: bool = False,
+    ) -> Connection:
+        """A DB-API connection to the same database."""
+        self._check_open()
+        return Connection(
+            self._source,
+            owns_source=False,
+            autocommit=autocommit,
+            isolation_level=isolation_level,
+            read_only=read_only,
+            deferrable=deferrable,
+        )
+
+    def close(self) -> None:
+        """Close the database; of one in memory nothing remains.  Closing twice is allowed."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for backend in idle:
+            backend.close()
+        self._source.close()
+
+    def __enter__(self) -> Database:
+        self._check_open()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise errors.InterfaceError("the database is closed")
+
+    def _take(self) -> Backend:
+        """A session that nothing else uses: the one used last, so that its settings stay in effect."""
+        with self._lock:
+            self._check_open()
+            if self._idle:
+                return self._idle.pop()
+        return self._source.open_backend()
+
+    def _give_back(self, backend: Backend) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(backend)
+                return
+        backend.close()
+
+    def _settle(self, backend: Backend) -> None:
+        """Take a session back, rolled back if something was left open; a broken one is closed."""
+        try:
+            if backend.transaction_status != "I":
+                backend.execute("ROLLBACK")
+        except errors.Error:
+            backend.close()
+            return
+        self._give_back(backend)
+
+
+class Transaction:
+    """A transaction; made by `Database.begin_transaction`."""
+
+    def __init__(self, database: Database, backend: Backend) -> None:
+        self._database = database
+        self._backend: Backend | None = backend
+        self._state = TransactionState.ACTIVE
+        self._savepoints: list[str] = []
+
+    @property
+    def state(self) -> TransactionState:
+        """Active, Committed or Aborted."""
+        return self._state
+
+    def execute(self, statement: str, parameters: Parameters | None = None) -> Result:
+        """Execute a statement inside the transaction; savepoints and COMMIT may also be written as SQL.
+
+        Raises InvalidTransactionState (T004) when the transaction is finished.
+        """
+        text, values = from_native(statement, parameters)
+        outcome = self._run(text, values)
+        self._note_savepoint(statement)
+        return Result(outcome)
+
+    def commit(self) -> None:
+        """Commit.
+
+        Raises WriteConflict (T001) when another transaction won, InFailedTransaction when a statement had failed; the
+        transaction is Aborted then.
+        """
+        if self._active_backend().transaction_status == "E":
+            self.rollback()
+            raise errors.InFailedTransaction("the transaction had failed and was rolled back, not committed")
+        self._run("COMMIT", None)
+
+    def rollback(self) -> None:
+        """Roll back."""
+        self._run("ROLLBACK", None)
+
+    def savepoint(self, name: str) -> None:
+        """Mark this point.  A name is unique within the transaction: InvalidTransactionState (T004) on reuse."""
+        self._active_backend()
+        if name in self._savepoints:
+            raise errors.InvalidTransactionState(f'savepoint "{name}" already exists in this transaction')
+        self._run(f"SAVEPOINT {_quoted(name)}", None)
+        self._savepoints.append(name)
+
+    def rollback_to_savepoint(self, name: str) -> None:
+        """Undo what came after the mark; it stays, later ones go."""
+        self._run(f"ROLLBACK TO SAVEPOINT {_quoted(name)}", None)
+        self._forget_after(name, keep=True)
+
+    def release_savepoint(self, name: str) -> None:
+        """Forget the mark and later ones; changes stay."""
+        self._run(f"RELEASE SAVEPOINT {_quoted(name)}", None)
+        self._forget_after(name, keep=False)
+
+    def __enter__(self) -> Transaction:
+        self._active_backend()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Roll back what was not committed, exception or not."""
+        if self._state is TransactionState.ACTIVE:
+            self.rollback()
+
+    def _active_backend(self) -> Backend:
+        if self._backend is None:
+            raise errors.InvalidTransactionState(f"the transaction is finished: {self._state.value}")
+        return self._backend
+
+    def _run(self, text: str, values: list[object] | None) -> Outcome:
+        backend = self._active_backend()
+        try:
+            outcome = backend.execute(text, values)
+        except BaseException:
+            if backend.transaction_status == "I":
+                self._finish(TransactionState.ABORTED)
+            raise
+        if backend.transaction_status == "I":
+            committed = outcome.tag == "COMMIT"
+            self._finish(TransactionState.COMMITTED if committed else TransactionState.ABORTED)
+        return outcome
+
+    def _finish(self, state: TransactionState) -> None:
+        backend, self._backend = self._backend, None
+        self._state = state
+        if backend is not None:
+            self._database._settle(backend)
+
+    def _note_savepoint(self, statement: str) -> None:
+        """Keep the list of names when savepoints are written as SQL, where a name may be used again."""
+        match = _SAVEPOINT_STATEMENT.match(statement)
+        if match is None:
+            return
+        name = match["name"]
+        name = name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+        if match["make"]:
+            self._savepoints.append(name)
+        else:
+            self._forget_after(name, keep=match["back"] is not None)
+
+    def _forget_after(self, name: str, *, keep: bool) -> None:
+        """Drop the newest savepoint of that name (unless kept) and all that came after it."""
+        for index in range(len(self._savepoints) - 1, -1, -1):
+            if self._savepoints[index] == name:
+                del self._savepoints[index + keep :]
+                return
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,280 @@
+"""A database of a server, over pg8000's implementation of the protocol.
+
+pg8000 is used below its own DB-API layer: it frames messages and authenticates; transactions, parameters, errors and
+the meaning of values are the same here as embedded.  So parameters carry the type that their Python value says
+(strings carry none, the statement decides), rows are tuples, and errors are the classes of `skerry_engine.errors`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import socket
+import struct
+import uuid
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pg8000.core
+import pg8000.exceptions
+
+from skerry.abc import ColumnInfo, Outcome
+from skerry.sqlstates import error_from_fields
+from skerry.targets import Target
+from skerry.types import MICROSECONDS_PER_DAY, Interval
+from skerry_engine import errors
+
+CANCEL_REQUEST_CODE = 80877102
+UNSPECIFIED_OID = 0
+ARRAY_OIDS = {16: 1000, 20: 1016, 21: 1005, 23: 1007, 25: 1009, 701: 1022, 1082: 1182, 1114: 1115, 1184: 1185}
+ARRAY_OIDS |= {1186: 1187, 1700: 1231, 2950: 2951, 3802: 3807, 17: 1001, 1083: 1183}
+
+
+class _Connection(pg8000.core.CoreConnection):  # type: ignore[misc]
+    """pg8000's connection, with command tags kept and no opinion of its own about transactions."""
+
+    tag = ""
+
+    def handle_COMMAND_COMPLETE(self, data: bytes, context: Any) -> None:
+        self.tag = data[:-1].decode()
+        last = self.tag.rpartition(" ")[2]
+        context.row_count = int(last) if last.isdigit() else -1
+
+    def handle_ROW_DESCRIPTION(self, data: bytes, context: Any) -> None:
+        super().handle_ROW_DESCRIPTION(data, context)
+        context.row_count = -1
+
+
+class NetworkSource:
+    """A server's address, and what to say when connecting."""
+
+    def __init__(self, target: Target, options: dict[str, str], connect_timeout_s: float | None) -> None:
+        self._target = target
+        self._options = options
+        self._connect_timeout_s = connect_timeout_s
+
+    def open_backend(self) -> NetworkBackend:
+        """Connect."""
+        return NetworkBackend(self._target, self._options, self._connect_timeout_s)
+
+    def close(self) -> None:
+        """Nothing is held besides the sessions."""
+
+
+class NetworkBackend:
+    """A connection to a server."""
+
+    def __init__(self, target: Target, options: dict[str, str], connect_timeout_s: float | None) -> None:
+        self._target = target
+        self.notices: list[str] = []
+        self._connection: _Connection | None = None
+        try:
+            self._connection = _Connection(
+                target.user,
+                host=target.host,
+                port=target.port,
+                database=target.database,
+                password=target.password,
+                timeout=connect_timeout_s,
+                startup_params=dict(options),
+            )
+            self._connection._usock.settimeout(None)
+        except (pg8000.exceptions.Error, OSError) as problem:
+            raise _translate(problem) from None
+        _adapt(self._connection)
+
+    def __del__(self) -> None:
+        self.close()
+
+    @property
+    def transaction_status(self) -> str:
+        """'I', 'T' or 'E'."""
+        status = None if self._connection is None else self._connection._transaction_status
+        return "I" if status is None else bytes(status).decode()
+
+    def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:
+        """Run to the end."""
+        connection = self._connection
+        if connection is None:
+            raise errors.InterfaceError("the connection is closed")
+        connection.tag = ""
+        try:
+            if parameters is None:
+                context = connection.execute_simple(text)
+            else:
+                oids = [parameter_oid(value) for value in parameters]
+                context = connection.execute_unnamed(text, [_outgoing(value) for value in parameters], oids)
+        except (pg8000.exceptions.Error, OSError, struct.error) as problem:
+            raise self._failure(problem) from None
+        except BaseException:
+            self._drop()  # the protocol was left in the middle of a message
+            raise
+        finally:
+            self._collect_notices()
+        return _outcome(context, connection.tag)
+
+    def cancel(self) -> None:
+        """Send a CancelRequest on a connection of its own."""
+        connection = self._connection
+        if connection is None or connection._backend_key_data is None:
+            return
+        message = struct.pack("!ii", 16, CANCEL_REQUEST_CODE) + bytes(connection._backend_key_data)
+        try:
+            with socket.create_connection((self._target.host, self._target.port), timeout=10) as request:
+                request.sendall(message)
+                request.recv(1)
+        except OSError as problem:
+            raise errors.ConnectionFailure(str(problem)) from None
+
+    def close(self) -> None:
+        """Terminate politely; a connection that is gone already is no error."""
+        connection, self._connection = getattr(self, "_connection", None), None
+        if connection is None:
+            return
+        try:
+            connection.close()
+        except (pg8000.exceptions.Error, OSError):
+            return
+
+    def _failure(self, problem: Exception) -> errors.Error:
+        error = _translate(problem)
+        if isinstance(error, errors.ConnectionFailure):
+            self._drop()
+        return error
+
+    def _drop(self) -> None:
+        self.close()
+
+    def _collect_notices(self) -> None:
+        if self._connection is None:
+            return
+        while self._connection.notices:
+            fields = self._connection.notices.popleft()
+            severity = fields.get(b"V", fields.get(b"S", b"NOTICE")).decode()
+            self.notices.append(f"{severity}:  {fields.get(b'M', b'').decode()}")
+
+
+def _outcome(context: Any, tag: str) -> Outcome:
+    if context.columns is None:
+        return Outcome(None, [], tag, context.row_count)
+    columns = tuple(
+        ColumnInfo(column["name"], column["type_oid"], column["type_modifier"]) for column in context.columns
+    )
+    return Outcome(columns, [tuple(row) for row in context.rows], tag, context.row_count)
+
+
+def _translate(problem: Exception) -> errors.Error:
+    """pg8000's exceptions and the socket's as ours."""
+    if (
+        isinstance(problem, pg8000.exceptions.DatabaseError)
+        and problem.args
+        and isinstance(problem.args[0], dict)
+    ):
+        return error_from_fields(problem.args[0])
+    return errors.ConnectionFailure(str(problem) or type(problem).__name__)
+
+
+# --- values out -------------------------------------------------------------------------------------------------------
+
+
+def parameter_oid(value: object) -> int:
+    """The type that a Python value has as a parameter; 0 lets the statement decide."""
+    if isinstance(value, bool):
+        return 16
+    if isinstance(value, int):
+        return _integer_oid(value)
+    if isinstance(value, datetime.datetime):
+        return 1114 if value.tzinfo is None else 1184
+    if isinstance(value, list | tuple):
+        return _array_oid(value)
+    for cls, oid in _OIDS:
+        if isinstance(value, cls):
+            return oid
+    return UNSPECIFIED_OID
+
+
+_OIDS: tuple[tuple[type[object], int], ...] = (
+    (float, 701),
+    (Decimal, 1700),
+    (bytes, 17),
+    (bytearray, 17),
+    (memoryview, 17),
+    (datetime.date, 1082),
+    (datetime.time, 1083),
+    (datetime.timedelta, 1186),
+    (Interval, 1186),
+    (uuid.UUID, 2950),
+    (dict, 3802),
+)
+
+
+def _integer_oid(value: int) -> int:
+    if -(2**31) <= value < 2**31:
+        return 23
+    return 20 if -(2**63) <= value < 2**63 else 1700
+
+
+def _array_oid(value: Sequence[object]) -> int:
+    """The array type of the elements' common type; 0 when they have none that is certain."""
+    found = {oid for oid in map(_element_oid, value) if oid}
+    if found <= {23, 20}:
+        found = {max(found, key=(23, 20).index)} if found else set()
+    return ARRAY_OIDS.get(found.pop(), UNSPECIFIED_OID) if len(found) == 1 else UNSPECIFIED_OID
+
+
+def _element_oid(value: object) -> int:
+    if isinstance(value, list | tuple):
+        inner = _array_oid(value)
+        return next((element for element, array in ARRAY_OIDS.items() if array == inner), UNSPECIFIED_OID)
+    return parameter_oid(value)
+
+
+def _outgoing(value: object) -> object:
+    """A parameter in a form whose text pg8000 gets right."""
+    if isinstance(value, Interval):
+        return str(value)
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    if isinstance(value, datetime.timedelta):
+        return f"{value.days} days {value.seconds * 1_000_000 + value.microseconds} microseconds"
+    return value
+
+
+# --- values in --------------------------------------------------------------------------------------------------------
+
+_INTERVAL_PART = re.compile(r"([+-]?\d+) (year|mon|day)s?|([+-]?)(\d+):(\d+):(\d+)(?:\.(\d+))?")
+_MONTHS = {"year": 12, "mon": 1}
+
+
+def interval_from_text(text: str) -> object:
+    """Read an interval in IntervalStyle postgres: a timedelta, or an Interval when it has months."""
+    months = days = microseconds = 0
+    for count, unit, sign, hours, minutes, seconds, fraction in _INTERVAL_PART.findall(text):
+        if unit == "day":
+            days += int(count)
+        elif unit:
+            months += int(count) * _MONTHS[unit]
+        else:
+            part = (int(hours) * 3600 + int(minutes) * 60 + int(seconds)) * 1_000_000 + int(
+                fraction.ljust(6, "0")
+            )
+            microseconds += -part if sign == "-" else part
+    if months:
+        return Interval(months, days, microseconds)
+    return datetime.timedelta(microseconds=days * MICROSECONDS_PER_DAY + microseconds)
+
+
+def _adapt(connection: _Connection) -> None:
+    """Readers where pg8000's own differ from what the embedded driver gives."""
+    readers: dict[int, Callable[[str], object]] = {
+        1186: interval_from_text,
+        705: str,
+    }
+    for oid, reader in readers.items():
+        connection.register_in_adapter(oid, reader)

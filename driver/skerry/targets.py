@@ -1,0 +1,74 @@
+"""Where a database is: the address that `connect` and `open` take.
+
+":memory:"                               a database in this process, private to the call
+"./data" or any other path               a database in this process, in that directory
+"skerry://user:password@host:5433/name"  a server; password, port and name may be left out
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from skerry_engine import errors
+
+MEMORY = ":memory:"
+SCHEME = "skerry"
+DEFAULT_PORT = 5433
+DEFAULT_USER = "skerry"
+DEFAULT_DATABASE = "postgres"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address taken apart.  `path` is ':memory:' or a directory when the database is embedded, else None."""
+
+    path: str | None
+    host: str
+    port: int
+    user: str
+    password: str | None
+    database: str
+
+
+def parse_target(
+    target: str | os.PathLike[str], user: str | None = None, database: str | None = None
+) -> Target:
+    """Take an address apart; `user` and `database` outrank what it says.
+
+    Raises InterfaceError when it is malformed.
+    """
+    text = os.fspath(target)
+    if "://" not in text:
+        return Target(
+            path=text or MEMORY,
+            host="",
+            port=0,
+            user=user or DEFAULT_USER,
+            password=None,
+            database=database or DEFAULT_DATABASE,
+        )
+    return _parse_url(text, user, database)
+
+
+def _parse_url(text: str, user: str | None, database: str | None) -> Target:
+    parts = urlsplit(text)
+    if parts.scheme != SCHEME:
+        raise errors.InterfaceError(
+            f"unknown address scheme {parts.scheme!r}: use {SCHEME}://user@host:port/database"
+        )
+    if parts.query or parts.fragment:
+        raise errors.InterfaceError("an address takes no query or fragment: pass options as keywords")
+    try:
+        port = parts.port or DEFAULT_PORT
+    except ValueError as problem:
+        raise errors.InterfaceError(f"invalid port in address: {problem}") from None
+    return Target(
+        path=None,
+        host=parts.hostname or "127.0.0.1",
+        port=port,
+        user=user or unquote(parts.username or DEFAULT_USER),
+        password=unquote(parts.password) if parts.password is not None else None,
+        database=database or unquote(parts.path.lstrip("/")) or DEFAULT_DATABASE,
+    )

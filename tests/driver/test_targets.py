@@ -1,0 +1,123 @@
+"""Addresses, parameter styles and SQLSTATE mapping, without any database."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+import sys
+
+import pytest
+
+import skerry
+from skerry.isolation import begin_sql
+from skerry.network import interval_from_text, parameter_oid
+from skerry.parameters import from_native, from_pyformat
+from skerry.sqlstates import error_class, error_from_fields
+from skerry.targets import parse_target
+
+
+def test_memory_and_paths() -> None:
+    assert parse_target(":memory:").path == ":memory:"
+    assert parse_target("").path == ":memory:"
+    assert parse_target("./data/x").path == "./data/x"
+    assert parse_target("x", database="shop").database == "shop"
+
+
+def test_server_addresses() -> None:
+    full = parse_target("skerry://ann:se%40cret@db.example:6000/shop")
+    assert (full.host, full.port, full.user, full.password, full.database) == (
+        "db.example",
+        6000,
+        "ann",
+        "se@cret",
+        "shop",
+    )
+    short = parse_target("skerry://localhost")
+    assert (short.path, short.port, short.user, short.database) == (None, 5433, "skerry", "postgres")
+    assert parse_target("skerry://[::1]:7000/x").host == "::1"
+    assert parse_target("skerry://ann@h/x", user="bob", database="y").user == "bob"
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://x", "skerry://h:port/x", "skerry://h:99999/x", "skerry://h/x?a=b"]
+)
+def test_malformed_addresses(address: str) -> None:
+    with pytest.raises(skerry.InterfaceError):
+        parse_target(address)
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(skerry.OperationalError):
+        skerry.connect("skerry://127.0.0.1:1/x")
+
+
+def test_a_path_is_refused_until_it_is_durable(tmp_path: object) -> None:
+    with pytest.raises(skerry.NotSupportedError, match="durable"):
+        skerry.open(str(tmp_path))
+
+
+def test_importing_the_driver_does_not_import_the_engine() -> None:
+    code = (
+        "import sys, skerry; "
+        "loaded = sorted(n for n in sys.modules if n.startswith('skerry_engine.') and n != 'skerry_engine.errors'); "
+        "sys.exit(str(loaded) if loaded else 0)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_pyformat() -> None:
+    assert from_pyformat("a % b", None) == ("a % b", None)
+    assert from_pyformat("%s %% %s", [1, 2]) == ("$1 % $2", [1, 2])
+    assert from_pyformat("%(x)s %(y)s %(x)s", {"y": 2, "x": 1, "z": 3}) == ("$1 $2 $1", [1, 2])
+    assert from_pyformat("no placeholders", ()) == ("no placeholders", [])
+
+
+def test_native_names() -> None:
+    text = "SELECT $a, '$a', \"$a\", E'\\'$a', $$ $a $$, $q$ $a $q$, x$a, $1 -- $a\n, /* $a */ $b, $a"
+    translated, values = from_native(text, {"a": 1, "b": 2})
+    expected = "SELECT $1, '$a', \"$a\", E'\\'$a', $$ $a $$, $q$ $a $q$, x$a, $1 -- $a\n, /* $a */ $2, $1"
+    assert (translated, values) == (expected, [1, 2])
+
+
+def test_begin_statements() -> None:
+    assert begin_sql(None, False, False) == "BEGIN"
+    assert begin_sql("snapshot", True, True) == "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY, DEFERRABLE"
+
+
+def test_sqlstates() -> None:
+    errors = skerry.errors
+    assert error_class("40001") is errors.WriteConflict
+    assert error_class("40001", "T005") is errors.SerializationFailure
+    assert error_class("57014") is errors.QueryCanceled
+    assert error_class("57014", "T002") is errors.TransactionTimeout
+    assert error_class("23505") is errors.UniqueViolation
+    assert error_class("23999") is errors.IntegrityError
+    assert error_class("99999") is errors.DatabaseError
+    error = error_from_fields({"C": "42601", "M": "wrong", "P": "7", "H": "mend it", "R": "scanner_yyerror"})
+    assert (type(error), error.message, error.position, error.hint) == (
+        errors.SyntaxError,
+        "wrong",
+        7,
+        "mend it",
+    )
+
+
+def test_network_parameter_types() -> None:
+    assert [parameter_oid(value) for value in (True, 1, 2**40, 2**80, "x", None)] == [16, 23, 20, 1700, 0, 0]
+    assert [parameter_oid(value) for value in ([1], [1, 2**40], ["x"], [], [[1], [2]])] == [
+        1007,
+        1016,
+        0,
+        0,
+        1007,
+    ]
+
+
+def test_network_intervals() -> None:
+    assert str(interval_from_text("-1 days +02:03:04.5")) == "-1 day, 2:03:04.500000".replace(
+        "-1 day", "-1 day"
+    )
+    assert interval_from_text("1 year 2 mons -3 days -04:00:00") == skerry.Interval(
+        14, -3, -4 * 3_600_000_000
+    )
