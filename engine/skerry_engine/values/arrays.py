@@ -116,7 +116,17 @@ class _ArrayParser:
             raise self._malformed("Multidimensional arrays must have sub-arrays with matching dimensions.")
         if sizes is not None and sizes != shape:
             raise self._malformed("Specified array dimensions do not match array contents.")
-        return () if 0 in shape else value
+        return () if 0 in shape else self._converted(value)
+
+    def _converted(self, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The elements read; only now, so that a malformed array is reported before a malformed element."""
+        element = self.element
+        return tuple(
+            [
+                item if item is None else self._converted(item) if isinstance(item, tuple) else element(item)
+                for item in value
+            ]
+        )
 
     def _bounds(self) -> list[int] | None:
         match = _BOUNDS.match(self.text)
@@ -139,27 +149,30 @@ class _ArrayParser:
         self.position += 1
         items: list[Any] = []
         self._skip_blanks()
-        if self._accept("}"):
+        if depth == 1 and self._accept("}"):
             return ()
+        nested = self._peek() == "{"
         while True:
             self._skip_blanks()
-            items.append(self._braces(depth + 1) if self._peek() == "{" else self._item())
+            if (self._peek() == "{") != nested:
+                raise self._unexpected() if not nested else self._malformed("Unexpected array element.")
+            items.append(self._braces(depth + 1) if nested else self._item())
             self._skip_blanks()
             if self._accept("}"):
                 return tuple(items)
             if not self._accept(self.delimiter):
                 raise self._unexpected()
 
-    def _item(self) -> Any:
+    def _item(self) -> str | None:
         if self._peek() == '"':
-            return self.element(self._quoted_item())
+            return self._quoted_item()
         match = self.bare.match(self.text, self.position)
         assert match is not None
         self.position = match.end()
         raw = match.group()
         stripped = raw.strip()
         if self._peek() == '"':
-            raise self._malformed("Incorrectly quoted array element.")
+            raise self._malformed("Unexpected array element.")
         if self._peek() == "":
             raise self._malformed("Unexpected end of input.")
         if stripped == "":
@@ -168,7 +181,7 @@ class _ArrayParser:
             raise self._malformed('Unexpected "{" character.')
         if stripped.upper() == "NULL":
             return None
-        return self.element(_unescape(raw.lstrip() if raw.endswith("\\ ") else stripped))
+        return _unescape(raw.lstrip() if raw.endswith("\\ ") else stripped)
 
     def _quoted_item(self) -> str:
         start = self.position + 1
@@ -184,7 +197,7 @@ class _ArrayParser:
         self.position = end + 1
         self._skip_blanks()
         if self._peek() not in ("}", self.delimiter, ""):
-            raise self._malformed("Incorrectly quoted array element.")
+            raise self._malformed("Unexpected array element.")
         return _unescape(self.text[start:end])
 
     def _peek(self) -> str:
@@ -244,7 +257,7 @@ def vector_reader(element: Callable[[str], int]) -> Callable[[str], tuple[int, .
     return read
 
 
-# --- binary: dimensions, has-null flag, element OID; size and lower bound of each; elements with lengths ---------------
+# --- binary: dimensions, has-null flag, element OID; size and lower bound of each; elements with lengths --------------
 
 _HEADER = struct.Struct(">iiI")
 _PAIR = struct.Struct(">ii")
@@ -258,7 +271,7 @@ def array_packer(
     """The function that packs arrays of `element_oid`."""
 
     def pack(value: tuple[Any, ...]) -> bytes:
-        shape = dimensions(value) if value else []
+        shape = dimensions(value) if value or lower_bound == 0 else []  # a vector keeps its one dimension
         items = flatten(value)
         parts = [_HEADER.pack(len(shape), int(None in items), element_oid)]
         parts.extend([_PAIR.pack(size, lower_bound) for size in shape])

@@ -170,7 +170,7 @@ class DateTimeReader:
         month = _MONTH_WORDS.get(word)
         if month is None:
             raise BadFormat
-        if self.known & MONTH and not self._text_month and not self.known & DAY:
+        if self.known & MONTH and not self._text_month and not self.known & DAY and self.month <= 31:
             self.day = self.month  # "5 Jan": the number was the day
             self.known = (self.known & ~MONTH) | DAY
         self._claim(MONTH)
@@ -461,15 +461,17 @@ def read_offset(token: str) -> int:
     return -offset_s if sign == "-" else offset_s
 
 
-def read_fields(text: str, type_name: str, context: InputContext) -> DateTimeReader:
-    """The fields that `text` gives.
+def read_fields(
+    text: str, type_name: str, context: InputContext, relevant: str | None = None
+) -> DateTimeReader:
+    """The fields that `text` gives; `relevant` is the part to read, when that is not all.
 
     Raises InvalidDatetimeFormat, DatetimeFieldOverflow, InvalidTimeZone or InvalidParameterValue as PostgreSQL does
     for `type_name`.
     """
     reader = DateTimeReader(context)
     try:
-        reader.read(text)
+        reader.read(text if relevant is None else relevant)
     except BadFormat:
         raise invalid_syntax(text, type_name) from None
     except BadField as problem:

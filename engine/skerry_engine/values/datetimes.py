@@ -49,7 +49,7 @@ _ISO_TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)[ T]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,6}))?([+-]\d\d(?::?[0-5]\d)?|Z)?",
     re.ASCII,
 )
-_PACKED_TIME = re.compile(r"\s*(\d\d)(\d\d)(\d\d)?(\.\d+)?\s*", re.ASCII)
+_PACKED_TIME = re.compile(r"\s*T?(\d\d)(\d\d)(\d\d)?(\.\d+)?\s*", re.ASCII)
 _FIRST_PYTHON_MICROSECOND = FIRST_PYTHON_DAY * MICROSECONDS_PER_DAY
 _LAST_PYTHON_MICROSECOND = LAST_PYTHON_DAY * MICROSECONDS_PER_DAY
 
@@ -126,7 +126,7 @@ def read_timestamptz(text: str, context: InputContext) -> int:
         return fields.instant
     if fields.known & DATE != DATE:
         raise invalid_syntax(text, "timestamp with time zone")
-    local = _checked(fields.days * MICROSECONDS_PER_DAY + fields.microseconds, text)
+    local = fields.days * MICROSECONDS_PER_DAY + fields.microseconds
     if fields.offset_s is not None:
         return _checked(local - fields.offset_s * MICROSECONDS_PER_SECOND, text)
     return _checked(timezones.local_to_utc(fields.named_zone or context.zone, local), text)
@@ -174,7 +174,8 @@ def _read_clock_and_zone(text: str, type_name: str, context: InputContext) -> tu
     if match is not None:
         hours, minutes, seconds, fraction = match.groups()
         return _packed_clock(f"{hours}:{minutes}:{seconds or '00'}{fraction or ''}", text, type_name), None
-    fields = read_fields(text, type_name, context)
+    clock = text.lstrip()
+    fields = read_fields(text, type_name, context, clock[1:] if clock[:1] in ("T", "t") else clock)
     if fields.infinity:
         raise invalid_syntax(text, type_name)
     if fields.instant is not None:
@@ -210,6 +211,17 @@ def date_out_of_range() -> DatabaseError:
 def timestamp_out_of_range() -> DatabaseError:
     """The error of timestamp arithmetic that leaves the calendar."""
     return DatetimeFieldOverflow("timestamp out of range")
+
+
+def pack_timetz(microseconds: int, west_s: int) -> bytes:
+    """The timetz atom of a time of day and an offset in seconds west of Greenwich."""
+    return _TIMETZ.pack(microseconds, west_s)
+
+
+def unpack_timetz(value: bytes) -> tuple[int, int]:
+    """(microseconds of the day, seconds west of Greenwich) of a timetz atom."""
+    microseconds, west_s = _TIMETZ.unpack(value)
+    return microseconds, west_s
 
 
 _ROUNDING_UNITS = (1_000_000, 100_000, 10_000, 1_000, 100, 10, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+from decimal import Decimal
 
 from skerry_engine.errors import (
     InvalidBinaryRepresentation,
@@ -36,7 +37,9 @@ def _parse(text: str, type_name: str) -> float:
     try:
         if "_" in text or not text.isascii():
             raise ValueError
-        value = float(text)
+        value = float.fromhex(text) if "x" in text or "X" in text else float(text)
+    except OverflowError:
+        value = math.inf
     except ValueError:
         raise InvalidTextRepresentation(f'invalid input syntax for type {type_name}: "{text}"') from None
     if value == 0.0 or math.isinf(value):
@@ -88,9 +91,24 @@ def _write_large(value: float) -> str:
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     text = repr(value)
-    if "e" in text:
-        return text
-    return _with_exponent(text[:-2])
+    if abs(value) >= 9007199254740992.0:
+        text = _inside_interval(value, text)
+    return text if "e" in text else _with_exponent(text.removesuffix(".0"))
+
+
+def _inside_interval(value: float, shortest: str) -> str:
+    """`shortest`, or more digits when it lies exactly midway to a neighbour.
+
+    Python takes a midpoint that rounds to the value when read (1e23); PostgreSQL's digits lie strictly nearer.
+    """
+    text = shortest
+    for digits in (16, 17):
+        written = int(Decimal(text))
+        neighbour = math.nextafter(value, math.inf if written > int(value) else 0.0)
+        if math.isinf(neighbour) or 2 * written != int(value) + int(neighbour):
+            return text
+        text = f"{value:.{digits}g}"
+    return text
 
 
 def _with_exponent(integer_text: str) -> str:

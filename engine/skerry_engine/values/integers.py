@@ -19,6 +19,7 @@ _INT2 = struct.Struct(">h")
 _INT4 = struct.Struct(">i")
 _INT8 = struct.Struct(">q")
 _UINT4 = struct.Struct(">I")
+_UINT8 = struct.Struct(">Q")
 
 MAX_LITERAL_CHARACTERS = 4000  # int() refuses more digits, and no integer type holds them
 
@@ -90,7 +91,7 @@ def _read_unsigned(text: str, type_name: str) -> int:
 
 
 def integer_packer(size: int) -> Callable[[int], bytes]:
-    """The function that packs a signed integer of `size` bytes (2, 4, 8); 0 stands for the unsigned oid."""
+    """The function that packs an integer of `size` bytes: 2, 4 and 8 signed, -4 and -8 unsigned."""
     return _STRUCTS[size].pack
 
 
@@ -103,4 +104,4 @@ def unpack_integer(data: bytes, size: int) -> int:
     return value
 
 
-_STRUCTS = {2: _INT2, 4: _INT4, 8: _INT8, 0: _UINT4}
+_STRUCTS = {2: _INT2, 4: _INT4, 8: _INT8, -4: _UINT4, -8: _UINT8}

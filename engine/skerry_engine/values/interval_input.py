@@ -20,7 +20,7 @@ _TOKEN = re.compile(
       (?P<blank>[\s,@]+)
     | (?P<clock>[+-]?\s*\d+:[\d:.]+)
     | (?P<months>[+-]?\s*\d+-\d+(?![\d.:]))
-    | (?P<number>[+-]?\s*(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
+    | (?P<number>[+-]?\s*(?:\d+(?:\.\d*)?|\.\d+))
     | (?P<word>[A-Za-z]+)
     """,
     re.VERBOSE | re.ASCII,
@@ -83,6 +83,7 @@ class _Sum:
     """The interval read so far; `add` puts one quantity in, its fraction going down to finer parts."""
 
     def __init__(self) -> None:
+        self.years = 0
         self.months = 0
         self.days = 0
         self.microseconds = Fraction(0)
@@ -102,7 +103,8 @@ class _Sum:
             self.months += whole
             self._add_days((amount - whole) * 30)
         else:
-            self.months += round(amount * factor)
+            self.years += _whole(amount) * (factor // 12)
+            self.months += round((amount - _whole(amount)) * factor)
 
     def _add_days(self, amount: Fraction) -> None:
         whole = _whole(amount)
@@ -110,7 +112,8 @@ class _Sum:
         self.microseconds += (amount - whole) * MICROSECONDS_PER_DAY
 
     def negate(self) -> None:
-        self.months, self.days, self.microseconds = -self.months, -self.days, -self.microseconds
+        self.years, self.months = -self.years, -self.months
+        self.days, self.microseconds = -self.days, -self.microseconds
 
 
 def _whole(amount: Fraction) -> int:
@@ -128,9 +131,15 @@ def read_interval(text: str, fields: int = types.INTERVAL_FULL_RANGE, style: str
     except BadInterval:
         raise InvalidDatetimeFormat(f'invalid input syntax for type interval: "{text}"') from None
     microseconds = round(total.microseconds)
-    if not _fits(total.months, 31) or not _fits(total.days, 31) or not _fits(microseconds, 63):
-        raise IntervalFieldOverflow(f'interval field value out of range: "{text}"')
-    return interval.pack(total.months, total.days, microseconds)
+    if not all(_fits(part, 31) for part in (total.years, total.months, total.days)) or not _fits(
+        microseconds, 63
+    ):
+        raise _field_overflow(text)
+    return interval.pack(total.years * 12 + total.months, total.days, microseconds)
+
+
+def _field_overflow(text: str) -> IntervalFieldOverflow:
+    return IntervalFieldOverflow(f'interval field value out of range: "{text}"')
 
 
 def _fits(value: int, bits: int) -> bool:
@@ -172,6 +181,8 @@ def _read_words(text: str, fields: int, style: str) -> _Sum:
     if not tokens:
         raise BadInterval
     spread = style == "sql_standard" and _has_leading_minus_only(tokens)
+    if ago and (not tokens or tokens[-1][0] == "number"):
+        raise BadInterval
     total = _Sum()
     position = 0
     while position < len(tokens):
@@ -243,7 +254,8 @@ def _add_year_month(total: _Sum, token: str) -> None:
     if {"year", "month"} & total.seen:
         raise BadInterval
     total.seen.update(("year", "month"))
-    total.months += sign * (int(years) * 12 + int(months))
+    total.years += sign * int(years)
+    total.months += sign * int(months)
 
 
 # --- ISO 8601 ---------------------------------------------------------------------------------------------------------
@@ -267,7 +279,7 @@ def _read_iso(text: str) -> _Sum:
             total.add(unit, Fraction(amount or "0"))
         return total
     dates, mark, times = body[1:].partition("T")
-    if (not dates and not mark) or (mark and not times):
+    if not dates and not mark:
         raise BadInterval
     _add_iso_parts(total, dates, _DATE_UNITS)
     _add_iso_parts(total, times, _TIME_UNITS)

@@ -82,7 +82,9 @@ class IoContext:
     def date_order(self) -> str:
         """'MDY', 'DMY' or 'YMD'."""
         order = self.date_style.partition(",")[2].strip().upper()
-        return order if order in ("MDY", "DMY", "YMD") else "MDY"
+        if order in ("MDY", "DMY", "YMD"):
+            return order
+        return "DMY" if self.date_format == "German" else "MDY"
 
     @property
     def input_context(self) -> InputContext:
@@ -298,23 +300,23 @@ _INTEGER_SIZES: dict[int, int] = {
     oids.INT2: 2,
     oids.INT4: 4,
     oids.INT8: 8,
-    **{oid: 0 for oid in oids.OID_LIKE},
-    oids.XID8: 8,
-    oids.PG_LSN: 8,
+    **{oid: -4 for oid in oids.OID_LIKE},
+    oids.XID8: -8,
+    oids.PG_LSN: -8,
     oids.DATE: 4,
     oids.TIME: 8,
     oids.TIMESTAMP: 8,
     oids.TIMESTAMPTZ: 8,
 }
 _BINARY_AS_TEXT = frozenset(
-    (oids.TEXT, oids.VARCHAR, oids.NAME, oids.CHAR, oids.JSON, oids.UNKNOWN, oids.CSTRING, oids.REFCURSOR)
+    (oids.TEXT, oids.VARCHAR, oids.NAME, oids.JSON, oids.UNKNOWN, oids.CSTRING, oids.REFCURSOR)
 )
-_INTERVAL_BYTES = 16
 _TIMETZ_BYTES = 12
 
 _BINARY_ENCODERS: dict[int, BinaryEncoder] = {
     **{oid: integers.integer_packer(size) for oid, size in _INTEGER_SIZES.items()},
     **{oid: str.encode for oid in _BINARY_AS_TEXT},
+    oids.CHAR: text.pack_char,
     oids.BOOL: scalars.pack_boolean,
     oids.FLOAT4: floats.pack_float4,
     oids.FLOAT8: floats.pack_float8,
@@ -383,6 +385,7 @@ def _integer_decoder(size: int, type_: SqlType) -> BinaryDecoder:
 
 
 _BINARY_DECODERS: dict[int, BinaryDecoder] = {
+    oids.CHAR: text.unpack_char,
     oids.BOOL: scalars.unpack_boolean,
     oids.FLOAT4: floats.unpack_float4,
     oids.FLOAT8: floats.unpack_float8,

@@ -53,7 +53,9 @@ _INTEGER_TYPES = oids.INTEGERS | oids.OID_LIKE | {oids.DATE, oids.TIMESTAMP, oid
 _TEXT_TYPES = frozenset(
     (oids.TEXT, oids.VARCHAR, oids.NAME, oids.CHAR, oids.UNKNOWN, oids.CSTRING, oids.REFCURSOR)
 )
-_ATOM_TYPES = _INTEGER_TYPES | _TEXT_TYPES | {oids.BOOL, oids.BYTEA, oids.UUID}
+_ATOM_TYPES = (
+    _INTEGER_TYPES | _TEXT_TYPES | {oids.BOOL, oids.BYTEA, oids.UUID, oids.XID8, oids.PG_LSN, oids.TID}
+)
 
 NAN_KEY = "NaN"
 """The equality key of NaN: Python's NaNs are unequal to themselves, and no float or Decimal equals a str."""
@@ -70,6 +72,10 @@ class KeyColumn:
 
 def _integer_body(value: int) -> bytes:
     return _UINT8.pack(value + _SIGN)
+
+
+def _unsigned_body(value: int) -> bytes:
+    return _UINT8.pack(value)
 
 
 def _boolean_body(value: bool) -> bytes:
@@ -142,9 +148,9 @@ _BODIES: dict[int, Body] = {
     oids.INTERVAL: _interval_body,
     oids.TIMETZ: _timetz_body,
     oids.JSONB: jsonb_order_key,
-    oids.XID8: _integer_body,
+    oids.XID8: _unsigned_body,
     oids.TID: _text_body,
-    oids.PG_LSN: _integer_body,
+    oids.PG_LSN: _unsigned_body,
 }
 
 

@@ -5,9 +5,14 @@ bpchar is stored without its padding; the padding comes back when it is written,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from skerry_engine.errors import CharacterNotInRepertoire, StringDataRightTruncation
+from skerry_engine.errors import (
+    CharacterNotInRepertoire,
+    InvalidBinaryRepresentation,
+    StringDataRightTruncation,
+)
 
 NAME_BYTES = 63  # NAMEDATALEN - 1
 
@@ -37,8 +42,40 @@ def clip_name(text: str) -> str:
 
 
 def read_char(text: str) -> str:
-    """ "char": the first character."""
-    return read_text(text)[:1]
+    r""" "char": the first byte of the text; one that is no ASCII character stands as `\ooo`."""
+    octal = _OCTAL.fullmatch(text)
+    return char_of_byte(
+        int(octal.group(1), 8) if octal is not None else (read_text(text).encode() or b"\0")[0]
+    )
+
+
+_OCTAL = re.compile(r"\\([0-3][0-7][0-7])", re.ASCII)
+
+
+def char_of_byte(byte: int) -> str:
+    """The "char" atom of a byte; a zero byte is the empty text."""
+    if byte >= 0x80:
+        return f"\\{byte:03o}"
+    return chr(byte) if byte else ""
+
+
+def byte_of_char(value: str) -> int:
+    """The byte of a "char" atom."""
+    if len(value) > 1:
+        return int(value[1:], 8)
+    return ord(value) if value else 0
+
+
+def pack_char(value: str) -> bytes:
+    """ "char" in binary form."""
+    return bytes((byte_of_char(value),))
+
+
+def unpack_char(data: bytes) -> str:
+    """ "char" from binary form.  Raises InvalidBinaryRepresentation."""
+    if len(data) != 1:
+        raise InvalidBinaryRepresentation("incorrect binary data format")
+    return char_of_byte(data[0])
 
 
 def fit_varchar(text: str, typmod: int, explicit: bool) -> str:

@@ -1,0 +1,289 @@
+"""Values at the edge: what a Python program gets for an atom, and which type its own objects have.
+
+Dates and times beyond Python's years 1 to 9999, and the infinities, come out as their ISO text: there is no Python
+object for them, and an approximation would be a wrong value.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from skerry_engine.errors import DatatypeMismatch, NotSupportedError
+from skerry_engine.values import calendar, datetimes, interval, json_text, numeric, oids
+from skerry_engine.values.calendar import EPOCH, EPOCH_ORDINAL, MICROSECONDS_PER_DAY
+from skerry_engine.values.types import SqlType, find_type, type_display
+
+_UTC_EPOCH = EPOCH.replace(tzinfo=datetime.UTC)
+_FIRST_MICROSECOND = calendar.FIRST_PYTHON_DAY * MICROSECONDS_PER_DAY
+_END_MICROSECOND = (calendar.LAST_PYTHON_DAY + 1) * MICROSECONDS_PER_DAY
+
+Converter = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An interval with months, which `datetime.timedelta` can't hold."""
+
+    months: int
+    days: int
+    microseconds: int
+
+
+# --- atoms to Python --------------------------------------------------------------------------------------------------
+
+
+def _date(days: int) -> object:
+    if calendar.FIRST_PYTHON_DAY <= days <= calendar.LAST_PYTHON_DAY:
+        return datetime.date.fromordinal(days + EPOCH_ORDINAL)
+    return datetimes.write_date_iso(days)
+
+
+def _timestamp(microseconds: int) -> object:
+    if _FIRST_MICROSECOND <= microseconds < _END_MICROSECOND:
+        return EPOCH + datetime.timedelta(0, 0, microseconds)
+    return datetimes.write_timestamp_iso(microseconds)
+
+
+def _timestamptz(microseconds: int) -> object:
+    if _FIRST_MICROSECOND <= microseconds < _END_MICROSECOND:
+        return _UTC_EPOCH + datetime.timedelta(0, 0, microseconds)
+    return datetimes.write_timestamptz_utc(microseconds)
+
+
+def _time(microseconds: int) -> object:
+    if microseconds == MICROSECONDS_PER_DAY:
+        return datetimes.write_time(microseconds)  # 24:00:00
+    return (EPOCH + datetime.timedelta(0, 0, microseconds)).time()
+
+
+def _timetz(value: bytes) -> object:
+    microseconds, west_s = datetimes.unpack_timetz(value)
+    if microseconds == MICROSECONDS_PER_DAY:
+        return datetimes.write_timetz(value)
+    zone = datetime.timezone(datetime.timedelta(seconds=-west_s))
+    return (EPOCH + datetime.timedelta(0, 0, microseconds)).time().replace(tzinfo=zone)
+
+
+def _interval(value: bytes) -> object:
+    months, days, microseconds = interval.unpack(value)
+    if months == 0:
+        try:
+            return datetime.timedelta(days, 0, microseconds)
+        except OverflowError:
+            pass
+    return Interval(months, days, microseconds)
+
+
+def _uuid(value: bytes) -> object:
+    return uuid.UUID(bytes=value)
+
+
+_CONVERTERS: dict[int, Converter] = {
+    oids.DATE: _date,
+    oids.TIMESTAMP: _timestamp,
+    oids.TIMESTAMPTZ: _timestamptz,
+    oids.TIME: _time,
+    oids.TIMETZ: _timetz,
+    oids.INTERVAL: _interval,
+    oids.UUID: _uuid,
+    oids.JSON: json.loads,
+    oids.JSONB: json.loads,
+    oids.INT2VECTOR: list,
+    oids.OIDVECTOR: list,
+}
+
+
+def to_python(type_oid: int, typmod: int = -1) -> Converter | None:
+    """The function that makes a Python object of a non-null atom; None when the atom is that object.
+
+    char(n) gets its padding back: give its modifier.
+    """
+    converter = _CONVERTERS.get(type_oid)
+    if converter is not None:
+        return converter
+    if type_oid == oids.BPCHAR and typmod > 4:
+        width = typmod - 4
+        return lambda text: text.ljust(width)
+    info = find_type(type_oid)
+    if info is None or not info.is_array:
+        return None
+    return _array_converter(to_python(info.element_oid, typmod))
+
+
+def _array_converter(element: Converter | None) -> Converter:
+    def convert(value: tuple[Any, ...]) -> list[Any]:
+        return [
+            convert(item)
+            if isinstance(item, tuple)
+            else item
+            if item is None or element is None
+            else element(item)
+            for item in value
+        ]
+
+    return convert
+
+
+# --- Python to atoms --------------------------------------------------------------------------------------------------
+
+
+def from_python(value: object) -> tuple[SqlType, object]:
+    """The type and atom of a Python object.
+
+    A str has type unknown, so that its place decides what it is, as a quoted literal's does; so has None.  An int gets
+    the smallest of integer, bigint and numeric that holds it; a dict is jsonb; a list is an array.
+    Raises NotSupportedError for other objects, DatatypeMismatch for lists of unlike elements.
+    """
+    known = _ADAPTERS.get(type(value))
+    if known is not None:
+        return known(value)
+    for kind, adapter in _ADAPTERS.items():
+        if isinstance(value, kind):
+            return adapter(value)
+    if isinstance(value, Mapping):
+        return _from_dict(dict(value))
+    raise NotSupportedError(f"Python objects of type {type(value).__name__} are not supported as parameters")
+
+
+Adapter = Callable[[Any], tuple[SqlType, object]]
+
+
+def _from_none(value: None) -> tuple[SqlType, object]:
+    return SqlType(oids.UNKNOWN), None
+
+
+def _from_bool(value: bool) -> tuple[SqlType, object]:
+    return SqlType(oids.BOOL), bool(value)
+
+
+def _from_int(value: int) -> tuple[SqlType, object]:
+    if -2147483648 <= value <= 2147483647:
+        return SqlType(oids.INT4), int(value)
+    if -9223372036854775808 <= value <= 9223372036854775807:
+        return SqlType(oids.INT8), int(value)
+    return SqlType(oids.NUMERIC), numeric.canonical(Decimal(value))
+
+
+def _from_float(value: float) -> tuple[SqlType, object]:
+    return SqlType(oids.FLOAT8), float(value)
+
+
+def _from_decimal(value: Decimal) -> tuple[SqlType, object]:
+    return SqlType(oids.NUMERIC), numeric.canonical(value)
+
+
+def _from_str(value: str) -> tuple[SqlType, object]:
+    return SqlType(oids.UNKNOWN), str(value)
+
+
+def _from_bytes(value: bytes | bytearray | memoryview) -> tuple[SqlType, object]:
+    return SqlType(oids.BYTEA), bytes(value)
+
+
+def _from_datetime(value: datetime.datetime) -> tuple[SqlType, object]:
+    if value.tzinfo is None:
+        return SqlType(oids.TIMESTAMP), _microseconds(value.replace(fold=0) - EPOCH)
+    return SqlType(oids.TIMESTAMPTZ), _microseconds(value - _UTC_EPOCH)
+
+
+def _from_date(value: datetime.date) -> tuple[SqlType, object]:
+    return SqlType(oids.DATE), value.toordinal() - EPOCH_ORDINAL
+
+
+def _from_time(value: datetime.time) -> tuple[SqlType, object]:
+    microseconds = ((value.hour * 60 + value.minute) * 60 + value.second) * 1_000_000 + value.microsecond
+    offset = value.utcoffset()
+    if offset is None:
+        return SqlType(oids.TIME), microseconds
+    return SqlType(oids.TIMETZ), datetimes.pack_timetz(microseconds, -(offset.days * 86400 + offset.seconds))
+
+
+def _from_timedelta(value: datetime.timedelta) -> tuple[SqlType, object]:
+    return SqlType(oids.INTERVAL), interval.pack(
+        0, value.days, value.seconds * 1_000_000 + value.microseconds
+    )
+
+
+def _from_interval(value: Interval) -> tuple[SqlType, object]:
+    return SqlType(oids.INTERVAL), interval.pack(value.months, value.days, value.microseconds)
+
+
+def _from_uuid(value: uuid.UUID) -> tuple[SqlType, object]:
+    return SqlType(oids.UUID), value.bytes
+
+
+def _from_dict(value: dict[str, Any]) -> tuple[SqlType, object]:
+    return SqlType(oids.JSONB), json_text.read_jsonb(json.dumps(value))
+
+
+def _from_list(value: list[Any]) -> tuple[SqlType, object]:
+    adapted = [from_python(item) for item in value]
+    element_oid = _common_element({type_.oid for type_, _ in adapted})
+    atoms = tuple([_widened(atom, element_oid) for _, atom in adapted])
+    return SqlType(element_oid), atoms
+
+
+def _common_element(found: set[int]) -> int:
+    """The array type that holds elements of the types found: scalars, or arrays of one more dimension."""
+    found = found - {oids.UNKNOWN} or {oids.TEXT}
+    array_oids = {_array_oid(oid) for oid in found}
+    if len(array_oids) == 1:
+        return array_oids.pop()
+    for widest in (oids.FLOAT8_ARRAY, oids.NUMERIC_ARRAY, oids.INT8_ARRAY):
+        if widest in array_oids and array_oids <= _NUMBER_ARRAYS:
+            return widest
+    raise DatatypeMismatch("the elements of a list parameter must be of one type")
+
+
+_NUMBER_ARRAYS = frozenset((oids.INT4_ARRAY, oids.INT8_ARRAY, oids.NUMERIC_ARRAY, oids.FLOAT8_ARRAY))
+
+
+def _array_oid(oid: int) -> int:
+    info = find_type(oid)
+    if info is not None and info.is_array:
+        return oid
+    if info is None or info.array_oid == 0:
+        raise NotSupportedError(f"arrays of type {type_display(oid)} are not supported")
+    return info.array_oid
+
+
+def _widened(atom: object, array_oid: int) -> object:
+    if isinstance(atom, tuple):
+        return tuple([_widened(item, array_oid) for item in atom])
+    if array_oid == oids.FLOAT8_ARRAY and isinstance(atom, (int, Decimal)):
+        return float(atom)
+    if array_oid == oids.NUMERIC_ARRAY and isinstance(atom, int):
+        return Decimal(atom)
+    return atom
+
+
+def _microseconds(delta: datetime.timedelta) -> int:
+    return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+# bool before int and datetime before date: each is a subclass of the other.
+_ADAPTERS: dict[type, Adapter] = {
+    type(None): _from_none,
+    bool: _from_bool,
+    int: _from_int,
+    str: _from_str,
+    float: _from_float,
+    Decimal: _from_decimal,
+    bytes: _from_bytes,
+    bytearray: _from_bytes,
+    memoryview: _from_bytes,
+    datetime.datetime: _from_datetime,
+    datetime.date: _from_date,
+    datetime.time: _from_time,
+    datetime.timedelta: _from_timedelta,
+    Interval: _from_interval,
+    uuid.UUID: _from_uuid,
+    dict: _from_dict,
+    list: _from_list,
+}
