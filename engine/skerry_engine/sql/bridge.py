@@ -113,6 +113,7 @@ from __future__ import annotations
 from sqlglot import expressions as exp
 
 from skerry_engine.sql.dml_syntax import DataParser
+from skerry_engine.sql.expression_syntax import LiteralInSyntax
 from skerry_engine.sql.normalise import Normalised, normalise
 from skerry_engine.sql.types_syntax import TypeName
 
@@ -124,6 +125,14 @@ def parse_query(source: Normalised | str) -> exp.Expression:
     PostgreSQL's words and position, NotSupportedError for syntax that Skerry does not take.
     """
     normalised = normalise(source, lift=False) if isinstance(source, str) else source
+    try:
+        return _whole_statement(normalised)
+    except LiteralInSyntax:
+        normalised.unlift()
+        return _whole_statement(normalised)
+
+
+def _whole_statement(normalised: Normalised) -> exp.Expression:
     parser = DataParser(normalised)
     tree = parser.data_statement()
     parser.accept(";")

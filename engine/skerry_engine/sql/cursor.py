@@ -134,7 +134,7 @@ class Cursor:
         """An unsigned integer constant."""
         if self.kind() != INTEGER:
             raise self.error()
-        self.index += 1
+        self.read_as_text()
         return int(self.values[self.index - 1])
 
     def signed_integer(self) -> int:
@@ -147,8 +147,12 @@ class Cursor:
     def string(self) -> str:
         if self.kind() != STRING:
             raise self.error()
-        self.index += 1
+        self.read_as_text()
         return self.values[self.index - 1]
+
+    def read_as_text(self) -> None:
+        """Take a constant whose text is part of the syntax, not a value.  (Lifted literals: see ExpressionParser.)"""
+        self.index += 1
 
     # --- names -----------------------------------------------------------------------------------------------------
 
@@ -243,6 +247,10 @@ class Cursor:
 
 def syntax_error(tokens: Tokens, index: int) -> SyntaxError:
     """PostgreSQL's syntax error at a token."""
+    if tokens.kinds[index] == END and tokens.starts[index] < len(tokens.text):
+        # the end of a part: the punctuation behind it is what does not fit
+        near = tokens.text[tokens.starts[index]]
+        return SyntaxError(f'syntax error at or near "{near}"', position=tokens.starts[index] + 1)
     if tokens.kinds[index] == END:
         return SyntaxError("syntax error at end of input", position=tokens.starts[index] + 1)
     near = tokens.text[tokens.starts[index] : tokens.ends[index]]

@@ -61,6 +61,10 @@ _BARE_CALLS = frozenset(
 _BARE_WITH_PRECISION = frozenset(("current_time", "current_timestamp", "localtime", "localtimestamp"))
 
 
+class LiteralInSyntax(Exception):
+    """A lifted literal turned out to be part of the syntax: the statement has to be read again, unlifted."""
+
+
 class ExpressionParser(Cursor):
     """Reads expressions from normalised tokens."""
 
@@ -69,6 +73,11 @@ class ExpressionParser(Cursor):
         self.literals = source.literal_at
         self.slots = source.slot_at
         self.row_lists = source.row_list_at
+
+    def read_as_text(self) -> None:
+        if self.index in self.literals or self.index in self.slots:
+            raise LiteralInSyntax
+        self.index += 1
 
     # --- what other parts of the grammar add -----------------------------------------------------------------------
 

@@ -119,10 +119,10 @@ class Tokens:
         self.ends += other.ends[begin:end]
 
     def slice(self, begin: int, end: int) -> Tokens:
-        """The tokens begin to end (exclusive) as a list of their own, with an END token."""
+        """The tokens begin to end (exclusive) as a list of their own, with an END token where the next one begins."""
         part = Tokens(self.text)
         part.copy_from(self, begin, end)
-        stop = self.ends[end - 1] if end > begin else self.starts[begin]
+        stop = self.starts[end]
         part.add(END, "", stop, stop)
         return part
 

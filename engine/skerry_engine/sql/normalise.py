@@ -105,10 +105,11 @@ class Normalised:
     token's index which literal, template slot or row list it stands for.
     """
 
-    __slots__ = ("tokens", "key", "literals", "lists", "row_lists", "literal_at", "slot_at", "row_list_at")
+    __slots__ = ("tokens", "source", "key", "literals", "lists", "row_lists", "literal_at", "slot_at", "row_list_at")
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens: Tokens = tokens
+        self.source: Tokens = tokens  # as it was written
         self.key: str = ""
         self.literals: tuple[Literal, ...] = ()
         self.lists: tuple[LiteralList, ...] = ()
@@ -123,10 +124,15 @@ class Normalised:
         return self.tokens.text
 
     def unlift(self) -> None:
-        """Make every literal part of the key again: the grammar met one where it is no value."""
-        self.key = "unlifted " + _plain_key(self.tokens)
+        """Put every literal and list back: the grammar met one where it is no value.  The whole text becomes the key."""
+        self.tokens = self.source
+        self.key = "unlifted " + _plain_key(self.source)
         self.literals = ()
+        self.lists = ()
+        self.row_lists = ()
         self.literal_at.clear()
+        self.slot_at.clear()
+        self.row_list_at.clear()
 
 
 def normalise(source: str | Tokens, lift: bool = True) -> Normalised:

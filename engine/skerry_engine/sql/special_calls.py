@@ -74,7 +74,7 @@ class SpecialCallParser(ExpressionParser):
         if self.kind() not in (WORD, QUOTED, STRING):
             raise self.error()
         field = self.mark(exp.Literal.string(self.values[self.index]), self.index)
-        self.index += 1
+        self.read_as_text()
         self.expect_word("from")
         return self.system_call("extract", [field, self.expression()], "extract", index)
 

@@ -217,7 +217,7 @@ def _parse_modifier(cursor: Cursor) -> str:
         cursor.index += 1
     if cursor.kind() not in (INTEGER, NUMERIC, STRING, WORD):
         raise cursor.error()
-    cursor.index += 1
+    cursor.read_as_text()
     return sign + cursor.values[cursor.index - 1]
 
 

@@ -1,0 +1,82 @@
+"""The one entry from text to statement.
+
+    parse_statement(text)   one statement -> a class of `statements`; None for an empty text
+    parse_batch(text)       a simple-query text -> its statements, all parsed before the first one runs
+
+A query comes back as `statements.Query`: normalised, not yet parsed, since its plan may be cached under
+`query.normalised.key`.  `bridge.parse_query(query.normalised)` gives the tree when it is not.
+"""
+
+from __future__ import annotations
+
+from skerry_engine.sql.lexer import END, PUNCTUATION, WORD, Tokens, tokenize
+from skerry_engine.sql.normalise import normalise
+from skerry_engine.sql.statements import Query, Statement
+from skerry_engine.sql.utility import UtilityParser
+
+QUERY_VERBS = frozenset(("select", "values", "table", "with", "insert", "update", "delete", "merge"))
+
+
+def parse_statement(text: str) -> Statement | None:
+    """The statement in `text` (one trailing semicolon is allowed); None when there is none.
+
+    Raises SyntaxError with PostgreSQL's words and position; also for a second statement behind the first.
+    """
+    return parse_tokens(tokenize(text))
+
+
+def parse_tokens(tokens: Tokens) -> Statement | None:
+    """The statement that a token list holds."""
+    word = first_word(tokens)
+    if word in QUERY_VERBS:
+        if tokens.values[-2] == ";" and tokens.kinds[-2] == PUNCTUATION:
+            tokens = tokens.slice(0, len(tokens.kinds) - 2)  # the semicolon is no part of a plan's key
+        return Query(normalise(tokens), query_verb(tokens, word))
+    if tokens.kinds[0] == END or (tokens.values[0] == ";" and tokens.kinds[1] == END):
+        return None
+    return UtilityParser(normalise(tokens, lift=False)).whole_statement()
+
+
+def parse_batch(text: str) -> list[tuple[Statement, str]]:
+    """The statements of a simple-query text, each with its own text; positions refer to the whole."""
+    tokens = tokenize(text)
+    found: list[tuple[Statement, str]] = []
+    for begin, end in statement_spans(tokens):
+        statement = parse_tokens(tokens.slice(begin, end))
+        if statement is not None:
+            found.append((statement, text[tokens.starts[begin] : tokens.ends[end - 1]]))
+    return found
+
+
+def statement_spans(tokens: Tokens) -> list[tuple[int, int]]:
+    """The token ranges between semicolons, empty ones left out."""
+    spans: list[tuple[int, int]] = []
+    begin = 0
+    for index, kind in enumerate(tokens.kinds):
+        if kind == END or (kind == PUNCTUATION and tokens.values[index] == ";"):
+            if index > begin:
+                spans.append((begin, index))
+            begin = index + 1
+    return spans
+
+
+def first_word(tokens: Tokens) -> str:
+    """The first word behind any opening parentheses."""
+    index = 0
+    while tokens.kinds[index] == PUNCTUATION and tokens.values[index] == "(":
+        index += 1
+    return tokens.values[index] if tokens.kinds[index] == WORD else ""
+
+
+def query_verb(tokens: Tokens, word: str) -> str:
+    """The verb that decides what a query does: for WITH, the one behind its list."""
+    if word != "with":
+        return word
+    depth = 0
+    for index, kind in enumerate(tokens.kinds):
+        if kind == PUNCTUATION:
+            depth += 1 if tokens.values[index] == "(" else -1 if tokens.values[index] == ")" else 0
+        elif kind == WORD and depth == 0 and index > 0 and tokens.values[index] in QUERY_VERBS:
+            if tokens.values[index - 1] == ")":
+                return tokens.values[index]
+    return "select"

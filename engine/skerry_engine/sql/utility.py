@@ -1,0 +1,161 @@
+"""Every statement that is no query: which reader takes it, by its first words.
+
+    utility_session   transactions, settings, prepared statements, cursors, notifications, LOCK
+    utility_objects   databases, schemas, sequences, roles, privileges, comments, DROP, maintenance, EXPLAIN
+    ddl_syntax        CREATE TABLE, INDEX, VIEW            alter_syntax   ALTER and RENAME
+    copy_syntax       COPY
+
+What PostgreSQL knows and Skerry refuses comes back as `NotSupported`; what neither knows is a syntax error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from skerry_engine.sql import statements as st
+from skerry_engine.sql.alter_syntax import AlterParser
+from skerry_engine.sql.copy_syntax import CopyParser
+from skerry_engine.sql.lexer import WORD
+from skerry_engine.sql.normalise import Normalised
+from skerry_engine.sql.utility_objects import ObjectParser
+from skerry_engine.sql.utility_session import SessionParser
+
+_REFUSED_STATEMENTS = {
+    "do": "DO",
+    "call": "CALL",
+    "import": "IMPORT FOREIGN SCHEMA",
+    "security": "SECURITY LABEL",
+    "reassign": "REASSIGN OWNED",
+    "refresh": "REFRESH MATERIALIZED VIEW",
+    "load": "LOAD",
+}
+_CREATE_REFUSED = frozenset(
+    """access aggregate cast collation constraint conversion default domain event foreign function language materialized
+    operator policy procedure publication rule server statistics subscription tablespace text transform trigger type""".split()
+)
+_ALTER_REFUSED = _CREATE_REFUSED | {"extension", "large", "routine", "system"}
+
+
+class UtilityParser(SessionParser, CopyParser, AlterParser, ObjectParser):
+    """Reads one utility statement."""
+
+    def __init__(self, source: Normalised) -> None:
+        super().__init__(source)
+        self.readers: dict[str, Callable[[], st.Statement]] = {
+            **self.session_readers(),
+            "copy": self.copy,
+            "create": self.create,
+            "alter": self.alter,
+            "drop": self.drop,
+            "comment": self.comment,
+            "grant": self.grant,
+            "revoke": self.revoke,
+            "truncate": self.truncate,
+            "vacuum": self.vacuum,
+            "analyze": self.analyze,
+            "analyse": self.analyze,
+            "reindex": self.reindex,
+            "cluster": self.cluster,
+            "checkpoint": self.checkpoint,
+            "explain": self.explain,
+        }
+
+    def whole_statement(self) -> st.Statement:
+        """The statement, which must be all there is."""
+        statement = self.statement()
+        self.accept(";")
+        self.expect_end()
+        return statement
+
+    def statement(self) -> st.Statement:
+        word = self.word()
+        reader = self.readers.get(word)
+        if reader is not None:
+            self.index += 1
+            return reader()
+        if word in _REFUSED_STATEMENTS:
+            return self.not_supported(_REFUSED_STATEMENTS[word])
+        raise self.error()
+
+    def create(self) -> st.Statement:
+        """CREATE behind the word itself."""
+        or_replace = self.accept_words("or", "replace")
+        if self.accept_word("unique"):
+            self.expect_word("index")
+            return self.create_index(unique=True)
+        if self.accept_word("index"):
+            return self.create_index(unique=False)
+        persistence = self.persistence()
+        word = self.word()
+        if word == "recursive":
+            return self.not_supported("CREATE RECURSIVE VIEW")
+        if self.accept_word("view"):
+            return self.create_view(persistence, or_replace)
+        if or_replace or (persistence != "p" and word not in ("table", "sequence")):
+            return self.refused_create(word)
+        if word in ("role", "group") or (word == "user" and self.word_at(1) != "mapping"):
+            return self.role_statement(is_alter=False)
+        self.index += 1
+        if word == "table":
+            return self.create_table(persistence)
+        if word == "sequence":
+            return self.create_sequence(persistence)
+        if word == "database":
+            return self.create_database()
+        if word == "schema":
+            return self.create_schema()
+        if word == "extension":
+            return self.create_extension()
+        self.index -= 1
+        return self.refused_create(word)
+
+    def refused_create(self, word: str) -> st.Statement:
+        if word in _CREATE_REFUSED or word in ("user", "trusted", "procedural", "property"):
+            return self.refused_object("CREATE")
+        raise self.error()
+
+    def alter(self) -> st.Statement:
+        """ALTER behind the word itself."""
+        word = self.word()
+        if word in ("role", "group") or (word == "user" and self.word_at(1) != "mapping"):
+            return self.role_statement(is_alter=True)
+        if word in ("table", "view", "index", "sequence"):
+            self.index += 1
+            return self.alter_relation(word)
+        if word in ("database", "schema"):
+            self.index += 1
+            return self.alter_database() if word == "database" else self.alter_named(word)
+        if self.accept_words("materialized", "view"):
+            return self.not_supported("ALTER MATERIALIZED VIEW")
+        if word in _ALTER_REFUSED or word == "user":
+            return self.refused_object("ALTER")
+        if self.kind() != WORD:
+            raise self.error()
+        raise self.error()
+
+    def alter_database(self) -> st.Statement:
+        name = self.object_name()
+        shared = self.shared_alteration("database", name, False)
+        if shared is not None:
+            return shared
+        if self.accept_word("set"):
+            if self.word() == "tablespace":
+                return self.not_supported("ALTER DATABASE SET TABLESPACE")
+            setting = self.set_rest(False)
+            if isinstance(setting, st.SetSetting):
+                return st.AlterDatabase(name.name, setting)
+            return self.not_supported("ALTER DATABASE ... SET of this kind")
+        if self.accept_word("reset"):
+            reset = self.reset()
+            assert isinstance(reset, st.ResetSetting)
+            return st.AlterDatabase(name.name, reset)
+        self.accept_word("with")
+        return st.AlterDatabase(name.name, None, self.database_options())
+
+    def alter_named(self, kind: str) -> st.Statement:
+        """ALTER SCHEMA: RENAME and OWNER TO only."""
+        name = self.object_name()
+        shared = self.shared_alteration(kind, name, False)
+        if shared is None:
+            raise self.error()
+        return shared
