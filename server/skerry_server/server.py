@@ -27,7 +27,7 @@ from skerry_engine.errors import (
     TooManyConnections,
 )
 from skerry_server.housekeeping import GarbageCollection
-from skerry_server.protocol.backend import Host
+from skerry_server.protocol.host import Host
 from skerry_server.protocol.startup import StartupRequest
 from skerry_server.session_api import Engine, Session
 from skerry_server.shell import Connection

@@ -34,7 +34,8 @@ from skerry_engine.errors import (
 )
 from skerry_engine.session.steps import Waiting
 from skerry_server.protocol import codes
-from skerry_server.protocol.backend import AGAIN, CLOSED, NEED_DATA, WAITING, Backend, Host
+from skerry_server.protocol.backend import AGAIN, CLOSED, NEED_DATA, WAITING, Backend
+from skerry_server.protocol.host import Host
 
 TURN_S: Final = 0.001
 _WRITE_HIGH_BYTES: Final = 256 * 1024

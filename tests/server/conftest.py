@@ -288,7 +288,7 @@ class FakeSession:
     def copy_out(self) -> Steps:
         yield CopyOut(False, 2)
         yield CopyData(b"1\tone\n")
-        yield CopyData([b"2\ttwo\n", b"3\tthree\n"])  # type: ignore[arg-type]
+        yield CopyData([b"2\ttwo\n", b"3\tthree\n"])
         yield Complete("COPY 3", 3)
 
     # --- extended protocol ---

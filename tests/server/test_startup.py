@@ -58,7 +58,7 @@ def test_start_up_arrives_byte_by_byte(wire: Any) -> None:
 def test_a_newer_minor_version_and_unknown_extensions_are_negotiated_down(wire: Any) -> None:
     talk = wire.Talk(started=False)
     answer = talk.say(wire.startup(0x30002, user="u", **{"_pq_.wish": "1"}))
-    assert answer[0] == ("v", struct.pack(">II", 0, 1) + b"_pq_.wish\0")
+    assert answer[0] == ("v", struct.pack(">II", 0x30000, 1) + b"_pq_.wish\0")
     assert [kind for kind, _ in answer[1:]] == ["R", "S", "S", "K", "Z"]
 
 
@@ -106,6 +106,12 @@ def test_replication_is_refused_by_name(wire: Any) -> None:
     ((_, body),) = talk.say(wire.startup(user="u", replication="database"))
     assert wire.fields(body)["C"] == "0A000"
     assert "replication" in wire.fields(body)["M"]
+
+
+def test_a_wrong_word_for_replication_is_refused_and_false_is_not(wire: Any) -> None:
+    ((_, body),) = wire.Talk(started=False).say(wire.startup(user="u", replication="zzz"))
+    assert wire.fields(body)["M"] == 'invalid value for parameter "replication": "zzz"'
+    assert wire.Talk(started=False).kinds(wire.startup(user="u", replication="off")) == "RSSKZ"
 
 
 @pytest.mark.parametrize(

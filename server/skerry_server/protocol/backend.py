@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Final, Protocol
+from typing import Final
 
 from skerry_engine.errors import (
     DatabaseError,
@@ -56,11 +56,34 @@ from skerry_engine.session.steps import (
     Wait,
     Waiting,
 )
-from skerry_engine.values.io import IoContext
 from skerry_server.protocol import codes, frontend, messages
+from skerry_server.protocol.codes import (
+    BIND,
+    CLOSE,
+    COPY_DONE,
+    COPY_FAIL,
+    COPY_IN,
+    DESCRIBE,
+    EXECUTE,
+    EXTENDED,
+    FLUSH,
+    PARSE,
+    PROTOCOL_3_0,
+    QUERY,
+    READY,
+    SKIPPING,
+    STARTUP,
+    SYNC,
+    TAKE,
+    TERMINATE,
+    TRANSITIONS,
+    VIOLATION,
+)
 from skerry_server.protocol.frames import NEED_DATA as NO_FRAME
 from skerry_server.protocol.frames import FrameReader
-from skerry_server.protocol.rows import RowEncoder, column_formats, describe_columns
+from skerry_server.protocol.host import Host
+from skerry_server.protocol.rows import column_formats
+from skerry_server.protocol.shapes import ResultShape, ShapeCache
 from skerry_server.protocol.startup import CancelRequest, EncryptionRequest, StartupReader, StartupRequest
 from skerry_server.session_api import Session, Steps
 
@@ -84,40 +107,6 @@ _WORTH_WRITING_BYTES: Final = 8 * 1024
 # CopyData handed to the statement at once.
 _COPY_CHUNK_BYTES: Final = 256 * 1024
 
-# Result shapes (RowDescription, encoder) kept per connection.
-_SHAPES_KEPT: Final = 256
-
-
-class Host(Protocol):
-    """What a conversation needs of the server around it."""
-
-    def admit(self, request: StartupRequest) -> Session:
-        """Open a session for a client; raises DatabaseError to refuse it (FATAL)."""
-        ...
-
-    def key(self) -> tuple[int, int]:
-        """The connection's backend pid and cancel secret."""
-        ...
-
-    def cancel(self, backend_pid: int, secret: int) -> None:
-        """Cancel what another connection runs, if the secret is right."""
-        ...
-
-    def log_fault(self, error: BaseException) -> None:
-        """Log an internal failure with its traceback."""
-        ...
-
-
-class ResultShape:
-    """Everything that depends on a result's columns and formats alone."""
-
-    def __init__(self, columns: Sequence[ResultColumn], requested: Sequence[int], io: IoContext) -> None:
-        formats = column_formats(requested, len(columns))
-        self.columns = columns
-        self.io = io
-        self.description: bytes = describe_columns(columns, formats)
-        self.encoder = RowEncoder(columns, formats, io)
-
 
 class Backend:
     """One client's conversation.  `waiting` is what WAITING waits for: set it to None to go on."""
@@ -125,7 +114,7 @@ class Backend:
     def __init__(self, host: Host) -> None:
         self.session: Session | None = None
         self.waiting: Waiting | None = None
-        self.state: int = codes.STARTUP
+        self.state: int = STARTUP
         self._host = host
         self._frames = FrameReader()
         self._startup = StartupReader()
@@ -138,7 +127,7 @@ class Backend:
         self._portal: str = ""
         self._shape: ResultShape | None = None
         self._described: str | None = None
-        self._shapes: dict[tuple[int, ...], ResultShape] = {}
+        self._shapes = ShapeCache()
         self._output: list[bytes] = []
         self._output_bytes: int = 0
         self._flush: bool = False
@@ -169,7 +158,7 @@ class Backend:
 
     def run(self, turn_s: float) -> int:
         """Go on for about `turn_s` seconds; returns why it stopped."""
-        if self.state == codes.STARTUP:
+        if self.state == STARTUP:
             stopped = self._run_startup()
             if stopped != _GO_ON:
                 return stopped
@@ -218,7 +207,7 @@ class Backend:
 
     def _run_startup(self) -> int:
         try:
-            while self.state == codes.STARTUP:
+            while self.state == STARTUP:
                 if not self._frames.next_startup_packet():
                     return NEED_DATA
                 self._startup_packet(self._frames.body)
@@ -239,7 +228,7 @@ class Backend:
 
     def _welcome(self, request: StartupRequest) -> None:
         if request.minor_version > 0 or request.unknown_options:
-            self._send(messages.negotiate_protocol_version(0, request.unknown_options))
+            self._send(messages.negotiate_protocol_version(PROTOCOL_3_0, request.unknown_options))
         session = self._host.admit(request)
         self.session = session
         self._send(messages.AUTHENTICATION_OK)
@@ -247,7 +236,7 @@ class Backend:
             self._send(messages.parameter_status(name, value))
         backend_pid, secret = self._host.key()
         self._send(messages.backend_key_data(backend_pid, secret))
-        self.state = codes.READY
+        self.state = READY
         self._ready()
 
     # --- the loop -----------------------------------------------------------------------------------------
@@ -276,10 +265,15 @@ class Backend:
             return False
         if kind == NO_FRAME:
             return False
-        action = codes.TRANSITIONS[self.state][kind]
-        if action == codes.TAKE:
-            self._take(kind, self._frames.body)
-        elif action == codes.VIOLATION:
+        action = TRANSITIONS[self.state][kind]
+        if action == TAKE:
+            session = self.session
+            assert session is not None
+            try:
+                self._handle(session, kind, self._frames.body)
+            except Exception as error:  # noqa: BLE001 - XX000 to the client, the traceback to the log
+                self._message_failed(session, kind, self._as_database_error(error))
+        elif action == VIOLATION:
             self._lost(kind)
         return True
 
@@ -289,38 +283,32 @@ class Backend:
         self._send_error(error)
         self.terminate(ProtocolViolation("terminating connection because protocol synchronization was lost"))
 
-    def _take(self, kind: int, body: bytes) -> None:
-        session = self.session
-        assert session is not None
-        try:
-            self._handle(session, kind, body)
-        except Exception as error:  # noqa: BLE001 - XX000 to the client, the traceback to the log
-            self._message_failed(session, kind, self._as_database_error(error))
-
     def _handle(self, session: Session, kind: int, body: bytes) -> None:
-        if kind == codes.QUERY:
+        if kind == QUERY:
             self._described = None
             self._start(session.simple_query(frontend.read_query(body)), _SIMPLE)
-        elif kind == codes.BIND:
+        elif kind == BIND:
             self._described = None
             portal, statement, formats, values, result_formats = frontend.read_bind(body)
             session.bind(portal, statement, values, formats, result_formats)
+            if len(result_formats) > 1:
+                self._check_formats(session, portal)
             self._send(messages.BIND_COMPLETE)
-        elif kind == codes.EXECUTE:
+        elif kind == EXECUTE:
             portal, max_rows = frontend.read_execute(body)
             if self._described != portal:
                 self._shape = None
             self._described = None
             self._portal = portal
             self._start(session.execute(portal, max_rows), _EXECUTE)
-        elif kind == codes.SYNC:
+        elif kind == SYNC:
             self._described = None
-            self.state = codes.READY
+            self.state = READY
             frontend.check_empty(body)
             self._start(session.sync(), _SYNC)
-        elif kind == codes.DESCRIBE:
+        elif kind == DESCRIBE:
             self._describe(session, body)
-        elif kind == codes.PARSE:
+        elif kind == PARSE:
             name, text, parameter_oids = frontend.read_parse(body)
             session.parse(name, text, parameter_oids)
             self._send(messages.PARSE_COMPLETE)
@@ -328,19 +316,23 @@ class Backend:
             self._handle_rare(session, kind, body)
 
     def _handle_rare(self, session: Session, kind: int, body: bytes) -> None:
-        if kind == codes.FLUSH:
+        if kind == FLUSH:
             frontend.check_empty(body)
             self._flush = True
-        elif kind == codes.CLOSE:
+        elif kind == CLOSE:
             self._close_object(session, body)
-        elif kind == codes.TERMINATE:
+        elif kind == TERMINATE:
             self.close()
-        elif kind == codes.COPY_DONE:
+        elif kind == COPY_DONE:
             self._end_copy(None)
-        elif kind == codes.COPY_FAIL:
+        elif kind == COPY_FAIL:
             self._end_copy(CopyFailed(frontend.read_query(body)))
         else:
             raise NotSupportedError("the function call protocol is not supported")
+
+    def _check_formats(self, session: Session, portal: str) -> None:
+        columns, formats = session.describe_portal(portal)
+        column_formats(formats, 0 if columns is None else len(columns))
 
     def _describe(self, session: Session, body: bytes) -> None:
         is_statement, name = frontend.read_describe(body, "DESCRIBE")
@@ -387,8 +379,8 @@ class Backend:
         self._send_error(error)
         if not self._tell_failure(session):
             return
-        if kind in codes.EXTENDED:
-            self.state = codes.SKIPPING
+        if kind in EXTENDED:
+            self.state = SKIPPING
             return
         self._start_sync(session)
 
@@ -502,7 +494,7 @@ class Backend:
         self._task = None
         if self._copying_in:
             self._copying_in = False
-            self.state = codes.READY
+            self.state = READY
         if self._purpose != _EXECUTE:
             self._ready()
 
@@ -512,12 +504,12 @@ class Backend:
         self._task = None
         self._wants_copy_data = False
         self._copying_in = False
-        self.state = codes.READY
+        self.state = READY
         self._send_error(error)
         if self._purpose != _EXECUTE:
             self._ready()
         elif self._tell_failure(session):
-            self.state = codes.SKIPPING
+            self.state = SKIPPING
 
     def _ready(self) -> None:
         session = self.session
@@ -547,33 +539,23 @@ class Backend:
         return self._shape
 
     def _shape_of(self, columns: Sequence[ResultColumn], requested: Sequence[int]) -> ResultShape:
-        """Kept by the identity of the columns object: a cached plan hands out the same one each time."""
         session = self.session
         assert session is not None
-        io = session.io
-        key = (id(columns), *requested)
-        shape = self._shapes.get(key)
-        if shape is None or shape.columns is not columns or shape.io is not io:
-            if len(self._shapes) >= _SHAPES_KEPT:
-                self._shapes.clear()
-            shape = ResultShape(columns, requested, io)
-            self._shapes[key] = shape
-        return shape
+        return self._shapes.get(columns, requested, session.io)
 
     # --- COPY ---------------------------------------------------------------------------------------------
 
-    def _send_copy_data(self, data: object) -> None:
-        """One CopyData per row, as clients read them: `data` is one row, or a list of rows."""
+    def _send_copy_data(self, data: bytes | list[bytes]) -> None:
+        """One CopyData per row, as clients read them."""
         if isinstance(data, bytes):
             self._send(messages.copy_data(data))
-            return
-        assert isinstance(data, list)
-        self._send(b"".join([messages.copy_data(row) for row in data]))
+        else:
+            self._send(b"".join([messages.copy_data(row) for row in data]))
 
     def _ask_for_copy_data(self, step: CopyIn) -> None:
         if not self._copying_in:
             self._copying_in = True
-            self.state = codes.COPY_IN
+            self.state = COPY_IN
             self._send(messages.copy_in_response(step.binary, step.columns))
             self._flush = True
         self._wants_copy_data = True
@@ -588,7 +570,7 @@ class Backend:
     def _end_copy(self, reply: CopyFailed | None) -> None:
         """CopyDone or CopyFail: the next CopyIn, if any, is another COPY's."""
         self._copying_in = False
-        self.state = codes.READY
+        self.state = READY
         self._feed(reply)
 
     def _feed(self, reply: object) -> None:

@@ -25,6 +25,12 @@ _HEADER: Final = Struct(">BI").unpack_from
 _LENGTH: Final = Struct(">I").unpack_from
 
 
+def _bad_header(kind: int) -> ProtocolViolation:
+    if kind not in LENGTH_LIMITS:
+        return ProtocolViolation(f"invalid frontend message type {kind}")
+    return ProtocolViolation("invalid message length")
+
+
 class FrameReader:
     """Collects bytes, hands out messages.  `body` holds the body of the message that was handed out last."""
 
@@ -78,11 +84,8 @@ class FrameReader:
             self._check_kind()
             return NEED_DATA
         kind, length = _HEADER(buffer, start)
-        limit = LENGTH_LIMITS.get(kind)
-        if limit is None:
-            raise ProtocolViolation(f"invalid frontend message type {kind}")
-        if length < 4 or length > limit:
-            raise ProtocolViolation("invalid message length")
+        if length < 4 or length > LENGTH_LIMITS.get(kind, 0):
+            raise _bad_header(kind)
         end: int = start + 1 + length
         if end > len(buffer):
             self._needed_bytes = 1 + length
@@ -96,7 +99,7 @@ class FrameReader:
     def _check_kind(self) -> None:
         """A wrong first byte is refused at once, not after four more have come."""
         if self._position < len(self._buffer) and self._buffer[self._position] not in LENGTH_LIMITS:
-            raise ProtocolViolation(f"invalid frontend message type {self._buffer[self._position]}")
+            raise _bad_header(self._buffer[self._position])
 
     def next_startup_packet(self) -> bool:
         """Whether an untyped packet is complete; its body is then in `body`.

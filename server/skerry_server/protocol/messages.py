@@ -67,10 +67,12 @@ def backend_key_data(backend_pid: int, secret: int) -> bytes:
     return _KEY_DATA(b"K", 12, backend_pid, secret)
 
 
-def negotiate_protocol_version(minor: int, unknown_options: list[str]) -> bytes:
-    """NegotiateProtocolVersion: the newest minor version, and the `_pq_` options that are not known here."""
+def negotiate_protocol_version(version: int, unknown_options: list[str]) -> bytes:
+    """NegotiateProtocolVersion: the newest version (major and minor, as PostgreSQL sends it), and the `_pq_`
+    options that are not known here.
+    """
     names = b"".join([_text(name) for name in unknown_options])
-    return _message(b"v", _INT32(minor) + _INT32(len(unknown_options)) + names)
+    return _message(b"v", _INT32(version) + _INT32(len(unknown_options)) + names)
 
 
 def parameter_description(oids: list[int]) -> bytes:

@@ -22,6 +22,7 @@ from typing import Final
 
 from skerry_engine.errors import (
     InvalidAuthorization,
+    InvalidParameterValue,
     NotSupportedError,
     ProtocolViolation,
     SyntaxError,
@@ -34,6 +35,11 @@ _CANCEL: Final = Struct(">iI").unpack_from
 
 # Bytes of a name in the catalog; longer ones are cut, as PostgreSQL does.
 _NAME_BYTES: Final = 63
+
+
+# PostgreSQL's words for a Boolean setting, with the abbreviations that it takes.
+_TRUE: Final = ("1", "on", "y", "ye", "yes", "t", "tr", "tru", "true")
+_FALSE: Final = ("0", "of", "off", "n", "no", "f", "fa", "fal", "fals", "false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +138,11 @@ def _cut(name: str) -> str:
 
 
 def _check_replication(value: str) -> None:
-    if value.lower() not in ("false", "off", "no", "0", "f", "n", "of"):
+    word = value.lower()
+    if word in _TRUE or word == "database":
         raise NotSupportedError("replication connections are not supported")
+    if word not in _FALSE:
+        raise InvalidParameterValue(f'invalid value for parameter "replication": "{value}"')
 
 
 def read_options(text: str) -> dict[str, str]:
