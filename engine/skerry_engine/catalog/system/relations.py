@@ -27,6 +27,9 @@ MAKER_MODULES = (
     "information_constraints",
 )
 
+FUNCTION_MODULES = ("definition_functions", "object_functions", "privilege_functions")
+"""Modules that define the catalog functions; they come with the relations."""
+
 EMPTY_CATALOGS = frozenset(
     """
     pg_auth_members pg_conversion pg_db_role_setting pg_default_acl pg_enum pg_event_trigger pg_extension
@@ -93,7 +96,7 @@ def _system_table(schema: str, layout: Layout) -> SystemTable:
 
 
 def _assemble() -> tuple[SystemTable, ...]:
-    for module in MAKER_MODULES:
+    for module in (*MAKER_MODULES, *FUNCTION_MODULES):
         import_module(f"skerry_engine.catalog.system.{module}")
     return tuple(_system_table(schema, layout) for (schema, _), layout in LAYOUTS.items())
 
