@@ -22,6 +22,7 @@ What it does not do: protocol (see `protocol.backend`), accounting of connection
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from typing import Final, Protocol, cast
@@ -96,6 +97,7 @@ class Connection(asyncio.Protocol):
         stream = cast(asyncio.Transport, transport)  # uvloop's transports are not subclasses
         self._transport = stream
         stream.set_write_buffer_limits(_WRITE_HIGH_BYTES, _WRITE_LOW_BYTES)
+        _keep_alive(stream)
         self._backend = Backend(self._keeper.attach(self))
         self._idle_timer = self._loop.call_later(
             self._keeper.authentication_timeout_s, self._authentication_timed_out
@@ -120,6 +122,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         self._end()
+        self._transport = None
         self._keeper.closed(self)
 
     def pause_writing(self) -> None:
@@ -318,3 +321,10 @@ class Connection(asyncio.Protocol):
         self._wait_timer = self._idle_timer = None
         backend.close()
         self._keeper.detach(self)
+
+
+def _keep_alive(transport: asyncio.Transport) -> None:
+    """Have the kernel notice peers that vanished without a word."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

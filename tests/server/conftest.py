@@ -482,8 +482,8 @@ class FakeHost:
 class Talk:
     """A conversation with a Backend: bytes in, messages out, no socket."""
 
-    def __init__(self, started: bool = True) -> None:
-        self.engine = FakeEngine()
+    def __init__(self, started: bool = True, engine: FakeEngine | None = None) -> None:
+        self.engine = engine or FakeEngine()
         self.host = FakeHost(self.engine)
         self.backend = Backend(self.host)
         self.outcome = 0

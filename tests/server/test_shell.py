@@ -216,3 +216,23 @@ def test_a_notification_reaches_an_idle_client(live: Any, wire: Any) -> None:
     (connection,) = live.server._members
     live.loop.call_soon_threadsafe(connection.notify, 7, "channel", "payload")
     assert client.read() == ("A", b"\0\0\0\x07channel\0payload\0")
+
+
+def test_a_wait_that_ends_on_another_thread_wakes_the_session(live: Any, wire: Any) -> None:
+    client = live.client()
+    client.send(wire.query("wait s"))
+    assert live.eventually(lambda: "s" in live.engine.waitings)
+    time.sleep(0.02)
+    live.engine.waitings["s"].finish()
+    assert "".join(kind for kind, _ in client.until_ready()) == "CZ"
+
+
+def test_connections_leave_nothing_behind(live: Any, wire: Any) -> None:
+    for _ in range(20):
+        client = live.client()
+        client.kinds(wire.query("rows 3"))
+        client.close()
+    assert live.eventually(lambda: not live.server._members and not live.server._sockets)
+    assert live.server._by_pid == {}
+    assert live.server._admitted == 0
+    assert [session.closes for session in live.engine.sessions] == [1] * 20

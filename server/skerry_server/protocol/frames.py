@@ -80,9 +80,7 @@ class FrameReader:
         buffer = self._buffer
         start = self._position
         if len(buffer) - start < 5:
-            self._needed_bytes = 5
-            self._check_kind()
-            return NEED_DATA
+            return self._no_header(start)
         kind, length = _HEADER(buffer, start)
         if length < 4 or length > LENGTH_LIMITS.get(kind, 0):
             raise _bad_header(kind)
@@ -96,10 +94,16 @@ class FrameReader:
         frame_kind: int = kind
         return frame_kind
 
-    def _check_kind(self) -> None:
-        """A wrong first byte is refused at once, not after four more have come."""
-        if self._position < len(self._buffer) and self._buffer[self._position] not in LENGTH_LIMITS:
-            raise _bad_header(self._buffer[self._position])
+    def _no_header(self, start: int) -> int:
+        """Wait for a whole header; but a wrong first byte is refused now, and an idle reader holds no memory."""
+        self._needed_bytes = 5
+        if start == len(self._buffer):
+            self._buffer = b""
+            self._position = 0
+            self.body = b""
+        elif self._buffer[start] not in LENGTH_LIMITS:
+            raise _bad_header(self._buffer[start])
+        return NEED_DATA
 
     def next_startup_packet(self) -> bool:
         """Whether an untyped packet is complete; its body is then in `body`.
