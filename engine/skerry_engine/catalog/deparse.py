@@ -148,8 +148,8 @@ def is_simple(node: Expr, parent: Expr | None) -> bool:
 
 
 def _casts_by_function(node: Cast) -> bool:
-    """A cast that calls a function counts as a function call: simple, as everything in parentheses is."""
-    return node.function is not None and node.function.name != "textin"
+    """A cast by one of pg_cast's functions counts as a call, which is simple; one through text (OID 0) does not."""
+    return node.function is not None and node.function.oid != 0
 
 
 def _is_simple_operation(node: Call, parent: Expr | None) -> bool:

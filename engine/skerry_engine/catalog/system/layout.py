@@ -85,6 +85,8 @@ def _default(column: Column) -> object:
         return ""
     if info.oid == oids.BOOL:
         return False
+    if info.oid in (oids.FLOAT4, oids.FLOAT8):
+        return 0.0
     return () if info.category == "A" else 0
 
 
