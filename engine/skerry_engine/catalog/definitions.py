@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from skerry_engine import errors
 from skerry_engine.algebra.expressions import Call, Coalesce, Expr, Extreme, NullIf
+from skerry_engine.algebra.queries import Query
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.deparse import Deparser, Names, sort_key_text
+from skerry_engine.catalog.deparse_query import QueryPrinter, TableName
 from skerry_engine.catalog.objects import (
     DEFAULT_COLLATION,
     Column,
@@ -15,6 +18,7 @@ from skerry_engine.catalog.objects import (
     IndexKey,
     Relation,
     StoredExpression,
+    SystemTable,
     Table,
     View,
 )
@@ -163,9 +167,23 @@ class DefinitionPrinter:
 
     # --- views ----------------------------------------------------------------------------------------------
 
-    def view(self, view: View) -> str:
-        """A view's query, closed by a semicolon."""
+    def view(self, view: View, pretty: bool = False) -> str:
+        """A view's query, closed by a semicolon: from the bound query, as written where that can't be printed."""
+        if isinstance(view.query, Query):
+            try:
+                return f"{self._query_printer(pretty).query(view.query, 0)};"
+            except errors.NotSupportedError:
+                pass
         return f" {view.source.strip().rstrip(';').rstrip()};"
+
+    def _query_printer(self, pretty: bool) -> QueryPrinter:
+        names = Names(lambda _range_id, _position: "", type_name, self.constant)
+        return QueryPrinter(names, self._table_name, pretty)
+
+    def _table_name(self, oid: int) -> TableName:
+        relation = self.database.relations[oid]
+        columns = relation.columns if isinstance(relation, (Table, View, SystemTable)) else ()
+        return TableName(self.relation_name(relation), relation.name, {c.position: c.name for c in columns})
 
 
 def type_name(sql_type: SqlType) -> str:

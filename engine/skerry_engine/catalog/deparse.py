@@ -82,8 +82,7 @@ class Names:
 
 
 class Deparser:
-    """Prints expressions.  `indent` is the present depth of indentation in columns; CASE breaks lines by it.
-    """
+    """Prints expressions.  `indent` is the present depth of indentation in columns; CASE breaks lines by it."""
 
     def __init__(self, names: Names, pretty: bool = False, indent: int = 0) -> None:
         self.names = names
@@ -189,8 +188,7 @@ def _holds(parent: Expr | None) -> bool:
 
 
 def constant_text(names: Names, node: Const, label: bool = True) -> str:
-    """A constant, with `::type` where the bare text would be read as another type (never with `label` False).
-    """
+    """A constant, with `::type` where the bare text would be read as another type (never with `label` False)."""
     type_oid = node.type.oid
     if node.value is None:
         return f"NULL::{names.type_name(node.type)}" if label else "NULL"

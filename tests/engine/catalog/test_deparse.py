@@ -20,12 +20,14 @@ from catalog_world import (
 )
 
 from skerry_engine.algebra.expressions import (
+    Aggregate,
     And,
     AnyAll,
     ArrayOf,
     Case,
     Cast,
     Coalesce,
+    Column,
     Const,
     Expr,
     Extreme,
@@ -35,16 +37,18 @@ from skerry_engine.algebra.expressions import (
     Not,
     NullIf,
     Or,
+    SortKey,
     Subscript,
 )
+from skerry_engine.algebra.queries import Aggregation, Derived, Filter, Join, OutputColumn, Scan, Select
 from skerry_engine.catalog import changes
 from skerry_engine.catalog.bootstrap import POSTGRES
 from skerry_engine.catalog.definitions import DefinitionPrinter, type_name
 from skerry_engine.catalog.deparse import Deparser, Names
-from skerry_engine.catalog.objects import IndexDef
+from skerry_engine.catalog.objects import IndexDef, View
 from skerry_engine.functions.casts import find_cast
 from skerry_engine.functions.operators import find_operator
-from skerry_engine.functions.registry import Function
+from skerry_engine.functions.registry import AggregateFunction, Function, functions_named
 from skerry_engine.values.types import SqlType
 
 A, B, C = column(0), column(1), column(2, TEXT)
@@ -228,3 +232,71 @@ def test_sequences_in_defaults_are_qualified_when_not_visible(world: World) -> N
     assert seen.expression(book, default) == "nextval('book_id_seq'::regclass)"
     unseen = DefinitionPrinter(world.database, FakeSystem(world, ()).search_path)
     assert unseen.expression(book, default) == "nextval('public.book_id_seq'::regclass)"
+
+
+def printed_query(world: World, query: Select, pretty: bool = False) -> str:
+    view = View(oid=1, name="v", schema_oid=2200, columns=(), source="", query=query)
+    return DefinitionPrinter(world.database, FakeSystem(world).search_path).view(view, pretty)
+
+
+def books_of_authors(world: World) -> Select:
+    book = Scan(1, world.book, 5, "b")
+    author = Scan(2, world.author, 3, "author")
+    big = SqlType(20)
+    same = operation(Column(big, 2, 0, "id"), "=", Column(big, 1, 1, "author_id"))
+    cheap = operation(Column(INT, 1, 0, "id"), "<", integer(10))
+    return Select(
+        (OutputColumn("id", INT), OutputColumn("writer", VARCHAR)),
+        Filter(Join("left", book, author, same), cheap),
+        (Column(INT, 1, 0, "id"), Column(VARCHAR, 2, 1, "name")),
+        order_by=(SortKey(Column(INT, 1, 0, "id"), True, True),),
+        limit=Const(SqlType(20), 5),
+    )
+
+
+def test_a_join_prints_as_postgresql_does(world: World) -> None:
+    assert printed_query(world, books_of_authors(world)) == (
+        " SELECT b.id,\n"
+        "    author.name AS writer\n"
+        "   FROM (book b\n"
+        "     LEFT JOIN author ON ((author.id = b.author_id)))\n"
+        "  WHERE (b.id < 10)\n"
+        "  ORDER BY b.id DESC\n"
+        " LIMIT '5'::bigint;"
+    )
+    assert printed_query(world, books_of_authors(world), True) == (
+        " SELECT b.id,\n"
+        "    author.name AS writer\n"
+        "   FROM book b\n"
+        "     LEFT JOIN author ON author.id = b.author_id\n"
+        "  WHERE b.id < 10\n"
+        "  ORDER BY b.id DESC\n"
+        " LIMIT '5'::bigint;"
+    )
+
+
+def test_grouping_and_a_subquery_in_from(world: World) -> None:
+    inner = books_of_authors(world)
+    count = next(f for f in functions_named("count") if isinstance(f, AggregateFunction) and not f.arg_types)
+    grouped = Aggregation(
+        9, Derived(8, inner), (Column(INT, 8, 0, "id"),), (Aggregate(SqlType(20), count, ()),)
+    )
+    many = operation(Column(SqlType(20), 9, 1, "count"), ">", Const(SqlType(20), 1))
+    query = Select(
+        (OutputColumn("id", INT), OutputColumn("n", SqlType(20))),
+        Filter(grouped, many),
+        (Column(INT, 9, 0, "id"), Column(SqlType(20), 9, 1, "count")),
+    )
+    assert printed_query(world, query) == (
+        " SELECT subquery.id,\n"
+        "    count(*) AS n\n"
+        "   FROM ( SELECT b.id,\n"
+        "            author.name AS writer\n"
+        "           FROM (book b\n"
+        "             LEFT JOIN author ON ((author.id = b.author_id)))\n"
+        "          WHERE (b.id < 10)\n"
+        "          ORDER BY b.id DESC\n"
+        "         LIMIT '5'::bigint) subquery\n"
+        "  GROUP BY subquery.id\n"
+        " HAVING (count(*) > '1'::bigint);"
+    )

@@ -76,13 +76,18 @@ def get_indexdef_column(context: FunctionContext, oid: int, column: int, pretty:
     return printer.index(index, pretty) if column == 0 else printer.index_column(index, column, pretty)
 
 
-def get_viewdef(context: FunctionContext, oid: int, _style: bool | int = False) -> str | None:
+def get_viewdef(context: FunctionContext, oid: int, pretty: bool = False) -> str | None:
     view = system_of(context).database.relation(oid)
-    return printer_of(context).view(view) if isinstance(view, View) else None
+    return printer_of(context).view(view, pretty) if isinstance(view, View) else None
 
 
-def get_viewdef_by_name(context: FunctionContext, name: str, _pretty: bool = False) -> str | None:
-    return get_viewdef(context, names_of(context).relation_oid(name))
+def get_wrapped_viewdef(context: FunctionContext, oid: int, _columns: int) -> str | None:
+    """The pretty form; lines are not wrapped at `_columns`, which changes no meaning."""
+    return get_viewdef(context, oid, True)
+
+
+def get_viewdef_by_name(context: FunctionContext, name: str, pretty: bool = False) -> str | None:
+    return get_viewdef(context, names_of(context).relation_oid(name), pretty)
 
 
 def get_ruledef(context: FunctionContext, oid: int, pretty: bool = False) -> str | None:
@@ -90,7 +95,9 @@ def get_ruledef(context: FunctionContext, oid: int, pretty: bool = False) -> str
         if rule_oid(view) == oid:
             printer = printer_of(context)
             name = printer.relation_name(view) if pretty else printer.qualified_name(view)
-            return f'CREATE RULE "_RETURN" AS\n    ON SELECT TO {name} DO INSTEAD {printer.view(view)}'
+            return (
+                f'CREATE RULE "_RETURN" AS\n    ON SELECT TO {name} DO INSTEAD {printer.view(view, pretty)}'
+            )
     return None
 
 
@@ -159,8 +166,7 @@ def get_functiondef(oid: int) -> str | None:
 
 
 def nothing(*_arguments: object) -> None:
-    """For definitions of what Skerry has not: triggers, partitions, SQL function bodies, statistics objects.
-    """
+    """For definitions of what Skerry has not: triggers, partitions, SQL function bodies, statistics objects."""
     return None
 
 
@@ -179,7 +185,7 @@ define("pg_get_indexdef", get_indexdef, needs_context=True)
 define("pg_get_indexdef_ext", get_indexdef_column, needs_context=True)
 define("pg_get_viewdef", get_viewdef, needs_context=True)
 define("pg_get_viewdef_ext", get_viewdef, needs_context=True)
-define("pg_get_viewdef_wrap", get_viewdef, needs_context=True)
+define("pg_get_viewdef_wrap", get_wrapped_viewdef, needs_context=True)
 define("pg_get_viewdef_name", get_viewdef_by_name, needs_context=True)
 define("pg_get_viewdef_name_ext", get_viewdef_by_name, needs_context=True)
 define("pg_get_ruledef", get_ruledef, needs_context=True)

@@ -1,0 +1,347 @@
+"""Bound queries as SQL text: what pg_get_viewdef prints.
+
+The algebra has forgotten how a query was written (aliases of subqueries, USING, `*`); what is printed means the same
+and reads back.  Layout follows PostgreSQL: one output column per line, clauses on lines of their own, each nested query
+eight columns further in.
+
+A SELECT block's input is peeled from the outside in: set-returning functions, windows, HAVING, aggregation, WHERE; what
+remains is FROM.  Columns of the peeled layers stand for the expressions computed there and print as those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from skerry_engine import errors
+from skerry_engine.algebra.expressions import Call, Column, Expr, SortKey
+from skerry_engine.algebra.queries import (
+    Aggregation,
+    CteScan,
+    Derived,
+    Filter,
+    FunctionScan,
+    Join,
+    OneRow,
+    OutputColumn,
+    ProjectSet,
+    Query,
+    Relation,
+    Scan,
+    Select,
+    SetOperation,
+    Values,
+    Window,
+    With,
+)
+from skerry_engine.catalog.deparse import Deparser, Names, printer_sort_keys
+from skerry_engine.catalog.quoting import quote_identifier
+from skerry_engine.functions.registry import Function
+
+STEP = 8
+JOIN_WORDS = {"left": "LEFT JOIN", "right": "RIGHT JOIN", "full": "FULL JOIN"}
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """How a scanned table is written: its name (qualified where needed), its bare name, its columns by position."""
+
+    written: str
+    bare: str
+    columns: dict[int, str]
+
+
+@dataclass(slots=True)
+class _Range:
+    """What a range is called and what its columns are."""
+
+    alias: str
+    columns: dict[int, str]
+
+
+@dataclass(slots=True)
+class _Layers:
+    """A SELECT block's input, taken apart."""
+
+    from_item: Relation
+    where: list[Expr] = field(default_factory=list)
+    having: list[Expr] = field(default_factory=list)
+    aggregation: Aggregation | None = None
+
+
+class QueryPrinter:
+    """Prints one statement's query; `table` tells how a scanned table is written."""
+
+    def __init__(self, names: Names, table: Callable[[int], TableName], pretty: bool) -> None:
+        self.table = table
+        self.names = Names(self._column, names.type_name, names.constant, self.query)
+        self.printer = Deparser(self.names, pretty)
+        self.pretty = pretty
+        self.ranges: dict[int, _Range] = {}
+        self.computed: dict[int, tuple[Expr, ...]] = {}
+        self.cte_names: dict[int, tuple[str, tuple[OutputColumn, ...]]] = {}
+        self.aliases: set[str] = set()
+
+    # --- queries ----------------------------------------------------------------------------------------------
+
+    def query(self, query: Query, indent: int) -> str:
+        """A query, its lines after the first indented by `indent` columns and more.
+
+        Raises NotSupportedError for what has no text form yet.
+        """
+        if isinstance(query, Select):
+            return self._select(query, indent)
+        if isinstance(query, SetOperation):
+            return self._set_operation(query, indent)
+        if isinstance(query, With):
+            return self._with(query, indent)
+        raise errors.NotSupportedError(f"printing {type(query).__name__} queries is not supported")
+
+    def _select(self, query: Select, indent: int) -> str:
+        outer, self.printer.indent = self.printer.indent, indent + STEP
+        layers = self._peel(query.input)
+        self._name_ranges(layers.from_item)
+        text = " SELECT " + self._distinct(query) + self._targets(query, indent)
+        if not isinstance(layers.from_item, OneRow):
+            text += f"{_line(indent, 3)}FROM {self._from_list(layers.from_item, indent)}"
+        text += self._conditions("WHERE", layers.where, indent, 2)
+        text += self._grouping(layers.aggregation, indent)
+        text += self._conditions("HAVING", layers.having, indent, 1)
+        text += self._tail(query.order_by, query.limit, query.offset, indent)
+        self.printer.indent = outer
+        return text
+
+    def _distinct(self, query: Select) -> str:
+        if query.distinct_on:
+            return f"DISTINCT ON ({self.printer.arguments(query.distinct_on, False)}) "
+        return "DISTINCT " if query.distinct else ""
+
+    def _targets(self, query: Select, indent: int) -> str:
+        pairs = zip(query.outputs, query.columns, strict=False)
+        targets = [self._target(expr, column.name) for expr, column in pairs]
+        return f",{_line(indent, 4)}".join(targets)
+
+    def _target(self, expr: Expr, name: str) -> str:
+        text = self.printer.expression(expr, True)
+        own_name = self._column_name(expr)
+        return text if own_name == name else f"{text} AS {quote_identifier(name)}"
+
+    def _column_name(self, expr: Expr) -> str | None:
+        """The name that an output has by itself: a plain column's."""
+        if not isinstance(expr, Column):
+            return None
+        if expr.range_id in self.computed:
+            return self._column_name(self.computed[expr.range_id][expr.position])
+        known = self.ranges.get(expr.range_id)
+        return None if known is None else known.columns.get(expr.position)
+
+    def _conditions(self, word: str, conditions: list[Expr], indent: int, spaces: int) -> str:
+        if not conditions:
+            return ""
+        texts = [self.printer.expression(condition) for condition in conditions]
+        joined = texts[0] if len(texts) == 1 else self.printer.wrap(" AND ".join(texts))
+        return f"{_line(indent, spaces)}{word} {joined}"
+
+    def _grouping(self, aggregation: Aggregation | None, indent: int) -> str:
+        if aggregation is None or not (aggregation.keys or aggregation.grouping_sets):
+            return ""
+        keys = [self.printer.expression(key) for key in aggregation.keys]
+        if not aggregation.grouping_sets:
+            return f"{_line(indent, 2)}GROUP BY {', '.join(keys)}"
+        sets = (f"({', '.join(keys[i] for i in positions)})" for positions in aggregation.grouping_sets)
+        return f"{_line(indent, 2)}GROUP BY GROUPING SETS ({', '.join(sets)})"
+
+    def _tail(
+        self, order_by: tuple[SortKey, ...], limit: Expr | None, offset: Expr | None, indent: int
+    ) -> str:
+        text = ""
+        if order_by:
+            text += f"{_line(indent, 2)}ORDER BY {printer_sort_keys(self.printer, order_by)}"
+        if offset is not None:
+            text += f"{_line(indent, 1)}OFFSET {self.printer.expression(offset)}"
+        if limit is not None:
+            text += f"{_line(indent, 1)}LIMIT {self.printer.expression(limit)}"
+        return text
+
+    def _set_operation(self, query: SetOperation, indent: int) -> str:
+        word = query.kind.upper() + (" ALL" if query.all else "")
+        left, right = (self._operand(query, side, indent) for side in (query.left, query.right))
+        self.ranges[query.range_id] = _Range("", {i: c.name for i, c in enumerate(query.columns)})
+        tail = self._tail(query.order_by, query.limit, query.offset, indent)
+        return f"{left}{_line(indent, 0)}{word}{_line(indent, 0)}{right}{tail}"
+
+    def _operand(self, parent: SetOperation, side: Query, indent: int) -> str:
+        text = self.query(side, indent)
+        is_same = isinstance(side, SetOperation) and (side.kind, side.all) == (parent.kind, parent.all)
+        plain = isinstance(side, Select) and not (side.order_by or side.limit or side.offset)
+        return text if is_same or plain else f"({text})"
+
+    def _with(self, query: With, indent: int) -> str:
+        recursive = "RECURSIVE " if any(cte.step is not None for cte in query.ctes) else ""
+        parts = []
+        for cte in query.ctes:
+            self.cte_names[cte.cte_id] = (cte.name, cte.query.columns)
+            body = self.query(cte.query, indent + STEP)
+            if cte.step is not None:
+                word = "UNION ALL" if cte.union_all else "UNION"
+                body += f"{_line(indent + STEP, 0)}{word}{_line(indent + STEP, 0)}"
+                body += self.query(cte.step, indent + STEP)
+            columns = ", ".join(quote_identifier(c.name) for c in cte.query.columns) if recursive else ""
+            name = quote_identifier(cte.name) + (f"({columns})" if columns else "")
+            parts.append(f"{name} AS ({_line(indent, STEP)}{body}{_line(indent, STEP)})")
+        return f" WITH {recursive}{', '.join(parts)}{_line(indent, 0)}{self.query(query.body, indent)}"
+
+    # --- taking a block apart -----------------------------------------------------------------------------------
+
+    def _peel(self, relation: Relation) -> _Layers:
+        above: list[Expr] = []
+        while True:
+            if isinstance(relation, (ProjectSet, Window)):
+                self.computed[relation.range_id] = relation.calls
+                relation = relation.input
+            elif isinstance(relation, Filter):
+                above.append(relation.condition)
+                relation = relation.input
+            elif isinstance(relation, Aggregation):
+                self.computed[relation.range_id] = (*relation.keys, *relation.aggregates)
+                below = self._peel(relation.input)
+                return _Layers(below.from_item, below.where, above, relation)
+            else:
+                return _Layers(relation, above)
+
+    # --- FROM ---------------------------------------------------------------------------------------------------
+
+    def _name_ranges(self, relation: Relation) -> None:
+        """Give every range of a FROM clause its name before anything that mentions it is printed."""
+        if isinstance(relation, Join):
+            self._name_ranges(relation.left)
+            self._name_ranges(relation.right)
+        elif isinstance(relation, Scan):
+            columns = self.table(relation.table_oid).columns
+            self.ranges[relation.range_id] = _Range(self._alias(relation.name), columns)
+        elif isinstance(relation, CteScan):
+            name, outputs = self.cte_names[relation.cte_id]
+            self._add(relation.range_id, name, [column.name for column in outputs])
+        elif isinstance(relation, Derived):
+            self._add(relation.range_id, "subquery", [column.name for column in relation.query.columns])
+        elif isinstance(relation, Values):
+            names = [f"column{i}" for i in range(1, len(relation.types) + 1)]
+            self._add(relation.range_id, "values", names)
+        elif isinstance(relation, FunctionScan):
+            self._add(relation.range_id, _function_alias(relation), _function_columns(relation))
+
+    def _add(self, range_id: int, alias: str, columns: list[str]) -> None:
+        self.ranges[range_id] = _Range(self._alias(alias), dict(enumerate(columns)))
+
+    def _alias(self, wanted: str) -> str:
+        alias, number = wanted, 0
+        while alias in self.aliases:
+            number += 1
+            alias = f"{wanted}_{number}"
+        self.aliases.add(alias)
+        return alias
+
+    def _from_list(self, relation: Relation, indent: int) -> str:
+        """Joins without a condition at the top are FROM's comma."""
+        items: list[Relation] = []
+        while isinstance(relation, Join) and relation.kind == "inner" and relation.condition is None:
+            items.append(relation.right)
+            relation = relation.left
+        items.append(relation)
+        texts = [self._from_item(item, indent) for item in reversed(items)]
+        return f",{_line(indent, 4)}".join(texts)
+
+    def _from_item(self, relation: Relation, indent: int, lateral: bool = False) -> str:
+        if isinstance(relation, Join):
+            return self._join(relation, indent)
+        if isinstance(relation, Scan):
+            return self._scan(relation)
+        if isinstance(relation, CteScan):
+            name = self.cte_names[relation.cte_id][0]
+            return _aliased(quote_identifier(name), name, self.ranges[relation.range_id].alias)
+        prefix = "LATERAL " if lateral else ""
+        if isinstance(relation, Derived):
+            alias = quote_identifier(self.ranges[relation.range_id].alias)
+            return f"{prefix}({self.query(relation.query, indent + STEP)}) {alias}"
+        if isinstance(relation, Values):
+            return self._values(relation)
+        if isinstance(relation, FunctionScan):
+            return prefix + self._function_scan(relation)
+        raise errors.NotSupportedError(f"printing {type(relation).__name__} in FROM is not supported")
+
+    def _scan(self, relation: Scan) -> str:
+        table = self.table(relation.table_oid)
+        return _aliased(table.written, table.bare, self.ranges[relation.range_id].alias)
+
+    def _join(self, relation: Join, indent: int) -> str:
+        left = self._from_item(relation.left, indent)
+        right = self._from_item(relation.right, indent, relation.lateral)
+        if self.pretty and isinstance(relation.right, Join):
+            right = f"({right})"
+        word = JOIN_WORDS.get(relation.kind, "JOIN" if relation.condition is not None else "CROSS JOIN")
+        text = f"{left}{_line(indent, 5)}{word} {right}"
+        if relation.condition is not None:
+            text += f" ON {self.printer.wrap(self.printer.expression(relation.condition))}"
+        elif relation.kind != "inner":
+            text += f" ON {self.printer.wrap('true')}"
+        return text if self.pretty else f"({text})"
+
+    def _values(self, relation: Values) -> str:
+        if relation.templates:
+            raise errors.NotSupportedError("printing a long VALUES list is not supported")
+        rows = ", ".join(f"({self.printer.arguments(row, False)})" for row in relation.rows)
+        known = self.ranges[relation.range_id]
+        columns = ", ".join(quote_identifier(name) for name in known.columns.values())
+        return f"( VALUES {rows}) {quote_identifier(known.alias)}({columns})"
+
+    def _function_scan(self, relation: FunctionScan) -> str:
+        calls = [self.printer.expression(call) for call in relation.calls]
+        text = calls[0] if len(calls) == 1 else f"ROWS FROM({', '.join(calls)})"
+        ordinality = " WITH ORDINALITY" if relation.ordinality else ""
+        known = self.ranges[relation.range_id]
+        columns = ", ".join(quote_identifier(name) for name in known.columns.values())
+        return f"{text}{ordinality} {quote_identifier(known.alias)}({columns})"
+
+    # --- columns ------------------------------------------------------------------------------------------------
+
+    def _column(self, range_id: int, position: int) -> str:
+        computed = self.computed.get(range_id)
+        if computed is not None:
+            return self._computed_column(computed, position)
+        known = self.ranges.get(range_id)
+        if known is None or position not in known.columns:
+            raise errors.NotSupportedError("printing a column of an unknown range is not supported")
+        name = quote_identifier(known.columns[position])
+        return f"{quote_identifier(known.alias)}.{name}" if known.alias else name
+
+    def _computed_column(self, computed: tuple[Expr, ...], position: int) -> str:
+        if position >= len(computed):
+            raise errors.NotSupportedError("printing GROUPING is not supported")
+        expr = computed[position]
+        text = self.printer.expression(expr, True)
+        return f"({text})" if self.pretty and isinstance(expr, Call) and expr.operator is not None else text
+
+
+def _line(indent: int, spaces: int) -> str:
+    return "\n" + " " * (indent + spaces)
+
+
+def _aliased(written: str, bare: str, alias: str) -> str:
+    return written if alias == bare else f"{written} {quote_identifier(alias)}"
+
+
+def _function_alias(relation: FunctionScan) -> str:
+    first = relation.calls[0]
+    return first.function.name if isinstance(first, Call) else "function"
+
+
+def _function_columns(relation: FunctionScan) -> list[str]:
+    names: list[str] = []
+    for call, count in zip(relation.calls, relation.column_counts, strict=True):
+        function = call.function if isinstance(call, Call) else None
+        if isinstance(function, Function) and len(function.result_columns) == count:
+            names += [name for name, _ in function.result_columns]
+        else:
+            base = function.name if function is not None else "column"
+            names += [base] if count == 1 else [f"{base}{i}" for i in range(1, count + 1)]
+    return [*names, "ordinality"] if relation.ordinality else names
