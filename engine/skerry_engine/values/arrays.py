@@ -120,13 +120,13 @@ class _ArrayParser:
 
     def _converted(self, value: tuple[Any, ...]) -> tuple[Any, ...]:
         """The elements read; only now, so that a malformed array is reported before a malformed element."""
-        element = self.element
-        return tuple(
-            [
-                item if item is None else self._converted(item) if isinstance(item, tuple) else element(item)
-                for item in value
-            ]
-        )
+        converted: list[Any] = []
+        for item in value:
+            if isinstance(item, tuple):
+                converted.append(self._converted(item))
+            else:
+                converted.append(None if item is None else self.element(item))
+        return tuple(converted)
 
     def _bounds(self) -> list[int] | None:
         match = _BOUNDS.match(self.text)

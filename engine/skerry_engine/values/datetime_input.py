@@ -238,7 +238,7 @@ class DateTimeReader:
 
     def _take_date_with_point(self, digits: str, fraction: str) -> None:
         """`2020.005`: a year and a day of the year."""
-        if not fraction:
+        if not digits or not fraction:
             raise BadFormat
         self._take_date_number(digits)
         self._take_date_number(fraction)

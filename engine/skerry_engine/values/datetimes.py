@@ -34,22 +34,17 @@ from skerry_engine.values.datetime_input import (
     TIME,
     BadField,
     BadFormat,
-    BadZoneOffset,
     InputContext,
     field_overflow,
     invalid_syntax,
     read_clock,
     read_fields,
-    read_offset,
 )
 
 _TIMETZ = struct.Struct(">qi")
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_ISO_TIMESTAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d)[ T]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,6}))?([+-]\d\d(?::?[0-5]\d)?|Z)?",
-    re.ASCII,
-)
 _PACKED_TIME = re.compile(r"\s*T?(\d\d)(\d\d)(\d\d)?(\.\d+)?\s*", re.ASCII)
+_UTC_EPOCH = EPOCH.replace(tzinfo=timezones.UTC)
 _FIRST_PYTHON_MICROSECOND = FIRST_PYTHON_DAY * MICROSECONDS_PER_DAY
 _LAST_PYTHON_MICROSECOND = LAST_PYTHON_DAY * MICROSECONDS_PER_DAY
 
@@ -92,12 +87,9 @@ def _zone_for(instant: int, context: InputContext) -> datetime.tzinfo:
 
 def read_timestamp(text: str, context: InputContext) -> int:
     """timestamp from text; a time zone in it is ignored.  Raises InvalidDatetimeFormat, DatetimeFieldOverflow."""
-    match = _ISO_TIMESTAMP.fullmatch(text)
-    if match is not None and (match.group(6) is None or len(match.group(6)) <= 3):
-        try:
-            return _iso_microseconds(match)
-        except ValueError:
-            pass
+    moment = _iso_moment(text)
+    if moment is not None:
+        return _microseconds(moment)
     fields = read_fields(text, "timestamp", context)
     if fields.infinity:
         return TIMESTAMP_INFINITY if fields.infinity > 0 else TIMESTAMP_NEGATIVE_INFINITY
@@ -113,12 +105,9 @@ def read_timestamptz(text: str, context: InputContext) -> int:
 
     Raises InvalidDatetimeFormat, DatetimeFieldOverflow, InvalidTimeZone, InvalidParameterValue.
     """
-    match = _ISO_TIMESTAMP.fullmatch(text)
-    if match is not None:
-        try:
-            return _iso_instant(match, context)
-        except (ValueError, BadZoneOffset):
-            pass
+    instant = _iso_instant(text, context.zone)
+    if instant is not None:
+        return instant
     fields = read_fields(text, "timestamp with time zone", context)
     if fields.infinity:
         return TIMESTAMP_INFINITY if fields.infinity > 0 else TIMESTAMP_NEGATIVE_INFINITY
@@ -132,22 +121,42 @@ def read_timestamptz(text: str, context: InputContext) -> int:
     return _checked(timezones.local_to_utc(fields.named_zone or context.zone, local), text)
 
 
-def _iso_microseconds(match: re.Match[str]) -> int:
-    date, hours, minutes, seconds, fraction, _ = match.groups()
-    microseconds = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * MICROSECONDS_PER_SECOND
-    if fraction is not None:
-        microseconds += int(fraction.ljust(6, "0"))
-    return _iso_days(date) * MICROSECONDS_PER_DAY + microseconds
+def _iso_moment(text: str) -> datetime.datetime | None:
+    """The moment of `YYYY-MM-DD HH:MM:SS[.ffffff]` (or T between); None for any other form or no such moment.
+
+    datetime's own reader is fast but takes more than PostgreSQL does, hence the checks of shape.
+    """
+    length = len(text)
+    if length < 19 or text[4] != "-" or text[7] != "-" or text[13] != ":" or text[16] != ":":
+        return None
+    if text[10] not in " T" or not text.isascii():
+        return None
+    if length > 19 and (text[19] != "." or not 20 < length <= 26 or not text[20:].isdigit()):
+        return None
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
-def _iso_instant(match: re.Match[str], context: InputContext) -> int:
-    local = _iso_microseconds(match)
-    offset = match.group(6)
-    if offset is None:
-        return timezones.local_to_utc(context.zone, local)
-    if offset == "Z":
-        return local
-    return local - read_offset(offset) * MICROSECONDS_PER_SECOND
+def _microseconds(moment: datetime.datetime) -> int:
+    delta = moment - EPOCH
+    return (delta.days * 86400 + delta.seconds) * MICROSECONDS_PER_SECOND + delta.microseconds
+
+
+def _iso_instant(text: str, zone: datetime.tzinfo) -> int | None:
+    """The instant of an ISO timestamp, perhaps with `+hh`, `-hh` or `Z` at its end; None for any other form."""
+    if text[-3:-2] in ("+", "-") and text[-2:].isdigit() and len(text) > 19:
+        moment = _iso_moment(text[:-3])
+        if moment is None or text[-2:] > "15":
+            return None
+        return _microseconds(moment) - int(text[-3:]) * 3600 * MICROSECONDS_PER_SECOND
+    moment = _iso_moment(text.removesuffix("Z"))
+    if moment is None:
+        return None
+    if zone is timezones.UTC or text.endswith("Z"):
+        return _microseconds(moment)
+    return timezones.local_to_utc(zone, _microseconds(moment))
 
 
 def _checked(microseconds: int, text: str) -> int:
@@ -317,6 +326,8 @@ def timestamptz_writer_iso(zone: datetime.tzinfo) -> Callable[[int], str]:
         return write_timestamptz_utc
 
     def write(microseconds: int) -> str:
+        if _FIRST_PYTHON_MICROSECOND + MICROSECONDS_PER_DAY < microseconds < _LAST_PYTHON_MICROSECOND:
+            return _shortened((_UTC_EPOCH + datetime.timedelta(0, 0, microseconds)).astimezone(zone))
         if not calendar.is_finite_timestamp(microseconds):
             return _infinity(microseconds)
         offset_s = timezones.offset_at(zone, microseconds)
@@ -324,6 +335,14 @@ def timestamptz_writer_iso(zone: datetime.tzinfo) -> Callable[[int], str]:
         return _with_offset(write_timestamp_iso(local), timezones.offset_text(offset_s), microseconds)
 
     return write
+
+
+def _shortened(moment: datetime.datetime) -> str:
+    """ISO text without the trailing zeros of fraction and offset, which Python prints and PostgreSQL does not."""
+    text = moment.isoformat(" ")
+    if moment.microsecond:
+        text = text[:26].rstrip("0") + text[26:]
+    return text.removesuffix(":00")
 
 
 # --- the other DateStyles: SQL, German, Postgres ----------------------------------------------------------------------

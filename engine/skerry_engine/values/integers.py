@@ -43,7 +43,9 @@ def _out_of_range(text: str, type_name: str) -> NumericValueOutOfRange:
 
 def read_int2(text: str) -> int:
     """smallint from text.  Raises InvalidTextRepresentation, NumericValueOutOfRange."""
-    value = parse_integer(text, "smallint")
+    value = (
+        int(text) if text.isdigit() and text.isascii() and len(text) < 20 else parse_integer(text, "smallint")
+    )
     if -32768 <= value <= 32767:
         return value
     raise _out_of_range(text, "smallint")
@@ -51,7 +53,9 @@ def read_int2(text: str) -> int:
 
 def read_int4(text: str) -> int:
     """integer from text.  Raises InvalidTextRepresentation, NumericValueOutOfRange."""
-    value = parse_integer(text, "integer")
+    value = (
+        int(text) if text.isdigit() and text.isascii() and len(text) < 20 else parse_integer(text, "integer")
+    )
     if -2147483648 <= value <= 2147483647:
         return value
     raise _out_of_range(text, "integer")
@@ -59,7 +63,9 @@ def read_int4(text: str) -> int:
 
 def read_int8(text: str) -> int:
     """bigint from text.  Raises InvalidTextRepresentation, NumericValueOutOfRange."""
-    value = parse_integer(text, "bigint")
+    value = (
+        int(text) if text.isdigit() and text.isascii() and len(text) < 20 else parse_integer(text, "bigint")
+    )
     if -9223372036854775808 <= value <= 9223372036854775807:
         return value
     raise _out_of_range(text, "bigint")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from skerry_engine.errors import DatabaseError, InvalidJsonText, StatementTooComplex
+from skerry_engine.errors import DatabaseError, InvalidJsonText, StatementTooComplex, UntranslatableCharacter
 
 _BLANKS = " \t\n\r"
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)?")
@@ -189,6 +189,35 @@ def diagnose(text: str) -> DatabaseError:
     except RecursionError:
         return StatementTooComplex("stack depth limit exceeded")
     return InvalidJsonText("invalid input syntax for type json")
+
+
+_PIECE = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
+_LOW_WITHOUT_HIGH = "Unicode low surrogate must follow a high surrogate."
+_HIGH_AFTER_HIGH = "Unicode high surrogate must not follow a high surrogate."
+
+
+def find_bad_escape(text: str) -> DatabaseError | None:
+    r"""The error for the first `\u` escape in well-formed JSON that is no character: zero, half a surrogate pair."""
+    after_high = False
+    for match in _PIECE.finditer(text):
+        code = int(match.group()[2:], 16) if len(match.group()) == 6 else -1
+        is_low, is_high = 0xDC00 <= code <= 0xDFFF, 0xD800 <= code <= 0xDBFF
+        detail = None
+        if is_low != after_high and not (is_high and after_high):
+            detail = _LOW_WITHOUT_HIGH
+        elif is_high and after_high:
+            detail = _HIGH_AFTER_HIGH
+        if detail is not None:
+            context = json_context(text, match.end())
+            return InvalidJsonText("invalid input syntax for type json", detail=detail, context=context)
+        if code == 0:
+            return UntranslatableCharacter(
+                "unsupported Unicode escape sequence",
+                detail="\\u0000 cannot be converted to text.",
+                context=json_context(text, match.end()),
+            )
+        after_high = is_high
+    return None
 
 
 def json_context(text: str, end: int, at_end: bool = False) -> str:

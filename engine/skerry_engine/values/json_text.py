@@ -12,6 +12,7 @@ words for it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -23,10 +24,11 @@ from skerry_engine.errors import (
     StatementTooComplex,
     UntranslatableCharacter,
 )
-from skerry_engine.values.json_diagnosis import diagnose
+from skerry_engine.values.json_diagnosis import diagnose, find_bad_escape
 from skerry_engine.values.numeric import read_numeric, write_numeric
 from skerry_engine.values.text import invalid_utf8, read_text
 
+_SURROGATE = re.compile("[" + chr(0xD800) + "-" + chr(0xDFFF) + "]")
 _encode_string = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -60,7 +62,10 @@ def read_json(text: str) -> str:
 def read_jsonb(text: str) -> str:
     """jsonb from text: its canonical text.  Raises InvalidJsonText, UntranslatableCharacter."""
     value = _decode(_READER, read_text(text))
-    return write_canonical(value, "\\u" in text)
+    problem = find_bad_escape(text) if "\\u" in text else None
+    if problem is not None:
+        raise problem
+    return write_canonical(value, False)
 
 
 def parse_json(text: str) -> Any:
@@ -133,7 +138,7 @@ def _check_characters(value: str) -> None:
         raise UntranslatableCharacter(
             "unsupported Unicode escape sequence", detail="\\u0000 cannot be converted to text."
         )
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if _SURROGATE.search(value) is not None:
         raise _lone_surrogate()
 
 

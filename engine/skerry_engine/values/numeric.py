@@ -59,6 +59,8 @@ def overflow() -> NumericValueOutOfRange:
 
 def read_numeric(text: str) -> Decimal:
     """numeric from text, as many digits as written.  Raises InvalidTextRepresentation, NumericValueOutOfRange."""
+    if len(text) <= MAX_SCALE and text.isascii() and text.replace(".", "", 1).isdigit():
+        return Decimal(text)
     match = _SPELLING.fullmatch(text)
     if match is None:
         return _read_word(text)

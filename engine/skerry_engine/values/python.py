@@ -267,7 +267,7 @@ def _microseconds(delta: datetime.timedelta) -> int:
     return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
-# bool before int and datetime before date: each is a subclass of the other.
+# bool stands before int and datetime before date, whose subclasses they are.
 _ADAPTERS: dict[type, Adapter] = {
     type(None): _from_none,
     bool: _from_bool,

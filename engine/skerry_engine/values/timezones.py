@@ -28,7 +28,7 @@ _CYCLE_DAYS = 146097  # 400 years
 _EARLIEST = (FIRST_PYTHON_DAY + 2) * MICROSECONDS_PER_DAY
 _LATEST = (LAST_PYTHON_DAY - 2) * MICROSECONDS_PER_DAY
 _POSIX = re.compile(
-    r"(?:([A-Za-z]{3,})|<([A-Za-z0-9+-]+)>)([+-]?)(\d{1,3})(?::(\d\d))?(?::(\d\d))?", re.ASCII
+    r"(?:([A-Za-z]{3,})|<([A-Za-z0-9+-]+)>)?([+-]?)(\d{1,3})(?::(\d\d))?(?::(\d\d))?", re.ASCII
 )
 _HOURS = re.compile(r"[+-]?\d+(?:\.\d*)?", re.ASCII)
 _UTC_NAMES = frozenset(
@@ -38,7 +38,10 @@ _UTC_NAMES = frozenset(
 
 @lru_cache(maxsize=256)
 def find_zone(name: str) -> datetime.tzinfo | None:
-    """The zone of a tz database name (in any case) or POSIX zone such as `UTC+3` (which is west); None if none."""
+    """The zone of a tz database name (in any case) or of a POSIX zone; None if none.
+
+    POSIX zones such as `UTC+3`, `<-03>+3` and `+3` are all west of Greenwich.
+    """
     if name.lower() in _UTC_NAMES:
         return UTC
     zone = _zone_of_database(name)
@@ -49,7 +52,10 @@ def find_zone(name: str) -> datetime.tzinfo | None:
         return None
     abbreviation, bracketed, sign, hours, minutes, seconds = match.groups()
     west_s = int(hours) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)
-    return fixed_zone(west_s if sign == "-" else -west_s, abbreviation or bracketed)
+    east_s = west_s if sign == "-" else -west_s
+    if abs(east_s) >= 86400:
+        return None
+    return fixed_zone(east_s, abbreviation or bracketed or numeric_abbreviation(east_s))
 
 
 def _zone_of_database(name: str) -> datetime.tzinfo | None:
@@ -63,8 +69,8 @@ def _canonical_names() -> dict[str, str]:
 
 
 def canonical_zone_name(name: str) -> str:
-    """The name in the tz database's own case, when it is there."""
-    return _canonical_names().get(name.lower(), name)
+    """The name in the tz database's own case, when it is there; else in capitals, as PostgreSQL shows POSIX zones."""
+    return _canonical_names().get(name.lower(), name.upper())
 
 
 def fixed_zone(offset_s: int, name: str | None = None) -> datetime.tzinfo:
@@ -88,6 +94,18 @@ def zone_named(name: str) -> datetime.tzinfo:
     if zone is None:
         raise InvalidParameterValue(f'invalid value for parameter "TimeZone": "{name}"')
     return zone
+
+
+def zone_setting_name(name: str) -> str:
+    """A TimeZone setting as SHOW prints it: `Europe/Berlin` for any case of it, `<+05>-05` for 5.
+
+    Raises InvalidParameterValue.
+    """
+    zone_named(name)
+    if not _HOURS.fullmatch(name):
+        return canonical_zone_name(name)
+    offset_s = round(float(name) * 3600)
+    return f"<{offset_text(offset_s)}>{offset_text(-offset_s)}"
 
 
 def numeric_abbreviation(offset_s: int) -> str:
