@@ -15,13 +15,23 @@ A partial index leaves rows out: `extract` gives None for them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from skerry_engine.storage.heap import Row
 from skerry_engine.storage.trees import KeyTree, entry_key
 
 if TYPE_CHECKING:
     from skerry_engine.values.keys import KeyCodec
+
+
+class NoKey:
+    """The type of NO_KEY."""
+
+    __slots__ = ()
+
+
+NO_KEY: Final = NoKey()
+"""What stands for the key of a row that has none: it is not indexed, or (for uniqueness) one of its values is NULL."""
 
 
 class Index:
@@ -75,12 +85,27 @@ class Index:
             return self.extract(row)
         return tuple([row[position] for position in positions])
 
+    def key(self, row: Row) -> object:
+        """The row's equality key; NO_KEY when the index leaves the row out."""
+        if self._atom >= 0:
+            return row[self._atom]
+        values = self.values(row)
+        return NO_KEY if values is None else self.codec.equality_key(values)
+
+    def unique_key(self, row: Row) -> object:
+        """The equality key that no other row may have; NO_KEY when the row is free in that."""
+        if self._atom >= 0:
+            value = row[self._atom]
+            return NO_KEY if value is None and self.nulls_distinct else value
+        values = self.values(row)
+        if values is None or (self.nulls_distinct and None in values):
+            return NO_KEY
+        return self.codec.equality_key(values)
+
     def matches(self, row: Row, key: object) -> bool:
         """Whether the row is indexed under equality key `key`."""
-        if self._atom >= 0:
-            return row[self._atom] == key
-        values = self.values(row)
-        return values is not None and self.codec.equality_key(values) == key
+        own = self.key(row)
+        return own is key or (own is not NO_KEY and own == key)
 
     def matches_order(self, row: Row, order_key: bytes) -> bool:
         """Whether the row is indexed under order key `order_key`."""
@@ -98,22 +123,13 @@ class Index:
                 return False
         return True
 
-    def is_checked(self, values: Row) -> bool:
-        """Whether uniqueness applies to these values: not where NULLs are distinct and one is NULL."""
-        if not self.unique:
-            return False
-        if self.nulls_distinct:
-            for value in values:
-                if value is None:
-                    return False
-        return True
-
     def add(self, row: Row, row_id: int) -> None:
         """Add the entries of a version of `row_id`; adding twice is harmless."""
         values = self.values(row)
         if values is None:
             return
-        add_equal(self.equal, self.codec.equality_key(values), row_id)
+        key = row[self._atom] if self._atom >= 0 else self.codec.equality_key(values)
+        add_equal(self.equal, key, row_id)
         self.ordered.insert(entry_key(self.codec.order_key(values), row_id))
 
     def remove(self, row: Row, row_id: int) -> None:
@@ -121,7 +137,8 @@ class Index:
         values = self.values(row)
         if values is None:
             return
-        remove_equal(self.equal, self.codec.equality_key(values), row_id)
+        key = row[self._atom] if self._atom >= 0 else self.codec.equality_key(values)
+        remove_equal(self.equal, key, row_id)
         self.ordered.discard(entry_key(self.codec.order_key(values), row_id))
 
     def replace(self, old_row: Row, new_row: Row, row_id: int) -> None:

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from skerry_engine.storage.heap import PAGE_BITS, Row
-from skerry_engine.storage.index import Index, add_equal, equal_ids
+from skerry_engine.storage.index import NO_KEY, Index, add_equal, equal_ids
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.storage.trees import KeyTree, entry_key
 
@@ -44,12 +44,9 @@ NEWEST: Final = 1 << 60
 class Entry:
     """A pending state of a row; `row` None deletes it.  `older` is the entry it replaced."""
 
-    __slots__ = ("table", "row_id", "row", "statement", "older")
+    __slots__ = ("row_id", "row", "statement", "older")
 
-    def __init__(
-        self, table: PendingTable, row_id: int, row: Row | None, statement: int, older: Entry | None
-    ) -> None:
-        self.table: PendingTable = table
+    def __init__(self, row_id: int, row: Row | None, statement: int, older: Entry | None) -> None:
         self.row_id: int = row_id
         self.row: Row | None = row
         self.statement: int = statement
@@ -59,10 +56,9 @@ class Entry:
 class Segment:
     """Rows inserted in bulk, with contiguous row ids."""
 
-    __slots__ = ("table", "first_row_id", "rows", "statement")
+    __slots__ = ("first_row_id", "rows", "statement")
 
-    def __init__(self, table: PendingTable, first_row_id: int, rows: list[Row], statement: int) -> None:
-        self.table: PendingTable = table
+    def __init__(self, first_row_id: int, rows: list[Row], statement: int) -> None:
         self.first_row_id: int = first_row_id
         self.rows: list[Row] = rows
         self.statement: int = statement
@@ -80,11 +76,13 @@ class PendingIndex:
 
     def add(self, row: Row, row_id: int) -> None:
         """Enter a pending row."""
-        values = self.index.values(row)
-        if values is None:
+        key = self.index.key(row)
+        if key is NO_KEY:
             return
-        add_equal(self.equal, self.index.codec.equality_key(values), row_id)
+        add_equal(self.equal, key, row_id)
         if self.ordered is not None:
+            values = self.index.values(row)
+            assert values is not None
             self.ordered.insert(entry_key(self.index.codec.order_key(values), row_id))
 
 
@@ -210,7 +208,7 @@ class PendingTable:
     def record(self, row_id: int, row: Row | None, statement: int) -> Entry:
         """Set the row's pending state; the caller journals the entry that comes back."""
         entries = self.entries
-        entry = Entry(self, row_id, row, statement, entries.get(row_id))
+        entry = Entry(row_id, row, statement, entries.get(row_id))
         entries[row_id] = entry
         self.pages.add(row_id >> PAGE_BITS)
         if row is not None and self.indexes:
@@ -221,7 +219,7 @@ class PendingTable:
 
     def record_segment(self, first_row_id: int, rows: list[Row], statement: int) -> Segment:
         """Add rows under contiguous fresh row ids; the caller journals the segment that comes back."""
-        segment = Segment(self, first_row_id, [], statement)
+        segment = Segment(first_row_id, [], statement)
         self.segments.append(segment)
         self.segment_starts.append(first_row_id)
         self.extend_segment(segment, rows)

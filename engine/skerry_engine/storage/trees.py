@@ -38,17 +38,18 @@ def entry_order_key(entry: bytes) -> bytes:
 class KeyTree:
     """A sorted set of entries."""
 
-    __slots__ = ("_tree",)
+    __slots__ = ("_tree", "_insert")
 
     def __init__(self) -> None:
         self._tree: Any = OOTreeSet()
+        self._insert: Any = self._tree.insert
 
     def __len__(self) -> int:
         return len(self._tree)
 
     def insert(self, entry: bytes) -> None:
         """Add an entry; adding it twice is harmless."""
-        self._tree.insert(entry)
+        self._insert(entry)
 
     def insert_many(self, entries: Iterable[bytes]) -> None:
         """Add entries."""

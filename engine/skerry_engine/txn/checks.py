@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry_engine.storage.heap import newest_epoch
+from skerry_engine.storage.heap import Row, newest_epoch
+from skerry_engine.storage.index import NO_KEY
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.conflicts import write_conflict
 from skerry_engine.txn.target import UniqueKey
@@ -52,21 +53,21 @@ class UniqueCheck(Check):
         row = reader.get(self.row_id)
         if row is None:
             return
-        values = index.values(row)
-        if values is None or not index.is_checked(values):
+        atom = index.unique_key(row)
+        if atom is NO_KEY:
             return
-        for row_id in reader.lookup_ids(index, index.codec.equality_key(values))[0]:
+        for row_id in reader.lookup_ids(index, atom)[0]:
             if row_id != self.row_id:
-                raise_duplicate(transaction, self.storage, self.key, values, row_id)
+                raise_duplicate(transaction, self.storage, self.key, row, row_id)
 
 
 def raise_duplicate(
-    transaction: Transaction, storage: TableStorage, key: UniqueKey, values: tuple[object, ...], row_id: int
+    transaction: Transaction, storage: TableStorage, key: UniqueKey, row: Row, row_id: int
 ) -> None:
-    """Raise UniqueViolation because `row_id` has these values, or T001 when SNAPSHOT can't see that row."""
+    """Raise UniqueViolation because `row_id` has `row`'s key, or T001 when SNAPSHOT can't see that row."""
     if transaction.is_snapshot and is_hidden(transaction, storage, row_id):
         raise write_conflict()
-    raise key.violation(values)
+    raise key.violation(row)
 
 
 def is_hidden(transaction: Transaction, storage: TableStorage, row_id: int) -> bool:

@@ -109,7 +109,8 @@ class TransactionManager:
             level = isolation_level(isolation)
         number = self._next_transaction_id
         self._next_transaction_id = number + 1
-        transaction = Transaction(self, number, level, read_only, Owner() if owner is None else owner)
+        is_session = owner is not None
+        transaction = Transaction(self, number, level, read_only, owner or Owner(), is_session)
         self.active[number] = transaction
         if take_snapshot:
             transaction.take_snapshot()

@@ -1,7 +1,7 @@
 """A transaction's overlay: its pending writes to all tables, and the journal that unwinds them.
 
     tables    storage id -> PendingTable
-    journal   entries and bulk segments in the order of writing
+    journal   entries and bulk segments in the order of writing, and beside it (`homes`) the table of each
 
 A savepoint, and the mark that a statement starts with, is a length of the journal: unwinding pops to that
 length and puts back what each popped entry replaced.  Nothing of this is shared: rolling back is forgetting
@@ -25,11 +25,12 @@ DEFAULT_LIMIT_ROWS: Final = 8_000_000
 class Overlay:
     """The pending writes of one transaction."""
 
-    __slots__ = ("tables", "journal", "rows", "limit_rows")
+    __slots__ = ("tables", "journal", "homes", "rows", "limit_rows")
 
     def __init__(self, limit_rows: int) -> None:
         self.tables: dict[int, PendingTable] = {}
         self.journal: list[Entry | Segment] = []
+        self.homes: list[PendingTable] = []
         self.rows: int = 0
         self.limit_rows: int = limit_rows
 
@@ -45,6 +46,7 @@ class Overlay:
         """Set a row's pending state (None deletes it)."""
         self._count(1)
         self.journal.append(table.record(row_id, row, statement))
+        self.homes.append(table)
 
     def write_segment(self, table: PendingTable, first_row_id: int, rows: list[Row], statement: int) -> None:
         """Insert rows in bulk; a statement's consecutive calls share one segment."""
@@ -52,13 +54,14 @@ class Overlay:
         last = self.journal[-1] if self.journal else None
         if (
             isinstance(last, Segment)
-            and last.table is table
+            and self.homes[-1] is table
             and last.statement == statement
             and last.first_row_id + len(last.rows) == first_row_id
         ):
             table.extend_segment(last, rows)
         else:
             self.journal.append(table.record_segment(first_row_id, rows, statement))
+            self.homes.append(table)
 
     def _count(self, rows: int) -> None:
         self.rows += rows
@@ -75,9 +78,10 @@ class Overlay:
         journal = self.journal
         while len(journal) > length:
             item = journal.pop()
+            table = self.homes.pop()
             if isinstance(item, Entry):
-                item.table.unwind_entry(item)
+                table.unwind_entry(item)
                 self.rows -= 1
             else:
                 self.rows -= len(item.rows)
-                item.table.unwind_segment()
+                table.unwind_segment()

@@ -60,25 +60,27 @@ class UniqueKey:
         self.deferrable: bool = deferrable
         self.initially_deferred: bool = initially_deferred
 
-    def describe(self, values: Row) -> str:
-        """`(a, b)=(1, x)`."""
+    def describe(self, row: Row) -> str:
+        """The key of `row` as `(a, b)=(1, x)`."""
+        values = self.index.values(row)
+        assert values is not None
         return describe_key(self.column_names, self.formatters, values)
 
-    def violation(self, values: Row) -> UniqueViolation:
-        """The error for a second row with these values."""
+    def violation(self, row: Row) -> UniqueViolation:
+        """The error for a second row with the key of `row`."""
         return UniqueViolation(
             f'duplicate key value violates unique constraint "{self.constraint_name}"',
-            detail=f"Key {self.describe(values)} already exists.",
+            detail=f"Key {self.describe(row)} already exists.",
             schema=self.schema_name,
             table=self.table_name,
             constraint=self.constraint_name,
         )
 
-    def creation_failure(self, values: Row) -> UniqueViolation:
-        """The error for building the index over rows that share these values."""
+    def creation_failure(self, row: Row) -> UniqueViolation:
+        """The error for building the index over several rows with the key of `row`."""
         return UniqueViolation(
             f'could not create unique index "{self.constraint_name}"',
-            detail=f"Key {self.describe(values)} is duplicated.",
+            detail=f"Key {self.describe(row)} is duplicated.",
             schema=self.schema_name,
             table=self.table_name,
             constraint=self.constraint_name,

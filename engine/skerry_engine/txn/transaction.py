@@ -124,10 +124,17 @@ class Transaction:
         "_base_catalog",
         "_own_catalog",
         "_stamp",
+        "_is_session",
     )
 
     def __init__(
-        self, manager: TransactionManager, transaction_id: int, isolation: str, read_only: bool, owner: Owner
+        self,
+        manager: TransactionManager,
+        transaction_id: int,
+        isolation: str,
+        read_only: bool,
+        owner: Owner,
+        is_session: bool,
     ) -> None:
         self.manager: TransactionManager = manager
         self.id: int = transaction_id
@@ -135,6 +142,7 @@ class Transaction:
         self.is_snapshot: bool = isolation == "snapshot"
         self.read_only: bool = read_only
         self.owner: Owner = owner
+        self._is_session: bool = is_session
         holder = owner.spare
         if holder is None:
             holder = Holder(owner)
@@ -705,5 +713,6 @@ class Transaction:
         if owner.request is not None:
             manager.locks.abandon_wait(owner)
         manager.locks.release_all(self.holder)
-        owner.spare = self.holder
+        if self._is_session:
+            owner.spare = self.holder
         manager.active.pop(self.id, None)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry_engine.storage.heap import newest_epoch, newest_row
+from skerry_engine.storage.index import NO_KEY
 from skerry_engine.storage.pending import PendingTable
 from skerry_engine.txn.checks import UniqueCheck
 from skerry_engine.txn.conflicts import write_conflict
@@ -77,9 +78,9 @@ def _lock_keys(transaction: Transaction, table: PendingTable, target: WriteTarge
             ):
                 continue
             for state in (before, row):
-                values = None if state is None else index.values(storage.padded(state))
-                if values is not None and index.is_checked(values):
-                    transaction.hold_key(index.index_id, index.codec.equality_key(values))
+                key_of_state = NO_KEY if state is None else index.unique_key(storage.padded(state))
+                if key_of_state is not NO_KEY:
+                    transaction.hold_key(index.index_id, key_of_state)
 
 
 def _lock_rows(transaction: Transaction, table: PendingTable, target: WriteTarget | None) -> None:

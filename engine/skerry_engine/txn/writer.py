@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from skerry_engine.storage.heap import Row, newest_epoch, newest_row
-from skerry_engine.storage.index import Index, equal_ids
+from skerry_engine.storage.index import NO_KEY, Index, equal_ids
 from skerry_engine.storage.pending import ABSENT, NEWEST, PendingTable
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.checks import UniqueCheck, is_hidden, raise_duplicate
@@ -66,16 +66,15 @@ class TableWriter:
         deferred: list[UniqueKey] | None = None
         for key in target.unique_keys:
             index = key.index
-            values = index.values(row)
-            if values is None or not index.is_checked(values):
+            atom = index.unique_key(row)
+            if atom is NO_KEY:
                 continue
-            atom = index.codec.equality_key(values)
             if not self._is_snapshot:
                 self.transaction.hold_key(index.index_id, atom)
             other = self._duplicate(index, atom, -1)
             if other >= 0:
                 if not key.deferrable:
-                    raise_duplicate(self.transaction, self.storage, key, values, other)
+                    raise_duplicate(self.transaction, self.storage, key, row, other)
                 deferred = [*(deferred or []), key]
         unresolved = check_new_child(self.transaction, target, row) if target.foreign_keys else None
         row_id = self.storage.allocate(1)
@@ -116,22 +115,21 @@ class TableWriter:
         offset = -1
         for row in rows:
             offset += 1
-            values = index.values(row)
-            if values is None or not index.is_checked(values):
+            atom = index.unique_key(row)
+            if atom is NO_KEY:
                 continue
-            atom = index.codec.equality_key(values)
             if by_key:
                 transaction.hold_key(index.index_id, atom)
             if atom in seen:
                 if not key.deferrable:
-                    raise key.violation(values)
+                    raise key.violation(row)
                 duplicates.append((key, offset))
                 continue
             seen.add(atom)
             other = self._duplicate(index, atom, -1)
             if other >= 0:
                 if not key.deferrable:
-                    raise_duplicate(transaction, self.storage, key, values, other)
+                    raise_duplicate(transaction, self.storage, key, row, other)
                 duplicates.append((key, offset))
 
     # --- updating and deleting ------------------------------------------------------------------------------
@@ -178,11 +176,10 @@ class TableWriter:
         does not see is WriteConflict (T001).  To update the row: `newest(id)`, then `update(id, that,
         new_row, in_place=True)`.
         """
-        values = index.values(row)
-        if values is None or not index.is_checked(values):
+        atom = index.unique_key(row)
+        if atom is NO_KEY:
             return None
         self.pending.index(index)
-        atom = index.codec.equality_key(values)
         if not self._is_snapshot:
             self.transaction.hold_key(index.index_id, atom)
         other = self._duplicate(index, atom, -1)
@@ -264,17 +261,13 @@ class TableWriter:
         return [key for key in self.target.unique_keys if not key.index.same_key(old_row, new_row)]
 
     def _hold_key_of(self, key: UniqueKey, row: Row) -> None:
-        index = key.index
-        values = index.values(row)
-        if values is not None and index.is_checked(values):
-            self.transaction.hold_key(index.index_id, index.codec.equality_key(values))
+        atom = key.index.unique_key(row)
+        if atom is not NO_KEY:
+            self.transaction.hold_key(key.index.index_id, atom)
 
     def _is_taken(self, key: UniqueKey, row: Row, row_id: int) -> bool:
-        index = key.index
-        values = index.values(row)
-        if values is None or not index.is_checked(values):
-            return False
-        return self._duplicate(index, index.codec.equality_key(values), row_id) >= 0
+        atom = key.index.unique_key(row)
+        return atom is not NO_KEY and self._duplicate(key.index, atom, row_id) >= 0
 
     def _duplicate(self, index: Index, key: object, row_id: int) -> int:
         """Another row that has the key in its newest state, own writes included; -1 if there is none."""
