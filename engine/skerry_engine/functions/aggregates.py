@@ -15,7 +15,7 @@ from skerry_engine.functions.floats import COMPARISONS as FLOAT_COMPARISONS
 from skerry_engine.functions.namespace import helper
 from skerry_engine.functions.numerics import numeric_quotient
 from skerry_engine.functions.polymorphism import element_type
-from skerry_engine.functions.registry import Implementation, define_aggregate
+from skerry_engine.functions.registry import AggregateFactory, Implementation, define_aggregate
 from skerry_engine.values import oids
 
 # --- count, sum, avg --------------------------------------------------------------------------------------------------
@@ -122,10 +122,11 @@ for _type in _PLAIN_ORDER:
 for _type in (oids.FLOAT4, oids.FLOAT8):
     _define_extreme(_type, FLOAT_COMPARISONS["gt"], FLOAT_COMPARISONS["lt"])
 _define_extreme(oids.NUMERIC, "numeric_less({1}, {0})", "numeric_less({0}, {1})")
+_define_extreme(oids.TIMETZ, "timetz_key({0}) > timetz_key({1})", "timetz_key({0}) < timetz_key({1})")
 _define_extreme(oids.INTERVAL, "interval_value({0}) > interval_value({1})", "interval_value({0}) < interval_value({1})")
 
 
-def _array_extreme(greatest: bool) -> object:
+def _array_extreme(greatest: bool) -> AggregateFactory:
     def make(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
         from skerry_engine.functions.arrays import array_sort_key
 
@@ -141,8 +142,8 @@ def _array_extreme(greatest: bool) -> object:
     return make
 
 
-define_aggregate(f"max {oids.ANYARRAY}", factory=_array_extreme(True))  # type: ignore[arg-type]
-define_aggregate(f"min {oids.ANYARRAY}", factory=_array_extreme(False))  # type: ignore[arg-type]
+define_aggregate(f"max {oids.ANYARRAY}", factory=_array_extreme(True))
+define_aggregate(f"min {oids.ANYARRAY}", factory=_array_extreme(False))
 
 
 # --- booleans and bits ------------------------------------------------------------------------------------------------

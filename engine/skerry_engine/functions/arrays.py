@@ -62,7 +62,7 @@ def _three_way(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
 
     def compare(first: object, second: object) -> int:
         one, other = key(first), key(second)
-        return (one > other) - (one < other)  # type: ignore[operator]
+        return int(one > other) - int(one < other)
 
     return compare
 
@@ -398,8 +398,8 @@ def split_text(text: str | None, separator: str | None, null: str | None = None)
     return tuple([None if null is not None and part == null else part for part in parts])
 
 
-def _split_to_rows(text: str | None, separator: str | None, null: str | None = None) -> Array:
-    return split_text(text, separator, null) or ()
+def _split_to_rows(text: str | None, separator: str | None, null: str | None = None) -> list[object]:
+    return list(split_text(text, separator, null) or ())
 
 
 define("array_to_text", factory=_to_text, needs_context=True)

@@ -82,6 +82,38 @@ def length_coercion(type_oid: int) -> Function | None:
     return cast.function if cast is not None else None
 
 
+_BLANK_SENSITIVE = frozenset(
+    (
+        *("textlike", "textnlike", "texticlike", "texticnlike"),
+        *("textregexeq", "textregexne", "texticregexeq", "texticregexne"),
+        *("bpcharoctetlen", "text_concat", "text_concat_ws", "text_format"),
+    )
+)
+
+
+def needs_padding(function: Function, index: int) -> bool:
+    """Whether the argument at `index` must get its blanks back (see `bpchar_padding`) when it is a char(n)."""
+    return function.source in _BLANK_SENSITIVE and function.arg_types[min(index, len(function.arg_types) - 1)] in (
+        oids.BPCHAR,
+        oids.ANY,
+    )
+
+
+def bpchar_padding() -> Function:
+    """(value, typmod) -> a char(n) with its trailing blanks, which atoms do not carry."""
+    return _PADDING
+
+
+_PADDING = Function(
+    oid=9001,
+    name="bpchar_padded",
+    arg_types=(oids.BPCHAR, oids.INT4),
+    return_type=oids.BPCHAR,
+    implementation=lambda value, typmod: value.ljust(typmod - 4),
+    template="{0}.ljust({1} - 4)",
+)
+
+
 @lru_cache(maxsize=4096)
 def find_coercion(source: int, target: int, context: str) -> Coercion | None:
     """The way from one type to another in a context ('i', 'a', 'e'); None if there is none.
@@ -129,7 +161,7 @@ _SETTINGS_FREE = frozenset(
 @lru_cache(maxsize=1024)
 def io_cast(source: int, target: int) -> Function:
     """The cast through the text form: the source's output function, then the target's input function."""
-    from skerry_engine.values.io import text_decoder, text_encoder
+    from skerry_engine.values.io import DEFAULT_IO, text_decoder, text_encoder
 
     target_is_string = is_string_type(target) and target != oids.CHAR and target != oids.NAME
 
@@ -150,22 +182,40 @@ def io_cast(source: int, target: int) -> Function:
     def through_text(context: FunctionContext, value: object) -> object:
         return decoder(context.io)(encoder(context.io)(value))
 
-    if target_is_string:
-        implementation: Callable[..., object] = to_text
+    settings_free = source in _SETTINGS_FREE and target in _SETTINGS_FREE
+    if settings_free:
+        implementation: Callable[..., object] = _composed(
+            text_encoder(SqlType(source), DEFAULT_IO), text_decoder(SqlType(target), DEFAULT_IO), target_is_string
+        )
+    elif target_is_string:
+        implementation = to_text
     elif is_string_type(source):
         implementation = from_text
     else:
         implementation = through_text
-    settings_free = source in _SETTINGS_FREE and target in _SETTINGS_FREE
     return Function(
         oid=0,
         name="text_io",
         arg_types=(source,),
         return_type=target,
         implementation=implementation,
-        needs_context=True,
+        needs_context=not settings_free,
+        template=_IO_TEMPLATES.get((source, target)),
         volatility="i" if settings_free else "s",
     )
+
+
+_IO_TEMPLATES = {
+    (source, target): "str({0})"
+    for source in (oids.INT2, oids.INT4, oids.INT8, oids.OID)
+    for target in (oids.TEXT, oids.VARCHAR)
+}
+
+
+def _composed(
+    encode: Callable[[object], str], decode: Callable[[str], object], encode_only: bool
+) -> Callable[[object], object]:
+    return encode if encode_only else lambda value: decode(encode(value))
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------

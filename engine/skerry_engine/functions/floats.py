@@ -183,14 +183,8 @@ def _square_root(value: float) -> float:
     return math.sqrt(value)
 
 
-def _cube_root(value: float) -> float:
-    if not math.isfinite(value) or value == 0.0:
-        return value
-    root = math.copysign(abs(value) ** (1.0 / 3.0), value)
-    whole = round(root)
-    if float(whole) ** 3 == value:
-        return float(whole)
-    return root - (root * root * root - value) / (3.0 * root * root)  # one Newton step mends the last digit
+def _inverse_hyperbolic_tangent(value: float) -> float:
+    return math.copysign(math.inf, value) if abs(value) == 1.0 else math.atanh(value)
 
 
 def _exponential(value: float) -> float:
@@ -291,7 +285,7 @@ def _define_mathematics() -> None:
     define("dfloor", _floored)
     define("dceil", _ceiled)
     define("dsqrt", _square_root)
-    define("dcbrt", _cube_root)
+    define("dcbrt", math.cbrt)
     define("dexp", _exponential)
     define("dlog1", _logarithm(math.log))
     define("dlog10", _logarithm(math.log10))
@@ -299,8 +293,9 @@ def _define_mathematics() -> None:
     define("dpi", lambda: math.pi)
     define("degrees", math.degrees)
     define("radians", math.radians)
-    for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"):
+    for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh"):
         define(f"d{name}", _in_domain(getattr(math, name)))
+    define("datanh", _in_domain(_inverse_hyperbolic_tangent))
     define("dcot", _in_domain(_cotangent))
     define("datan2", math.atan2)
     define("dsind", _in_degrees(_SINES, math.sin))

@@ -73,7 +73,6 @@ def _define_arithmetic(prefix: str, width: str) -> None:
     define(f"{prefix}pl", template=within(width, "{0} + {1}"))
     define(f"{prefix}mi", template=within(width, "{0} - {1}"))
     define(f"{prefix}mul", template=within(width, "{0} * {1}"))
-    low, high, _message = _RANGES[width]
     careful = f"({within(width, 'truncated_quotient({0}, {1})')})"
     define(f"{prefix}div", template=f"{{0}} // {{1}} if {{0}} >= 0 and {{1}} > 0 else {careful}")
 

@@ -19,10 +19,11 @@ from skerry_engine.errors import (
     InvalidArgumentForLogarithm,
     InvalidArgumentForPower,
     InvalidArgumentForWidthBucket,
+    NotSupportedError,
     NumericValueOutOfRange,
 )
 from skerry_engine.functions.namespace import NAMESPACE, helper
-from skerry_engine.functions.registry import define
+from skerry_engine.functions.registry import Implementation, define
 from skerry_engine.values.floats import round_to_single
 from skerry_engine.values.numeric import (
     EXACT,
@@ -244,11 +245,11 @@ define("numeric", template="numeric_apply_typmod({0}, {1})")
 # --- conversions ------------------------------------------------------------------------------------------------------
 
 
-def _integer_converter(low: int, high: int, name: str) -> object:
+def _integer_converter(low: int, high: int, name: str) -> Implementation:
     def convert(value: Decimal) -> int:
         if not value.is_finite():
             kind = "NaN" if value.is_nan() else "infinity"
-            raise NumericValueOutOfRange(f"cannot convert {kind} to {name}") if name else AssertionError
+            raise NotSupportedError(f"cannot convert {kind} to {name}")
         result = int(rounded(value, 0)) if value.adjusted() < 30 else high + 1
         if not low <= result <= high:
             raise NumericValueOutOfRange(f"{name} out of range")
@@ -274,7 +275,7 @@ def _to_single(value: Decimal) -> float:
 
 for _bits, _name in ((16, "smallint"), (32, "integer"), (64, "bigint")):
     _half = 1 << (_bits - 1)
-    define(f"numeric_int{_bits // 8}", _integer_converter(-_half, _half - 1, _name))  # type: ignore[arg-type]
+    define(f"numeric_int{_bits // 8}", _integer_converter(-_half, _half - 1, _name))
     define(f"int{_bits // 8}_numeric", template="Decimal({0})")
 define("numeric_float8", _to_float)
 define("numeric_float4", _to_single)

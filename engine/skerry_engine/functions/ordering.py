@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from skerry_engine.errors import UndefinedFunction
+from skerry_engine.functions.clocks import timetz_key
 from skerry_engine.functions.intervals import interval_value
 from skerry_engine.functions.polymorphism import element_type
 from skerry_engine.values import oids
 from skerry_engine.values.types import format_type
 
-SortKey = Callable[[object], object]
+SortKey = Callable[[Any], Any]
 
 _UNORDERED = frozenset((oids.JSON, oids.ACLITEM, oids.XID, oids.CID, oids.UNKNOWN))
 
@@ -27,6 +29,8 @@ def sort_key_of(type_oid: int) -> SortKey | None:
         return _numeric_key
     if type_oid == oids.INTERVAL:
         return _interval_key
+    if type_oid == oids.TIMETZ:
+        return timetz_key
     if type_oid == oids.JSONB:
         return _jsonb_key()
     if element_type(type_oid):

@@ -38,4 +38,6 @@ def text_of(type_oid: int) -> TextWriter:
     """(context, value) -> the value's text form, for values that are not NULL."""
     if type_oid in _SAME:
         return lambda context, value: str(value)
+    if type_oid in (oids.INT2, oids.INT4, oids.INT8, oids.OID):
+        return lambda context, value: str(value)
     return lambda context, value: encoder_of(type_oid, context.io)(value)

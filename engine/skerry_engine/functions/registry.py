@@ -140,7 +140,14 @@ FAMILIES = (
     "numerics",
     "texts",
     "intervals",
+    "dates",
+    "clocks",
+    "date_parts",
     "arrays",
+    "patterns",
+    "series",
+    "encodings",
+    "session_functions",
     "aggregates",
 )
 """The modules that define implementations, loaded with the facts."""
@@ -364,6 +371,6 @@ def _compiled_template(template: str) -> Implementation:
     while f"{{{arity}}}" in template:
         arity += 1
     names = [f"a{i}" for i in range(arity)]
-    source = f"lambda {', '.join(names)}: {template.format(*names)}"
-    compiled: Implementation = eval(source, NAMESPACE)  # noqa: S307 - the text is a literal of this package
+    source = f"lambda {', '.join([*names, '*_rest'])}: {template.format(*names)}"
+    compiled: Implementation = eval(source, NAMESPACE)
     return compiled

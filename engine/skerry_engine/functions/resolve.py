@@ -117,8 +117,7 @@ def resolve_operator(
         chosen = _choose(candidates, given)
         if chosen is None:
             raise _operator_error(name, given, candidates, position)
-    operator = chosen.target
-    assert isinstance(operator, Operator)
+    operator = _operator_of(chosen)
     types, result = _concrete_call(chosen.types, given, operator.result, position)
     if not operator.function.is_implemented:
         raise NotSupportedError(f"operator {_operator_text(name, types)} is not supported", position=position)
@@ -193,6 +192,11 @@ def _laid_out(function: AnyFunction, count: int, variadic_array: bool) -> tuple[
 
 def _operand_types(operator: Operator) -> tuple[int, ...]:
     return (operator.left, operator.right) if operator.left else (operator.right,)
+
+
+def _operator_of(candidate: _Candidate) -> Operator:
+    assert isinstance(candidate.target, Operator)
+    return candidate.target
 
 
 def _exact_operator(name: str, left: int | None, right: int) -> Operator | None:

@@ -6,15 +6,16 @@ Text compares by code point (collation C).  bpchar atoms carry no padding, so th
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from skerry_engine.abc import FunctionContext
 from skerry_engine.errors import (
-    CharacterNotInRepertoire,
     InvalidParameterValue,
     NullValueNotAllowed,
     NumericValueOutOfRange,
     ProgramLimitExceeded,
     SubstringError,
+    SyntaxError,
 )
 from skerry_engine.functions.comparisons import SYMBOLS, define_comparisons, define_extremes, define_three_way
 from skerry_engine.functions.namespace import helper
@@ -175,12 +176,14 @@ define("textpos", template="{0}.find({1}) + 1")
 define("replace_text", lambda text, old, new: text.replace(old, new) if old else text)
 define("text_starts_with", template="{0}.startswith({1})")
 define("textcat", template="{0} + {1}")
-define("nameconcatoid", lambda name, oid: _name_with_oid(name, oid))
 
 
 def _name_with_oid(name: str, oid: int) -> str:
     suffix = f"_{oid}"
     return name.encode()[: 63 - len(suffix)].decode(errors="ignore") + suffix
+
+
+define("nameconcatoid", _name_with_oid)
 
 
 # --- trimming, case ---------------------------------------------------------------------------------------------------
@@ -264,7 +267,7 @@ def quote_identifier(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-_PLAIN_NAME = re.compile("[a-z_][a-z0-9_$]*")
+_PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
 
 
 def _typed_text(arg_types: tuple[int, ...], index: int = 0) -> Implementation:
@@ -274,14 +277,26 @@ def _typed_text(arg_types: tuple[int, ...], index: int = 0) -> Implementation:
     return text_of(arg_types[min(index, len(arg_types) - 1)])
 
 
+def _cast_to_text(type_oid: int) -> Implementation:
+    """How an explicit cast to text does it: (context, value) -> str."""
+    from skerry_engine.functions.casts import find_coercion
+
+    coercion = find_coercion(type_oid, oids.TEXT, "e")
+    function = coercion.function if coercion is not None else None
+    if function is None or function.implementation is None:
+        return lambda context, value: value
+    cast = function.implementation
+    return cast if function.needs_context else lambda context, value: cast(value)
+
+
 def _quote_literal_any(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
-    to_text = _typed_text(arg_types)
-    return lambda context, value: quote_literal(str(to_text(context, value)))
+    cast = _cast_to_text(arg_types[0])
+    return lambda context, value: quote_literal(str(cast(context, value)))
 
 
 def _quote_nullable_any(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
-    to_text = _typed_text(arg_types)
-    return lambda context, value: "NULL" if value is None else quote_literal(str(to_text(context, value)))
+    cast = _cast_to_text(arg_types[0])
+    return lambda context, value: "NULL" if value is None else quote_literal(str(cast(context, value)))
 
 
 define("quote_literal", quote_literal)
@@ -289,6 +304,30 @@ define("quote_ident", quote_identifier)
 define("quote_nullable", lambda text: "NULL" if text is None else quote_literal(text))
 define("quote_literal_anyelement", factory=_quote_literal_any, needs_context=True)
 define("quote_nullable_anyelement", factory=_quote_nullable_any, needs_context=True)
+
+
+_IDENTIFIER = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*))\s*')
+
+
+def parse_identifier(text: str, strict: bool = True) -> tuple[str, ...]:
+    """The parts of a dotted name, unquoted ones in lower case.  Raises InvalidParameterValue."""
+    parts: list[str] = []
+    position = 0
+    while True:
+        match = _IDENTIFIER.match(text, position)
+        if match is None:
+            raise InvalidParameterValue(f'string is not a valid identifier: "{text}"')
+        parts.append(text_lower(match[2]) if match[1] is None else match[1].replace('""', '"'))
+        position = match.end()
+        if not text.startswith(".", position):
+            break
+        position += 1
+    if strict and position < len(text):
+        raise InvalidParameterValue(f'string is not a valid identifier: "{text}"')
+    return tuple(parts)
+
+
+define("parse_ident", parse_identifier)
 
 
 # --- concatenation ----------------------------------------------------------------------------------------------------
@@ -319,13 +358,13 @@ def _joining(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
 
 
 def _text_then_any(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
-    to_text = _typed_text(arg_types, 1)
-    return lambda context, text, value: text + str(to_text(context, value))
+    cast = _cast_to_text(arg_types[1])
+    return lambda context, text, value: text + str(cast(context, value))
 
 
 def _any_then_text(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
-    to_text = _typed_text(arg_types, 0)
-    return lambda context, value, text: str(to_text(context, value)) + text
+    cast = _cast_to_text(arg_types[0])
+    return lambda context, value, text: str(cast(context, value)) + text
 
 
 define("text_concat", factory=_concatenation, needs_context=True)
@@ -422,15 +461,16 @@ define("text_format_nv", factory=_formatting, needs_context=True)
 
 # --- Unicode ----------------------------------------------------------------------------------------------------------
 
-_NORMAL_FORMS = frozenset(("NFC", "NFD", "NFKC", "NFKD"))
+_NORMAL_FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
 
 
 def _normalised(text: str, form: str = "NFC") -> str:
     import unicodedata
 
-    if form.upper() not in _NORMAL_FORMS:
-        raise InvalidParameterValue(f"invalid normalization form: {form}")
-    return unicodedata.normalize(form.upper(), text)
+    for known in _NORMAL_FORMS:
+        if form.upper() == known:
+            return unicodedata.normalize(known, text)
+    raise InvalidParameterValue(f"invalid normalization form: {form}")
 
 
 _ESCAPES = re.compile(r"\\(?:\\|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|\+([0-9A-Fa-f]{6})|([0-9A-Fa-f]{4}))|\\")
@@ -443,7 +483,7 @@ def _unescaped(text: str) -> str:
             return chr(int(digits, 16))
         if match[0] == "\\\\":
             return "\\"
-        raise CharacterNotInRepertoire("invalid Unicode escape", hint=_UNICODE_HINT)
+        raise SyntaxError("invalid Unicode escape", hint=_UNICODE_HINT)
 
     joined = _ESCAPES.sub(character, text)
     return joined.encode("utf-16", "surrogatepass").decode("utf-16")
