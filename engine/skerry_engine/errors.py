@@ -264,6 +264,12 @@ class ObjectNotInPrerequisiteState(OperationalError):
     sqlstate = "55000"
 
 
+class CantChangeRuntimeParameter(OperationalError):
+    """The setting can't be changed now: it is fixed, or only the server's start sets it."""
+
+    sqlstate = "55P02"
+
+
 class ObjectInUse(OperationalError):
     """The object is used by others now (a database with sessions)."""
 
