@@ -23,6 +23,7 @@ from typing import Final
 from skerry_engine.errors import (
     AdminShutdown,
     CannotConnectNow,
+    DatabaseError,
     InvalidAuthorization,
     TooManyConnections,
 )
@@ -35,6 +36,8 @@ from skerry_server.shell import Connection
 _logger: Final = logging.getLogger("skerry.server")
 
 _POLL_S: Final = 0.02
+
+_SPARE_SOCKETS: Final = 16
 
 # How long clients may take to read their last message at shutdown.
 _LAST_WORDS_S: Final = 0.5
@@ -86,6 +89,10 @@ class Member(Host):
     def cancel(self, backend_pid: int, secret: int) -> None:
         """Cancel another connection's statement."""
         self._server.cancel(backend_pid, secret)
+
+    def log_end(self, error: DatabaseError) -> None:
+        """Log what the client is told at the end."""
+        _log("fatal", backend_pid=self.backend_pid, sqlstate=error.sqlstate, message=error.message)
 
     def log_fault(self, error: BaseException) -> None:
         """Log an internal failure of this connection."""
@@ -162,6 +169,13 @@ class Server:
                 connection.terminate(_shutdown())
 
     # --- what connections ask -----------------------------------------------------------------------------
+
+    def has_room(self) -> bool:
+        """Whether another socket may be kept.
+
+        More may be open than sessions: to be told that there are too many, and to cancel, a client must get in.
+        """
+        return len(self._sockets) < 2 * self.settings.max_connections + _SPARE_SOCKETS
 
     def attach(self, connection: Connection) -> Member:
         """A client has connected."""

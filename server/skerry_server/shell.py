@@ -53,6 +53,10 @@ class Keeper(Protocol):
     loop: asyncio.AbstractEventLoop
     authentication_timeout_s: float
 
+    def has_room(self) -> bool:
+        """Whether another client may connect at all."""
+        ...
+
     def attach(self, connection: Connection) -> Host:
         """A client has connected."""
         ...
@@ -95,6 +99,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected: it has `authentication_timeout_s` to say who it is."""
         stream = cast(asyncio.Transport, transport)  # uvloop's transports are not subclasses
+        if not self._keeper.has_room():
+            stream.abort()
+            return
         self._transport = stream
         stream.set_write_buffer_limits(_WRITE_HIGH_BYTES, _WRITE_LOW_BYTES)
         _keep_alive(stream)

@@ -136,7 +136,15 @@ class FakeSession:
 
     def columns(self, command: str) -> tuple[ResultColumn, ...] | None:
         word = command.partition(" ")[0]
-        table = {"select": ONE, "rows": ROWS, "wide": ROWS, "bits": BITS, "bad": ONE, "argument": ROWS[1:]}
+        table = {
+            "select": ONE,
+            "rows": ROWS,
+            "wide": ROWS,
+            "batch": ROWS,
+            "bits": BITS,
+            "bad": ONE,
+            "argument": ROWS[1:],
+        }
         return table.get(word)
 
     def step(self) -> None:
@@ -194,6 +202,10 @@ class FakeSession:
             self.step()
             yield Rows([(number, "x" * 10_000)])
             self.engine.wide_rows_made += 1
+        yield Complete(f"SELECT {rest}")
+
+    def do_batch(self, rest: str, max_rows: int, portal: str) -> Steps:
+        yield Rows([(number, "x" * 200) for number in range(int(rest))])
         yield Complete(f"SELECT {rest}")
 
     def do_bad(self, rest: str, max_rows: int, portal: str) -> Steps:
@@ -463,6 +475,7 @@ class FakeHost:
         self.engine = engine
         self.cancels: list[tuple[int, int]] = []
         self.faults: list[BaseException] = []
+        self.ends: list[str] = []
         self.request: StartupRequest | None = None
 
     def admit(self, request: StartupRequest) -> FakeSession:
@@ -474,6 +487,9 @@ class FakeHost:
 
     def cancel(self, backend_pid: int, secret: int) -> None:
         self.cancels.append((backend_pid, secret))
+
+    def log_end(self, error: errors.DatabaseError) -> None:
+        self.ends.append(error.sqlstate)
 
     def log_fault(self, error: BaseException) -> None:
         self.faults.append(error)
@@ -494,15 +510,15 @@ class Talk:
     def session(self) -> FakeSession:
         return self.engine.sessions[-1]
 
-    def raw(self, data: bytes, turns: int = 1000) -> bytes:
+    def raw(self, data: bytes, turns: int = 5000) -> bytes:
         """Say something; what comes back until the backend stops wanting turns."""
         self.backend.receive(data)
         return self.run(turns)
 
-    def run(self, turns: int = 1000) -> bytes:
+    def run(self, turns: int = 5000) -> bytes:
         output = b""
         for _ in range(turns):
-            self.outcome = self.backend.run(1.0)
+            self.outcome = self.backend.run(0.0)
             output += self.backend.take_output(self.outcome)
             if self.outcome != 1:
                 break

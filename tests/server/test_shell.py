@@ -236,3 +236,11 @@ def test_connections_leave_nothing_behind(live: Any, wire: Any) -> None:
     assert live.server._by_pid == {}
     assert live.server._admitted == 0
     assert [session.closes for session in live.engine.sessions] == [1] * 20
+
+
+def test_sockets_beyond_all_bounds_are_closed_unheard(live: Any, wire: Any) -> None:
+    waiting = [live.raw_client() for _ in range(32)]
+    assert live.eventually(lambda: len(live.server._sockets) == 32)
+    extra = live.raw_client()
+    assert extra.read() is None
+    assert waiting[0].start().kinds(wire.query("select 1")) == "TDCZ"

@@ -125,6 +125,7 @@ def test_a_broken_stream_is_fatal(talk: Any, wire: Any, data: bytes) -> None:
     assert (kind, fields["S"], fields["C"]) == ("E", "FATAL", "08P01")
     assert talk.outcome == 3
     assert talk.session.closes == 1
+    assert talk.host.ends == ["08P01"]
 
 
 def test_a_long_result_takes_turns_of_bounded_output(talk: Any, wire: Any) -> None:
@@ -140,6 +141,29 @@ def test_a_long_result_takes_turns_of_bounded_output(talk: Any, wire: Any) -> No
     assert kinds == "T" + "D" * 100 + "CZ"
     assert turns > 10
     assert largest < 100_000
+
+
+def test_a_big_batch_of_rows_is_encoded_in_slices(talk: Any, wire: Any) -> None:
+    talk.backend.receive(wire.query("batch 5000; select 1"))
+    rows, largest, outcome = [], 0, 1
+    while outcome == 1:
+        outcome = talk.backend.run(1.0)
+        output = talk.backend.take_output(outcome)
+        largest = max(largest, len(output))
+        rows += [body for kind, body in wire.split(output) if kind == "D"]
+    assert largest < 128 * 1024
+    assert rows[:-1] == [
+        b"\0\x02" + len(str(number)).to_bytes(4, "big") + str(number).encode() + b"\0\0\0\xc8" + b"x" * 200
+        for number in range(5000)
+    ]
+
+
+def test_a_client_gone_in_the_middle_of_a_big_batch(talk: Any, wire: Any) -> None:
+    talk.raw(wire.query("batch 5000"), turns=5)
+    talk.backend.close()
+    assert talk.run().count(b"D\0") < 4000
+    assert talk.outcome == 3
+    assert talk.session.closes == 1
 
 
 def test_waiting_goes_on_when_the_wait_is_over(talk: Any, wire: Any) -> None:
@@ -165,7 +189,7 @@ def test_a_cancel_ends_the_statement_and_only_it(talk: Any, wire: Any) -> None:
 
 
 def test_closing_ends_the_statement_before_the_session(talk: Any, wire: Any) -> None:
-    talk.raw(wire.query("spin"), turns=1)
+    talk.raw(wire.query("spin"), turns=3)
     assert talk.session.open_generators == 1
     talk.backend.close()
     assert talk.session.open_generators == 0

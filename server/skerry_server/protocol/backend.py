@@ -104,6 +104,9 @@ _SYNC: Final = 2
 _TURN_OUTPUT_BYTES: Final = 64 * 1024
 _WORTH_WRITING_BYTES: Final = 8 * 1024
 
+# Rows encoded at once.
+_SLICE_ROWS: Final = 128
+
 # CopyData handed to the statement at once.
 _COPY_CHUNK_BYTES: Final = 256 * 1024
 
@@ -127,6 +130,7 @@ class Backend:
         self._portal: str = ""
         self._shape: ResultShape | None = None
         self._described: str | None = None
+        self._rows_left: list[tuple[object, ...]] = []  # in reverse
         self._shapes = ShapeCache()
         self._output: list[bytes] = []
         self._output_bytes: int = 0
@@ -147,8 +151,8 @@ class Backend:
         return self._task is not None
 
     def take_output(self, outcome: int) -> bytes:
-        """What to write now.  After NEED_DATA, little output that no Sync or Flush asked for is held back."""
-        if outcome == NEED_DATA and not self._flush and self._output_bytes < _WORTH_WRITING_BYTES:
+        """What to write now.  Little output that nothing asked for is held back, unless a wait or the end comes."""
+        if outcome < WAITING and not self._flush and self._output_bytes < _WORTH_WRITING_BYTES:
             return b""
         data = self._output[0] if len(self._output) == 1 else b"".join(self._output)
         self._output = []
@@ -181,6 +185,7 @@ class Backend:
         """End the connection with a FATAL error."""
         if self.state == codes.CLOSED:
             return
+        self._host.log_end(error)
         self._send(messages.error_response(error, "FATAL"))
         self.close()
 
@@ -189,6 +194,7 @@ class Backend:
         self.state = codes.CLOSED
         self.waiting = None
         self._shapes.clear()
+        self._rows_left = []
         task, self._task = self._task, None
         session, self.session = self.session, None
         self._wants_copy_data = False
@@ -410,6 +416,7 @@ class Backend:
         self._task = task
         self._purpose = purpose
         self._reply = None
+        self._rows_left = []
         self._copying_in = False
         self._copying_out = False
 
@@ -418,42 +425,39 @@ class Backend:
         task = self._task
         assert task is not None
         while True:
-            reply = self._reply
-            self._reply = None
             try:
-                step = task.send(reply)
-                if isinstance(step, Rows):
-                    self._send_rows(step.rows)
-                    if self._output_bytes >= _TURN_OUTPUT_BYTES or perf_counter() >= deadline:
-                        return AGAIN
-                    continue
+                if self._rows_left:
+                    self._send_slice()
+                else:
+                    reply, self._reply = self._reply, None
+                    step = task.send(reply)
+                    if isinstance(step, Rows):
+                        self._send_rows(step.rows)
+                    elif isinstance(step, Complete):
+                        self._complete(step.tag)
+                        continue
+                    elif isinstance(step, Wait):
+                        if not step.waiting.is_over():
+                            self.waiting = step.waiting
+                            return WAITING
+                    elif not isinstance(step, Pause):
+                        self._other_step(step)
+                        if self._wants_copy_data:
+                            return _GO_ON
             except StopIteration:
                 self._task_done()
                 return _GO_ON
             except Exception as error:  # noqa: BLE001 - XX000 to the client, the traceback to the log
                 self._abandon(error)
                 return _GO_ON
-            if isinstance(step, Complete):
-                if self._copying_out:
-                    self._copying_out = False
-                    self._send(messages.COPY_DONE)
-                self._send(messages.command_complete(step.tag))
-            elif isinstance(step, Pause):
+            if self._output_bytes >= _TURN_OUTPUT_BYTES or perf_counter() >= deadline:
                 return AGAIN
-            elif isinstance(step, Wait):
-                if not step.waiting.is_over():
-                    self.waiting = step.waiting
-                    return WAITING
-            else:
-                try:
-                    self._other_step(step)
-                except Exception as error:  # noqa: BLE001 - as above
-                    self._abandon(error)
-                    return _GO_ON
-                if self._wants_copy_data:
-                    return _GO_ON
-                if self._output_bytes >= _TURN_OUTPUT_BYTES or perf_counter() >= deadline:
-                    return AGAIN
+
+    def _complete(self, tag: str) -> None:
+        if self._copying_out:
+            self._copying_out = False
+            self._send(messages.COPY_DONE)
+        self._send(messages.command_complete(tag))
 
     def _abandon(self, error: Exception) -> None:
         """The task raised, or its output can't be encoded: then it is still alive and learns of it."""
@@ -485,6 +489,7 @@ class Backend:
             self._send(messages.copy_out_response(step.binary, step.columns))
         elif isinstance(step, Notice):
             self._send(_notice(step))
+            self._flush = True
         elif isinstance(step, ParameterStatus):
             self._send(messages.parameter_status(step.name, step.value))
         else:
@@ -524,10 +529,20 @@ class Backend:
         self._output_bytes += len(message)
 
     def _send_rows(self, rows: list[tuple[object, ...]]) -> None:
+        """Encode a batch; a big one in slices, so that neither a turn nor its output grows with it."""
+        if len(rows) > _SLICE_ROWS:
+            self._rows_left = rows[::-1]
+            self._send_slice()
+            return
         shape = self._shape
         if shape is None:
             shape = self._portal_shape()
         self._send(shape.encoder.encode(rows))
+
+    def _send_slice(self) -> None:
+        rows = self._rows_left[: -_SLICE_ROWS - 1 : -1]
+        del self._rows_left[-_SLICE_ROWS:]
+        self._send_rows(rows)
 
     def _portal_shape(self) -> ResultShape:
         """The shape of a portal that is executed without having been described."""

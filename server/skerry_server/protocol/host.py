@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from skerry_engine.errors import DatabaseError
 from skerry_server.protocol.startup import StartupRequest
 from skerry_server.session_api import Session
 
@@ -21,6 +22,10 @@ class Host(Protocol):
 
     def cancel(self, backend_pid: int, secret: int) -> None:
         """Cancel what another connection runs, if the secret is right."""
+        ...
+
+    def log_end(self, error: DatabaseError) -> None:
+        """Log that the connection ends with a FATAL error."""
         ...
 
     def log_fault(self, error: BaseException) -> None:
