@@ -68,10 +68,17 @@ class DefinitionPrinter:
     # --- expressions ----------------------------------------------------------------------------------------
 
     def expression(self, table: Table, stored: StoredExpression, pretty: bool = False) -> str:
-        """A stored expression of a table with the present names of what it reads."""
-        if stored.source.strip().upper() in SYNTAX_ONLY:
-            return stored.source.strip().upper()
-        return Deparser(self._names(table), pretty).expression(stored.expr)
+        """A stored expression of a table with the present names of what it reads.
+
+        What has no text form yet prints as it was written.
+        """
+        source = stored.source.strip()
+        if source.upper() in SYNTAX_ONLY:
+            return source.upper()
+        try:
+            return Deparser(self._names(table), pretty).expression(stored.expr)
+        except errors.NotSupportedError:
+            return source
 
     # --- constraints ----------------------------------------------------------------------------------------
 

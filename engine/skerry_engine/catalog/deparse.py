@@ -218,7 +218,7 @@ def _system_column(_printer: Deparser, node: SystemColumn, _show: bool) -> str:
 
 
 def _param(_printer: Deparser, node: Param, _show: bool) -> str:
-    return f"${node.index + 1}"
+    raise errors.NotSupportedError(f"printing parameter {node.index} is not supported")
 
 
 def _cast(printer: Deparser, node: Cast, show_implicit: bool) -> str:

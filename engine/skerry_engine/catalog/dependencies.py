@@ -113,6 +113,8 @@ def _constraint_edges(table: Table, constraint: Constraint) -> Iterator[Edge]:
             yield Edge(address, Address(CLASS_RELATION, table.oid, attnum), AUTOMATIC)
     else:
         yield Edge(address, Address(CLASS_RELATION, table.oid), AUTOMATIC)
+    if constraint.check is not None:
+        yield from _column_edges(address, table, constraint.check, NORMAL)
     if constraint.kind == "f":
         for attnum in constraint.referenced_columns:
             yield Edge(address, Address(CLASS_RELATION, constraint.referenced_table_oid, attnum), NORMAL)

@@ -14,9 +14,14 @@ from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.objects import Relation, Table, View
 from skerry_engine.catalog.quoting import quote_identifier, quote_qualified, split_name
 from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.catalog.system.layout import read_facts
 from skerry_engine.functions.operators import Operator, operator_by_oid, operators_named
 from skerry_engine.functions.registry import AnyFunction, function_by_oid, functions_named
 from skerry_engine.values.types import find_type, format_type, internal_type, type_by_name
+
+SUPPORT_FUNCTIONS = {int(oid): name for oid, name in read_facts("support_functions.tsv")}
+"""Functions that the catalogs name though no query can call them."""
+SUPPORT_FUNCTION_OIDS = {name: oid for oid, name in SUPPORT_FUNCTIONS.items()}
 
 COLLATIONS = {100: "default", 950: "C", 951: "POSIX"}
 
@@ -125,13 +130,15 @@ class CatalogNames:
     def function_name(self, oid: int) -> str | None:
         function = function_by_oid(oid)
         if function is None:
-            return None
+            return SUPPORT_FUNCTIONS.get(oid)
         if len(functions_named(function.name)) == 1:
             return quote_identifier(function.name)
         return f"pg_catalog.{quote_identifier(function.name)}"
 
     def function_oid(self, text: str) -> int:
         found = self.functions(text)
+        if not found and text in SUPPORT_FUNCTION_OIDS:
+            return SUPPORT_FUNCTION_OIDS[text]
         if not found:
             raise errors.UndefinedFunction(f'function "{text}" does not exist')
         if len(found) > 1:

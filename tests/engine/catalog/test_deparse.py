@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from catalog_world import (
+from support.catalog_world import (
     BOOL,
     INT,
     NUMERIC,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from catalog_world import FakeContext, FakeSystem, World
+from support.catalog_world import FakeContext, FakeSystem, World
 
 from skerry_engine import errors
 from skerry_engine.catalog import changes

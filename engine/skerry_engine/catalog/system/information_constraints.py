@@ -188,7 +188,7 @@ def check_rows(context: SystemContext) -> list[Row]:
     rows = [
         CHECKS.row(
             **_identity(database, table, c.name),
-            check_clause=printer.expression(table, c.check),
+            check_clause=printer.constraint(c).removeprefix("CHECK "),
         )
         for table, c in _constraints(database)
         if c.check is not None

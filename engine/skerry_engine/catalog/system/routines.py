@@ -42,7 +42,6 @@ def listed_functions() -> list[AnyFunction]:
     """The functions that pg_proc shows."""
     named = {info.input_function for info in ALL_TYPES} | {info.output_function for info in ALL_TYPES}
     named |= {info.receive_function for info in ALL_TYPES} | {info.send_function for info in ALL_TYPES}
-    named |= {"bthandler", "hashhandler", "heap_tableam_handler"}
     return [f for f in all_functions() if f.is_implemented or f.name in named]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.names import SUPPORT_FUNCTION_OIDS
 from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, PG_CATALOG, Table, View
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.registry import database_rows_of
 from skerry_engine.functions.registry import functions_named
+from skerry_engine.values import oids
 from skerry_engine.values.types import ALL_TYPES, TypeInfo
 
 TYPE = layout("pg_type")
@@ -60,7 +62,7 @@ def _type_row(info: TypeInfo) -> Row:
 
 
 def _subscript_handler(info: TypeInfo) -> int:
-    if info.is_array:
+    if info.is_array or info.oid in (oids.INT2VECTOR, oids.OIDVECTOR):
         return ARRAY_SUBSCRIPT
     return RAW_ARRAY_SUBSCRIPT if info.element_oid and info.length > 0 else 0
 
@@ -68,7 +70,7 @@ def _subscript_handler(info: TypeInfo) -> int:
 def function_oid(name: str) -> int:
     """The OID of the only function of that name, 0 for '-' and unknown ones."""
     found = functions_named(name)
-    return found[0].oid if found else 0
+    return found[0].oid if found else SUPPORT_FUNCTION_OIDS.get(name, 0)
 
 
 def _row_type(relation: Table | View) -> Row:
