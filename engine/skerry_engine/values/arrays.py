@@ -92,6 +92,7 @@ class _ArrayParser:
 
     def __init__(self, text: str, element: Callable[[str], Any], delimiter: str) -> None:
         self.text = text
+        self.shown = text
         self.element = element
         self.position = 0
         # an unquoted element: anything up to a delimiter, brace or quote, with backslash escapes
@@ -107,6 +108,7 @@ class _ArrayParser:
                 if sizes is not None
                 else 'Array value must start with "{" or dimension information.'
             )
+        self.shown = self.text.lstrip()
         value = self._braces(1)
         self._skip_blanks()
         if self.position != len(self.text):
@@ -155,7 +157,7 @@ class _ArrayParser:
         while True:
             self._skip_blanks()
             if (self._peek() == "{") != nested:
-                raise self._unexpected() if not nested else self._malformed("Unexpected array element.")
+                raise self._unexpected()
             items.append(self._braces(depth + 1) if nested else self._item())
             self._skip_blanks()
             if self._accept("}"):
@@ -173,7 +175,7 @@ class _ArrayParser:
         stripped = raw.strip()
         if self._peek() == '"':
             raise self._malformed("Unexpected array element.")
-        if self._peek() == "":
+        if self._peek() in ("", "\\"):  # a backslash that escapes nothing is the text's last character
             raise self._malformed("Unexpected end of input.")
         if stripped == "":
             raise self._unexpected()
@@ -197,7 +199,7 @@ class _ArrayParser:
         self.position = end + 1
         self._skip_blanks()
         if self._peek() not in ("}", self.delimiter, ""):
-            raise self._malformed("Unexpected array element.")
+            raise self._unexpected()
         return _unescape(self.text[start:end])
 
     def _peek(self) -> str:
@@ -222,10 +224,14 @@ class _ArrayParser:
 
     def _unexpected(self) -> DatabaseError:
         found = self._peek()
-        return self._malformed(f'Unexpected "{found}" character.' if found else "Unexpected end of input.")
+        if found == "":
+            return self._malformed("Unexpected end of input.")
+        if found in ("{", "}", "\\", self.delimiter):
+            return self._malformed(f'Unexpected "{found}" character.')
+        return self._malformed("Unexpected array element.")
 
     def _malformed(self, detail: str) -> DatabaseError:
-        return InvalidTextRepresentation(f'malformed array literal: "{self.text}"', detail=detail)
+        return InvalidTextRepresentation(f'malformed array literal: "{self.shown}"', detail=detail)
 
 
 _BLANKS = frozenset(" \t\n\r\v\f")

@@ -86,8 +86,9 @@ class DateTimeReader:
     whole day for 24:00) are set as `known` says, and `instant` when the text fixed one (`now`, `epoch`).
     """
 
-    def __init__(self, context: InputContext) -> None:
+    def __init__(self, context: InputContext, needs_date: bool) -> None:
         self.context = context
+        self.needs_date = needs_date
         self.known = 0
         self.year = 0
         self.month = 0
@@ -151,7 +152,7 @@ class DateTimeReader:
     # --- dates ---
 
     def _take_date(self, token: str) -> None:
-        if self.known & (TIME | ZONE | DATE):
+        if self.known & ~ZONE:
             raise BadFormat
         parts = [part for part in re.split(r"[^A-Za-z0-9]+", token) if part]
         pieces: list[str] = []
@@ -345,7 +346,7 @@ class DateTimeReader:
             return
         zone = timezones.find_zone(token)
         if zone is None and separated:
-            raise InvalidParameterValue(f'time zone "{token}" not recognized')
+            raise InvalidParameterValue(f'time zone "{token.lower()}" not recognized')
         if zone is None:
             raise BadFormat
         self._claim(ZONE)
@@ -363,7 +364,7 @@ class DateTimeReader:
             raise BadFormat
         if self.infinity or self.instant is not None:
             return
-        if self.known & DATE == DATE:
+        if self.known & DATE == DATE or (self.known & DATE and self.needs_date):
             self._finish_date()
         if self._half:
             self._finish_half()
@@ -371,6 +372,20 @@ class DateTimeReader:
             raise BadField
 
     def _finish_date(self) -> None:
+        if self.known & YEAR:
+            self._finish_year()
+        if self._day_of_year:
+            days = calendar.days_from_civil(self.year, 1, self._day_of_year)
+            self.year, self.month, self.day = calendar.civil_from_days(days)
+        if self.known & MONTH and not 1 <= self.month <= 12:
+            raise BadField(hint=True)
+        if self.known & DAY and not 1 <= self.day <= 31:
+            raise BadField(hint=True)
+        if self.known & DATE == DATE and self.day > calendar.days_in_month(self.year, self.month):
+            raise BadField
+
+    def _finish_year(self) -> None:
+        """From the year as written to the astronomical one."""
         if self._before_christ:
             if self.year <= 0:
                 raise BadField
@@ -379,18 +394,9 @@ class DateTimeReader:
             self.year += 2000 if self.year < 70 else 1900
         elif self.year <= 0:
             raise BadField
-        if self._day_of_year:
-            days = calendar.days_from_civil(self.year, 1, self._day_of_year)
-            self.year, self.month, self.day = calendar.civil_from_days(days)
-        if not 1 <= self.month <= 12 or not 1 <= self.day <= 31:
-            raise BadField(hint=True)
-        if self.day > calendar.days_in_month(self.year, self.month):
-            raise BadField
 
     def _finish_half(self) -> None:
         hour = 3600 * MICROSECONDS_PER_SECOND
-        if not self.known & TIME:
-            raise BadFormat
         if self.microseconds >= 13 * hour:
             raise BadField
         noon = self.microseconds >= 12 * hour
@@ -453,8 +459,6 @@ def read_offset(token: str) -> int:
     )
     if minute_digits is None and len(hour_digits) > 2:
         hours, minutes = divmod(hours, 100)
-        if len(hour_digits) > 4:
-            hours, minutes, seconds = hours // 100, hours % 100, minutes
     if hours > 15 or minutes > 59 or seconds > 59:
         raise BadZoneOffset
     offset_s = hours * 3600 + minutes * 60 + seconds
@@ -464,12 +468,12 @@ def read_offset(token: str) -> int:
 def read_fields(
     text: str, type_name: str, context: InputContext, relevant: str | None = None
 ) -> DateTimeReader:
-    """The fields that `text` gives; `relevant` is the part to read, when that is not all.
+    """The fields that `text` gives; for a time of day, `relevant` is the part of the text to read.
 
     Raises InvalidDatetimeFormat, DatetimeFieldOverflow, InvalidTimeZone or InvalidParameterValue as PostgreSQL does
     for `type_name`.
     """
-    reader = DateTimeReader(context)
+    reader = DateTimeReader(context, needs_date=relevant is None)
     try:
         reader.read(text if relevant is None else relevant)
     except BadFormat:

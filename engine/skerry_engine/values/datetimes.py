@@ -32,6 +32,7 @@ from skerry_engine.values.calendar import (
 from skerry_engine.values.datetime_input import (
     DATE,
     TIME,
+    WEEKDAY,
     BadField,
     BadFormat,
     InputContext,
@@ -190,7 +191,7 @@ def _read_clock_and_zone(text: str, type_name: str, context: InputContext) -> tu
     if fields.instant is not None:
         offset_s = timezones.offset_at(context.zone, fields.instant)
         return (fields.instant + offset_s * MICROSECONDS_PER_SECOND) % MICROSECONDS_PER_DAY, offset_s
-    if not fields.known & TIME:
+    if not fields.known & TIME or fields.known & WEEKDAY or fields.known & DATE not in (0, DATE):
         raise invalid_syntax(text, type_name)
     offset = fields.offset_s
     if fields.named_zone is not None:

@@ -17,6 +17,7 @@ from skerry_engine.errors import (
 )
 
 _FLOAT4 = struct.Struct(">f")
+_BITS = struct.Struct(">I")
 _FLOAT8 = struct.Struct(">d")
 _WORDS = {
     "nan": math.nan,
@@ -103,53 +104,56 @@ def _inside_interval(value: float, shortest: str) -> str:
     """
     text = shortest
     for digits in (16, 17):
-        written = int(Decimal(text))
-        neighbour = math.nextafter(value, math.inf if written > int(value) else 0.0)
-        if math.isinf(neighbour) or 2 * written != int(value) + int(neighbour):
+        written, size = abs(int(Decimal(text))), abs(value)
+        neighbour = math.nextafter(size, math.inf if written > int(size) else 0.0)
+        if math.isinf(neighbour) or 2 * written != int(size) + int(neighbour):
             return text
         text = f"{value:.{digits}g}"
     return text
 
 
-def _with_exponent(integer_text: str) -> str:
-    """'1234000' as '1.234e+06'."""
-    sign = "-" if integer_text.startswith("-") else ""
-    digits = integer_text.lstrip("-")
-    exponent = len(digits) - 1
-    digits = digits.rstrip("0")
+def _with_exponent(positional: str) -> str:
+    """A number of at least 1 with an exponent: '1234000' as '1.234e+06', '1234567.5' as '1.2345675e+06'."""
+    sign = "-" if positional.startswith("-") else ""
+    integral, _, fraction = positional.lstrip("-").partition(".")
+    digits = (integral + fraction).rstrip("0")
     mantissa = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
-    return f"{sign}{mantissa}e+{exponent:02d}"
+    return f"{sign}{mantissa}e+{len(integral) - 1:02d}"
 
 
 def write_float4(value: float) -> str:
     """real to text: the fewest digits that read back as the same single."""
     if value != value or math.isinf(value):
         return _write_large(value)
-    for digits in range(1, 10):
-        text = f"{value:.{digits}g}"
-        if _is_same_single(text, value):
+    text = ""
+    for digits in range(9):
+        text = f"{value:.{digits}e}"
+        if _is_nearest_single(text, value):
             break
     return _single_layout(text)
 
 
-def _is_same_single(text: str, value: float) -> bool:
+def _is_nearest_single(text: str, value: float) -> bool:
+    """Whether `text` reads as the single `value`, and is not exactly midway to a neighbour."""
+    written = float(text)
     try:
-        return round_to_single(float(text)) == value
+        if round_to_single(written) != value:
+            return False
     except OverflowError:
         return False
+    if written == value or abs(value) < 16777216.0:
+        return True
+    bits: int = _BITS.unpack(_FLOAT4.pack(abs(value)))[0]
+    neighbour: float = _FLOAT4.unpack(_BITS.pack(bits + 1 if abs(written) > abs(value) else bits - 1))[0]
+    return 2 * abs(written) != abs(value) + neighbour
 
 
 def _single_layout(text: str) -> str:
-    """%g's text with the exponent where PostgreSQL has one: from 1e+06 on, below 1e-04."""
-    mantissa, _, exponent_text = text.partition("e")
-    if not exponent_text:
-        bare = mantissa.lstrip("-")
-        if "." not in bare and len(bare) > 6:
-            return _with_exponent(mantissa)
-        return mantissa
-    exponent = int(exponent_text)
+    """%e's text as PostgreSQL lays out a real: an exponent from 1e+06 on and below 1e-04."""
+    exponent = int(text.partition("e")[2])
     if -4 <= exponent < 6:
-        return f"{float(text):.0f}"
+        digits = len(text.partition("e")[0].lstrip("-").replace(".", ""))
+        return f"{float(text):.{max(digits - 1 - exponent, 0)}f}"
     return text
 
 

@@ -6,10 +6,12 @@ scripts; those are refused first.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 
 from skerry_engine.errors import (
+    DatabaseError,
     InvalidBinaryRepresentation,
     InvalidTextRepresentation,
     NumericValueOutOfRange,
@@ -20,6 +22,9 @@ _INT4 = struct.Struct(">i")
 _INT8 = struct.Struct(">q")
 _UINT4 = struct.Struct(">I")
 _UINT8 = struct.Struct(">Q")
+
+_LEADING_DIGITS = re.compile(r"\s*[+-]?[0-9]+", re.ASCII)
+_SIZES = {"smallint": 15, "integer": 31, "bigint": 63}  # bits besides the sign
 
 MAX_LITERAL_CHARACTERS = 4000  # int() refuses more digits, and no integer type holds them
 
@@ -34,7 +39,18 @@ def parse_integer(text: str, type_name: str) -> int:
             raise ValueError
         return int(text[:MAX_LITERAL_CHARACTERS])
     except ValueError:
-        raise InvalidTextRepresentation(f'invalid input syntax for type {type_name}: "{text}"') from None
+        raise _malformed(text, type_name) from None
+
+
+def _malformed(text: str, type_name: str) -> DatabaseError:
+    """PostgreSQL reads from the left, so digits that overflow are reported before what follows them."""
+    digits = _LEADING_DIGITS.match(text)
+    size = _SIZES.get(type_name)
+    if digits is not None and size is not None:
+        value = int(digits.group()[:MAX_LITERAL_CHARACTERS])
+        if not -(1 << size) <= value < 1 << size:
+            return _out_of_range(text, type_name)
+    return InvalidTextRepresentation(f'invalid input syntax for type {type_name}: "{text}"')
 
 
 def _out_of_range(text: str, type_name: str) -> NumericValueOutOfRange:

@@ -81,7 +81,10 @@ def _read_word(text: str) -> Decimal:
 def _read_with_exponent(spelling: str, exponent: int) -> Decimal:
     if abs(exponent) > 10 * MAX_INTEGRAL_DIGITS:
         raise overflow()
-    return canonical(EXACT.create_decimal(spelling))
+    value = EXACT.create_decimal(spelling)
+    if _exponent(value) < -MAX_SCALE:
+        raise overflow()
+    return canonical(value)
 
 
 def abs_zero(value: Decimal) -> Decimal:
