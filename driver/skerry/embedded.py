@@ -40,6 +40,7 @@ from skerry_engine.session.steps import (
     Step,
     Wait,
 )
+from skerry_engine.values import oids
 from skerry_engine.values.python import Interval as EngineInterval
 from skerry_engine.values.python import to_python
 
@@ -120,10 +121,13 @@ class EmbeddedBackend:
         """Run to the end; raises what the engine raises."""
         session = self._open_session()
         self._source.check_process()
+        values = None if parameters is None else [_engine_parameter(value) for value in parameters]
         with self._source.mutex:
             self._source.close_abandoned()
             session.owner.thread_id = threading.get_ident()
-            steps = session.run(text, parameters)
+            steps = session.run(
+                text, None if parameters is None else [_engine_parameter(value) for value in parameters]
+            )
         try:
             outcome = self._drive(session, steps)
         except KeyboardInterrupt:
@@ -211,7 +215,7 @@ def _convert_rows(outcome: Outcome) -> None:
         return
     converters: list[tuple[int, Converter]] = []
     for position, column in enumerate(outcome.columns):
-        converter = _converter(column.type_oid)
+        converter = _converter(column.type_oid, column.type_modifier)
         if converter is not None:
             converters.append((position, converter))
     if converters:
@@ -227,17 +231,29 @@ def _convert_row(row: Row, converters: list[tuple[int, Converter]]) -> Row:
     return tuple(values)
 
 
-def _converter(type_oid: int) -> Converter | None:
-    convert = to_python(type_oid)
-    if convert is None or type_oid != INTERVAL_OID:
+def _converter(type_oid: int, typmod: int) -> Converter | None:
+    convert = to_python(type_oid, typmod)
+    if convert is None or type_oid not in (oids.INTERVAL, oids.INTERVAL_ARRAY):
         return convert
     return lambda value: _public_interval(convert(value))
 
 
 def _public_interval(value: object) -> object:
+    if isinstance(value, list):
+        return [_public_interval(item) for item in value]
     if isinstance(value, EngineInterval):
         return types.Interval(value.months, value.days, value.microseconds)
     return value
 
 
-INTERVAL_OID = 1186
+def _engine_parameter(value: object) -> object:
+    """A parameter as the engine knows it: lists for tuples, its own Interval; empty lists take their place's type."""
+    if isinstance(value, list | tuple):
+        return [_engine_parameter(item) for item in value] if _has_item(value) else "{}"
+    if isinstance(value, types.Interval):
+        return EngineInterval(value.months, value.days, value.microseconds)
+    return value
+
+
+def _has_item(value: Sequence[object]) -> bool:
+    return any(_has_item(item) if isinstance(item, list | tuple) else item is not None for item in value)

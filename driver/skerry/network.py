@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 import socket
 import struct
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -23,13 +22,16 @@ import pg8000.exceptions
 from skerry.abc import ColumnInfo, Outcome
 from skerry.sqlstates import error_from_fields
 from skerry.targets import Target
-from skerry.types import MICROSECONDS_PER_DAY, Interval
+from skerry.text_values import READERS
+from skerry.types import Interval
 from skerry_engine import errors
 
 CANCEL_REQUEST_CODE = 80877102
 UNSPECIFIED_OID = 0
 ARRAY_OIDS = {16: 1000, 20: 1016, 21: 1005, 23: 1007, 25: 1009, 701: 1022, 1082: 1182, 1114: 1115, 1184: 1185}
-ARRAY_OIDS |= {1186: 1187, 1700: 1231, 2950: 2951, 3802: 3807, 17: 1001, 1083: 1183}
+ARRAY_OIDS |= {1186: 1187, 1700: 1231, 2950: 2951, 3802: 3807, 17: 1001, 1083: 1183, 1266: 1270}
+TEXT_ARRAY_OID = 1009
+_NUMBER_ARRAYS = (1022, 1231, 1016, 1007)  # double precision[], numeric[], bigint[], integer[]: widest first
 
 
 class _Connection(pg8000.core.CoreConnection):  # type: ignore[misc]
@@ -83,7 +85,8 @@ class NetworkBackend:
             self._connection._usock.settimeout(None)
         except (pg8000.exceptions.Error, OSError) as problem:
             raise _translate(problem) from None
-        _adapt(self._connection)
+        for oid, reader in READERS.items():
+            self._connection.register_in_adapter(oid, reader)
 
     def __del__(self) -> None:
         self.close()
@@ -180,19 +183,28 @@ def _translate(problem: Exception) -> errors.Error:
 
 
 def parameter_oid(value: object) -> int:
-    """The type that a Python value has as a parameter; 0 lets the statement decide."""
+    """The type that a Python value has as a parameter; 0 lets the statement decide.
+
+    Raises NotSupportedError for objects that no type stands for, DatatypeMismatch for lists of unlike elements.
+    """
+    if value is None or isinstance(value, str):
+        return UNSPECIFIED_OID
     if isinstance(value, bool):
         return 16
     if isinstance(value, int):
         return _integer_oid(value)
     if isinstance(value, datetime.datetime):
         return 1114 if value.tzinfo is None else 1184
+    if isinstance(value, datetime.time):
+        return 1083 if value.tzinfo is None else 1266
     if isinstance(value, list | tuple):
         return _array_oid(value)
     for cls, oid in _OIDS:
         if isinstance(value, cls):
             return oid
-    return UNSPECIFIED_OID
+    raise errors.NotSupportedError(
+        f"Python objects of type {type(value).__name__} are not supported as parameters"
+    )
 
 
 _OIDS: tuple[tuple[type[object], int], ...] = (
@@ -202,7 +214,6 @@ _OIDS: tuple[tuple[type[object], int], ...] = (
     (bytearray, 17),
     (memoryview, 17),
     (datetime.date, 1082),
-    (datetime.time, 1083),
     (datetime.timedelta, 1186),
     (Interval, 1186),
     (uuid.UUID, 2950),
@@ -217,64 +228,35 @@ def _integer_oid(value: int) -> int:
 
 
 def _array_oid(value: Sequence[object]) -> int:
-    """The array type of the elements' common type; 0 when they have none that is certain."""
-    found = {oid for oid in map(_element_oid, value) if oid}
-    if found <= {23, 20}:
-        found = {max(found, key=(23, 20).index)} if found else set()
-    return ARRAY_OIDS.get(found.pop(), UNSPECIFIED_OID) if len(found) == 1 else UNSPECIFIED_OID
+    """The array type that holds all elements; of nested lists, that of the innermost."""
+    found = {_array_oid(item) if isinstance(item, list | tuple) else _array_of(item) for item in value}
+    found.discard(UNSPECIFIED_OID)
+    if not found:
+        return UNSPECIFIED_OID
+    if len(found) == 1:
+        return found.pop()
+    for widest in _NUMBER_ARRAYS:
+        if widest in found and found <= set(_NUMBER_ARRAYS):
+            return widest
+    raise errors.DatatypeMismatch("the elements of a list parameter must be of one type")
 
 
-def _element_oid(value: object) -> int:
-    if isinstance(value, list | tuple):
-        inner = _array_oid(value)
-        return next((element for element, array in ARRAY_OIDS.items() if array == inner), UNSPECIFIED_OID)
-    return parameter_oid(value)
+def _array_of(item: object) -> int:
+    if isinstance(item, str):
+        return TEXT_ARRAY_OID
+    return ARRAY_OIDS.get(parameter_oid(item), UNSPECIFIED_OID)
 
 
 def _outgoing(value: object) -> object:
     """A parameter in a form whose text pg8000 gets right."""
+    if isinstance(value, list | tuple):
+        return [_outgoing(item) for item in value]
     if isinstance(value, Interval):
         return str(value)
     if isinstance(value, dict):
         return json.dumps(value)
-    if isinstance(value, tuple):
-        return list(value)
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     if isinstance(value, datetime.timedelta):
         return f"{value.days} days {value.seconds * 1_000_000 + value.microseconds} microseconds"
     return value
-
-
-# --- values in --------------------------------------------------------------------------------------------------------
-
-_INTERVAL_PART = re.compile(r"([+-]?\d+) (year|mon|day)s?|([+-]?)(\d+):(\d+):(\d+)(?:\.(\d+))?")
-_MONTHS = {"year": 12, "mon": 1}
-
-
-def interval_from_text(text: str) -> object:
-    """Read an interval in IntervalStyle postgres: a timedelta, or an Interval when it has months."""
-    months = days = microseconds = 0
-    for count, unit, sign, hours, minutes, seconds, fraction in _INTERVAL_PART.findall(text):
-        if unit == "day":
-            days += int(count)
-        elif unit:
-            months += int(count) * _MONTHS[unit]
-        else:
-            part = (int(hours) * 3600 + int(minutes) * 60 + int(seconds)) * 1_000_000 + int(
-                fraction.ljust(6, "0")
-            )
-            microseconds += -part if sign == "-" else part
-    if months:
-        return Interval(months, days, microseconds)
-    return datetime.timedelta(microseconds=days * MICROSECONDS_PER_DAY + microseconds)
-
-
-def _adapt(connection: _Connection) -> None:
-    """Readers where pg8000's own differ from what the embedded driver gives."""
-    readers: dict[int, Callable[[str], object]] = {
-        1186: interval_from_text,
-        705: str,
-    }
-    for oid, reader in readers.items():
-        connection.register_in_adapter(oid, reader)

@@ -10,10 +10,11 @@ import pytest
 
 import skerry
 from skerry.isolation import begin_sql
-from skerry.network import interval_from_text, parameter_oid
+from skerry.network import parameter_oid
 from skerry.parameters import from_native, from_pyformat
 from skerry.sqlstates import error_class, error_from_fields
 from skerry.targets import parse_target
+from skerry.text_values import READERS, read_interval
 
 
 def test_memory_and_paths() -> None:
@@ -105,19 +106,40 @@ def test_sqlstates() -> None:
 
 def test_network_parameter_types() -> None:
     assert [parameter_oid(value) for value in (True, 1, 2**40, 2**80, "x", None)] == [16, 23, 20, 1700, 0, 0]
-    assert [parameter_oid(value) for value in ([1], [1, 2**40], ["x"], [], [[1], [2]])] == [
-        1007,
-        1016,
-        0,
-        0,
-        1007,
-    ]
+    lists = [[1], [1, 2**40], [1, 2.5], ["x"], [], [None], [[1], [2]], (True,)]
+    assert [parameter_oid(value) for value in lists] == [1007, 1016, 1022, 1009, 0, 0, 1007, 1000]
+    with pytest.raises(skerry.NotSupportedError):
+        parameter_oid(object())
+    with pytest.raises(skerry.errors.DatatypeMismatch):
+        parameter_oid([1, b"x"])
 
 
 def test_network_intervals() -> None:
-    assert str(interval_from_text("-1 days +02:03:04.5")) == "-1 day, 2:03:04.500000".replace(
-        "-1 day", "-1 day"
-    )
-    assert interval_from_text("1 year 2 mons -3 days -04:00:00") == skerry.Interval(
-        14, -3, -4 * 3_600_000_000
-    )
+    expected = datetime.timedelta(days=-1, hours=2, minutes=3, seconds=4.5)
+    assert read_interval("-1 days +02:03:04.5") == expected
+    assert read_interval("1 year 2 mons -3 days -04:00:00") == skerry.Interval(14, -3, -4 * 3_600_000_000)
+    assert read_interval("P1Y") == "P1Y"
+
+
+@pytest.mark.parametrize(
+    ("oid", "text", "expected"),
+    [
+        (1083, "24:00:00", "24:00:00"),
+        (1082, "0044-01-01 BC", "0044-01-01 BC"),
+        (1082, "infinity", "infinity"),
+        (1114, "99999-01-01 00:00:00", "99999-01-01 00:00:00"),
+        (1184, "2024-01-01 12:00:00.5+05:30", datetime.datetime(2024, 1, 1, 6, 30, 0, 500000, datetime.UTC)),
+        (
+            1009,
+            '{a,"b,c",NULL,"NULL","q\\"x\\\\",{}}'.replace(",{}", ""),
+            ["a", "b,c", None, "NULL", 'q"x\\'],
+        ),
+        (1007, "[0:1]={1,2}", [1, 2]),
+        (1007, "{{1,2},{3,NULL}}", [[1, 2], [3, None]]),
+        (1009, "{}", []),
+        (1182, "{2024-01-01,infinity}", [datetime.date(2024, 1, 1), "infinity"]),
+        (22, "1 2", [1, 2]),
+    ],
+)
+def test_network_texts(oid: int, text: str, expected: object) -> None:
+    assert READERS[oid](text) == expected

@@ -51,6 +51,14 @@ OSLO_SUMMER = datetime.timezone(datetime.timedelta(hours=2))
         ("26::oid", 26),
         ("'pg_class'::regclass", "pg_class"),
         ("'name'::name", "name"),
+        ("time '24:00'", "24:00:00"),
+        ("date '0044-03-15 BC'", "0044-03-15 BC"),
+        ("timestamp '0044-03-15 BC'", "0044-03-15 00:00:00 BC"),
+        ("timestamptz 'infinity'", "infinity"),
+        ("date '99999-01-01'", "99999-01-01"),
+        ("timetz '10:00+02'", datetime.time(10, tzinfo=OSLO_SUMMER)),
+        ("ARRAY[interval '1 mon', interval '1 day']", [skerry.Interval(1, 0, 0), datetime.timedelta(days=1)]),
+        ("'[0:1]={1,2}'::int[]", [1, 2]),
     ],
 )
 def test_results(connection: skerry.Connection, expression: str, expected: object) -> None:
@@ -84,13 +92,16 @@ def test_results(connection: skerry.Connection, expression: str, expected: objec
         (uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"), "uuid"),
         ({"k": [1, None, "é"]}, "jsonb"),
         ([1, 2, None], "integer[]"),
-        ([1.5, 2.5], "double precision[]"),
+        ([1.5, 2], "double precision[]"),
+        (["a", "b,c", None], "text[]"),
+        ([[1, 2], [3, 4]], "integer[]"),
     ],
 )
 def test_parameters_keep_value_and_type(connection: skerry.Connection, value: object, type_name: str) -> None:
     row = connection.execute("SELECT %s, pg_typeof(%s)::text", (value, value)).fetchone()
     assert row == (value, type_name)
-    assert row is not None and type(row[0]) is type(value)
+    assert row is not None
+    assert type(row[0]) is (Decimal if type_name == "numeric" else type(value))
 
 
 def test_aware_datetime_is_an_instant(connection: skerry.Connection) -> None:
@@ -138,8 +149,15 @@ def test_wrong_string_for_its_place(connection: skerry.Connection) -> None:
 
 
 def test_unknown_python_type_is_refused(connection: skerry.Connection) -> None:
-    with pytest.raises(skerry.Error):
+    with pytest.raises(skerry.NotSupportedError):
         connection.execute("SELECT %s", (object(),))
+
+
+def test_tuples_and_empty_lists(connection: skerry.Connection) -> None:
+    connection.execute("CREATE TABLE t (a int[], b text[])")
+    connection.execute("INSERT INTO t VALUES (%s, %s)", ((1, 2), []))
+    connection.execute("INSERT INTO t VALUES (%s, %s)", ([], ("x",)))
+    assert connection.execute("SELECT * FROM t").fetchall() == [([1, 2], []), ([], ["x"])]
 
 
 def test_list_parameter_as_any(connection: skerry.Connection) -> None:
