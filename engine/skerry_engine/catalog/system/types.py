@@ -14,6 +14,7 @@ from skerry_engine.values.types import ALL_TYPES, TypeInfo
 TYPE = layout("pg_type")
 ARRAY_SUBSCRIPT = 6179
 RAW_ARRAY_SUBSCRIPT = 6180
+JSONB_SUBSCRIPT = 6098
 ARRAY_ANALYZE = 3816
 
 _built_in: list[Row] = []
@@ -64,6 +65,8 @@ def _type_row(info: TypeInfo) -> Row:
 def _subscript_handler(info: TypeInfo) -> int:
     if info.is_array or info.oid in (oids.INT2VECTOR, oids.OIDVECTOR):
         return ARRAY_SUBSCRIPT
+    if info.oid == oids.JSONB:
+        return JSONB_SUBSCRIPT
     return RAW_ARRAY_SUBSCRIPT if info.element_oid and info.length > 0 else 0
 
 
