@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import weakref
 
 from skerry_server.housekeeping import GarbageCollection
@@ -40,5 +41,21 @@ def test_what_lives_long_is_frozen() -> None:
             kept.append([[] for _ in range(6_000)])
             policy.between_turns()
         assert gc.get_freeze_count() - before > 50_000
+    finally:
+        policy.stop()
+
+
+def test_no_pause_is_long_while_a_million_objects_pile_up() -> None:
+    policy = GarbageCollection()
+    policy.start()
+    try:
+        kept: list[list[list[int]]] = []
+        longest_s = 0.0
+        for _ in range(200):
+            kept.append([[] for _ in range(5_000)])
+            before_s = time.thread_time()
+            policy.between_turns()
+            longest_s = max(longest_s, time.thread_time() - before_s)
+        assert longest_s < 0.010
     finally:
         policy.stop()
