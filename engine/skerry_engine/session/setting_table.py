@@ -1,8 +1,8 @@
 """The settings there are: names, types, bounds and defaults as PostgreSQL 15 has them, with what Skerry makes of each.
 
-A setting that Skerry has no use for but clients set (planner switches, storage costs) is accepted: it asks for a plan or
-a place, not for another result.  A setting that would change results or guarantees in a way Skerry does not implement is
-`fixed`: any other value is refused by name.
+A setting that Skerry has no use for but clients set (planner switches, storage costs) is accepted: it asks for
+a plan or a place, not for another result.  A setting that would change results or guarantees in a way Skerry does
+not implement is `fixed`: any other value is refused by name.
 """
 
 from __future__ import annotations
@@ -54,18 +54,50 @@ _ISOLATION: Final = ("serializable", "repeatable read", "read committed", "read 
 _LEVELS: Final = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 
 
-def _flag(name: str, default: str, category: str, description: str, **rest: bool) -> SettingDefinition:
-    return SettingDefinition(name, "bool", "user", default, category, description, **rest)
+def _flag(
+    name: str, default: str, category: str, description: str, *, fixed: bool = False, reported: bool = False
+) -> SettingDefinition:
+    return SettingDefinition(
+        name, "bool", "user", default, category, description, fixed=fixed, reported=reported
+    )
 
 
-def _text(name: str, default: str, category: str, description: str, **rest: bool) -> SettingDefinition:
-    return SettingDefinition(name, "string", "user", default, category, description, **rest)
+def _text(
+    name: str,
+    default: str,
+    category: str,
+    description: str,
+    *,
+    fixed: bool = False,
+    reported: bool = False,
+    is_list: bool = False,
+) -> SettingDefinition:
+    return SettingDefinition(
+        name,
+        "string",
+        "user",
+        default,
+        category,
+        description,
+        fixed=fixed,
+        reported=reported,
+        is_list=is_list,
+    )
 
 
 def _choice(
-    name: str, default: str, choices: tuple[str, ...], category: str, description: str, **rest: bool
+    name: str,
+    default: str,
+    choices: tuple[str, ...],
+    category: str,
+    description: str,
+    *,
+    fixed: bool = False,
+    reported: bool = False,
 ) -> SettingDefinition:
-    return SettingDefinition(name, "enum", "user", default, category, description, choices=choices, **rest)
+    return SettingDefinition(
+        name, "enum", "user", default, category, description, choices=choices, fixed=fixed, reported=reported
+    )
 
 
 def _number(
@@ -89,8 +121,12 @@ def _preset(name: str, kind: str, value: str, description: str, reported: bool =
     )
 
 
-def _server(name: str, kind: str, value: str, category: str, description: str, high: int = _MAX_INT) -> SettingDefinition:
-    return SettingDefinition(name, kind, "postmaster", value, category, description, "", 0, high if kind == "integer" else 0)
+def _server(
+    name: str, kind: str, value: str, category: str, description: str, high: int = _MAX_INT
+) -> SettingDefinition:
+    return SettingDefinition(
+        name, kind, "postmaster", value, category, description, "", 0, high if kind == "integer" else 0
+    )
 
 
 _DEFINITIONS: Final = (
@@ -112,13 +148,15 @@ _DEFINITIONS: Final = (
     _text("lc_monetary", "C", _LOCALE, "Locale of money.", fixed=True),
     _text("lc_numeric", "C", _LOCALE, "Locale of number formats.", fixed=True),
     _text("lc_time", "C", _LOCALE, "Locale of day and month names.", fixed=True),
-    _text("default_text_search_config", "pg_catalog.simple", _LOCALE, "The text search configuration used by default."),
+    _text("default_text_search_config", "pg_catalog.simple", _LOCALE,
+          "The text search configuration used by default."),
     _choice("xmlbinary", "base64", ("base64", "hex"), _STATEMENT, "How binary values stand in XML.", fixed=True),
     _choice("xmloption", "content", ("content", "document"), _STATEMENT, "Whether XML is content or a document."),
     # names and statements
     _text("search_path", '"$user", public', _STATEMENT, "The schemas in which unqualified names are looked up.",
           is_list=True),
-    _flag("standard_conforming_strings", "on", _COMPATIBILITY, "Backslashes in '...' strings are ordinary characters.",
+    _flag("standard_conforming_strings", "on", _COMPATIBILITY,
+          "Backslashes in '...' strings are ordinary characters.",
           fixed=True, reported=True),
     _flag("escape_string_warning", "on", _COMPATIBILITY, "Warn of backslashes in '...' strings."),
     _choice("backslash_quote", "safe_encoding", ("safe_encoding", "on", "off"), _COMPATIBILITY,
@@ -126,7 +164,8 @@ _DEFINITIONS: Final = (
     _flag("array_nulls", "on", _COMPATIBILITY, "NULL in array input is a null element.", fixed=True),
     _flag("transform_null_equals", "off", "Version and Platform Compatibility / Other Platforms and Clients",
           "Read `x = NULL` as `x IS NULL`.", fixed=True),
-    _flag("quote_all_identifiers", "off", _COMPATIBILITY, "Quote every identifier when definitions are printed.", fixed=True),
+    _flag("quote_all_identifiers", "off", _COMPATIBILITY,
+          "Quote every identifier when definitions are printed.", fixed=True),
     _flag("lo_compat_privileges", "off", _COMPATIBILITY, "Privilege checks on large objects as before 9.0."),
     _flag("synchronize_seqscans", "on", _COMPATIBILITY, "Let concurrent scans share one pass; no effect here."),
     _flag("check_function_bodies", "on", _STATEMENT, "Check the bodies of new functions."),
@@ -136,16 +175,20 @@ _DEFINITIONS: Final = (
     _text("default_table_access_method", "heap", _STATEMENT, "The storage of new tables.", fixed=True),
     _text("default_tablespace", "", _STATEMENT, "Where new tables and indexes go.", fixed=True),
     _text("temp_tablespaces", "", _STATEMENT, "Where temporary tables go.", fixed=True),
-    _choice("default_toast_compression", "pglz", ("pglz", "lz4"), _STATEMENT, "Compression of large values; no effect here."),
+    _choice("default_toast_compression", "pglz", ("pglz", "lz4"), _STATEMENT,
+            "Compression of large values; no effect here."),
     _number("gin_pending_list_limit", 4096, 64, _MAX_INT, "kB", _STATEMENT, "No effect: there are no GIN indexes."),
     _text("role", "none", _STATEMENT, "The current role."),
-    SettingDefinition("session_authorization", "string", "internal", "", "Ungrouped", "The session's user.", reported=True),
-    SettingDefinition("is_superuser", "bool", "internal", "on", "Ungrouped", "Whether the current role is a superuser.",
+    SettingDefinition("session_authorization", "string", "internal", "", "Ungrouped",
+                      "The session's user.", reported=True),
+    SettingDefinition("is_superuser", "bool", "internal", "on", "Ungrouped",
+                      "Whether the current role is a superuser.",
                       reported=True),
     # transactions and time limits
     _choice("default_transaction_isolation", "read committed", _ISOLATION, _STATEMENT,
             "The isolation level of new transactions."),
-    _flag("default_transaction_read_only", "off", _STATEMENT, "Whether new transactions are read-only.", reported=True),
+    _flag("default_transaction_read_only", "off", _STATEMENT,
+          "Whether new transactions are read-only.", reported=True),
     _flag("default_transaction_deferrable", "off", _STATEMENT, "Whether new transactions are deferrable."),
     _choice("transaction_isolation", "read committed", _ISOLATION, _STATEMENT, "This transaction's isolation level."),
     _flag("transaction_read_only", "off", _STATEMENT, "Whether this transaction is read-only."),
@@ -165,7 +208,8 @@ _DEFINITIONS: Final = (
     _number("maintenance_work_mem", 65536, 1024, _MAX_INT, "kB", _MEMORY, "Memory for building indexes."),
     _number("logical_decoding_work_mem", 65536, 64, _MAX_INT, "kB", _MEMORY, "No effect: no logical decoding."),
     _number("temp_buffers", 1024, 100, 1073741823, "8kB", _MEMORY, "No effect: temporary tables live in memory."),
-    SettingDefinition("hash_mem_multiplier", "real", "user", "2", _MEMORY, "Times work_mem that a hash table may use.",
+    SettingDefinition("hash_mem_multiplier", "real", "user", "2", _MEMORY,
+                      "Times work_mem that a hash table may use.",
                       "", 1, 1000),
     # planning: accepted, the planner decides by itself
     *(_method(f"enable_{name}", what) for name, what in (
@@ -188,7 +232,8 @@ _DEFINITIONS: Final = (
     _number("from_collapse_limit", 8, 1, _MAX_INT, "", _PLANNER, "How many FROM items are planned together."),
     _number("join_collapse_limit", 8, 1, _MAX_INT, "", _PLANNER, "How many joins are reordered together."),
     _number("default_statistics_target", 100, 1, 10000, "", _PLANNER, "The detail of statistics."),
-    SettingDefinition("cursor_tuple_fraction", "real", "user", "0.1", _PLANNER, "The part of a cursor's rows to plan for.",
+    SettingDefinition("cursor_tuple_fraction", "real", "user", "0.1", _PLANNER,
+                      "The part of a cursor's rows to plan for.",
                       "", 0, 1),
     _number("max_parallel_workers_per_gather", 0, 0, 1024, "", "Resource Usage / Asynchronous Behavior",
             "No effect: queries run in one thread."),
@@ -205,7 +250,8 @@ _DEFINITIONS: Final = (
     # logging and debugging
     SettingDefinition("log_statement", "enum", "superuser", "none", _LOGGING, "Which statements are logged.",
                       choices=("none", "ddl", "mod", "all")),
-    SettingDefinition("log_min_duration_statement", "integer", "superuser", "-1", "Reporting and Logging / When to Log",
+    SettingDefinition("log_min_duration_statement", "integer", "superuser", "-1",
+                      "Reporting and Logging / When to Log",
                       "Log statements that take longer.", "ms", -1, _MAX_INT),
     SettingDefinition("log_min_messages", "enum", "superuser", "warning", "Reporting and Logging / When to Log",
                       "The least severe messages that are logged.",
@@ -215,7 +261,8 @@ _DEFINITIONS: Final = (
                       "The least severe errors whose statements are logged.",
                       choices=("debug5", "debug4", "debug3", "debug2", "debug1", "info", "notice", "warning", "error",
                                "log", "fatal", "panic")),
-    SettingDefinition("track_activities", "bool", "superuser", "on", "Statistics / Cumulative Query and Index Statistics",
+    SettingDefinition("track_activities", "bool", "superuser", "on",
+                      "Statistics / Cumulative Query and Index Statistics",
                       "Show running statements in pg_stat_activity."),
     SettingDefinition("track_counts", "bool", "superuser", "on", "Statistics / Cumulative Query and Index Statistics",
                       "Count table accesses."),
@@ -227,17 +274,22 @@ _DEFINITIONS: Final = (
     _server("listen_addresses", "string", "127.0.0.1", _CONNECTION, "The addresses on which the server listens."),
     _server("port", "integer", "5433", _CONNECTION, "The port on which the server listens.", 65535),
     _server("max_connections", "integer", "100", _CONNECTION, "How many clients may be connected.", 262143),
-    _server("superuser_reserved_connections", "integer", "3", _CONNECTION, "Connections kept for superusers.", 262143),
+    _server("superuser_reserved_connections", "integer", "3", _CONNECTION,
+            "Connections kept for superusers.", 262143),
     _server("unix_socket_directories", "string", "", _CONNECTION, "Directories of local sockets; Skerry has none."),
     _server("data_directory", "string", ":memory:", "File Locations", "The database's directory."),
     _server("max_prepared_transactions", "integer", "0", _MEMORY, "How many transactions may be prepared.", 262143),
-    _server("max_locks_per_transaction", "integer", "64", "Lock Management", "No effect: locks are not limited.", _MAX_INT),
+    _server("max_locks_per_transaction", "integer", "64", "Lock Management",
+            "No effect: locks are not limited.", _MAX_INT),
     _server("wal_level", "enum", "replica", "Write-Ahead Log / Settings", "How much the log holds."),
     _server("hot_standby", "bool", "on", "Replication / Standby Servers", "Queries while recovering."),
     _server("cluster_name", "string", "", "Reporting and Logging / Process Title", "The cluster's name."),
-    SettingDefinition("shared_buffers", "integer", "postmaster", "16384", _MEMORY, "Memory for pages.", "8kB", 16, 1073741823),
-    SettingDefinition("ssl", "bool", "sighup", "off", "Connections and Authentication / SSL", "Encrypted connections."),
-    SettingDefinition("fsync", "bool", "sighup", "on", "Write-Ahead Log / Settings", "Whether commits reach the disk."),
+    SettingDefinition("shared_buffers", "integer", "postmaster", "16384", _MEMORY, "Memory for pages.",
+                      "8kB", 16, 1073741823),
+    SettingDefinition("ssl", "bool", "sighup", "off", "Connections and Authentication / SSL",
+                      "Encrypted connections."),
+    SettingDefinition("fsync", "bool", "sighup", "on", "Write-Ahead Log / Settings",
+                      "Whether commits reach the disk."),
     SettingDefinition("autovacuum", "bool", "sighup", "on", "Autovacuum", "Clean up old versions in the background."),
     SettingDefinition("log_timezone", "string", "sighup", "UTC", _LOGGING, "The zone of times in the log."),
     # what never changes

@@ -26,16 +26,17 @@ _BOOLEAN_WORDS: Final = ("true", "false", "yes", "no", "on", "off", "1", "0")
 _TRUE_WORDS: Final = frozenset(("true", "yes", "on", "1"))
 _UTF8_NAMES: Final = frozenset(("utf8", "unicode"))
 _OTHER_ENCODINGS: Final = frozenset(
-    """sqlascii latin1 latin2 latin3 latin4 latin5 latin6 latin7 latin8 latin9 latin10 iso88591 iso885915 win1250 win1251
-    win1252 win1253 win1254 win1255 win1256 win1257 win1258 win866 win874 koi8r koi8u eucjp euccn euckr euctw sjis big5 gbk
-    gb18030 uhc johab shiftjis2004""".split()
+    """sqlascii latin1 latin2 latin3 latin4 latin5 latin6 latin7 latin8 latin9 latin10 iso88591 iso885915
+    win1250 win1251 win1252 win1253 win1254 win1255 win1256 win1257 win1258 win866 win874 koi8r koi8u eucjp
+    euccn euckr euctw sjis big5 gbk gb18030 uhc johab shiftjis2004""".split()
 )
 
 
 def read_value(definition: SettingDefinition, text: str, given_name: str) -> SettingValue:
     """The value that `text` means for a setting (which the client called `given_name`).
 
-    Raises InvalidParameterValue for text that is no such value, NotSupportedError for a value that Skerry refuses.
+    Raises InvalidParameterValue for text that is no such value, NotSupportedError for a value that Skerry
+    refuses.
     """
     value = _read(definition, text, given_name)
     if definition.fixed and value != _read(definition, definition.default, definition.name):
@@ -74,7 +75,9 @@ def _read(definition: SettingDefinition, text: str, given_name: str) -> SettingV
     return _read_string(definition, text)
 
 
-def _invalid(name: str, text: str, hint: str | None = None, detail: str | None = None) -> InvalidParameterValue:
+def _invalid(
+    name: str, text: str, hint: str | None = None, detail: str | None = None
+) -> InvalidParameterValue:
     return InvalidParameterValue(f'invalid value for parameter "{name}": "{text}"', hint=hint, detail=detail)
 
 
@@ -147,7 +150,7 @@ def _with_unit(value: int, unit: str) -> str:
     return str(value)
 
 
-# --- strings with a grammar of their own ------------------------------------------------------------------------------
+# --- strings with a grammar of their own ----------------------------------------------------------
 
 
 def _read_string(definition: SettingDefinition, text: str) -> str:
@@ -156,7 +159,9 @@ def _read_string(definition: SettingDefinition, text: str) -> str:
     if definition.name == "TimeZone":
         return read_time_zone(text)
     if definition.name == "application_name":
-        return "".join(character if " " <= character <= "~" else "?" * len(character.encode()) for character in text)[:63]
+        return "".join(
+            character if " " <= character <= "~" else "?" * len(character.encode()) for character in text
+        )[:63]
     if definition.name == "search_path":
         split_identifiers(definition.name, text)
     return text
@@ -275,7 +280,9 @@ def join_values(definition: SettingDefinition, values: tuple[str, ...], given_na
     if len(values) > 1 and not definition.is_list:
         raise InvalidParameterValue(f"SET {given_name} takes only one argument")
     if definition.name == "search_path":
-        return ", ".join(value if _PLAIN_NUMBER.fullmatch(value) else quote_identifier(value) for value in values)
+        return ", ".join(
+            value if _PLAIN_NUMBER.fullmatch(value) else quote_identifier(value) for value in values
+        )
     return ", ".join(values)
 
 

@@ -6,12 +6,13 @@ Three layers, the first that knows a name wins:
     session    SET: until changed again; undone when the transaction (or savepoint) that set it rolls back
     reset      what the session began with: start-up options over database settings over defaults
 
-Every change inside a transaction leaves a journal entry (layer, name, what stood there before); rolling back to a mark
-unwinds the journal, committing forgets it and drops the local layer.
+Every change inside a transaction leaves a journal entry (layer, name, what stood there before); rolling
+back to a mark unwinds the journal, committing forgets it and drops the local layer.
 
 Not here: what a change does.  The session looks at `version`, which grows with every change, and at
-`take_reports`, which says which ParameterStatus messages are due.  Role changes and the current transaction's own modes are
-statements of their own (`SetRole`, `SetTransaction`); the session shows them with `force`.
+`take_reports`, which says which ParameterStatus messages are due.  Role changes and the current
+transaction's own modes are statements of their own (`SetRole`, `SetTransaction`); the session shows them
+with `force`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,13 @@ from skerry_engine.session.setting_values import (
 
 _MISSING: Final = object()
 _OWN_STATEMENTS: Final = frozenset(
-    ("transaction_isolation", "transaction_read_only", "transaction_deferrable", "role", "session_authorization")
+    (
+        "transaction_isolation",
+        "transaction_read_only",
+        "transaction_deferrable",
+        "role",
+        "session_authorization",
+    )
 )
 _REFUSALS: Final = {
     "internal": "cannot be changed",
@@ -48,7 +55,10 @@ class Settings:
     """The settings of one session.  Names are taken in any case."""
 
     def __init__(self, initial: Mapping[str, str] | None = None) -> None:
-        """`initial`: start-up options and the like, by name.  Raises as `set` does for what is unknown or malformed."""
+        """`initial`: start-up options and the like, by name.
+
+        Raises as `set` does for what is unknown or malformed.
+        """
         self._reset: dict[str, SettingValue] = {}
         self._session: dict[str, SettingValue] = {}
         self._local: dict[str, SettingValue] = {}
@@ -60,7 +70,7 @@ class Settings:
             self._reset[key] = self._read(key, value.strip("'") if key == "client_encoding" else value, name)
         self.take_reports()
 
-    # --- reading ---------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
 
     def value(self, name: str) -> SettingValue:
         """The typed value: bool, int in the base unit (ms, kB), float or str.  Raises UndefinedObject."""
@@ -109,13 +119,14 @@ class Settings:
         """The schemas named by search_path, `$user` as it stands."""
         return split_identifiers("search_path", self.text("search_path"))
 
-    # --- changing --------------------------------------------------------------------------------------------------
+    # --- changing ---------------------------------------------------------------------------------
 
     def set(self, name: str, values: tuple[str, ...] | None, is_local: bool = False) -> None:
         """SET name TO values, or TO DEFAULT (None).
 
-        Raises UndefinedObject for an unknown name, InvalidParameterValue for a bad value, CantChangeRuntimeParameter for
-        what a session may not set, NotSupportedError for values that Skerry refuses.
+        Raises UndefinedObject for an unknown name, InvalidParameterValue for a bad value,
+        CantChangeRuntimeParameter for what a session may not set, NotSupportedError for values that Skerry
+        refuses.
         """
         key = self._settable(name)
         if values is None:
@@ -126,7 +137,10 @@ class Settings:
         self._store(key, self._read(key, text, name), is_local)
 
     def set_config(self, name: str, value: str | None, is_local: bool) -> str:
-        """set_config(): one text, read as it stands.  Gives the new value as SHOW prints it.  Raises as `set` does."""
+        """set_config(): one text, read as it stands.
+
+        Gives the new value as SHOW prints it.  Raises as `set` does.
+        """
         key = self._settable(name)
         new = self._reset_value(key, name) if value is None else self._read(key, value, name)
         self._store(key, new, is_local)
@@ -144,13 +158,16 @@ class Settings:
                 self._store(key, "", False)
 
     def force(self, name: str, value: SettingValue) -> None:
-        """Show a value that the session decides itself (transaction_isolation, role, is_superuser); outside the journal."""
+        """Show a value that the session decides itself (transaction_isolation, role, is_superuser).
+
+        Outside the journal.
+        """
         key = name.lower()
         if self._session.get(key) != value:
             self._session[key] = value
             self.version += 1
 
-    # --- transactions ----------------------------------------------------------------------------------------------
+    # --- transactions -----------------------------------------------------------------------------
 
     def mark(self) -> int:
         """A place in the journal: take it where a transaction or savepoint begins."""
@@ -178,7 +195,7 @@ class Settings:
         self.rollback_to(0)
         self.commit()
 
-    # --- reporting -------------------------------------------------------------------------------------------------
+    # --- reporting --------------------------------------------------------------------------------
 
     def reported(self) -> dict[str, str]:
         """The settings that a client hears of, with their values: ParameterStatus at start-up."""
@@ -202,7 +219,7 @@ class Settings:
             rows.append(SettingInfo(key, self.get(key), category="Customized Options", source="session"))
         return rows
 
-    # --- inside ----------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _info(self, definition: SettingDefinition) -> SettingInfo:
         key = definition.name.lower()
@@ -241,7 +258,9 @@ class Settings:
         if definition.context in _REFUSALS:
             raise CantChangeRuntimeParameter(f'parameter "{name}" {_REFUSALS[definition.context]}')
         if key in _OWN_STATEMENTS:
-            raise NotSupportedError(f'setting "{definition.name}" other than by its own statement is not supported')
+            raise NotSupportedError(
+                f'setting "{definition.name}" other than by its own statement is not supported'
+            )
         return key
 
     def _read(self, key: str, text: str, name: str) -> SettingValue:

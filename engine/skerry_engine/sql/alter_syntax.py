@@ -68,7 +68,11 @@ class AlterParser(DefinitionParser):
         if word == "validate":
             self.expect_word("constraint")
             return st.ValidateConstraint(self.name())
-        if word in _REFUSED_ACTIONS or (word == "no" and self.word() in ("inherit", "force")) or word == "not":
+        if (
+            word in _REFUSED_ACTIONS
+            or (word == "no" and self.word() in ("inherit", "force"))
+            or word == "not"
+        ):
             raise self.unsupported(f"ALTER TABLE ... {word.upper()}", self.index - 1)
         if word == "cluster":
             self.expect_word("on")
@@ -156,7 +160,8 @@ class AlterParser(DefinitionParser):
 
     def is_identity_option(self) -> bool:
         return self.word_at(1) in (
-            "generated", "increment", "minvalue", "maxvalue", "no", "start", "restart", "cache", "cycle", "sequence",
+            "generated", "increment", "minvalue", "maxvalue", "no", "start", "restart", "cache", "cycle",
+            "sequence",
         )  # fmt: skip
 
     def set_identity(self, name: str) -> st.AlterAction:

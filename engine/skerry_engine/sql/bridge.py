@@ -1,4 +1,4 @@
-'''From the text of a query to its syntax tree: sqlglot's node classes, PostgreSQL's grammar.
+"""From the text of a query to its syntax tree: sqlglot's node classes, PostgreSQL's grammar.
 
 The nodes are sqlglot's (`sqlglot.expressions`), so whatever prints or walks sqlglot trees works on them.  The grammar
 is our own (`expression_syntax`, `query_syntax`): sqlglot's parser is lenient (it takes `'a' 'b'`, `LIMIT 1, 2`,
@@ -88,25 +88,27 @@ Queries
     Group(expressions=[expr | Rollup(expressions) | Cube(expressions) | GroupingSets(expressions)], distinct=bool); the
         empty set is Tuple(expressions=[])
     Limit(expression, with_ties=bool) for LIMIT and FETCH FIRST (LIMIT ALL: absent), Offset(expression)
-    Window(this=Identifier | None (WINDOW w AS, or OVER w), base=Identifier | None, partition_by=[...], order=Order | None,
-           spec=WindowSpec | None, named=bool (OVER w));
+    Window(this=Identifier | None (WINDOW w AS, or OVER w), base=Identifier | None, partition_by=[...],
+           order=Order | None, spec=WindowSpec | None, named=bool (OVER w));
         WindowSpec(kind='ROWS'|'RANGE'|'GROUPS', start, start_side, end, end_side, exclude): start and end are
         'UNBOUNDED', 'CURRENT ROW' or an expression; sides 'PRECEDING' | 'FOLLOWING' | None
     Lock(strength='UPDATE'|'NO KEY UPDATE'|'SHARE'|'KEY SHARE', expressions=[Table], wait='NOWAIT'|'SKIP LOCKED'|None)
     With(expressions=[CTE(this=query or DML, alias=TableAlias, materialized=bool | None)], recursive=bool)
 
 Changes
-    Insert(with_, this=Table, columns=[Column (or Bracket/Dot on one)], expression=query | None, default=bool (DEFAULT VALUES),
-           overriding='SYSTEM' | 'USER' | None, conflict=OnConflict | None, returning=Returning | None)
+    Insert(with_, this=Table, columns=[Column (or Bracket/Dot on one)], expression=query | None,
+           default=bool (DEFAULT VALUES), overriding='SYSTEM' | 'USER' | None,
+           conflict=OnConflict | None, returning=Returning | None)
     OnConflict(action='NOTHING' | 'UPDATE', conflict_keys=[expr (Collate for a collation)], index_predicate=expr | None,
            constraint=Identifier | None, expressions=[assignments], where=Where | None)
     Update(with_, this=Table, expressions=[EQ(this=Column, expression=value)], from_=From | None, where, returning);
         several columns at once: EQ(this=Tuple([Column...]), expression=Tuple | Subquery)
     Delete(with_, this=Table, using=From | None, where, returning)
     Merge(with_, this=Table, using=item, on=expr, whens=[When(matched=bool, condition=expr | None,
-           then=Update | Insert | Delete | Var('DO NOTHING'))]); WHEN ... INSERT has columns and expression=Values of one row
+           then=Update | Insert | Delete | Var('DO NOTHING'))]);
+           WHEN ... INSERT has columns and expression=Values of one row
     Returning(expressions=[targets])
-'''
+"""
 
 from __future__ import annotations
 

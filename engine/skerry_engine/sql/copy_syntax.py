@@ -7,7 +7,19 @@ from skerry_engine.sql import statements as st
 from skerry_engine.sql.utility_base import UtilityBase
 
 _OLD_OPTIONS = frozenset(
-    ("binary", "freeze", "delimiter", "delimiters", "null", "csv", "header", "quote", "escape", "force", "encoding")
+    (
+        "binary",
+        "freeze",
+        "delimiter",
+        "delimiters",
+        "null",
+        "csv",
+        "header",
+        "quote",
+        "escape",
+        "force",
+        "encoding",
+    )
 )
 _UNUSABLE_DELIMITERS = frozenset("\\.abcdefghijklmnopqrstuvwxyz0123456789")
 _LIST_OPTIONS = frozenset(("force_quote", "force_not_null", "force_null"))
@@ -42,9 +54,7 @@ class CopyParser(UtilityBase):
         where = None
         if self.word() == "where":
             if not is_from:
-                raise SyntaxError(
-                    "WHERE clause not allowed with COPY TO", position=self.position()
-                )
+                raise SyntaxError("WHERE clause not allowed with COPY TO", position=self.position())
             self.index += 1
             where = self.source_expression()
         return st.Copy(is_from, target, options, table, columns, None, file, where)

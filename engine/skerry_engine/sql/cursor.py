@@ -1,7 +1,7 @@
 """A reader's place in a token list: what all parts of the grammar share.
 
-Errors are PostgreSQL's: the grammar fails at the first token that fits no rule, with `syntax error at or near "x"` and
-that token's position.
+Errors are PostgreSQL's: the grammar fails at the first token that fits no rule, with `syntax error at or
+near "x"` and that token's position.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Cursor:
         self.index = 0
         self.depth = 0
 
-    # --- looking ---------------------------------------------------------------------------------------------------
+    # --- looking ----------------------------------------------------------------------------------
 
     def kind(self) -> int:
         return self.kinds[self.index]
@@ -56,7 +56,9 @@ class Cursor:
 
     def at(self, punctuation: str, ahead: int = 0) -> bool:
         index = self.index + ahead
-        return index < len(self.kinds) and self.kinds[index] == PUNCTUATION and self.values[index] == punctuation
+        return (
+            index < len(self.kinds) and self.kinds[index] == PUNCTUATION and self.values[index] == punctuation
+        )
 
     def at_operator(self, operator: str) -> bool:
         return self.kinds[self.index] == OPERATOR and self.values[self.index] == operator
@@ -78,7 +80,7 @@ class Cursor:
             return ""
         return self.tokens.text[self.tokens.starts[begin] : self.tokens.ends[self.index - 1]]
 
-    # --- taking ----------------------------------------------------------------------------------------------------
+    # --- taking -----------------------------------------------------------------------------------
 
     def accept(self, punctuation: str) -> bool:
         if self.kinds[self.index] == PUNCTUATION and self.values[self.index] == punctuation:
@@ -151,10 +153,13 @@ class Cursor:
         return self.values[self.index - 1]
 
     def read_as_text(self) -> None:
-        """Take a constant whose text is part of the syntax, not a value.  (Lifted literals: see ExpressionParser.)"""
+        """Take a constant whose text is part of the syntax, not a value.
+
+        (Lifted literals: see ExpressionParser.)
+        """
         self.index += 1
 
-    # --- names -----------------------------------------------------------------------------------------------------
+    # --- names ------------------------------------------------------------------------------------
 
     def at_name(self) -> bool:
         """Whether a column, table or alias name follows."""
@@ -192,7 +197,8 @@ class Cursor:
             parts.append(self.label())
         if len(parts) > 3:
             raise SyntaxError(
-                f"improper qualified name (too many dotted names): {'.'.join(parts)}", position=self.position()
+                f"improper qualified name (too many dotted names): {'.'.join(parts)}",
+                position=self.position(),
             )
         return tuple(parts)
 
@@ -215,7 +221,7 @@ class Cursor:
         index = self.index
         return self.mark(exp.Identifier(this=self.label(), quoted=self.kinds[index] == QUOTED), index)
 
-    # --- nodes and errors ------------------------------------------------------------------------------------------
+    # --- nodes and errors -------------------------------------------------------------------------
 
     def mark(self, node: Node, index: int) -> Node:
         """Note on `node` that it begins at token `index`."""
@@ -223,7 +229,10 @@ class Cursor:
         return node
 
     def enter(self) -> None:
-        """One level of nesting deeper.  Raises StatementTooComplex beyond the limit, well before Python's own."""
+        """One level of nesting deeper.
+
+        Raises StatementTooComplex beyond the limit, well before Python's own.
+        """
         self.depth += 1
         if self.depth > _MAX_DEPTH:
             raise StatementTooComplex(

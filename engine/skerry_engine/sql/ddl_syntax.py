@@ -1,6 +1,7 @@
 """CREATE TABLE, CREATE TABLE AS, CREATE INDEX, CREATE VIEW: the skeleton of definitions, kept without loss.
 
-sqlglot's trees drop parts of these (NULLS NOT DISTINCT, operator classes, constraint attributes), so they are read into
+sqlglot's trees drop parts of these (NULLS NOT DISTINCT, operator classes, constraint attributes), so they
+are read into
 `statements`; the expressions and queries inside come from the query grammar, each with its source text.
 """
 
@@ -26,14 +27,25 @@ _SERIAL_TYPES = {
 }
 _CONSTRAINT_WORDS = frozenset(("constraint", "check", "unique", "primary", "foreign", "exclude"))
 _LIKE_OPTIONS = frozenset(
-    ("all", "comments", "compression", "constraints", "defaults", "generated", "identity", "indexes", "statistics", "storage")
+    (
+        "all",
+        "comments",
+        "compression",
+        "constraints",
+        "defaults",
+        "generated",
+        "identity",
+        "indexes",
+        "statistics",
+        "storage",
+    )
 )
 
 
 class DefinitionParser(UtilityBase):
     """Reads definitions of tables, indexes and views."""
 
-    # --- tables ----------------------------------------------------------------------------------------------------
+    # --- tables -----------------------------------------------------------------------------------
 
     def persistence(self) -> str:
         """TEMP, UNLOGGED or nothing, before TABLE, VIEW or SEQUENCE."""
@@ -65,7 +77,11 @@ class DefinitionParser(UtilityBase):
 
     def is_column_name_list(self) -> bool:
         """Whether `(a, b) AS` follows: names without types."""
-        return self.at("(") and self.kinds[self.index + 1] in (WORD, QUOTED) and (self.at(",", 2) or self.at(")", 2))
+        return (
+            self.at("(")
+            and self.kinds[self.index + 1] in (WORD, QUOTED)
+            and (self.at(",", 2) or self.at(")", 2))
+        )
 
     def table_elements(
         self,
@@ -106,7 +122,9 @@ class DefinitionParser(UtilityBase):
         if self.accept_word("using"):
             method = self.name()
             if method != "heap":
-                raise NotSupportedError(f'access method "{method}" is not supported', position=self.position())
+                raise NotSupportedError(
+                    f'access method "{method}" is not supported', position=self.position()
+                )
         options: tuple[st.Option, ...] = ()
         if self.accept_words("without", "oids"):
             pass
@@ -143,7 +161,7 @@ class DefinitionParser(UtilityBase):
             query = self.plan_query(end)
         return st.CreateTableAs(name, query, columns, if_not_exists, persistence, on_commit, with_data)
 
-    # --- columns ---------------------------------------------------------------------------------------------------
+    # --- columns ----------------------------------------------------------------------------------
 
     def column_definition(self) -> st.ColumnDefinition:
         position = self.position()
@@ -205,7 +223,9 @@ class DefinitionParser(UtilityBase):
         begin = self.index
         tree = self.restricted_expression()
         if column.default is not None:
-            raise SyntaxError(f'multiple default values specified for column "{column.name}"', position=position)
+            raise SyntaxError(
+                f'multiple default values specified for column "{column.name}"', position=position
+            )
         return replace(column, default=st.SourceExpression(self.source(begin), tree))
 
     def with_generation(self, column: st.ColumnDefinition, position: int) -> st.ColumnDefinition:
@@ -225,9 +245,7 @@ class DefinitionParser(UtilityBase):
         expression = self.source_expression()
         self.expect(")")
         if identity != "a":
-            raise SyntaxError(
-                "for a generated column, GENERATED ALWAYS must be specified", position=position
-            )
+            raise SyntaxError("for a generated column, GENERATED ALWAYS must be specified", position=position)
         self.expect_word("stored")
         return replace(column, generated=expression)
 
@@ -238,7 +256,7 @@ class DefinitionParser(UtilityBase):
         self.expect_word("by", "default")
         return "d"
 
-    # --- constraints -----------------------------------------------------------------------------------------------
+    # --- constraints ------------------------------------------------------------------------------
 
     def column_constraint(
         self, word: str, column: str, name: str | None, position: int
@@ -255,7 +273,9 @@ class DefinitionParser(UtilityBase):
             if word == "primary":
                 self.expect_word("key")
             distinct = self.nulls_distinct() if word == "unique" else True
-            constraint = st.ConstraintDefinition(word, name, (column,), nulls_distinct=distinct, position=position)
+            constraint = st.ConstraintDefinition(
+                word, name, (column,), nulls_distinct=distinct, position=position
+            )
             self.index_parameters()
         return self.constraint_attributes(constraint, in_column=True)
 
@@ -338,7 +358,8 @@ class DefinitionParser(UtilityBase):
             if actions[event].startswith("set") and self.at("("):
                 if event == "update":
                     raise NotSupportedError(
-                        "a column list with SET NULL is only supported for ON DELETE actions", position=self.position()
+                        "a column list with SET NULL is only supported for ON DELETE actions",
+                        position=self.position(),
                     )
                 delete_columns = self.names_in_parentheses()
         return st.References(table, columns, actions["delete"], actions["update"], match, delete_columns)
@@ -349,7 +370,9 @@ class DefinitionParser(UtilityBase):
                 return " ".join(words)
         raise self.error()
 
-    def constraint_attributes(self, constraint: st.ConstraintDefinition, in_column: bool) -> st.ConstraintDefinition:
+    def constraint_attributes(
+        self, constraint: st.ConstraintDefinition, in_column: bool
+    ) -> st.ConstraintDefinition:
         """[NOT] DEFERRABLE, INITIALLY ..., NOT VALID, NO INHERIT, in any order."""
         deferrable: bool | None = None
         deferred: bool | None = None
@@ -382,7 +405,7 @@ class DefinitionParser(UtilityBase):
                 )
         return replace(constraint, deferrable=bool(deferrable or deferred), initially_deferred=bool(deferred))
 
-    # --- indexes ---------------------------------------------------------------------------------------------------
+    # --- indexes ----------------------------------------------------------------------------------
 
     def create_index(self, unique: bool) -> st.Statement:
         """CREATE [UNIQUE] INDEX behind the word INDEX."""
@@ -402,8 +425,8 @@ class DefinitionParser(UtilityBase):
         tablespace = self.name() if self.accept_word("tablespace") else None
         where = self.source_expression() if self.accept_word("where") else None
         return st.CreateIndex(
-            table, columns, name, unique, method, where, include, nulls_distinct, if_not_exists, concurrently, only,
-            options, tablespace,
+            table, columns, name, unique, method, where, include, nulls_distinct, if_not_exists,
+            concurrently, only, options, tablespace,
         )  # fmt: skip
 
     def index_columns(self) -> tuple[st.IndexColumn, ...]:
@@ -420,7 +443,7 @@ class DefinitionParser(UtilityBase):
         node = self.primary()
         name: str | None = None
         expression: st.SourceExpression | None = None
-        if isinstance(node, exp.Column) and not self.values[begin] == "(" and not node.args.get("table"):
+        if isinstance(node, exp.Column) and self.values[begin] != "(" and not node.args.get("table"):
             name = node.name
         elif isinstance(node, (exp.Literal, exp.Null, exp.Parameter)) and self.values[begin] != "(":
             raise self.error(begin)
@@ -441,7 +464,7 @@ class DefinitionParser(UtilityBase):
             nulls_first = place == "first"
         return st.IndexColumn(name, expression, collation, operator_class, descending, nulls_first, position)
 
-    # --- views -----------------------------------------------------------------------------------------------------
+    # --- views ------------------------------------------------------------------------------------
 
     def create_view(self, persistence: str, or_replace: bool) -> st.Statement:
         """CREATE VIEW behind the word VIEW."""

@@ -31,7 +31,7 @@ class DataParser(QueryParser):
         self.index += 1
         return self.mark(readers[word](), index)
 
-    # --- INSERT ----------------------------------------------------------------------------------------------------
+    # --- INSERT -----------------------------------------------------------------------------------
 
     def insert(self) -> exp.Expression:
         self.expect_word("into")
@@ -112,7 +112,7 @@ class DataParser(QueryParser):
             raise self.error()
         return key
 
-    # --- UPDATE, DELETE --------------------------------------------------------------------------------------------
+    # --- UPDATE, DELETE ---------------------------------------------------------------------------
 
     def update(self) -> exp.Expression:
         table = self.changed_table()
@@ -154,7 +154,9 @@ class DataParser(QueryParser):
         value = self.expression()
         if isinstance(target, exp.Tuple) and not isinstance(value, (exp.Tuple, exp.Subquery)):
             if len(target.expressions) > 1:
-                raise self.unsupported("a source for a multiple-column UPDATE item that is no sub-SELECT or ROW()", index)
+                raise self.unsupported(
+                    "a source for a multiple-column UPDATE item that is no sub-SELECT or ROW()", index
+                )
             value = exp.Tuple(expressions=[value])
         return self.mark(exp.EQ(this=target, expression=value), index)
 
@@ -174,7 +176,7 @@ class DataParser(QueryParser):
             return None
         return self.mark(exp.Returning(expressions=self.targets()), index)
 
-    # --- MERGE -----------------------------------------------------------------------------------------------------
+    # --- MERGE ------------------------------------------------------------------------------------
 
     def merge(self) -> exp.Expression:
         self.expect_word("into")

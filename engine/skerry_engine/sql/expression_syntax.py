@@ -1,7 +1,8 @@
 """Value expressions: PostgreSQL's a_expr, b_expr and c_expr as a precedence climber.
 
-`expression` reads operators by the levels of `precedence`; `primary` reads what stands between them; the special call
-syntaxes (EXTRACT, TRIM, ...) are in `special_calls`.  The nodes that come out are listed in `bridge`.
+`expression` reads operators by the levels of `precedence`; `primary` reads what stands between them; the
+special call syntaxes (EXTRACT, TRIM, ...) are in `special_calls`.  The nodes that come out are listed in
+`bridge`.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ _LIKE_OPERATORS = {"like": "~~", "ilike": "~~*", "similar": "~"}
 QUERY_WORDS = frozenset(("select", "values", "with", "table"))
 _QUERY_CONTINUES = frozenset(("union", "intersect", "except", "order", "limit", "offset", "fetch", "for"))
 _BARE_CALLS = frozenset(
-    """current_date current_time current_timestamp localtime localtimestamp current_role current_user session_user user
-    current_catalog current_schema""".split()
+    """current_date current_time current_timestamp localtime localtimestamp current_role current_user
+    session_user user current_catalog current_schema""".split()
 )
 _BARE_WITH_PRECISION = frozenset(("current_time", "current_timestamp", "localtime", "localtimestamp"))
 
@@ -79,7 +80,7 @@ class ExpressionParser(Cursor):
             raise LiteralInSyntax
         self.index += 1
 
-    # --- what other parts of the grammar add -----------------------------------------------------------------------
+    # --- what other parts of the grammar add ------------------------------------------------------
 
     def query(self) -> exp.Expression:
         """A SELECT, VALUES, WITH or TABLE with everything that belongs to it."""
@@ -101,7 +102,7 @@ class ExpressionParser(Cursor):
         """A call with a syntax of its own that begins with `word (`; None if it is none."""
         raise NotImplementedError
 
-    # --- operators -------------------------------------------------------------------------------------------------
+    # --- operators --------------------------------------------------------------------------------
 
     def expression(self) -> exp.Expression:
         """Any value expression (a_expr)."""
@@ -158,7 +159,10 @@ class ExpressionParser(Cursor):
         return _WORD_LEVELS.get(value, -1)
 
     def infix(self, left: exp.Expression, level: int, restricted: bool) -> tuple[exp.Expression, bool]:
-        """Read one construct behind `left`.  Returns the node, and whether it ended in an operand of its level."""
+        """Read one construct behind `left`.
+
+        Returns the node, and whether it ended in an operand of its level.
+        """
         index = self.index
         value = self.values[index]
         if self.kinds[index] == OPERATOR or value == "operator":
@@ -169,7 +173,11 @@ class ExpressionParser(Cursor):
         if level == precedence.AND or level == precedence.OR:
             self.index += 1
             right = self.binary(level + 1, False)
-            node = exp.And(this=left, expression=right) if level == precedence.AND else exp.Or(this=left, expression=right)
+            node = (
+                exp.And(this=left, expression=right)
+                if level == precedence.AND
+                else exp.Or(this=left, expression=right)
+            )
             return self.mark(node, index), False
         if level == precedence.IS:
             return self.is_test(left, restricted)
@@ -340,11 +348,15 @@ class ExpressionParser(Cursor):
     def is_operator_syntax(self) -> bool:
         """Whether `operator (` begins OPERATOR(schema.op) rather than a call of a function so named."""
         index = self.index + 2
-        while self.kinds[index] in (WORD, QUOTED) and self.kinds[index + 1] == PUNCTUATION and self.values[index + 1] == ".":
+        while (
+            self.kinds[index] in (WORD, QUOTED)
+            and self.kinds[index + 1] == PUNCTUATION
+            and self.values[index + 1] == "."
+        ):
             index += 2
         return self.kinds[index] == OPERATOR
 
-    # --- operands --------------------------------------------------------------------------------------------------
+    # --- operands ---------------------------------------------------------------------------------
 
     def primary(self) -> exp.Expression:
         """A constant, column, call, CASE, subquery or parenthesised expression (c_expr)."""
@@ -387,8 +399,12 @@ class ExpressionParser(Cursor):
     def parenthesised(self, index: int) -> exp.Expression:
         """What stands between parentheses; the opening one has been read."""
         first = self.inside_parentheses(many=True)
-        if isinstance(first, exp.Tuple) and not first.args.get("row") and first.meta.get("list_of") is not None:
-            items = first.expressions
+        if (
+            isinstance(first, exp.Tuple)
+            and not first.args.get("row")
+            and first.meta.get("list_of") is not None
+        ):
+            items: list[exp.Expression] = first.expressions
             if len(items) == 1:
                 return items[0]
             return self.overlaps(self.mark(exp.Tuple(expressions=items), index))
@@ -473,7 +489,7 @@ class ExpressionParser(Cursor):
         self.expect("]")
         return exp.Slice(this=low, expression=high)
 
-    # --- operands that begin with a word ---------------------------------------------------------------------------
+    # --- operands that begin with a word ----------------------------------------------------------
 
     def word_primary(self) -> exp.Expression:
         """An operand that begins with an unquoted word."""
@@ -581,7 +597,7 @@ class ExpressionParser(Cursor):
         self.expect(")")
         return self.system_call("pg_collation_for", [operand], "collation for", index)
 
-    # --- constants of a named type ---------------------------------------------------------------------------------
+    # --- constants of a named type ----------------------------------------------------------------
 
     def is_typed_literal(self, word: str) -> bool:
         """Whether the type keyword at hand begins a constant such as TIMESTAMP '...' (else it names a column)."""
@@ -606,7 +622,9 @@ class ExpressionParser(Cursor):
             if fields and type_name.modifiers:
                 raise self.error(place + 1)
             if fields:
-                type_name = TypeName(type_name.names, precision, interval_fields=fields, position=type_name.position)
+                type_name = TypeName(
+                    type_name.names, precision, interval_fields=fields, position=type_name.position
+                )
         elif type_name.interval_fields:
             raise self.error(index + 1)
         return self.typed_literal(type_name, text, place, index)
@@ -615,7 +633,7 @@ class ExpressionParser(Cursor):
         constant = self.mark(exp.Literal.string(text), place)
         return self.cast_node(constant, type_name, index, typed_literal=True)
 
-    # --- columns and calls -----------------------------------------------------------------------------------------
+    # --- columns and calls ------------------------------------------------------------------------
 
     def name_primary(self) -> exp.Expression:
         """A column reference, a call, or a constant of a type that is named by an identifier."""
@@ -641,7 +659,10 @@ class ExpressionParser(Cursor):
         return self.indirection(self.column(parts, None, index), index)
 
     def check_function_name(self, index: int, parts: int) -> None:
-        """A column-name keyword is no function's name unless qualified; a type-or-function keyword only unqualified."""
+        """A column-name keyword is no function's name unless qualified.
+
+        A type-or-function keyword only unqualified.
+        """
         if self.kinds[index] != WORD:
             return
         forbidden = keywords.COLUMN_NAME if parts == 1 else keywords.TYPE_OR_FUNCTION
@@ -656,7 +677,8 @@ class ExpressionParser(Cursor):
         if len(names) > 4:
             shown = ".".join("*" if isinstance(name, exp.Star) else name.name for name in names)
             raise SyntaxError(
-                f"improper qualified name (too many dotted names): {shown}", position=self.tokens.starts[index] + 1
+                f"improper qualified name (too many dotted names): {shown}",
+                position=self.tokens.starts[index] + 1,
             )
         names.reverse()
         names += [None] * (4 - len(names))  # type: ignore[list-item]
@@ -726,7 +748,9 @@ class ExpressionParser(Cursor):
         """WITHIN GROUP, FILTER and OVER."""
         if self.accept_words("within", "group"):
             if node.args.get("order") is not None:
-                raise SyntaxError("cannot use multiple ORDER BY clauses with WITHIN GROUP", position=self.position())
+                raise SyntaxError(
+                    "cannot use multiple ORDER BY clauses with WITHIN GROUP", position=self.position()
+                )
             if node.args.get("distinct"):
                 raise SyntaxError("cannot use DISTINCT with WITHIN GROUP", position=self.position())
             if node.args.get("variadic"):
@@ -748,7 +772,9 @@ class ExpressionParser(Cursor):
             else:
                 node.set("over", exp.Window(this=self.identifier(), named=True))
 
-    def system_call(self, name: str, arguments: list[exp.Expression], syntax: str, index: int) -> exp.Expression:
+    def system_call(
+        self, name: str, arguments: list[exp.Expression], syntax: str, index: int
+    ) -> exp.Expression:
         """A call of one of PostgreSQL's own functions for a special syntax."""
         node = exp.Anonymous(this=name, schema="pg_catalog", expressions=arguments, syntax=syntax)
         return self.mark(node, index)

@@ -1,14 +1,15 @@
 """PostgreSQL's lexical rules: text to tokens, each token's place kept.
 
-One compiled regular expression finds every token; what a regular expression can't do (nested comments, dollar quotes,
-where an operator ends) is done by hand behind it.  Tokens stand in parallel lists rather than in objects: a thousand-row
-INSERT has ten thousand of them.
+One compiled regular expression finds every token; what a regular expression can't do (nested comments,
+dollar quotes, where an operator ends) is done by hand behind it.  Tokens stand in parallel lists rather
+than in objects: a thousand-row INSERT has ten thousand of them.
 
-A token is (kind, value, start, end).  `value` is what the grammar needs: words folded to lower case, quoted identifiers
-and strings decoded, numbers and operators as written (`!=` as `<>`).  Offsets are characters of the text.
+A token is (kind, value, start, end).  `value` is what the grammar needs: words folded to lower case, quoted
+identifiers and strings decoded, numbers and operators as written (`!=` as `<>`).  Offsets are characters of
+the text.
 
-Not done here: truncation of identifiers to 63 bytes happens where they become names (`identifier_name`), and the
-warning that PostgreSQL gives for it is not sent.
+Not done here: truncation of identifiers to 63 bytes happens where they become names (`identifier_name`),
+and the warning that PostgreSQL gives for it is not sent.
 """
 
 from __future__ import annotations
@@ -128,7 +129,10 @@ class Tokens:
 
 
 def tokenize(text: str, begin: int = 0) -> Tokens:
-    """The tokens of `text` from offset `begin` to its end.  Raises SyntaxError as PostgreSQL's lexer words it."""
+    """The tokens of `text` from offset `begin` to its end.
+
+    Raises SyntaxError as PostgreSQL's lexer words it.
+    """
     tokens = Tokens(text)
     kinds, values, starts, ends = tokens.kinds, tokens.values, tokens.starts, tokens.ends
     match = _TOKEN.match
@@ -198,7 +202,10 @@ def identifier_name(value: str) -> str:
 
 
 def split_statements(text: str) -> list[tuple[int, int]]:
-    """Where each statement of a simple-query text begins and ends (without its semicolon); empty ones are left out."""
+    """Where each statement of a simple-query text begins and ends (without its semicolon).
+
+    Empty ones are left out.
+    """
     tokens = tokenize(text)
     spans: list[tuple[int, int]] = []
     first = 0
@@ -218,7 +225,9 @@ def split_statements(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _rare_token(tokens: Tokens, found: re.Match[str], group: int, start: int, position: int) -> tuple[int, int]:
+def _rare_token(
+    tokens: Tokens, found: re.Match[str], group: int, start: int, position: int
+) -> tuple[int, int]:
     """Add the kind and value of a token that is seldom seen; returns its start and end."""
     text = tokens.text
     raw = found[group]
@@ -261,7 +270,9 @@ def _lexical_error(message: str, text: str, start: int) -> SyntaxError:
 def _refuse_junk(text: str, start: int, end: int, what: str) -> None:
     junk = _JUNK.match(text, end)
     if junk is not None:
-        raise SyntaxError(f'trailing junk after {what} at or near "{text[start : end + 1]}"', position=start + 1)
+        raise SyntaxError(
+            f'trailing junk after {what} at or near "{text[start : end + 1]}"', position=start + 1
+        )
 
 
 def _skip_comment(text: str, start: int) -> int:
@@ -369,7 +380,8 @@ def _unicode_token(tokens: Tokens, raw: str, start: int, position: int, quoted: 
         escape_character = custom[1]
         if escape_character in "0123456789abcdefABCDEF+\"' \t\n\r\f\v":
             raise SyntaxError(
-                f"invalid Unicode escape character at or near \"'{escape_character}'\"", position=custom.start(1)
+                f"invalid Unicode escape character at or near \"'{escape_character}'\"",
+                position=custom.start(1),
             )
         position = custom.end()
     content = _quoted_content(tokens.text, raw, start) if quoted else _standard_content(raw)

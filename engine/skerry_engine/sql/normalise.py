@@ -1,21 +1,22 @@
-"""A statement without its constants: the key that statements differing only in literals share, and the literals.
+"""A statement without its constants: the key that statements differing only in literals share.
 
     SELECT a FROM t WHERE b = 42 AND c = 'x'      key   select a from t where b = ?i and c = ?s
                                                   literals   (int4 42, string 'x')
 
-The key holds each lifted literal's type class (?i int4, ?l int8, ?n numeric, ?s string), as these decide types and so
-plans.  In statements that compare expressions with each other (GROUP BY, DISTINCT) equal literals share one slot and the
-key shows which, so `SELECT a + 1 ... GROUP BY a + 1` keeps its meaning.
+The key holds each lifted literal's type class (?i int4, ?l int8, ?n numeric, ?s string), as these decide types
+and so plans.  In statements that compare expressions with each other (GROUP BY, DISTINCT) equal literals share
+one slot and the key shows which, so `SELECT a + 1 ... GROUP BY a + 1` keeps its meaning.
 
-Not lifted, because grammar or plan depend on the text: ordinals behind ORDER BY and GROUP BY, type modifiers, typed literals
-(date '...'), LIMIT and FETCH counts, ON CONFLICT targets, EXTRACT's field.  When in doubt a literal stays: that costs a
-cache entry, never a wrong row.  The grammar checks the other side: reading a lifted token as anything but a constant
-calls `unlift`, which makes the whole text the key.
+Not lifted, because grammar or plan depend on the text: ordinals behind ORDER BY and GROUP BY, type modifiers,
+typed literals (date '...'), LIMIT and FETCH counts, ON CONFLICT targets, EXTRACT's field.  When in doubt a
+literal stays: that costs a cache entry, never a wrong row.  The grammar checks the other side: reading a lifted
+token as anything but a constant calls `unlift`, which makes the whole text the key.
 
 Long lists are data, not syntax (more than 8 items):
 
     x IN (1, 2, ... 900)                  one token that stands for `lists[i]`
-    VALUES (1, 'a'), (2, NULL), ...       one row per shape stays in the token list; the values stand in `row_lists[i]`
+    VALUES (1, 'a'), (2, NULL), ...       one row per shape stays in the token list; the values are in
+                                          `row_lists[i]`
 """
 
 from __future__ import annotations
@@ -49,14 +50,15 @@ _NUMBER_ORDER: Final = {"int4": 0, "int8": 1, "numeric": 2}
 
 # Words in front of a string constant that leave it a plain constant; any other word may be a type's name.
 _BEFORE_STRING: Final = frozenset(
-    """select where and or not in like ilike to then else when case between from for escape values returning on using set
-    distinct all having as placing variadic offset symmetric asymmetric similar is by both leading trailing limit""".split()
+    """select where and or not in like ilike to then else when case between from for escape values returning
+    on using set distinct all having as placing variadic offset symmetric asymmetric similar is by both
+    leading trailing limit""".split()
 )
 _BEFORE_FIXED_NUMBER: Final = frozenset(("limit", "first", "next"))
 # Words before a parenthesis whose numbers are modifiers, not values.
 _MODIFIER_WORDS: Final = frozenset(
-    """varchar char character nchar bpchar varying numeric decimal dec float timestamp timestamptz time timetz interval bit
-    varbit second current_time current_timestamp localtime localtimestamp extract""".split()
+    """varchar char character nchar bpchar varying numeric decimal dec float timestamp timestamptz time
+    timetz interval bit varbit second current_time current_timestamp localtime localtimestamp extract""".split()
 )
 _LIST_END_WORDS: Final = frozenset(
     """limit offset fetch for having window union intersect except select where rows range groups returning from
@@ -66,7 +68,10 @@ _LIST_END_WORDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A lifted constant.  `kind`: int4, int8, numeric or string; `value`: int, Decimal or str; `position` 1-based."""
+    """A lifted constant.
+
+    `kind`: int4, int8, numeric or string; `value`: int, Decimal or str; `position` 1-based.
+    """
 
     kind: str
     value: int | Decimal | str
@@ -101,11 +106,21 @@ class RowList:
 class Normalised:
     """A statement as tokens, with what was taken out of it.
 
-    `key` names it in plan caches (read it after parsing: see `unlift`).  `literal_at`, `slot_at`, `row_list_at` tell for a
-    token's index which literal, template slot or row list it stands for.
+    `key` names it in plan caches (read it after parsing: see `unlift`).  `literal_at`, `slot_at`,
+    `row_list_at` tell for a token's index which literal, template slot or row list it stands for.
     """
 
-    __slots__ = ("tokens", "source", "key", "literals", "lists", "row_lists", "literal_at", "slot_at", "row_list_at")
+    __slots__ = (
+        "tokens",
+        "source",
+        "key",
+        "literals",
+        "lists",
+        "row_lists",
+        "literal_at",
+        "slot_at",
+        "row_list_at",
+    )
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens: Tokens = tokens
@@ -124,7 +139,10 @@ class Normalised:
         return self.tokens.text
 
     def unlift(self) -> None:
-        """Put every literal and list back: the grammar met one where it is no value.  The whole text becomes the key."""
+        """Put every literal and list back: the grammar met one where it is no value.
+
+        The whole text becomes the key.
+        """
         self.tokens = self.source
         self.key = "unlifted " + _plain_key(self.source)
         self.literals = ()
@@ -187,7 +205,9 @@ class _Lifter:
         self.lists: list[LiteralList] = []
         self.row_lists: list[RowList] = []
         values = tokens.values
-        self.shared: dict[tuple[str, str], int] | None = {} if "group" in values or "distinct" in values else None
+        self.shared: dict[tuple[str, str], int] | None = (
+            {} if "group" in values or "distinct" in values else None
+        )
         self.fixed: frozenset[int] = _fixed_places(tokens)
         self.out: Tokens | None = None  # the new token list, once one has to differ from the source
 
@@ -240,7 +260,7 @@ class _Lifter:
             self.out.copy_from(self.source, 0, index)
         return self.out
 
-    # --- single literals -------------------------------------------------------------------------------------------
+    # --- single literals --------------------------------------------------------------------------
 
     def is_liftable(self, index: int) -> bool:
         """Whether the constant at `index` is a value wherever the grammar may put it."""
@@ -281,10 +301,13 @@ class _Lifter:
         self.result.literal_at[self.place(index)] = number
         self.parts.append(mark)
 
-    # --- lists -----------------------------------------------------------------------------------------------------
+    # --- lists ------------------------------------------------------------------------------------
 
     def long_list(self, index: int) -> int:
-        """Take out the list that the word at `index` begins, if it is long.  Returns the index behind it, or `index`."""
+        """Take out the list that the word at `index` begins, if it is long.
+
+        Returns the index behind it, or `index`.
+        """
         source = self.source
         if source.values[index + 1] != "(" or source.kinds[index + 1] != PUNCTUATION:
             return index
@@ -426,7 +449,10 @@ def _row_spans(tokens: Tokens, index: int) -> list[tuple[int, int]]:
 
 
 class _Shape:
-    """Rows that one template covers.  `cells` is None for rows of exactly equal tokens apart from their constants."""
+    """Rows that one template covers.
+
+    `cells` is None for rows of exactly equal tokens apart from their constants.
+    """
 
     __slots__ = ("cells", "kinds", "first_row", "text")
 
@@ -440,8 +466,8 @@ class _Shape:
 class _RowCollector:
     """Sorts the rows of a VALUES list into few shapes.
 
-    A row of bare constants is described by the family of each cell: n(umber), s(tring), b(oolean), d(efault), or * for NULL,
-    which fits any family.  Other rows must agree token by token, constants apart.
+    A row of bare constants is described by the family of each cell: n(umber), s(tring), b(oolean),
+    d(efault), or * for NULL, which fits any family.  Other rows must agree token by token, constants apart.
     """
 
     __slots__ = ("lifter", "tokens", "shapes_found", "by_text", "rows")
@@ -550,7 +576,10 @@ class _RowCollector:
 
     def widen_numbers(self) -> None:
         """Make whole numbers Decimal where their column holds numerics too."""
-        wide = [[slot for slot, kind in enumerate(shape.kinds) if kind == "numeric"] for shape in self.shapes_found]
+        wide = [
+            [slot for slot, kind in enumerate(shape.kinds) if kind == "numeric"]
+            for shape in self.shapes_found
+        ]
         if not any(wide):
             return
         for place, (number, row) in enumerate(self.rows):
@@ -573,7 +602,11 @@ class _RowCollector:
                 parts.append(f"( {shape.text} )")
             else:
                 kinds = iter(shape.kinds)
-                parts.append("( " + " ".join("default" if c == "d" else _MARKS[next(kinds)] for c in shape.cells) + " )")
+                parts.append(
+                    "( "
+                    + " ".join("default" if c == "d" else _MARKS[next(kinds)] for c in shape.cells)
+                    + " )"
+                )
         return parts
 
     def write(self, out: Tokens, slots: dict[int, int], spans: list[tuple[int, int]]) -> None:

@@ -1,10 +1,10 @@
 """How tightly PostgreSQL's operators bind, loosest first (the %left/%nonassoc lines of its grammar).
 
-    OR < AND < NOT < IS < comparison < BETWEEN IN LIKE < ESCAPE < any other operator < + - < * / % < ^ < AT TIME ZONE
-    < COLLATE < unary minus < subscripts < ::
+    OR < AND < NOT < IS < comparison < BETWEEN IN LIKE < ESCAPE < any other operator < + - < * / % < ^
+    < AT TIME ZONE < COLLATE < unary minus < subscripts < ::
 
-`IS` binds looser than `=`, so `a IS DISTINCT FROM b = c` is `a IS DISTINCT FROM (b = c)`; `NOT` looser than both; an
-operator such as `||` or `->` looser than `+`.  Non-associative levels refuse chains (`a < b < c`).
+`IS` binds looser than `=`, so `a IS DISTINCT FROM b = c` is `a IS DISTINCT FROM (b = c)`; `NOT` looser than
+both; an operator such as `||` or `->` looser than `+`.  Non-associative levels refuse chains (`a < b < c`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Queries: SELECT, VALUES, TABLE, WITH, set operations, and what stands in FROM.
 
-PostgreSQL's rule names are given where they help: select_no_parens is `query`, simple_select `query_term`.  The nodes that
-come out are listed in `bridge`.
+PostgreSQL's rule names are given where they help: select_no_parens is `query`, simple_select `query_term`.
+The nodes that come out are listed in `bridge`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OPTION_WORDS = frozenset(("order", "limit", "offset", "fetch", "for"))
 class QueryParser(SpecialCallParser):
     """Adds queries to the expression grammar."""
 
-    # --- the whole query -------------------------------------------------------------------------------------------
+    # --- the whole query --------------------------------------------------------------------------
 
     def query(self) -> exp.Expression:
         """A query with WITH, set operations, ORDER BY, LIMIT and row locks."""
@@ -97,7 +97,9 @@ class QueryParser(SpecialCallParser):
         if locks:
             node.set("locks", (node.args.get("locks") or []) + locks)
 
-    def set_once(self, node: exp.Expression, name: str, value: exp.Expression, message: str, index: int) -> None:
+    def set_once(
+        self, node: exp.Expression, name: str, value: exp.Expression, message: str, index: int
+    ) -> None:
         if node.args.get(name) is not None:
             raise SyntaxError(message, position=self.tokens.starts[index] + 1)
         node.set(name, value)
@@ -183,7 +185,7 @@ class QueryParser(SpecialCallParser):
                 return " ".join(words).upper()
         raise self.error()
 
-    # --- WITH ------------------------------------------------------------------------------------------------------
+    # --- WITH -------------------------------------------------------------------------------------
 
     def with_clause(self) -> exp.With | None:
         """WITH and its list, if it follows."""
@@ -216,7 +218,7 @@ class QueryParser(SpecialCallParser):
         """A query, INSERT, UPDATE, DELETE or MERGE."""
         raise NotImplementedError
 
-    # --- SELECT ----------------------------------------------------------------------------------------------------
+    # --- SELECT -----------------------------------------------------------------------------------
 
     def select(self) -> exp.Select:
         """A SELECT up to its WINDOW clause; the word itself has been read."""
@@ -243,8 +245,10 @@ class QueryParser(SpecialCallParser):
         if self.at_end() or self.at(")") or self.at(";"):
             return True
         word = self.word()
-        return word in ("from", "where", "group", "having", "window", "into") or word in _SET_OPERATIONS or (
-            word in _OPTION_WORDS
+        return (
+            word in ("from", "where", "group", "having", "window", "into")
+            or word in _SET_OPERATIONS
+            or (word in _OPTION_WORDS)
         )
 
     def distinct(self) -> exp.Distinct | None:
@@ -345,7 +349,7 @@ class QueryParser(SpecialCallParser):
             nulls_first = place == "first"
         return self.mark(exp.Ordered(this=node, desc=desc, nulls_first=nulls_first, using=using), index)
 
-    # --- windows ---------------------------------------------------------------------------------------------------
+    # --- windows ----------------------------------------------------------------------------------
 
     def window_definitions(self) -> list[exp.Expression]:
         """The definitions behind WINDOW."""
@@ -434,7 +438,7 @@ class QueryParser(SpecialCallParser):
         self.expect_word("no", "others")
         return None
 
-    # --- VALUES ----------------------------------------------------------------------------------------------------
+    # --- VALUES -----------------------------------------------------------------------------------
 
     def values_rows(self, index: int) -> exp.Values:
         """The rows of VALUES; the word (token `index`) has been read."""
@@ -453,7 +457,7 @@ class QueryParser(SpecialCallParser):
             node.set("row_list", row_list)
         return node
 
-    # --- FROM ------------------------------------------------------------------------------------------------------
+    # --- FROM -------------------------------------------------------------------------------------
 
     def from_items(self) -> list[exp.Expression]:
         items = [self.from_item()]
@@ -524,7 +528,10 @@ class QueryParser(SpecialCallParser):
         return self.aliased_relation()
 
     def is_function_item(self) -> bool:
-        """Whether a call follows: a name, qualified or not, and a parenthesis; or a call without parentheses."""
+        """Whether a call follows: a name, qualified or not, and a parenthesis.
+
+        Or a call without parentheses.
+        """
         index = self.index
         if self.kinds[index] not in (WORD, QUOTED):
             return False
@@ -621,7 +628,7 @@ class QueryParser(SpecialCallParser):
         self.expect(")")
         return found
 
-    # --- relations and aliases -------------------------------------------------------------------------------------
+    # --- relations and aliases --------------------------------------------------------------------
 
     def relation_name(self) -> exp.Table:
         """A possibly qualified relation name."""
@@ -632,7 +639,8 @@ class QueryParser(SpecialCallParser):
         if len(parts) > 3:
             shown = ".".join(part.name for part in parts)
             raise SyntaxError(
-                f"improper qualified name (too many dotted names): {shown}", position=self.tokens.starts[index] + 1
+                f"improper qualified name (too many dotted names): {shown}",
+                position=self.tokens.starts[index] + 1,
             )
         parts.reverse()
         node = exp.Table(

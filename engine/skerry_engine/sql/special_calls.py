@@ -8,8 +8,8 @@ from skerry_engine.sql.expression_syntax import ExpressionParser
 from skerry_engine.sql.lexer import QUOTED, STRING, WORD
 
 _REFUSED = frozenset(
-    """treat xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize
-    xmltable""".split()
+    """treat xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot
+    xmlserialize xmltable""".split()
 )
 _TRIM_FUNCTIONS = {"": "btrim", "both": "btrim", "leading": "ltrim", "trailing": "rtrim"}
 
@@ -67,8 +67,11 @@ class SpecialCallParser(ExpressionParser):
             self.expect(")")
             return self.mark(exp.Nullif(this=arguments[0], expression=arguments[1]), index)
         self.expect(")")
-        classes = {"coalesce": exp.Coalesce, "greatest": exp.Greatest, "least": exp.Least}
-        return self.mark(classes[word](this=arguments[0], expressions=arguments[1:]), index)
+        if word == "coalesce":
+            return self.mark(exp.Coalesce(this=arguments[0], expressions=arguments[1:]), index)
+        if word == "greatest":
+            return self.mark(exp.Greatest(this=arguments[0], expressions=arguments[1:]), index)
+        return self.mark(exp.Least(this=arguments[0], expressions=arguments[1:]), index)
 
     def extract_call(self, index: int) -> exp.Expression:
         if self.kind() not in (WORD, QUOTED, STRING):
@@ -91,7 +94,7 @@ class SpecialCallParser(ExpressionParser):
             return self.system_call("substring", [subject, pattern, self.expression()], "substring", index)
         start: exp.Expression | None = None
         count: exp.Expression | None = None
-        if not (self.word() in ("from", "for")):
+        if self.word() not in ("from", "for"):
             return self.plain_call("substring", subject, index)
         while self.word() in ("from", "for"):
             if self.accept_word("from") if start is None else False:

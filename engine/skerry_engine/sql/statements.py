@@ -1,8 +1,8 @@
 """What a statement asks for, as data: one frozen class for each kind.
 
-`front.parse_statement` makes them.  Queries and data changes are `Query` (their syntax tree comes from `bridge`); the rest is
-described here in full, so nothing later looks at text again.  Names are already folded; `ObjectName.parts` runs from the
-outermost to the name itself.
+`front.parse_statement` makes them.  Queries and data changes are `Query` (their syntax tree comes from
+`bridge`); the rest is described here in full, so nothing later looks at text again.  Names are already
+folded; `ObjectName.parts` runs from the outermost to the name itself.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Option:
     position: int | None = None
 
 
-# --- transactions -----------------------------------------------------------------------------------------------------
+# --- transactions ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class LockTables(Statement):
     nowait: bool
 
 
-# --- settings and roles of the session --------------------------------------------------------------------------------
+# --- settings and roles of the session ------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class Discard(Statement):
     what: str
 
 
-# --- prepared statements, cursors, notifications ----------------------------------------------------------------------
+# --- prepared statements, cursors, notifications --------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,12 +289,15 @@ class Notify(Statement):
     payload: str
 
 
-# --- EXPLAIN, COPY, maintenance -----------------------------------------------------------------------------------------
+# --- EXPLAIN, COPY, maintenance -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Explain(Statement):
-    """EXPLAIN.  `options`: lower-case name to value ('true', 'false', 'text', 'json'); `statement` a Query or another."""
+    """EXPLAIN.
+
+    `options`: lower-case name to value ('true', 'false', 'text', 'json'); `statement` a Query or another.
+    """
 
     options: dict[str, str]
     statement: Statement
@@ -323,7 +326,10 @@ class CopyOptions:
 
 @dataclass(frozen=True, slots=True)
 class Copy(Statement):
-    """COPY.  Either `table` (with `columns`, empty for all) or `query`.  `target`: 'stdin', 'stdout', 'file', 'program'."""
+    """COPY.
+
+    Either `table` (with `columns`, empty for all) or `query`.  `target`: 'stdin', 'stdout', 'file', 'program'.
+    """
 
     is_from: bool
     target: str
@@ -381,12 +387,15 @@ class Checkpoint(Statement):
     """CHECKPOINT."""
 
 
-# --- databases, schemas, sequences, roles -------------------------------------------------------------------------------
+# --- databases, schemas, sequences, roles ---------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class CreateDatabase(Statement):
-    """CREATE DATABASE.  `options`: lower-case name (owner, template, encoding, lc_collate, ...) to value, None for DEFAULT."""
+    """CREATE DATABASE.
+
+    `options`: lower-case name (owner, template, encoding, lc_collate, ...) to value, None for DEFAULT.
+    """
 
     name: str
     options: dict[str, str | None]
@@ -422,7 +431,8 @@ class CreateSchema(Statement):
 class SequenceOptions:
     """A sequence's options; None for what was not said.
 
-    `no_minimum`, `no_maximum`: NO MINVALUE, NO MAXVALUE.  `restart`: 'RESTART' alone is is_restart without a value.
+    `no_minimum`, `no_maximum`: NO MINVALUE, NO MAXVALUE.  `restart`: 'RESTART' alone is is_restart without
+    a value.
     `owned_by`: (table parts ..., column), () for OWNED BY NONE.
     """
 
@@ -458,7 +468,10 @@ class AlterSequence(Statement):
 
 @dataclass(frozen=True, slots=True)
 class CreateRole(Statement):
-    """CREATE or ALTER ROLE/USER/GROUP.  `options`: lower-case words to values ('login' -> 'true', 'password' -> text)."""
+    """CREATE or ALTER ROLE/USER/GROUP.
+
+    `options`: lower-case words to values ('login' -> 'true', 'password' -> text).
+    """
 
     name: str
     options: dict[str, str | None]
@@ -499,7 +512,8 @@ class CreateExtension(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Comment(Statement):
-    """COMMENT ON.  `kind`: 'table', 'column', 'index', 'database', 'constraint', ...; `on`: the table of a constraint.
+    """COMMENT ON.  `kind`: 'table', 'column', 'index', 'database', 'constraint', ...; `on`: the table of a
+    constraint.
 
     `text` None removes the comment.
     """
@@ -510,7 +524,7 @@ class Comment(Statement):
     on: ObjectName | None = None
 
 
-# --- tables -------------------------------------------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -573,7 +587,10 @@ class ColumnDefinition:
 
 @dataclass(frozen=True, slots=True)
 class LikeTable:
-    """LIKE table; `including` holds 'defaults', 'constraints', 'indexes', 'identity', 'comments', ... or 'all'."""
+    """LIKE table.
+
+    `including` holds 'defaults', 'constraints', 'indexes', 'identity', 'comments', ... or 'all'.
+    """
 
     table: ObjectName
     including: frozenset[str] = frozenset()
@@ -656,7 +673,10 @@ class CreateIndex(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Drop(Statement):
-    """DROP of schema objects.  `kind`: 'table', 'view', 'index', 'sequence', 'schema', 'materialized view', 'type', ..."""
+    """DROP of schema objects.
+
+    `kind`: 'table', 'view', 'index', 'sequence', 'schema', 'materialized view', 'type', ...
+    """
 
     kind: str
     names: tuple[ObjectName, ...]
@@ -665,7 +685,7 @@ class Drop(Statement):
     concurrently: bool = False
 
 
-# --- ALTER --------------------------------------------------------------------------------------------------------------
+# --- ALTER ----------------------------------------------------------------------------------------
 
 
 class AlterAction:

@@ -1,7 +1,7 @@
 """Type names: how they are written, and which type they mean.
 
-The SQL standard's spellings (`character varying(20)`, `timestamp with time zone`, `double precision`) are grammar, not
-names: they become pg_catalog's names here.  All other names keep their parts and are looked up.
+The SQL standard's spellings (`character varying(20)`, `timestamp with time zone`, `double precision`) are
+grammar, not names: they become pg_catalog's names here.  All other names keep their parts and are looked up.
 
     "varchar(160)[]"  ->  TypeName(names=('pg_catalog', 'varchar'), modifiers=('160',), dimensions=1)  ->  SqlType
 """
@@ -23,8 +23,9 @@ from skerry_engine.values.types import SqlType
 class TypeName:
     """A type as it was written.
 
-    `names`: the name's parts, the last being the type.  `modifiers`: the texts in parentheses.  `dimensions`: the number of
-    array brackets (PostgreSQL does not tell them apart either).  `interval_fields`: 'year', 'day to second', ...
+    `names`: the name's parts, the last being the type.  `modifiers`: the texts in parentheses.
+    `dimensions`: the number of array brackets (PostgreSQL does not tell them apart either).
+    `interval_fields`: 'year', 'day to second', ...
     `of_column`: written as table.column%TYPE.  `position`: 1-based offset in the text.
     """
 
@@ -58,7 +59,14 @@ _SPELLED: Final = {
 }
 _CHARACTER: Final = frozenset(("char", "character", "varchar", "nchar", "national"))
 _INTERVAL_FIELDS: Final = ("year", "month", "day", "hour", "minute", "second")
-_INTERVAL_MASKS: Final = {"year": 1 << 2, "month": 1 << 1, "day": 1 << 3, "hour": 1 << 10, "minute": 1 << 11, "second": 1 << 12}
+_INTERVAL_MASKS: Final = {
+    "year": 1 << 2,
+    "month": 1 << 1,
+    "day": 1 << 3,
+    "hour": 1 << 10,
+    "minute": 1 << 11,
+    "second": 1 << 12,
+}
 _FULL_INTERVAL_RANGE: Final = 0x7FFF
 _FULL_INTERVAL_PRECISION: Final = 0xFFFF
 _MAX_TIME_PRECISION: Final = 6
@@ -69,7 +77,11 @@ _MAX_CHARACTER_LENGTH: Final = 10485760
 def starts_standard_type(cursor: Cursor) -> bool:
     """Whether a SQL-standard type spelling follows (a keyword, so no function or column can be meant)."""
     word = cursor.word()
-    return word in _SPELLED or word in _CHARACTER or word in ("float", "double", "timestamp", "time", "interval", "bit")
+    return (
+        word in _SPELLED
+        or word in _CHARACTER
+        or word in ("float", "double", "timestamp", "time", "interval", "bit")
+    )
 
 
 def parse_type(cursor: Cursor) -> TypeName:
@@ -236,7 +248,7 @@ def _array_dimensions(cursor: Cursor) -> int:
     return dimensions
 
 
-# --- meaning ------------------------------------------------------------------------------------------------------
+# --- meaning --------------------------------------------------------------------------------------
 
 
 def resolve_type_name(
@@ -246,8 +258,9 @@ def resolve_type_name(
 ) -> SqlType:
     """The type that a written name means.
 
-    `lookup` finds a type's OID by its name's parts, None if there is none; `array_of` the OID of a type's array, 0 if it
-    has none.  Raises UndefinedObject for an unknown type, InvalidParameterValue for a modifier out of range.
+    `lookup` finds a type's OID by its name's parts, None if there is none; `array_of` the OID of a type's
+    array, 0 if it has none.  Raises UndefinedObject for an unknown type, InvalidParameterValue for a
+    modifier out of range.
     """
     oid = lookup(type_name.names)
     if oid is None:
@@ -263,7 +276,10 @@ def resolve_type_name(
 
 
 def type_modifier(type_name: TypeName) -> int:
-    """The typmod of a written type, -1 for none.  Raises InvalidParameterValue, or SyntaxError where none may stand."""
+    """The typmod of a written type, -1 for none.
+
+    Raises InvalidParameterValue, or SyntaxError where none may stand.
+    """
     name = type_name.names[-1]
     modifiers = type_name.modifiers
     if name == "interval" and (type_name.interval_fields or modifiers):
@@ -288,7 +304,9 @@ def _character_modifier(name: str, numbers: list[int], position: int | None) -> 
     if numbers[0] < 1:
         raise InvalidParameterValue(f"length for type {shown} must be at least 1", position=position)
     if numbers[0] > _MAX_CHARACTER_LENGTH:
-        raise InvalidParameterValue(f"length for type {shown} cannot exceed {_MAX_CHARACTER_LENGTH}", position=position)
+        raise InvalidParameterValue(
+            f"length for type {shown} cannot exceed {_MAX_CHARACTER_LENGTH}", position=position
+        )
     return numbers[0] + 4
 
 
@@ -302,7 +320,9 @@ def _numeric_modifier(name: str, numbers: list[int], position: int | None) -> in
             f"NUMERIC precision {precision} must be between 1 and {_MAX_NUMERIC_PRECISION}", position=position
         )
     if not -1000 <= scale <= 1000:
-        raise InvalidParameterValue(f"NUMERIC scale {scale} must be between -1000 and 1000", position=position)
+        raise InvalidParameterValue(
+            f"NUMERIC scale {scale} must be between -1000 and 1000", position=position
+        )
     return ((precision << 16) | (scale & 0x7FF)) + 4
 
 
@@ -330,7 +350,9 @@ def _interval_modifier(type_name: TypeName) -> int:
         try:
             precision = min(int(type_name.modifiers[0]), _MAX_TIME_PRECISION)
         except ValueError:
-            raise InvalidParameterValue("invalid INTERVAL type modifier", position=type_name.position) from None
+            raise InvalidParameterValue(
+                "invalid INTERVAL type modifier", position=type_name.position
+            ) from None
         if precision < 0:
             raise InvalidParameterValue(
                 f"INTERVAL({precision}) precision must not be negative", position=type_name.position

@@ -30,8 +30,9 @@ _REFUSED_STATEMENTS = {
     "load": "LOAD",
 }
 _CREATE_REFUSED = frozenset(
-    """access aggregate cast collation constraint conversion default domain event foreign function language materialized
-    operator policy procedure publication rule server statistics subscription tablespace text transform trigger type""".split()
+    """access aggregate cast collation constraint conversion default domain event foreign function language
+    materialized operator policy procedure publication rule server statistics subscription tablespace text
+    transform trigger type""".split()
 )
 _ALTER_REFUSED = _CREATE_REFUSED | {"extension", "large", "routine", "system"}
 

@@ -34,7 +34,7 @@ class UtilityBase(DataParser):
         self.index = len(self.kinds) - 1
         return NotSupported(what, 1)
 
-    # --- names -----------------------------------------------------------------------------------------------------
+    # --- names ------------------------------------------------------------------------------------
 
     def object_name(self) -> ObjectName:
         position = self.position()
@@ -77,7 +77,7 @@ class UtilityBase(DataParser):
         """CASCADE or RESTRICT (the default)."""
         return self.accept_one_of("cascade", "restrict") == "cascade"
 
-    # --- queries and expressions -----------------------------------------------------------------------------------
+    # --- queries and expressions ------------------------------------------------------------------
 
     def source_expression(self) -> SourceExpression:
         begin = self.index
@@ -138,7 +138,7 @@ class UtilityBase(DataParser):
             index += 1
         raise self.error(index)
 
-    # --- options ---------------------------------------------------------------------------------------------------
+    # --- options ----------------------------------------------------------------------------------
 
     def option_list(self) -> tuple[Option, ...]:
         """(name [= value] | name value, ...)."""
@@ -193,7 +193,7 @@ class UtilityBase(DataParser):
             raise self.error()
         return self.label()
 
-    # --- sequences -------------------------------------------------------------------------------------------------
+    # --- sequences --------------------------------------------------------------------------------
 
     def sequence_options(self, in_parentheses: bool = False) -> SequenceOptions:
         """The options of CREATE/ALTER SEQUENCE, or of an identity column in parentheses."""

@@ -31,8 +31,8 @@ _COMMENT_KINDS = (
     ("tablespace",),
 )
 _REFUSED_COMMENT_KINDS = frozenset(
-    """access aggregate cast event function language large operator policy procedure publication routine rule server
-    subscription text transform trigger""".split()
+    """access aggregate cast event function language large operator policy procedure publication routine
+    rule server subscription text transform trigger""".split()
 )
 _PRIVILEGE_OBJECTS = (
     ("table",),
@@ -55,7 +55,7 @@ _ROLE_FLAGS = frozenset(
 class ObjectParser(UtilityBase):
     """Reads statements about objects that are no tables, and about all objects alike."""
 
-    # --- databases and schemas -------------------------------------------------------------------------------------
+    # --- databases and schemas --------------------------------------------------------------------
 
     def create_database(self) -> st.Statement:
         name = self.name()
@@ -114,7 +114,7 @@ class ObjectParser(UtilityBase):
                 self.option_value()
         return st.CreateExtension(name, if_not_exists, schema)
 
-    # --- DROP ------------------------------------------------------------------------------------------------------
+    # --- DROP -------------------------------------------------------------------------------------
 
     def drop(self) -> st.Statement:
         """DROP behind the word itself."""
@@ -147,7 +147,7 @@ class ObjectParser(UtilityBase):
             what += " " + self.word_at(1)
         return self.not_supported(f"{verb} {what.upper()}")
 
-    # --- roles and privileges --------------------------------------------------------------------------------------
+    # --- roles and privileges ---------------------------------------------------------------------
 
     def role_statement(self, is_alter: bool) -> st.Statement:
         """CREATE or ALTER ROLE, USER or GROUP; that word is next."""
@@ -184,7 +184,9 @@ class ObjectParser(UtilityBase):
             elif word in ("in", "role", "admin", "user", "sysid"):
                 raise self.unsupported(f"{word.upper()} in CREATE ROLE", self.index - 1)
             else:
-                raise SyntaxError(f'unrecognized role option "{word}"', position=self.tokens.starts[self.index - 1] + 1)
+                raise SyntaxError(
+                    f'unrecognized role option "{word}"', position=self.tokens.starts[self.index - 1] + 1
+                )
         return found
 
     def drop_role(self) -> st.Statement:
@@ -204,7 +206,9 @@ class ObjectParser(UtilityBase):
     def privileges(self, is_grant: bool) -> st.Statement:
         option = False
         if not is_grant:
-            option = self.accept_words("grant", "option", "for") or self.accept_words("admin", "option", "for")
+            option = self.accept_words("grant", "option", "for") or self.accept_words(
+                "admin", "option", "for"
+            )
         granted: list[tuple[str, tuple[str, ...]]] = []
         if self.accept_word("all"):
             self.accept_word("privileges")
@@ -218,7 +222,9 @@ class ObjectParser(UtilityBase):
         if self.accept_word(preposition):
             grantees = self.grantees()
             option = self.accept_words("with", "admin", "option") or option
-            return st.Grant(is_grant, tuple(granted), "role", (), grantees, option, cascade=self.accept_cascade())
+            return st.Grant(
+                is_grant, tuple(granted), "role", (), grantees, option, cascade=self.accept_cascade()
+            )
         self.expect_word("on")
         kind, names, all_in_schema = self.privilege_target()
         self.expect_word(preposition)
@@ -252,7 +258,7 @@ class ObjectParser(UtilityBase):
             if not self.accept(","):
                 return tuple(found)
 
-    # --- COMMENT ---------------------------------------------------------------------------------------------------
+    # --- COMMENT ----------------------------------------------------------------------------------
 
     def comment(self) -> st.Statement:
         self.expect_word("on")
@@ -276,7 +282,7 @@ class ObjectParser(UtilityBase):
         self.expect_word("is")
         return None if self.accept_word("null") else self.string()
 
-    # --- maintenance -----------------------------------------------------------------------------------------------
+    # --- maintenance ------------------------------------------------------------------------------
 
     def truncate(self) -> st.Statement:
         self.accept_word("table")
@@ -307,7 +313,8 @@ class ObjectParser(UtilityBase):
         if not self.at("("):
             return {}
         return {
-            option.name: option.value if isinstance(option.value, str) else "true" for option in self.option_list()
+            option.name: option.value if isinstance(option.value, str) else "true"
+            for option in self.option_list()
         }
 
     def maintained_tables(self) -> tuple[st.MaintainedTable, ...]:
@@ -341,7 +348,11 @@ class ObjectParser(UtilityBase):
     def explain(self) -> st.Statement:
         """EXPLAIN [ANALYZE] [VERBOSE] or (options), and the statement to explain."""
         options: dict[str, str] = {}
-        if self.at("(") and self.word_at(1) not in ("select", "with", "values", "table") and not self.at("(", 1):
+        if (
+            self.at("(")
+            and self.word_at(1) not in ("select", "with", "values", "table")
+            and not self.at("(", 1)
+        ):
             options = {name: value.lower() for name, value in self.flag_options().items()}
             if "analyse" in options:
                 options["analyze"] = options.pop("analyse")

@@ -16,7 +16,9 @@ _ISOLATION_LEVELS = (
     ("repeatable", "read"),
     ("serializable",),
 )
-_TRANSACTION_SETTINGS = frozenset(("transaction_isolation", "transaction_read_only", "transaction_deferrable"))
+_TRANSACTION_SETTINGS = frozenset(
+    ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
+)
 _LOCK_MODES = (
     ("access", "share"),
     ("row", "share"),
@@ -27,7 +29,12 @@ _LOCK_MODES = (
     ("exclusive",),
     ("access", "exclusive"),
 )
-_FIXED_FETCHES = {"next": ("forward", 1), "prior": ("backward", 1), "first": ("absolute", 1), "last": ("absolute", -1)}
+_FIXED_FETCHES = {
+    "next": ("forward", 1),
+    "prior": ("backward", 1),
+    "first": ("absolute", 1),
+    "last": ("absolute", -1),
+}
 
 
 class SessionParser(UtilityBase):
@@ -61,7 +68,7 @@ class SessionParser(UtilityBase):
             "lock": self.lock,
         }
 
-    # --- transactions ----------------------------------------------------------------------------------------------
+    # --- transactions -----------------------------------------------------------------------------
 
     def begin(self) -> st.Statement:
         self.accept_one_of("work", "transaction")
@@ -137,7 +144,7 @@ class SessionParser(UtilityBase):
             self.expect_word("mode")
         return st.LockTables(tables, mode.upper(), self.accept_word("nowait"))
 
-    # --- settings --------------------------------------------------------------------------------------------------
+    # --- settings ---------------------------------------------------------------------------------
 
     def set_statement(self) -> st.Statement:
         if self.word() == "constraints":
@@ -193,7 +200,9 @@ class SessionParser(UtilityBase):
             return st.SetTransaction(self.modes_from_setting(name, values, index))
         return st.SetSetting(name, values, is_local)
 
-    def modes_from_setting(self, name: str, values: tuple[str, ...] | None, index: int) -> st.TransactionModes:
+    def modes_from_setting(
+        self, name: str, values: tuple[str, ...] | None, index: int
+    ) -> st.TransactionModes:
         """`SET transaction_isolation = ...` and kin: another spelling of SET TRANSACTION."""
         value = values[0].lower() if values else ""
         if name == "transaction_isolation" and tuple(value.split()) in _ISOLATION_LEVELS:
@@ -307,7 +316,7 @@ class SessionParser(UtilityBase):
             raise self.error()
         return st.Discard("temp" if what == "temporary" else what)
 
-    # --- prepared statements ---------------------------------------------------------------------------------------
+    # --- prepared statements ----------------------------------------------------------------------
 
     def prepare(self) -> st.Statement:
         if self.word() == "transaction" and self.kinds[self.index + 1] == STRING:
@@ -339,7 +348,7 @@ class SessionParser(UtilityBase):
         self.accept_word("prepare")
         return st.Deallocate(None if self.accept_word("all") else self.name())
 
-    # --- cursors ---------------------------------------------------------------------------------------------------
+    # --- cursors ----------------------------------------------------------------------------------
 
     def declare(self) -> st.Statement:
         name = self.name()
@@ -366,7 +375,9 @@ class SessionParser(UtilityBase):
         self.expect_word("for")
         query = self.plan_query(self.last_index())
         if query.verb in ("insert", "update", "delete", "merge"):
-            raise SyntaxError(f'syntax error at or near "{query.verb}"', position=query.normalised.tokens.starts[0] + 1)
+            raise SyntaxError(
+                f'syntax error at or near "{query.verb}"', position=query.normalised.tokens.starts[0] + 1
+            )
         return st.DeclareCursor(name, query, binary, scroll, insensitive, hold)
 
     def fetch(self) -> st.Statement:
@@ -410,7 +421,7 @@ class SessionParser(UtilityBase):
     def close(self) -> st.Statement:
         return st.CloseCursor(None if self.accept_word("all") else self.name())
 
-    # --- notifications ---------------------------------------------------------------------------------------------
+    # --- notifications ----------------------------------------------------------------------------
 
     def listen(self) -> st.Statement:
         return st.Listen(self.name())
