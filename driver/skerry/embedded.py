@@ -125,9 +125,7 @@ class EmbeddedBackend:
         with self._source.mutex:
             self._source.close_abandoned()
             session.owner.thread_id = threading.get_ident()
-            steps = session.run(
-                text, None if parameters is None else [_engine_parameter(value) for value in parameters]
-            )
+            steps = session.run(text, values)
         try:
             outcome = self._drive(session, steps)
         except KeyboardInterrupt:

@@ -1,0 +1,26 @@
+CREATE TABLE t (id int PRIMARY KEY, v text);
+BEGIN;
+INSERT INTO t VALUES (1, 'a');
+SAVEPOINT s;
+INSERT INTO t VALUES (1, 'b');
+SELECT 1;
+ROLLBACK TO s;
+SELECT * FROM t;
+RELEASE s;
+COMMIT;
+BEGIN;
+COMMIT;
+COMMIT;
+INSERT INTO t VALUES (2, 'b') RETURNING id, v;
+UPDATE t SET v = upper(v) RETURNING *;
+DELETE FROM t WHERE id = 1 RETURNING id;
+CREATE DATABASE psql_other;
+\l psql_other
+DROP DATABASE psql_other;
+TRUNCATE t;
+EXPLAIN (FORMAT nothing) SELECT 1;
+SHOW timezone;
+SET timezone TO 'Europe/Oslo';
+SHOW timezone;
+RESET timezone;
+DROP TABLE t;
