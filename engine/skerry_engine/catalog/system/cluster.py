@@ -23,6 +23,7 @@ ACTIVITY = layout("pg_stat_activity")
 LOCKS = layout("pg_locks")
 PREPARED = layout("pg_prepared_statements")
 CURSORS = layout("pg_cursors")
+STAT_DATABASE = layout("pg_stat_database")
 
 UTF8 = 6
 DEFAULT_TABLESPACE = 1663
@@ -137,6 +138,16 @@ def shadow_rows(context: SystemContext) -> list[Row]:
 def group_rows(context: SystemContext) -> list[Row]:
     groups = (role for role in context.catalog.roles.values() if not role.can_login)
     return [GROUP.row(groname=role.name, grosysid=role.oid, grolist=()) for role in groups]
+
+
+@rows_of("pg_stat_database")
+def stat_database_rows(context: SystemContext) -> list[Row]:
+    """Sessions are counted; what is not counted is NULL."""
+    connected = [session.database_oid for session in context.sessions()]
+    return [
+        STAT_DATABASE.row(datid=oid, datname=database.name, numbackends=connected.count(oid))
+        for oid, database in context.catalog.databases.items()
+    ]
 
 
 # --- settings and the session's own ---------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Rows of information_schema about constraints and privileges.
+"""Rows of information_schema about constraints.
 
 NOT NULL counts as a check constraint there, under a made-up name: schema, table and column numbers.
 """
@@ -12,7 +12,7 @@ from skerry_engine.catalog.naming import columns_read
 from skerry_engine.catalog.objects import Column, Constraint, Table
 from skerry_engine.catalog.quoting import quote_identifier
 from skerry_engine.catalog.system.context import SystemContext
-from skerry_engine.catalog.system.information_tables import SCHEMA, visible_relations, yes_no
+from skerry_engine.catalog.system.information_tables import SCHEMA, yes_no
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.registry import database_rows_of, rows_of
 from skerry_engine.catalog.system.views import printer_for, schema_name
@@ -23,12 +23,9 @@ CONSTRAINT_COLUMNS = layout("constraint_column_usage", SCHEMA)
 CONSTRAINT_TABLES = layout("constraint_table_usage", SCHEMA)
 REFERENTIAL = layout("referential_constraints", SCHEMA)
 CHECKS = layout("check_constraints", SCHEMA)
-TABLE_PRIVILEGES = layout("table_privileges", SCHEMA)
-ROLE_TABLE_GRANTS = layout("role_table_grants", SCHEMA)
 
 KINDS = {"c": "CHECK", "p": "PRIMARY KEY", "u": "UNIQUE", "f": "FOREIGN KEY"}
 RULES = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
-PRIVILEGES = ("INSERT", "SELECT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 
 
 def _constraints(database: Database) -> Iterator[tuple[Table, Constraint]]:
@@ -200,32 +197,3 @@ def check_rows(context: SystemContext) -> list[Row]:
         for table, column, name in _not_null_columns(database)
     ]
     return rows
-
-
-# --- privileges: an owner has all of them ---------------------------------------------------------
-
-
-@rows_of("table_privileges", SCHEMA)
-def table_privilege_rows(context: SystemContext) -> list[Row]:
-    return [TABLE_PRIVILEGES.row(**values) for values in _owner_privileges(context)]
-
-
-@rows_of("role_table_grants", SCHEMA)
-def role_table_grant_rows(context: SystemContext) -> list[Row]:
-    return [ROLE_TABLE_GRANTS.row(**values) for values in _owner_privileges(context)]
-
-
-def _owner_privileges(context: SystemContext) -> Iterator[dict[str, object]]:
-    for relation in visible_relations(context.database):
-        owner = context.catalog.role_name(relation.owner_oid)
-        for privilege in PRIVILEGES:
-            yield {
-                "grantor": owner,
-                "grantee": owner,
-                "table_catalog": context.database.name,
-                "table_schema": schema_name(context.database, relation),
-                "table_name": relation.name,
-                "privilege_type": privilege,
-                "is_grantable": "YES",
-                "with_hierarchy": yes_no(privilege == "SELECT"),
-            }

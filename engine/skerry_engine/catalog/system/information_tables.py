@@ -123,9 +123,20 @@ def view_table_rows(context: SystemContext) -> list[Row]:
 
 @rows_of("columns", SCHEMA)
 def column_rows(context: SystemContext) -> list[Row]:
+    """The many rows of system relations never change while the database keeps its name."""
+    database = context.database
+    rows = database.cached(
+        "columns of system relations", lambda: _column_rows(context, database.system_tables())
+    )
+    return rows + _column_rows(context, database.tables_and_views())
+
+
+def _column_rows(
+    context: SystemContext, relations: Iterator[Table | View] | Iterator[SystemTable]
+) -> list[Row]:
     return [
         COLUMNS.row(**_column_values(context, relation, column))
-        for relation in visible_relations(context.database)
+        for relation in relations
         for column in relation.live_columns
     ]
 

@@ -25,6 +25,7 @@ MAKER_MODULES = (
     "views",
     "information_tables",
     "information_constraints",
+    "information_privileges",
 )
 
 FUNCTION_MODULES = ("definition_functions", "object_functions", "privilege_functions")
@@ -52,7 +53,7 @@ EMPTY_INFORMATION = frozenset(
     """
     _pg_foreign_data_wrappers _pg_foreign_servers _pg_foreign_table_columns _pg_foreign_tables
     _pg_user_mappings administrable_role_authorizations applicable_roles attributes
-    check_constraint_routine_usage column_domain_usage column_options column_udt_usage domain_constraints
+    check_constraint_routine_usage column_column_usage column_domain_usage column_options column_udt_usage domain_constraints
     domain_udt_usage domains foreign_data_wrapper_options foreign_data_wrappers foreign_server_options
     foreign_servers foreign_table_options foreign_tables role_routine_grants role_udt_grants
     routine_column_usage routine_routine_usage routine_sequence_usage routine_table_usage transforms
