@@ -18,6 +18,7 @@ from skerry_engine.catalog.objects import (
     Role,
     Schema,
     SystemTable,
+    new_version,
 )
 
 DATABASE_OWNER_ROLE = 6171
@@ -46,7 +47,7 @@ def new_catalog(superuser: str = "skerry", system_tables: Iterable[SystemTable] 
         Address(CLASS_DATABASE, TEMPLATE0): "unmodifiable empty database",
     }
     return Catalog(
-        1,
+        new_version(),
         {d.oid: d for d in databases},
         {r.oid: r for r in bootstrap_roles(superuser)},
         comments,

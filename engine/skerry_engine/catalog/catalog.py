@@ -36,6 +36,7 @@ from skerry_engine.catalog.objects import (
     SystemTable,
     Table,
     View,
+    new_version,
 )
 from skerry_engine.catalog.search_path import SearchPath
 
@@ -255,7 +256,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
-    """The cluster at one moment.  `version` grows by one with every change."""
+    """The cluster at one moment.  No two states have the same `version`."""
 
     version: int
     databases: Mapping[int, Database]
@@ -290,14 +291,14 @@ class Catalog:
 
     def with_database(self, database: Database) -> Catalog:
         """A successor with one database put in or replaced."""
-        return replace(self, version=self.version + 1, databases={**self.databases, database.oid: database})
+        return replace(self, version=new_version(), databases={**self.databases, database.oid: database})
 
     def without_database(self, oid: int) -> Catalog:
         remaining = {key: value for key, value in self.databases.items() if key != oid}
-        return replace(self, version=self.version + 1, databases=remaining)
+        return replace(self, version=new_version(), databases=remaining)
 
     def with_roles(self, roles: Mapping[int, Role]) -> Catalog:
-        return replace(self, version=self.version + 1, roles=roles)
+        return replace(self, version=new_version(), roles=roles)
 
     def with_comments(self, comments: Mapping[Address, str]) -> Catalog:
-        return replace(self, version=self.version + 1, comments=comments)
+        return replace(self, version=new_version(), comments=comments)

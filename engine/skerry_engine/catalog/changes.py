@@ -6,7 +6,7 @@ transaction applies it to its own catalog at once and again, at commit, to the n
 names, storage ids) is fixed by the caller before.
 
 What is checked here is what the catalog alone can know: names taken, columns and constraints that exist.
-Whatever changes how a statement over a table is planned raises the table's `version`.
+Whatever changes how a statement over a table is planned gives the table a new `version`.
 
 Dropping is in `drops`, schemas, databases, roles and comments in `cluster_changes`.
 """
@@ -32,6 +32,7 @@ from skerry_engine.catalog.objects import (
     StoredExpression,
     Table,
     View,
+    new_version,
 )
 from skerry_engine.values.types import SqlType
 
@@ -77,7 +78,7 @@ def replace_view(catalog: Catalog, database_oid: int, view: View) -> Catalog:
     old = database.relations[view.oid]
     assert isinstance(old, View)
     _check_replacement(old, view)
-    return catalog.with_database(database.with_relations((replace(view, version=old.version + 1),)))
+    return catalog.with_database(database.with_relations((replace(view, version=new_version()),)))
 
 
 def create_sequence(catalog: Catalog, database_oid: int, sequence: SequenceDef) -> Catalog:
@@ -255,7 +256,7 @@ def set_type(
 
 def _retyped(index: IndexDef, attnum: int, new_type: SqlType) -> IndexDef:
     keys = tuple(replace(key, type=new_type) if key.attnum == attnum else key for key in index.keys)
-    return index if keys == index.keys else replace(index, keys=keys, version=index.version + 1)
+    return index if keys == index.keys else replace(index, keys=keys, version=new_version())
 
 
 def set_storage(catalog: Catalog, database_oid: int, table_oid: int, storage_id: int) -> Catalog:
@@ -335,7 +336,7 @@ def rename_relation(catalog: Catalog, database_oid: int, oid: int, name: str) ->
     """
     database = catalog.database(database_oid)
     relation = database.relations[oid]
-    renamed = replace(relation, name=name, version=relation.version + 1)
+    renamed = replace(relation, name=name, version=new_version())
     check_name_free(database, renamed)
     if isinstance(renamed, IndexDef):
         return catalog.with_database(_rename_index(database, renamed))
@@ -360,7 +361,7 @@ def rename_column(catalog: Catalog, database_oid: int, oid: int, attnum: int, na
     if relation.column_named(name) is not None:
         raise errors.DuplicateColumn(f'column "{name}" of relation "{relation.name}" already exists')
     columns = tuple(replace(c, name=name) if c.attnum == attnum else c for c in relation.columns)
-    renamed = replace(relation, columns=columns, version=relation.version + 1)
+    renamed = replace(relation, columns=columns, version=new_version())
     return catalog.with_database(database.with_relations((renamed,)))
 
 
@@ -381,15 +382,15 @@ def set_schema(catalog: Catalog, database_oid: int, oid: int, schema_oid: int) -
     """
     database = catalog.database(database_oid)
     relation = database.relations[oid]
-    moved: list[Relation] = [replace(relation, schema_oid=schema_oid, version=relation.version + 1)]
+    moved: list[Relation] = [replace(relation, schema_oid=schema_oid, version=new_version())]
     if isinstance(relation, Table):
         indexes = tuple(replace(index, schema_oid=schema_oid) for index in relation.indexes)
         moved = [
-            replace(relation, schema_oid=schema_oid, version=relation.version + 1, indexes=indexes),
+            replace(relation, schema_oid=schema_oid, version=new_version(), indexes=indexes),
             *indexes,
         ]
         owned = (database.owned_sequence(oid, column.attnum) for column in relation.columns)
-        moved += [replace(s, schema_oid=schema_oid, version=s.version + 1) for s in owned if s is not None]
+        moved += [replace(s, schema_oid=schema_oid, version=new_version()) for s in owned if s is not None]
     for item in moved:
         taken = database.relation_named(schema_oid, item.name)
         if taken is not None and taken.oid != item.oid:
@@ -402,11 +403,11 @@ def set_owner(catalog: Catalog, database_oid: int, oid: int, owner_oid: int) -> 
     """Give a relation, and a table's indexes and owned sequences, another owner."""
     database = catalog.database(database_oid)
     relation = database.relations[oid]
-    changed: list[Relation] = [replace(relation, owner_oid=owner_oid, version=relation.version + 1)]
+    changed: list[Relation] = [replace(relation, owner_oid=owner_oid, version=new_version())]
     if isinstance(relation, Table):
         indexes = tuple(replace(index, owner_oid=owner_oid) for index in relation.indexes)
         changed = [
-            replace(relation, owner_oid=owner_oid, version=relation.version + 1, indexes=indexes),
+            replace(relation, owner_oid=owner_oid, version=new_version(), indexes=indexes),
             *indexes,
         ]
         owned = (database.owned_sequence(oid, column.attnum) for column in relation.columns)
@@ -421,9 +422,7 @@ def alter_sequence(
     database = catalog.database(database_oid)
     sequence = database.relations[oid]
     assert isinstance(sequence, SequenceDef)
-    return catalog.with_database(
-        database.with_relations((replace(change(sequence), version=sequence.version + 1),))
-    )
+    return catalog.with_database(database.with_relations((replace(change(sequence), version=new_version()),)))
 
 
 def set_sequence_owner(
@@ -442,7 +441,7 @@ def with_index(table: Table, index: IndexDef) -> Table:
 
 
 def _put(database: Database, table: Table, *others: Relation) -> Database:
-    return database.with_relations((replace(table, version=table.version + 1), *others))
+    return database.with_relations((replace(table, version=new_version()), *others))
 
 
 def _put_table(catalog: Catalog, database_oid: int, table: Table) -> Catalog:
@@ -455,4 +454,4 @@ def touch_referenced(database: Database, foreign_keys: tuple[Constraint, ...]) -
     """
     touched = {fk.referenced_table_oid for fk in foreign_keys if fk.referenced_table_oid != fk.table_oid}
     tables = [database.relations[oid] for oid in sorted(touched) if oid in database.relations]
-    return database.with_relations([replace(table, version=table.version + 1) for table in tables])
+    return database.with_relations([replace(table, version=new_version()) for table in tables])

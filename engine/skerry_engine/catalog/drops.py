@@ -20,6 +20,7 @@ from skerry_engine.catalog.objects import (
     Constraint,
     IndexDef,
     Table,
+    new_version,
 )
 
 
@@ -56,7 +57,7 @@ def _remove_constraint(database: Database, oid: int, going: set[int]) -> Databas
     if constraint.table_oid not in going:
         table = database.table(constraint.table_oid)
         kept = tuple(c for c in table.constraints if c.oid != oid)
-        database = database.with_relations((replace(table, constraints=kept, version=table.version + 1),))
+        database = database.with_relations((replace(table, constraints=kept, version=new_version()),))
     if constraint.kind == "f" and constraint.referenced_table_oid not in going:
         database = touch_referenced(database, (constraint,))
     return database
@@ -67,9 +68,7 @@ def _remove_default(database: Database, default_oid: int, going: set[int]) -> Da
         for column in table.columns:
             if column.default_oid == default_oid and column.default is not None and table.oid not in going:
                 changed = replace(column, default=None, default_oid=0)
-                return database.with_relations(
-                    (replace(with_column(table, changed), version=table.version + 1),)
-                )
+                return database.with_relations((replace(with_column(table, changed), version=new_version()),))
     return database
 
 
@@ -78,7 +77,7 @@ def _remove_column(database: Database, table_oid: int, attnum: int) -> Database:
     if table.column(attnum).dropped:
         return database
     changed = with_column(table, dropped_column(table.column(attnum)))
-    return database.with_relations((replace(changed, version=table.version + 1),))
+    return database.with_relations((replace(changed, version=new_version()),))
 
 
 def dropped_column(column: Column) -> Column:
@@ -103,7 +102,7 @@ def _remove_relations(database: Database, oids: set[int]) -> Database:
         if isinstance(relation, IndexDef) and relation.table_oid not in oids:
             table = changed.get(relation.table_oid) or database.table(relation.table_oid)
             kept = tuple(index for index in table.indexes if index.oid != oid)
-            changed[table.oid] = replace(table, indexes=kept, version=table.version + 1)
+            changed[table.oid] = replace(table, indexes=kept, version=new_version())
         elif isinstance(relation, Table):
             left += relation.foreign_keys
     database = database.with_relations(changed.values(), oids)

@@ -24,6 +24,7 @@ Bound expressions stored here (defaults, checks, index keys and predicates) refe
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,18 @@ INFORMATION_SCHEMA = 13207
 FIRST_USER_OID = 16384
 DEFAULT_COLLATION = 100
 C_COLLATION = 950
+
+
+_versions = itertools.count(1)
+
+
+def new_version() -> int:
+    """A number for a new state of an object or of the whole catalog; no other state ever has it.
+
+    Were versions counted per object, two transactions that change the same table in their own catalogs would give two
+    different states the same version.
+    """
+    return next(_versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +157,7 @@ class Relation:
     name: str
     schema_oid: int
     owner_oid: int = BOOTSTRAP_ROLE
-    version: int = 1
+    version: int = field(default_factory=new_version, compare=False)
     persistence: str = "p"
 
     @property
