@@ -64,6 +64,10 @@ def transcript(psql: str, address: Address, script: Path) -> list[str]:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_same_transcript(psql: str, postgres: Address, skerry_server: Address, script: Path) -> None:
+    client = WireClient(postgres)
+    client.close()
+    if not client.parameters["server_version"].startswith("15."):
+        pytest.skip(f"wording is compared with PostgreSQL 15, this is {client.parameters['server_version']}")
     expected = transcript(psql, postgres, script)
     actual = transcript(psql, skerry_server, script)
     difference = list(difflib.unified_diff(expected, actual, "PostgreSQL", "Skerry", lineterm="", n=2))

@@ -19,13 +19,14 @@ COMMAND = "import sys; from skerry_server.cli import main; sys.exit(main())"
 
 
 @contextmanager
-def skerry_process(arguments: Sequence[str] = ()) -> Iterator[Address]:
+def skerry_process(arguments: Sequence[str] = (), python: str | None = None) -> Iterator[Address]:
     """Serve `:memory:` on a free port of the loopback interface until the block ends.
 
-    `SKERRY_TEST_SERVER_DSN` names a server that runs already (under a debugger, say) to use instead.
+    `python` is the interpreter to serve with, ours by default.  `SKERRY_TEST_SERVER_DSN` names a server that runs
+    already (under a debugger, say) to use instead.
     """
     dsn = os.environ.get("SKERRY_TEST_SERVER_DSN")
-    if dsn and not arguments:
+    if dsn and not arguments and python is None:
         yield parse_dsn(dsn)
         return
     port = free_port()
@@ -33,7 +34,16 @@ def skerry_process(arguments: Sequence[str] = ()) -> Iterator[Address]:
         log = Path(directory) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-c", COMMAND, "serve", ":memory:", "--port", str(port), *arguments],
+                [
+                    python or sys.executable,
+                    "-c",
+                    COMMAND,
+                    "serve",
+                    ":memory:",
+                    "--port",
+                    str(port),
+                    *arguments,
+                ],
                 stdout=output,
                 stderr=output,
                 env=os.environ,
