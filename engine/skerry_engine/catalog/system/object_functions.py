@@ -267,6 +267,12 @@ def sequence_parameters(context: FunctionContext, oid: int) -> Row:
     return (s.start, s.minimum, s.maximum, s.increment, s.cycle, s.cache, s.type_oid)
 
 
+def options_to_table(options: tuple[str, ...]) -> list[Row]:
+    """`name=value` texts as rows of two; an option without a value has NULL."""
+    split = (option.partition("=") for option in options)
+    return [(name, value if equals else None) for name, equals, value in split]
+
+
 def live_tuples(context: FunctionContext, oid: int) -> int:
     return max(0, system_of(context).row_count(oid))
 
@@ -372,6 +378,7 @@ define("pg_relation_filenode", relation_filenode, needs_context=True)
 define("pg_describe_object", describe_object, needs_context=True)
 define("pg_sequence_last_value", sequence_last_value, needs_context=True)
 define("pg_sequence_parameters", sequence_parameters, needs_context=True)
+define("pg_options_to_table", options_to_table)
 define("pg_stat_get_live_tuples", live_tuples, needs_context=True)
 define("pg_index_has_property", index_has_property, needs_context=True)
 define("pg_index_column_has_property", index_column_has_property, needs_context=True)
