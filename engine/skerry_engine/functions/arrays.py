@@ -186,7 +186,7 @@ def concatenated(first: Array | None, second: Array | None) -> Array | None:
     if first is None or second is None:
         return second if first is None else first
     if not first or not second:
-        return second if not first else first
+        return first or second
     shape, other = dimensions_of(first), dimensions_of(second)
     if len(shape) == len(other) and shape[1:] == other[1:]:
         return first + second

@@ -98,8 +98,10 @@ define("bytea_reverse", template="{0}[::-1]")
 
 define("md5_text", lambda text: hashlib.md5(text.encode(), usedforsecurity=False).hexdigest())
 define("md5_bytea", lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest())
-for _name in ("sha224", "sha256", "sha384", "sha512"):
-    define(f"{_name}_bytea", lambda data, _hash=getattr(hashlib, _name): _hash(data).digest())
+define("sha224_bytea", lambda data: hashlib.sha224(data).digest())
+define("sha256_bytea", lambda data: hashlib.sha256(data).digest())
+define("sha384_bytea", lambda data: hashlib.sha384(data).digest())
+define("sha512_bytea", lambda data: hashlib.sha512(data).digest())
 define("crc32_bytea", zlib.crc32)
 
 

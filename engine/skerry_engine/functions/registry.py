@@ -147,6 +147,9 @@ FAMILIES = (
     "patterns",
     "series",
     "encodings",
+    "json_functions",
+    "jsonb_functions",
+    "json_building",
     "session_functions",
     "aggregates",
 )
@@ -179,6 +182,12 @@ def define(
     _definitions[source] = _Definition(implementation, template, needs_context, factory, strict)
     if _loaded:
         _redefine(source)
+
+
+def implementation_of(source: str) -> Implementation | None:
+    """What `define` was given for a source, or made of its template."""
+    definition = _definitions.get(source)
+    return definition.implementation if definition is not None else None
 
 
 def define_aggregate(

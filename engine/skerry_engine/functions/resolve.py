@@ -23,6 +23,7 @@ from skerry_engine.functions.polymorphism import (
     POLYMORPHIC,
     common_type,
     concrete_types,
+    element_type,
     is_consistent,
 )
 from skerry_engine.functions.registry import (
@@ -121,7 +122,10 @@ def resolve_operator(
     types, result = _concrete_call(chosen.types, given, operator.result, position)
     if not operator.function.is_implemented:
         raise NotSupportedError(f"operator {_operator_text(name, types)} is not supported", position=position)
-    function = specialise(operator.function, types, result)
+    if operator.function.variadic:  # an operator hands over the array as it is
+        function = _with_array(operator.function, types, result)
+    else:
+        function = specialise(operator.function, types, result)
     left_type = types[0] if operator.left else 0
     concrete = replace(operator, left=left_type, right=types[-1], result=result, function=function)
     return concrete, types, result
@@ -352,9 +356,7 @@ def _for_any(source: int) -> int:
 
 def _with_array(function: Function, types: tuple[int, ...], result: int) -> Function:
     """The function for a call with VARIADIC: its last argument is an array, spread out for the implementation."""
-    from skerry_engine.functions.polymorphism import element_type
-
-    spread_types = (*types[:-1], *(element_type(types[-1]) or types[-1],) * 1)
+    spread_types = (*types[:-1], element_type(types[-1]) or types[-1])
     concrete = specialise(function, spread_types, result)
     inner = concrete.implementation
     assert inner is not None
