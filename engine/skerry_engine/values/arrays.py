@@ -22,6 +22,7 @@ from skerry_engine.errors import (
 )
 
 MAX_DIMENSIONS = 6
+_BLANKS = " \t\n\r\v\f"  # C's isspace(); str.strip() alone takes more
 _NEEDS_QUOTES = re.compile(r'[\s"\\{}]|^$|^null$', re.IGNORECASE | re.ASCII)
 _RECORD_NEEDS_QUOTES = re.compile(r'[\s"\\(),]|^$', re.ASCII)
 
@@ -108,7 +109,7 @@ class _ArrayParser:
                 if sizes is not None
                 else 'Array value must start with "{" or dimension information.'
             )
-        self.shown = self.text.lstrip()
+        self.shown = self.text.lstrip(_BLANKS)
         value = self._braces(1)
         self._skip_blanks()
         if self.position != len(self.text):
@@ -172,7 +173,7 @@ class _ArrayParser:
         assert match is not None
         self.position = match.end()
         raw = match.group()
-        stripped = raw.strip()
+        stripped = _strip_unescaped(raw)
         if self._peek() == '"':
             raise self._malformed("Unexpected array element.")
         if self._peek() in ("", "\\"):  # a backslash that escapes nothing is the text's last character
@@ -183,7 +184,7 @@ class _ArrayParser:
             raise self._malformed('Unexpected "{" character.')
         if stripped.upper() == "NULL":
             return None
-        return _unescape(raw.lstrip() if raw.endswith("\\ ") else stripped)
+        return _unescape(stripped)
 
     def _quoted_item(self) -> str:
         start = self.position + 1
@@ -212,7 +213,7 @@ class _ArrayParser:
         return True
 
     def _skip_blanks(self) -> None:
-        while self._peek() in _BLANKS:
+        while self._peek() != "" and self._peek() in _BLANKS:
             self.position += 1
 
     def _is_regular(self, value: Any, shape: list[int], depth: int) -> bool:
@@ -234,8 +235,14 @@ class _ArrayParser:
         return InvalidTextRepresentation(f'malformed array literal: "{self.shown}"', detail=detail)
 
 
-_BLANKS = frozenset(" \t\n\r\v\f")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _strip_unescaped(raw: str) -> str:
+    """An element without the blanks around it; a last blank that a backslash escapes stays."""
+    stripped = raw.strip(_BLANKS)
+    slashes = len(stripped) - len(stripped.rstrip("\\"))
+    return stripped + raw[raw.index(stripped) + len(stripped)] if slashes % 2 else stripped
 
 
 def _unescape(text: str) -> str:
@@ -254,11 +261,14 @@ def dimensions(value: tuple[Any, ...]) -> list[int]:
     return shape
 
 
+_WORD = re.compile(r"\S+", re.ASCII)
+
+
 def vector_reader(element: Callable[[str], int]) -> Callable[[str], tuple[int, ...]]:
     """The reader of int2vector or oidvector."""
 
     def read(text: str) -> tuple[int, ...]:
-        return tuple([element(word) for word in text.split()])
+        return tuple([element(word) for word in _WORD.findall(text)])
 
     return read
 

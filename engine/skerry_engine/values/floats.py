@@ -32,7 +32,7 @@ NAN = math.nan  # the one NaN that readers give out
 
 
 def _parse(text: str, type_name: str) -> float:
-    word = _WORDS.get(text.strip().lower())
+    word = _WORDS.get(text.strip(" \t\n\r\v\f").lower())
     if word is not None:
         return word
     try:

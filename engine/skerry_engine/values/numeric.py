@@ -72,7 +72,7 @@ def read_numeric(text: str) -> Decimal:
 
 
 def _read_word(text: str) -> Decimal:
-    word = _WORDS.get(text.strip().lower())
+    word = _WORDS.get(text.strip(" \t\n\r\v\f").lower())
     if word is None:
         raise InvalidTextRepresentation(f'invalid input syntax for type numeric: "{text}"')
     return word

@@ -160,6 +160,13 @@ def test_records_print_by_value() -> None:
     assert write((1, None, "a b", 'q"', True, "", (1, 2))) == '(1,,"a b","q""",t,"","{1,2}")'
 
 
+def test_only_c_blanks_are_blanks() -> None:
+    """Python strips more than PostgreSQL does: separators of ASCII and of other scripts."""
+    for text in ("\x1f", "0\x1f", "\u00a0x", "\u2003"):
+        shown = text_encoder(SqlType(oids.TEXT_ARRAY), IoContext())((text,))
+        assert text_decoder(SqlType(oids.TEXT_ARRAY), IoContext())(shown) == (text,)
+
+
 def test_zero_characters_are_refused() -> None:
     for oid in (oids.TEXT, oids.VARCHAR, oids.NAME, oids.BPCHAR, oids.JSON):
         with pytest.raises(errors.CharacterNotInRepertoire):
