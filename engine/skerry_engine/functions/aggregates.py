@@ -52,8 +52,12 @@ _FLOAT_SUM = "{s0} += {0}\n{s1} += 1\nif {0} - {0} != 0.0: {s2} = True"
 _NUMERIC_SUM = "{s0} = numeric_sum({s0}, {0})\n{s1} += 1"
 
 for _type in (oids.INT2, oids.INT4):
-    define_aggregate(f"sum {_type}", initial=("None",), step=_ADD, final="None if {s0} is None else checked_bigint({s0})")
-define_aggregate(f"sum {oids.INT8}", initial=("None",), step=_ADD, final="None if {s0} is None else Decimal({s0})")
+    define_aggregate(
+        f"sum {_type}", initial=("None",), step=_ADD, final="None if {s0} is None else checked_bigint({s0})"
+    )
+define_aggregate(
+    f"sum {oids.INT8}", initial=("None",), step=_ADD, final="None if {s0} is None else Decimal({s0})"
+)
 for _type in (oids.INT2, oids.INT4, oids.INT8):
     define_aggregate(
         f"avg {_type}",
@@ -123,7 +127,9 @@ for _type in (oids.FLOAT4, oids.FLOAT8):
     _define_extreme(_type, FLOAT_COMPARISONS["gt"], FLOAT_COMPARISONS["lt"])
 _define_extreme(oids.NUMERIC, "numeric_less({1}, {0})", "numeric_less({0}, {1})")
 _define_extreme(oids.TIMETZ, "timetz_key({0}) > timetz_key({1})", "timetz_key({0}) < timetz_key({1})")
-_define_extreme(oids.INTERVAL, "interval_value({0}) > interval_value({1})", "interval_value({0}) < interval_value({1})")
+_define_extreme(
+    oids.INTERVAL, "interval_value({0}) > interval_value({1})", "interval_value({0}) < interval_value({1})"
+)
 
 
 def _array_extreme(greatest: bool) -> AggregateFactory:
@@ -180,8 +186,12 @@ def _joined(inputs: list[tuple[object, object]], empty: str | bytes) -> object:
     return empty.join(parts) if parts else None  # type: ignore[arg-type]
 
 
-define_aggregate(f"string_agg {oids.TEXT} {oids.TEXT}", strict=False, finish=lambda inputs: _joined(inputs, ""))
-define_aggregate(f"string_agg {oids.BYTEA} {oids.BYTEA}", strict=False, finish=lambda inputs: _joined(inputs, b""))
+define_aggregate(
+    f"string_agg {oids.TEXT} {oids.TEXT}", strict=False, finish=lambda inputs: _joined(inputs, "")
+)
+define_aggregate(
+    f"string_agg {oids.BYTEA} {oids.BYTEA}", strict=False, finish=lambda inputs: _joined(inputs, b"")
+)
 
 
 def _array_collector(arg_types: tuple[int, ...], _return_type: int) -> Implementation:

@@ -211,7 +211,9 @@ def _filled(element: object, lengths: Array | None) -> Array:
     if lengths is None:
         raise NullValueNotAllowed("dimension array or low bound array cannot be null")
     if len(lengths) > 6:
-        raise ProgramLimitExceeded(f"number of array dimensions ({len(lengths)}) exceeds the maximum allowed (6)")
+        raise ProgramLimitExceeded(
+            f"number of array dimensions ({len(lengths)}) exceeds the maximum allowed (6)"
+        )
     total = 1
     for length in lengths:
         if length is None:

@@ -93,7 +93,9 @@ _BLANK_SENSITIVE = frozenset(
 
 def needs_padding(function: Function, index: int) -> bool:
     """Whether the argument at `index` must get its blanks back (see `bpchar_padding`) when it is a char(n)."""
-    return function.source in _BLANK_SENSITIVE and function.arg_types[min(index, len(function.arg_types) - 1)] in (
+    return function.source in _BLANK_SENSITIVE and function.arg_types[
+        min(index, len(function.arg_types) - 1)
+    ] in (
         oids.BPCHAR,
         oids.ANY,
     )
@@ -151,7 +153,17 @@ def is_string_type(type_oid: int) -> bool:
 
 _SETTINGS_FREE = frozenset(
     (
-        *(oids.BOOL, oids.INT2, oids.INT4, oids.INT8, oids.OID, oids.NUMERIC, oids.TEXT, oids.VARCHAR, oids.NAME),
+        *(
+            oids.BOOL,
+            oids.INT2,
+            oids.INT4,
+            oids.INT8,
+            oids.OID,
+            oids.NUMERIC,
+            oids.TEXT,
+            oids.VARCHAR,
+            oids.NAME,
+        ),
         *(oids.CHAR, oids.UUID, oids.JSON, oids.JSONB),
     )
 )
@@ -185,7 +197,9 @@ def io_cast(source: int, target: int) -> Function:
     settings_free = source in _SETTINGS_FREE and target in _SETTINGS_FREE
     if settings_free:
         implementation: Callable[..., object] = _composed(
-            text_encoder(SqlType(source), DEFAULT_IO), text_decoder(SqlType(target), DEFAULT_IO), target_is_string
+            text_encoder(SqlType(source), DEFAULT_IO),
+            text_decoder(SqlType(target), DEFAULT_IO),
+            target_is_string,
         )
     elif target_is_string:
         implementation = to_text

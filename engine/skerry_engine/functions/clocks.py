@@ -90,5 +90,7 @@ define("timetz_time", lambda value: _LAYOUT.unpack(value)[0])
 define("time_timetz", _with_session_zone, needs_context=True)
 define("timestamptz_timetz", _of_instant, needs_context=True)
 define("timetz_zone", _at_zone, needs_context=True)
-define("timetz_izone", lambda interval, value: _in_zone(value, -interval_offset_us(interval) // USECS_PER_SECOND))
+define(
+    "timetz_izone", lambda interval, value: _in_zone(value, -interval_offset_us(interval) // USECS_PER_SECOND)
+)
 define("overlaps_time", overlaps)

@@ -144,7 +144,9 @@ _DAY_PARTS: dict[str, Callable[[int, int, int, int], int]] = {
     "century": lambda days, year, month, day: _century(year),
     "millennium": lambda days, year, month, day: _millennium(year),
     "week": lambda days, year, month, day: iso_week(days)[1],
-    "isoyear": lambda days, year, month, day: iso_week(days)[0] if iso_week(days)[0] > 0 else iso_week(days)[0] - 1,
+    "isoyear": lambda days, year, month, day: (
+        iso_week(days)[0] if iso_week(days)[0] > 0 else iso_week(days)[0] - 1
+    ),
     "dow": lambda days, year, month, day: day_of_week(days),
     "isodow": lambda days, year, month, day: day_of_week(days) or 7,
     "doy": lambda days, year, month, day: day_of_year(days),
@@ -380,7 +382,10 @@ define(
     lambda context, text, instant: _trunc_in_zone(text, instant, context.time_zone),
     needs_context=True,
 )
-define("timestamptz_trunc_zone", lambda text, instant, zone: _trunc_in_zone(text, instant, zone_of_argument(zone)))
+define(
+    "timestamptz_trunc_zone",
+    lambda text, instant, zone: _trunc_in_zone(text, instant, zone_of_argument(zone)),
+)
 define("interval_trunc", _trunc_interval)
 define("interval_scale", interval_values.apply_typmod)
 
@@ -438,7 +443,9 @@ def _midnight(context: FunctionContext) -> int:
 define("timestamp_age", _age)
 define(
     "timestamptz_age",
-    lambda context, first, second: _age(to_local(context.time_zone, first), to_local(context.time_zone, second)),
+    lambda context, first, second: _age(
+        to_local(context.time_zone, first), to_local(context.time_zone, second)
+    ),
     needs_context=True,
 )
 define("age_timestamp", lambda context, local: _age(_midnight(context), local), needs_context=True)

@@ -72,7 +72,9 @@ def date_moment(days: int) -> int:
 
 def _local_moment(context: FunctionContext, microseconds: int) -> int:
     """A timestamp as an instant in the session's zone."""
-    return local_to_utc(context.time_zone, microseconds) if is_finite_timestamp(microseconds) else microseconds
+    return (
+        local_to_utc(context.time_zone, microseconds) if is_finite_timestamp(microseconds) else microseconds
+    )
 
 
 def _date_instant(context: FunctionContext, days: int) -> int:
@@ -91,7 +93,9 @@ _COMPARE: dict[str, Callable[[int, int], object]] = {
 }
 
 
-def _define_zoned(left: str, right: str, convert: Callable[[FunctionContext, int], int], converts_left: bool) -> None:
+def _define_zoned(
+    left: str, right: str, convert: Callable[[FunctionContext, int], int], converts_left: bool
+) -> None:
     """Comparisons that depend on the time zone: one operand is brought to an instant first."""
     for name, compare in _COMPARE.items():
 
@@ -193,8 +197,12 @@ define(
     lambda context, instant: timestamp_to_date(to_local(context.time_zone, instant)),
     needs_context=True,
 )
-define("timestamp_timestamptz", lambda context, local: to_instant(context.time_zone, local), needs_context=True)
-define("timestamptz_timestamp", lambda context, instant: to_local(context.time_zone, instant), needs_context=True)
+define(
+    "timestamp_timestamptz", lambda context, local: to_instant(context.time_zone, local), needs_context=True
+)
+define(
+    "timestamptz_timestamp", lambda context, instant: to_local(context.time_zone, instant), needs_context=True
+)
 define("timestamp_time", lambda local: local % MICROSECONDS_PER_DAY if is_finite_timestamp(local) else None)
 define("timestamptz_time", _timestamptz_to_time, needs_context=True)
 define("datetime_timestamp", _combined)
@@ -265,7 +273,9 @@ define("integer_pl_date_int4_date", lambda by, days: _moved_date(days, by))
 define("date_mii", lambda days, by: _moved_date(days, -by))
 define("date_mi", _days_between)
 define("date_pl_interval", lambda days, interval: timestamp_plus(date_to_timestamp(days), interval))
-define("interval_pl_date_interval_date", lambda interval, days: timestamp_plus(date_to_timestamp(days), interval))
+define(
+    "interval_pl_date_interval_date", lambda interval, days: timestamp_plus(date_to_timestamp(days), interval)
+)
 define("date_mi_interval", lambda days, interval: timestamp_plus(date_to_timestamp(days), negative(interval)))
 define("timestamp_pl_interval", timestamp_plus)
 define("interval_pl_timestamp_interval_timestamp", lambda interval, local: timestamp_plus(local, interval))
@@ -390,7 +400,9 @@ define("float8_timestamptz", _from_unix)
 # --- OVERLAPS ---------------------------------------------------------------------------------------------------------
 
 
-def overlaps(start: int | None, end: int | None, other_start: int | None, other_end: int | None) -> bool | None:
+def overlaps(
+    start: int | None, end: int | None, other_start: int | None, other_end: int | None
+) -> bool | None:
     """SQL's OVERLAPS of two periods, whose ends may be NULL and in either order."""
     start, end = _ordered(start, end)
     other_start, other_end = _ordered(other_start, other_end)

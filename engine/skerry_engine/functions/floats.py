@@ -215,7 +215,9 @@ def power(base: float, exponent: float) -> float:
     if base == 0.0 and exponent < 0.0:
         raise InvalidArgumentForPower("zero raised to a negative power is undefined")
     if base < 0.0 and math.isfinite(exponent) and exponent != math.floor(exponent):
-        raise InvalidArgumentForPower("a negative number raised to a non-integer power yields a complex result")
+        raise InvalidArgumentForPower(
+            "a negative number raised to a non-integer power yields a complex result"
+        )
     try:
         result = math.pow(base, exponent)
     except OverflowError:
@@ -253,7 +255,16 @@ def _in_degrees(exact: dict[float, float], function: Callable[[float], float]) -
 
 _SINES = {0.0: 0.0, 30.0: 0.5, 90.0: 1.0, 150.0: 0.5, 180.0: 0.0, 210.0: -0.5, 270.0: -1.0, 330.0: -0.5}
 _COSINES = {(angle + 270.0) % 360.0: value for angle, value in _SINES.items()}
-_TANGENTS = {0.0: 0.0, 45.0: 1.0, 90.0: math.inf, 135.0: -1.0, 180.0: 0.0, 225.0: 1.0, 270.0: -math.inf, 315.0: -1.0}
+_TANGENTS = {
+    0.0: 0.0,
+    45.0: 1.0,
+    90.0: math.inf,
+    135.0: -1.0,
+    180.0: 0.0,
+    225.0: 1.0,
+    270.0: -math.inf,
+    315.0: -1.0,
+}
 _COTANGENTS = {
     angle: (1.0 / value if value and not math.isinf(value) else (0.0 if value else math.inf))
     for angle, value in _TANGENTS.items()

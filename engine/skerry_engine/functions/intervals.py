@@ -193,5 +193,3 @@ def _make_interval(
 
 
 define("make_interval", _make_interval)
-
-

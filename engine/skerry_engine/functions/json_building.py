@@ -126,7 +126,9 @@ def _writers(arg_types: tuple[int, ...]) -> Callable[[int], JsonWriter]:
     return lambda index: made[min(index, len(made) - 1)]
 
 
-def _as_jsonb(factory: Callable[[tuple[int, ...], int], Implementation]) -> Callable[[tuple[int, ...], int], Implementation]:
+def _as_jsonb(
+    factory: Callable[[tuple[int, ...], int], Implementation],
+) -> Callable[[tuple[int, ...], int], Implementation]:
     """The same as jsonb: the text read again."""
 
     def make(arg_types: tuple[int, ...], return_type: int) -> Implementation:
@@ -282,9 +284,13 @@ define("jsonb_object_two_arg", lambda keys, values: _read_jsonb(_json_object_of_
 
 def _json_agg(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
     write = _nullable(arg_types[0])
+    separator = ", \n " if element_type(arg_types[0]) else ", "
 
     def finish(context: FunctionContext, inputs: list[object]) -> str | None:
-        return "[" + ", ".join([write(context, item) for item in inputs]) + "]" if inputs else None
+        if not inputs:
+            return None
+        parts = [f"{', ' if item is None else separator}{write(context, item)}" for item in inputs]
+        return "[" + "".join(parts).removeprefix(separator).removeprefix(", ") + "]"
 
     return finish
 
@@ -298,7 +304,11 @@ def _json_object_agg(arg_types: tuple[int, ...], _return_type: int) -> Implement
             return None
         if any(key is None for key, _value in inputs):
             raise InvalidParameterValue("field name must not be null")
-        return "{ " + ", ".join([f"{key_of(context, key)} : {write(context, value)}" for key, value in inputs]) + " }"
+        return (
+            "{ "
+            + ", ".join([f"{key_of(context, key)} : {write(context, value)}" for key, value in inputs])
+            + " }"
+        )
 
     return finish
 

@@ -137,7 +137,9 @@ def _contains(whole: Any, part: Any) -> bool:
             key in whole and _contains_value(whole[key], item) for key, item in part.items()
         )
     if isinstance(whole, list):
-        return isinstance(part, list) and all(any(_contains_value(item, wanted) for item in whole) for wanted in part)
+        return isinstance(part, list) and all(
+            any(_contains_value(item, wanted) for item in whole) for wanted in part
+        )
     return not _is_container(part) and _same_scalar(whole, part)
 
 

@@ -303,6 +303,11 @@ def _square_root(value: Decimal) -> Decimal:
         return value
     weight, _first = _weight(value)
     scale = _clamped_scale(MIN_SIGNIFICANT_DIGITS - _root_weight(weight), value)
+    return root_at(value, scale)
+
+
+def root_at(value: Decimal, scale: int) -> Decimal:
+    """The square root of a finite, non-negative value with `scale` digits after the point."""
     digits = max(value.adjusted() // 2 + 1, 0) + scale + 5
     return _at_scale(_truncating(digits).sqrt(value), scale)
 
@@ -402,7 +407,9 @@ def _special_power(base: Decimal, exponent: Decimal) -> Decimal | None:
         raise InvalidArgumentForPower("zero raised to a negative power is undefined")
     if base.is_finite() and exponent.is_finite():
         if base < ZERO and exponent != EXACT.to_integral_value(exponent):
-            raise InvalidArgumentForPower("a negative number raised to a non-integer power yields a complex result")
+            raise InvalidArgumentForPower(
+                "a negative number raised to a non-integer power yields a complex result"
+            )
         return None
     return _infinite_power(base, exponent)
 
@@ -427,7 +434,9 @@ def _integer_power(base: Decimal, exponent: int, scale: int) -> Decimal:
         return rounded(Decimal(1), scale)
     if not base:
         return rounded(ZERO, scale)
-    weight = exponent * math.log10(abs(float(base))) if abs(base.adjusted()) < 300 else exponent * base.adjusted()
+    weight = (
+        exponent * math.log10(abs(float(base))) if abs(base.adjusted()) < 300 else exponent * base.adjusted()
+    )
     if weight > MAX_INTEGRAL_DIGITS:
         raise overflow()
     if weight + 1 < -scale:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 TextWriter = Callable[[FunctionContext, object], str]
 
-_SAME = frozenset((oids.TEXT, oids.VARCHAR, oids.NAME, oids.CHAR, oids.BPCHAR, oids.JSON, oids.JSONB, oids.UNKNOWN))
+_SAME = frozenset(
+    (oids.TEXT, oids.VARCHAR, oids.NAME, oids.CHAR, oids.BPCHAR, oids.JSON, oids.JSONB, oids.UNKNOWN)
+)
 
 
 @lru_cache(maxsize=1024)

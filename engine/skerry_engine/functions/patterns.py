@@ -192,7 +192,9 @@ define("similar_to_escape_1", similar_to_regex)
 define("similar_to_escape_2", similar_to_regex)
 define(
     "similar_escape",
-    lambda pattern, escape: None if pattern is None else similar_to_regex(pattern, "\\" if escape is None else escape),
+    lambda pattern, escape: (
+        None if pattern is None else similar_to_regex(pattern, "\\" if escape is None else escape)
+    ),
 )
 
 
@@ -415,7 +417,13 @@ def _nth(regex: Regex, text: str, start: int, which: int, group: int) -> Span | 
 
 
 def _locate(
-    text: str, pattern: str, start: int = 1, which: int = 1, end_option: int = 0, flags: str = "", group: int = 0
+    text: str,
+    pattern: str,
+    start: int = 1,
+    which: int = 1,
+    end_option: int = 0,
+    flags: str = "",
+    group: int = 0,
 ) -> int:
     _positive("start", start)
     _positive("n", which)

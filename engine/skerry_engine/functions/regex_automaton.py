@@ -222,7 +222,10 @@ class Automaton:
             return known
         sample = self.limits[kind]
         targets = {
-            target for node in nodes for number, target in self.moves[node] if _contains(self.sets[number], sample)
+            target
+            for node in nodes
+            for number, target in self.moves[node]
+            if _contains(self.sets[number], sample)
         }
         if search:
             targets.add(self.start)

@@ -187,7 +187,9 @@ def _is_deterministic(node: Node) -> bool:
     for index, item in enumerate(items):
         inner = item.item if isinstance(item, Group) else item
         if isinstance(inner, Repeat) and inner.low != inner.high:
-            last = index == len(items) - 1 or not any(isinstance(rest, (Repeat, Group)) for rest in items[index + 1 :])
+            last = index == len(items) - 1 or not any(
+                isinstance(rest, (Repeat, Group)) for rest in items[index + 1 :]
+            )
             if not (last and inner.greedy and isinstance(inner.item, Characters)):
                 return False
         elif isinstance(inner, Repeat):

@@ -187,7 +187,10 @@ class _Parser:
             self.position = 4
         elif self.text.startswith("***"):
             raise _invalid("quantifier operand invalid")
-        if self.text.startswith("(?", self.position) and self.text[self.position + 2 : self.position + 3].isalpha():
+        if (
+            self.text.startswith("(?", self.position)
+            and self.text[self.position + 2 : self.position + 3].isalpha()
+        ):
             self._embedded_options()
 
     def _embedded_options(self) -> None:
@@ -283,7 +286,9 @@ class _Parser:
 
     def _atom(self) -> Node:
         character = self.text[self.position]
-        if character in "*+?" or (character == "{" and self.text[self.position + 1 : self.position + 2].isdigit()):
+        if character in "*+?" or (
+            character == "{" and self.text[self.position + 1 : self.position + 2].isdigit()
+        ):
             raise _invalid("quantifier operand invalid")
         self.position += 1
         if character == "(":
@@ -292,7 +297,9 @@ class _Parser:
             return self._bracket()
         if character == ".":
             excludes = self.dot_excludes_newline
-            return Characters(charsets.without_newline(charsets.EVERYTHING) if excludes else charsets.EVERYTHING)
+            return Characters(
+                charsets.without_newline(charsets.EVERYTHING) if excludes else charsets.EVERYTHING
+            )
         if character == "^":
             return Assertion("line_start" if self.anchors_at_lines else "start")
         if character == "$":
@@ -483,7 +490,9 @@ class _Parser:
         self.position = end + 2
         if kind != ":":
             if len(name) != 1:
-                raise NotSupportedError(f'collating element "{name}" in a regular expression is not supported')
+                raise NotSupportedError(
+                    f'collating element "{name}" in a regular expression is not supported'
+                )
             return ord(name)
         if self.ignore_case and name in ("upper", "lower"):
             name = "alpha"

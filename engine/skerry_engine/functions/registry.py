@@ -152,6 +152,7 @@ FAMILIES = (
     "json_building",
     "session_functions",
     "aggregates",
+    "statistics",
 )
 """The modules that define implementations, loaded with the facts."""
 

@@ -330,7 +330,9 @@ def _call_of(
 ) -> tuple[AnyFunction, tuple[int, ...], int]:
     types, result = _concrete_call(chosen.types, given, function.return_type, position)
     if not function.is_implemented:
-        raise NotSupportedError(f"function {_call_text(function.name, types)} is not supported", position=position)
+        raise NotSupportedError(
+            f"function {_call_text(function.name, types)} is not supported", position=position
+        )
     if isinstance(function, AggregateFunction):
         return specialise_aggregate(function, types, result), types, result
     if variadic_array:
@@ -346,7 +348,10 @@ def _concrete_call(
     except DatabaseError as error:
         error.position = error.position or position
         raise
-    actual = [_for_any(source) if target == oids.ANY else target for target, source in zip(types, given, strict=True)]
+    actual = [
+        _for_any(source) if target == oids.ANY else target
+        for target, source in zip(types, given, strict=True)
+    ]
     return tuple(actual), result
 
 
@@ -383,7 +388,9 @@ def _resolve_named(
     if not fitting:
         raise _function_error(name, tuple(arg_types), [], schema, position)
     if len(fitting) > 1:
-        raise NotSupportedError(f"named notation for overloaded function {name} is not supported", position=position)
+        raise NotSupportedError(
+            f"named notation for overloaded function {name} is not supported", position=position
+        )
     function = fitting[0]
     if not function.is_implemented:
         text = _call_text(name, function.arg_types)
@@ -439,4 +446,3 @@ def _operator_text(name: str, types: Sequence[int]) -> str:
 
 def _type_text(oid: int) -> str:
     return format_type(oid)
-

@@ -39,7 +39,9 @@ define(
 )
 define("pgsql_version", _version, needs_context=True)
 define("pg_backend_pid", lambda context: context.backend_pid, needs_context=True)
-define("pg_client_encoding", lambda context: context.get_setting("client_encoding", False), needs_context=True)
+define(
+    "pg_client_encoding", lambda context: context.get_setting("client_encoding", False), needs_context=True
+)
 define("getdatabaseencoding", lambda: "UTF8")
 define("pg_is_in_recovery", lambda: False)
 define("pg_my_temp_schema", lambda: 0)
@@ -85,7 +87,9 @@ define("set_config_by_name", _set_config, needs_context=True)
 define("nextval_oid", lambda context, sequence: context.nextval(sequence), needs_context=True)
 define("currval_oid", lambda context, sequence: context.currval(sequence), needs_context=True)
 define("lastval", lambda context: context.lastval(), needs_context=True)
-define("setval_oid", lambda context, sequence, value: context.setval(sequence, value, True), needs_context=True)
+define(
+    "setval_oid", lambda context, sequence, value: context.setval(sequence, value, True), needs_context=True
+)
 define(
     "setval3_oid",
     lambda context, sequence, value, is_called: context.setval(sequence, value, is_called),
@@ -194,5 +198,3 @@ def _bytes_of_size(text: str) -> int:
 define("pg_size_pretty", _pretty_size)
 define("pg_size_pretty_numeric", lambda size: _pretty_size(int(size)))
 define("pg_size_bytes", _bytes_of_size)
-
-

@@ -41,7 +41,15 @@ for _prefix in ("text_pattern_", "bpchar_pattern_"):
         define(f"{_prefix}{_name}", template=f"{{0}} {SYMBOLS[_name]} {{1}}")
 define_extremes("text_larger", "text_smaller")
 define_extremes("bpchar_larger", "bpchar_smaller")
-for _name in ("bttextcmp", "bpcharcmp", "btnamecmp", "btcharcmp", "btnametextcmp", "bttextnamecmp", "bttext_pattern_cmp"):
+for _name in (
+    "bttextcmp",
+    "bpcharcmp",
+    "btnamecmp",
+    "btcharcmp",
+    "btnametextcmp",
+    "bttextnamecmp",
+    "bttext_pattern_cmp",
+):
     define_three_way(_name)
 
 
@@ -306,7 +314,9 @@ define("quote_literal_anyelement", factory=_quote_literal_any, needs_context=Tru
 define("quote_nullable_anyelement", factory=_quote_nullable_any, needs_context=True)
 
 
-_IDENTIFIER = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*))\s*')
+_IDENTIFIER = re.compile(
+    r'\s*(?:"((?:[^"]|"")*)"|([A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*))\s*'
+)
 
 
 def parse_identifier(text: str, strict: bool = True) -> tuple[str, ...]:
@@ -379,14 +389,17 @@ _SPECIFIER = re.compile(r"%(?:(%)|(?:(\d+)\$)?(-)?(?:(\d+)|\*(?:(\d+)\$)?)?(.)?|
 
 
 def _formatting(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
-    writers = [_typed_text(arg_types, index) for index in range(1, len(arg_types))] or [_typed_text((oids.TEXT,))]
+    writers = [_typed_text(arg_types, index) for index in range(1, len(arg_types))] or [
+        _typed_text((oids.TEXT,))
+    ]
 
     def formatted(context: FunctionContext, template: str | None, *args: object) -> str | None:
         if template is None:
             return None
         last = len(writers) - 1
         texts = [
-            None if arg is None else str(writers[min(index, last)](context, arg)) for index, arg in enumerate(args)
+            None if arg is None else str(writers[min(index, last)](context, arg))
+            for index, arg in enumerate(args)
         ]
         return _format(template, texts)
 
@@ -424,9 +437,7 @@ def _format(template: str, args: list[str | None]) -> str:
 
 def _check_kind(kind: str | None) -> None:
     if kind is None:
-        raise InvalidParameterValue(
-            "unterminated format() type specifier", hint='For a single "%" use "%%".'
-        )
+        raise InvalidParameterValue("unterminated format() type specifier", hint='For a single "%" use "%%".')
     if kind not in "sIL":
         raise InvalidParameterValue(
             f'unrecognized format() type specifier "{kind}"', hint='For a single "%" use "%%".'

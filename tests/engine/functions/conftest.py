@@ -17,7 +17,8 @@ import pytest
 
 from skerry_engine.errors import DatabaseError
 from skerry_engine.functions import casts, polymorphism, resolve
-from skerry_engine.functions.registry import Function
+from skerry_engine.functions.namespace import NAMESPACE
+from skerry_engine.functions.registry import AggregateFunction, Function
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext, text_decoder, text_encoder
 from skerry_engine.values.numeric import read_numeric
@@ -92,7 +93,7 @@ class Evaluator:
             if type_oid == oids.UNKNOWN:
                 type_oid = oids.TEXT
             encode = text_encoder(SqlType(type_oid), self.context.io)
-            values = list(value) if hasattr(value, "__next__") or isinstance(value, (list, range)) else [value]
+            values = list(value) if isinstance(value, (list, range, Iterator)) else [value]
             return "\n".join(["NULL" if item is None else encode(item) for item in values])
         except DatabaseError as error:
             return f"!{error.sqlstate} {error.message}"
@@ -277,3 +278,49 @@ def context() -> Context:
 def evaluate(context: Context) -> Callable[[str], str]:
     """Expression text to result text."""
     return Evaluator(context).text
+
+
+def run_aggregate(context: Context, name: str, type_name: str, texts: list[str]) -> str:
+    """`name` over values of a type given as text ('NULL' for NULL), by the aggregate's own protocol."""
+    info = type_by_name(type_name)
+    assert info is not None
+    decode = text_decoder(SqlType(info.oid), context.io)
+    values = [None if text == "NULL" else decode(text) for text in texts]
+    function, declared, result = resolve.resolve_function(name, [info.oid])
+    assert isinstance(function, AggregateFunction)
+    rows = [(_implicit(context, info.oid, declared[0], value),) for value in values]
+    try:
+        value = _aggregated(context, function, rows)
+    except DatabaseError as error:
+        return f"!{error.sqlstate} {error.message}"
+    return "NULL" if value is None else text_encoder(SqlType(result), context.io)(value)
+
+
+def _implicit(context: Context, source: int, target: int, value: object) -> object:
+    if value is None or target == oids.ANY:
+        return value
+    return Evaluator(context)._converted(source, value, SqlType(target), "i")
+
+
+def _aggregated(context: Context, function: AggregateFunction, rows: list[tuple[object, ...]]) -> object:
+    wanted = [row for row in rows if not (function.strict and None in row)]
+    if function.final is None:
+        assert function.finish is not None
+        inputs = [row[0] if len(row) == 1 else row for row in wanted]
+        return function.finish(context, inputs) if function.needs_context else function.finish(inputs)
+    assert function.initial is not None and function.step is not None
+    slots = {f"s{i}": f"slot{i}" for i in range(len(function.initial))}
+    scope: dict[str, object] = dict(NAMESPACE)
+    for index, initial in enumerate(function.initial):
+        scope[f"slot{index}"] = eval(initial, scope)
+    step = compile(function.step.format("arg0", **slots), "step", "exec")
+    for row in wanted:
+        scope["arg0"] = row[0]
+        exec(step, scope)
+    return eval(function.final.format(**slots), scope)
+
+
+@pytest.fixture
+def aggregate(context: Context) -> Callable[[str, str, list[str]], str]:
+    """(aggregate, type, input texts) to the result as text."""
+    return lambda name, type_name, texts: run_aggregate(context, name, type_name, texts)
