@@ -22,6 +22,22 @@ from skerry_engine.catalog.objects import (
 )
 
 DATABASE_OWNER_ROLE = 6171
+PREDEFINED_ROLES = (
+    (3373, "pg_monitor"),
+    (3374, "pg_read_all_settings"),
+    (3375, "pg_read_all_stats"),
+    (3377, "pg_stat_scan_tables"),
+    (4200, "pg_signal_backend"),
+    (4544, "pg_checkpoint"),
+    (4569, "pg_read_server_files"),
+    (4570, "pg_write_server_files"),
+    (4571, "pg_execute_server_program"),
+    (DATABASE_OWNER_ROLE, "pg_database_owner"),
+    (6181, "pg_read_all_data"),
+    (6182, "pg_write_all_data"),
+)
+"""Roles that PostgreSQL always has; clients ask whether a user is one of them."""
+
 TEMPLATE1 = 1
 TEMPLATE0 = 4
 POSTGRES = 5
@@ -92,7 +108,7 @@ def bootstrap_roles(superuser: str) -> list[Role]:
             replication=True,
             bypass_rls=True,
         ),
-        Role(DATABASE_OWNER_ROLE, "pg_database_owner"),
+        *(Role(oid, name) for oid, name in PREDEFINED_ROLES),
     ]
 
 

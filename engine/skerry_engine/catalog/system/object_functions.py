@@ -130,6 +130,11 @@ def shobj_description(context: FunctionContext, oid: int, catalog_name: str) -> 
 # --- names to OIDs: NULL where a cast would raise -------------------------------------------------
 
 
+def text_to_regclass(context: FunctionContext, text: str) -> int:
+    """The cast, which raises for unknown names."""
+    return int(text) if text.isdigit() else names_of(context).relation_oid(text)
+
+
 def _to_reg(lookup: Callable[[CatalogNames, str], int]) -> Callable[[FunctionContext, str], int | None]:
     def convert(context: FunctionContext, text: str) -> int | None:
         try:
@@ -350,6 +355,7 @@ define("obj_description_oid_name", obj_description, needs_context=True)
 define("obj_description_oid", obj_description_any, needs_context=True)
 define("col_description_oid_int4", col_description, needs_context=True)
 define("shobj_description_oid_name", shobj_description, needs_context=True)
+define("text_regclass", text_to_regclass, needs_context=True)
 define("to_regclass", _to_reg(CatalogNames.relation_oid), needs_context=True)
 define("to_regtype", _to_reg(CatalogNames.type_oid), needs_context=True)
 define("to_regproc", _to_reg(CatalogNames.function_oid), needs_context=True)
