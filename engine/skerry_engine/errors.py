@@ -459,6 +459,12 @@ class ArraySubscriptError(DataError):
     sqlstate = "2202E"
 
 
+class SequenceGeneratorLimitExceeded(DataError):
+    """A sequence reached its last value and does not cycle: raise its limit, restart it, or let it cycle."""
+
+    sqlstate = "2200H"
+
+
 class InvalidTextRepresentation(DataError):
     """The text does not read as a value of the type."""
 

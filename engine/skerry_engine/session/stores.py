@@ -1,0 +1,362 @@
+"""Where the catalog's tables meet the kernel's storages: one `Stores` per engine.
+
+The catalog says what a table is; the kernel wants storages, indexes and write targets.  This module makes the latter
+from the former and keeps them:
+
+    storage_id  ->  TableStorage     a generation of a table's rows, from `create` to `forget`
+    IndexDef    ->  Index            key extraction compiled from the definition, made once, then part of its storage
+    Table       ->  WriteTarget      unique keys, foreign keys both ways, row checks; kept with the catalog snapshot
+
+Write targets form a graph through foreign keys: a parent's target leads to its children's and back.  All targets of a
+graph must speak of the same tables, so they live and die with one `Database` snapshot: whatever DDL changes makes
+another snapshot, with a cache of its own.  A hit costs two dictionary look-ups.
+
+A storage that only an uncommitted catalog names is private to its transaction, whoever's it is: rows may be put into it
+directly (`append_rows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from skerry_engine import errors
+from skerry_engine.algebra.expressions import Call, Cast, Const, Expr
+from skerry_engine.algebra.expressions import Column as ColumnReference
+from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.definitions import DefinitionPrinter
+from skerry_engine.catalog.objects import Constraint, IndexDef, IndexKey, SequenceDef, Table
+from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.functions.casts import find_coercion
+from skerry_engine.functions.registry import Function
+from skerry_engine.functions.resolve import resolve_function
+from skerry_engine.plan.compile import compile_rows
+from skerry_engine.storage.heap import Row
+from skerry_engine.storage.index import Index
+from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.foreign_keys import SET_DEFAULT, ForeignKey, no_defaults
+from skerry_engine.txn.target import Formatter, UniqueKey, WriteTarget
+from skerry_engine.values import oids
+from skerry_engine.values.io import IoContext, text_encoder
+from skerry_engine.values.keys import KeyCodec, KeyColumn
+from skerry_engine.values.types import SqlType
+
+if TYPE_CHECKING:
+    from skerry_engine.abc import FunctionContext
+
+RowFunction = Callable[[Any, Row], Row]
+
+DETAIL_CHARACTERS = 64
+"""Longer values are cut in `Failing row contains (...)`."""
+
+
+class Stores:
+    """Storages by generation, and what the kernel needs to know of tables.
+
+    `functions` is the FunctionContext of the session that runs at the moment: sessions put theirs here before each
+    unit.  Rows that referential actions make are checked and given defaults with it.
+    """
+
+    def __init__(self) -> None:
+        self.functions: FunctionContext | None = None
+        self._storages: dict[int, TableStorage] = {}
+        self._next_storage_id: int = 1
+
+    # --- storages -----------------------------------------------------------------------------------------------------
+
+    def create(self, width: int) -> TableStorage:
+        """A new, empty generation for rows of `width` values, under an id never used before."""
+        storage = TableStorage(self._next_storage_id, width)
+        self._next_storage_id += 1
+        self._storages[storage.storage_id] = storage
+        return storage
+
+    def get(self, storage_id: int) -> TableStorage:
+        """The generation of that id.  Raises UndefinedTable when it was forgotten: its table was dropped or rewritten."""
+        storage = self._storages.get(storage_id)
+        if storage is None:
+            raise errors.UndefinedTable("the table was dropped or rewritten by another transaction")
+        return storage
+
+    def find(self, storage_id: int) -> TableStorage | None:
+        """As `get`, None when it was forgotten: for a snapshot's view of the catalog, which may be older."""
+        return self._storages.get(storage_id)
+
+    def forget(self, storage_id: int) -> None:
+        """Let a generation go; forgetting twice is harmless."""
+        self._storages.pop(storage_id, None)
+
+    def row_count(self, table: Table) -> int:
+        """The committed live rows of a table, -1 when this generation is gone."""
+        storage = self._storages.get(table.storage_id)
+        return -1 if storage is None else storage.row_count
+
+    # --- indexes ------------------------------------------------------------------------------------------------------
+
+    def make_index(self, index: IndexDef, table: Table) -> Index:
+        """The kernel's index for a definition, empty.  Raises NotSupportedError for a key type without order."""
+        codec = KeyCodec([KeyColumn(key.type.oid, key.descending, key.nulls_first) for key in index.keys])
+        positions = _plain_positions(index, table)
+        extract = _by_positions(positions) if positions is not None else self._extractor(index, table)
+        return Index(index.oid, extract, codec, index.unique, not index.nulls_not_distinct, positions)
+
+    def _extractor(self, index: IndexDef, table: Table) -> Callable[[Row], Row | None]:
+        """Reads the key's values with compiled code; the predicate first, since keys may fail on rows outside it."""
+        values = compile_rows(tuple(_key_expression(key, table) for key in index.keys))
+        if index.predicate is None:
+            return lambda row: values(self.functions, row)
+        predicate = compile_rows((index.predicate.expr,))
+
+        def extract(row: Row) -> Row | None:
+            return values(self.functions, row) if predicate(self.functions, row)[0] is True else None
+
+        return extract
+
+    # --- write targets ------------------------------------------------------------------------------------------------
+
+    def target(self, database: Database, table: Table) -> WriteTarget:
+        """What writing `table`, as it is in `database`, needs to know."""
+        targets: dict[int, WriteTarget] = database.cached("write targets", dict)
+        found = targets.get(table.oid)
+        if found is None:
+            _TargetGraph(self, database, targets).add(table)
+            found = targets[table.oid]
+        return found
+
+    def formatter(self, sql_type: SqlType) -> Formatter:
+        """Makes values into the text that messages show, as the running session prints them."""
+
+        def format_value(value: object) -> str:
+            functions = self.functions
+            return text_encoder(sql_type, IoContext() if functions is None else functions.io)(value)
+
+        return format_value
+
+    def describe_row(self, table: Table, row: Row) -> str:
+        """A row's live columns as error details show them, each cut to 64 characters."""
+        shown: list[str] = []
+        for column in table.live_columns:
+            value = row[column.position]
+            text = "null" if value is None else self.formatter(column.type)(value)
+            shown.append(text if len(text) <= DETAIL_CHARACTERS else text[:DETAIL_CHARACTERS] + "...")
+        return ", ".join(shown)
+
+    def row_check(self, database: Database, table: Table) -> Callable[[Row], None]:
+        """A function that raises what the table's NOT NULL and CHECK constraints have to say about a row."""
+        return _RowCheck(self, table, database.schema_of(table).name)
+
+    def unique_key(self, database: Database, table: Table, index: IndexDef, built: Index) -> UniqueKey:
+        """The descriptor of a unique index, with the names that its violation is reported under."""
+        constraint = next((c for c in table.constraints if c.oid == index.constraint_oid), None)
+        return UniqueKey(
+            built,
+            index.name,
+            table.name,
+            _key_names(database, index, table),
+            tuple(self.formatter(key.type) for key in index.keys),
+            database.schema_of(table).name,
+            constraint is not None and constraint.deferrable,
+            constraint is not None and constraint.initially_deferred,
+        )
+
+
+def append_rows(storage: TableStorage, rows: list[Row]) -> None:
+    """Put rows into a generation that no other transaction can see yet; they count as committed in it."""
+    row_id = storage.allocate(len(rows))
+    for row in rows:
+        storage.row_count += storage.install_frozen(row_id, row)
+        row_id += 1
+
+
+# --- index keys -------------------------------------------------------------------------------------------------------
+
+
+def _plain_positions(index: IndexDef, table: Table) -> tuple[int, ...] | None:
+    """Where the key's values stand in a row; None for a partial index or one with expressions."""
+    if index.predicate is not None or any(key.attnum == 0 for key in index.keys):
+        return None
+    return tuple(table.column(key.attnum).position for key in index.keys)
+
+
+def _by_positions(positions: tuple[int, ...]) -> Callable[[Row], Row | None]:
+    return lambda row: tuple([row[position] for position in positions])
+
+
+def _key_expression(key: IndexKey, table: Table) -> Expr:
+    if key.expression is not None:
+        return key.expression.expr
+    column = table.column(key.attnum)
+    return ColumnReference(column.type, 0, column.position, column.name, not column.not_null)
+
+
+def _key_names(database: Database, index: IndexDef, table: Table) -> tuple[str, ...]:
+    """The key columns as messages name them: columns by name, expressions as text."""
+    printer = DefinitionPrinter(database, SearchPath((), 0, ()))
+    return tuple(
+        table.column(key.attnum).name if key.attnum else printer.key_expression(table, key, False) for key in index.keys
+    )
+
+
+# --- row checks -------------------------------------------------------------------------------------------------------
+
+
+class _RowCheck:
+    """NOT NULL and CHECK of one table over a single row; the checks are compiled when first needed."""
+
+    def __init__(self, stores: Stores, table: Table, schema_name: str) -> None:
+        self._stores = stores
+        self._table = table
+        self._schema_name = schema_name
+        self._required = [column for column in table.live_columns if column.not_null]
+        self._checks = sorted((c for c in table.checks if c.check is not None), key=lambda c: c.name)
+        self._values: RowFunction | None = None
+
+    def __call__(self, row: Row) -> None:
+        for column in self._required:
+            if row[column.position] is None:
+                raise not_null_violation(self._table, self._schema_name, column.name, self._failing(row))
+        if not self._checks:
+            return
+        if self._values is None:
+            self._values = compile_rows(tuple(c.check.expr for c in self._checks if c.check is not None))
+        for constraint, value in zip(self._checks, self._values(self._stores.functions, row), strict=True):
+            if value is False:
+                raise self._check_violation(constraint, row)
+
+    def _check_violation(self, constraint: Constraint, row: Row) -> errors.CheckViolation:
+        return errors.CheckViolation(
+            f'new row for relation "{self._table.name}" violates check constraint "{constraint.name}"',
+            detail=self._failing(row),
+            schema=self._schema_name,
+            table=self._table.name,
+            constraint=constraint.name,
+        )
+
+    def _failing(self, row: Row) -> str:
+        return f"Failing row contains ({self._stores.describe_row(self._table, row)})."
+
+
+def not_null_violation(
+    table: Table, schema_name: str, column_name: str, detail: str | None = None
+) -> errors.NotNullViolation:
+    """The error for a NULL in a NOT NULL column of a new row."""
+    return errors.NotNullViolation(
+        f'null value in column "{column_name}" of relation "{table.name}" violates not-null constraint',
+        detail=detail,
+        schema=schema_name,
+        table=table.name,
+        column=column_name,
+    )
+
+
+# --- the graph of targets ---------------------------------------------------------------------------------------------
+
+
+class _TargetGraph:
+    """Makes the targets of all tables that foreign keys connect, then links them."""
+
+    def __init__(self, stores: Stores, database: Database, targets: dict[int, WriteTarget]) -> None:
+        self.stores = stores
+        self.database = database
+        self.targets = targets
+
+    def add(self, table: Table) -> None:
+        """Add the component of `table`: entered only when it is complete, so that an error leaves nothing behind."""
+        made: dict[int, WriteTarget] = {}
+        waiting = [table]
+        foreign_keys: dict[int, Constraint] = {}
+        while waiting:
+            each = waiting.pop()
+            if each.oid in made:
+                continue
+            made[each.oid] = self._target(each)
+            for constraint in (*each.foreign_keys, *self.database.referencing(each.oid)):
+                foreign_keys[constraint.oid] = constraint
+                waiting.append(self.database.table(constraint.table_oid))
+                waiting.append(self.database.table(constraint.referenced_table_oid))
+        for oid in sorted(foreign_keys):
+            foreign_key(self.stores, self.database, foreign_keys[oid], made).link()
+        self.targets.update(made)
+
+    def _target(self, table: Table) -> WriteTarget:
+        storage = self.stores.get(table.storage_id)
+        unique = [index for index in table.indexes if index.unique]
+        keys = tuple(
+            self.stores.unique_key(self.database, table, index, storage.indexes[index.oid])
+            for index in sorted(unique, key=lambda index: index.oid)
+        )
+        schema_name = self.database.schema_of(table).name
+        check = self.stores.row_check(self.database, table)
+        return WriteTarget(storage, table.name, table.oid, keys, schema_name, check)
+
+
+def foreign_key(
+    stores: Stores, database: Database, constraint: Constraint, targets: dict[int, WriteTarget]
+) -> ForeignKey:
+    """The kernel's form of a foreign key between two of `targets`; not linked yet."""
+    child = database.table(constraint.table_oid)
+    parent = database.table(constraint.referenced_table_oid)
+    child_positions = tuple(child.column(attnum).position for attnum in constraint.columns)
+    set_columns = constraint.on_delete_set_columns
+    return ForeignKey(
+        constraint.name,
+        targets[child.oid],
+        child_positions,
+        child.column_names(constraint.columns),
+        targets[parent.oid],
+        tuple(parent.column(attnum).position for attnum in constraint.referenced_columns),
+        parent.column_names(constraint.referenced_columns),
+        stores.get(parent.storage_id).indexes[constraint.index_oid],
+        tuple(stores.formatter(parent.column(attnum).type) for attnum in constraint.referenced_columns),
+        _child_index(stores, child, constraint),
+        constraint.on_delete,
+        constraint.on_update,
+        constraint.match,
+        constraint.deferrable,
+        constraint.initially_deferred,
+        _default_maker(stores, database, child, constraint),
+        tuple(child.column(attnum).position for attnum in set_columns) if set_columns else None,
+    )
+
+
+def _child_index(stores: Stores, child: Table, constraint: Constraint) -> Index | None:
+    """An index of the child that begins with the referencing columns, in any order."""
+    count = len(constraint.columns)
+    for index in child.indexes:
+        leading = tuple(key.attnum for key in index.keys[:count])
+        if index.predicate is None and sorted(leading) == sorted(constraint.columns):
+            if all(key.attnum for key in index.keys):
+                return stores.get(child.storage_id).indexes[index.oid]
+    return None
+
+
+def _default_maker(
+    stores: Stores, database: Database, child: Table, constraint: Constraint
+) -> Callable[[], Row]:
+    """Makes the values of SET DEFAULT, in the order of the referencing columns."""
+    if SET_DEFAULT not in (constraint.on_delete, constraint.on_update):
+        return no_defaults
+    values = compile_rows(tuple(default_value(database, child, attnum) for attnum in constraint.columns))
+    return lambda: values(stores.functions, ())
+
+
+def default_value(database: Database, table: Table, attnum: int) -> Expr:
+    """The expression that gives a column its value when a statement gives none."""
+    column = table.column(attnum)
+    if column.identity:
+        sequence = database.owned_sequence(table.oid, attnum)
+        assert sequence is not None, "an identity column owns a sequence"
+        return nextval_call(sequence, column.type)
+    return Const(column.type, None) if column.default is None else column.default.expr
+
+
+def nextval_call(sequence: SequenceDef, column_type: SqlType) -> Expr:
+    """`nextval('sequence'::regclass)` as a value of the column's type."""
+    function, _, result = resolve_function("nextval", [oids.REGCLASS])
+    assert isinstance(function, Function)
+    call: Expr = Call(SqlType(result), function, (Const(SqlType(oids.REGCLASS), sequence.oid),))
+    if result == column_type.oid:
+        return call
+    coercion = find_coercion(result, column_type.oid, "a")
+    assert coercion is not None, "identity columns have an integer type"
+    return Cast(SqlType(column_type.oid), call, coercion.function, False)
