@@ -1,0 +1,1 @@
+"""The one logical algebra that every query language is translated to."""

@@ -1,0 +1,304 @@
+"""Scalar expressions of the logical algebra: typed, bound, free of names.
+
+Every node is an immutable value with a `type`.  Columns refer to a *range* (an entry of a FROM clause, numbered
+uniquely within the statement, subqueries included) and a position in its output; a column of an enclosing query's
+range makes a subquery correlated.  Nothing here knows a query language: SQL and GQL both bind to this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from skerry_engine.values.types import SqlType
+
+if TYPE_CHECKING:
+    from skerry_engine.algebra.queries import Query
+    from skerry_engine.functions.registry import AggregateFunction, Function
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """Base of scalar expressions."""
+
+    type: SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class Const(Expr):
+    """A value known when the statement was bound; `value` is a run-time atom, None for NULL."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Param(Expr):
+    """The value in slot `index` of the statement's parameters: a client's $n or a literal lifted from the text."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Expr):
+    """Column `position` of the range `range_id`."""
+
+    range_id: int
+    position: int
+    name: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Expr):
+    """A function or operator applied; `operator` is its name when it was written as one (for deparsing)."""
+
+    function: Function
+    args: tuple[Expr, ...]
+    operator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cast(Expr):
+    """`arg` as another type.  `function` is None when only the label changes (binary-coercible).
+
+    `explicit` is False for casts that the binder put in.  `function` takes the value, and where it declares three
+    arguments also the target typmod and whether the cast is explicit, as pg_cast's functions do.
+    """
+
+    arg: Expr
+    function: Function | None
+    explicit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class And(Expr):
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or(Expr):
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Expr):
+    arg: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull(Expr):
+    arg: Expr
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IsTruth(Expr):
+    """`arg IS [NOT] TRUE | FALSE | UNKNOWN` (`value` True, False, None)."""
+
+    arg: Expr
+    value: bool | None
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IsDistinct(Expr):
+    """`left IS [NOT] DISTINCT FROM right`; `equality` is the type's = function."""
+
+    left: Expr
+    right: Expr
+    equality: Function
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Expr):
+    """Searched CASE; a simple CASE is bound to comparisons with `test` evaluated once.
+
+    With `test` (and `test_range` the range id under which conditions see its value as column 0), conditions are
+    comparisons against it.
+    """
+
+    whens: tuple[tuple[Expr, Expr], ...]
+    default: Expr | None
+    test: Expr | None = None
+    test_range: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Coalesce(Expr):
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NullIf(Expr):
+    left: Expr
+    right: Expr
+    equality: Function
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme(Expr):
+    """GREATEST or LEAST: NULL arguments are ignored.  `less` is the type's < function."""
+
+    args: tuple[Expr, ...]
+    greatest: bool
+    less: Function
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayOf(Expr):
+    """ARRAY[items]; nested ArrayOf of the same type make more dimensions."""
+
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscript(Expr):
+    """`arg[lower:upper]` per dimension; an element access has `upper` alone in each pair (lower None, slice False)."""
+
+    arg: Expr
+    bounds: tuple[tuple[Expr | None, Expr | None], ...]
+    is_slice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowOf(Expr):
+    """ROW(items): at run time a tuple."""
+
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyAll(Expr):
+    """`left op ANY (array)` or ALL; `comparison` takes (left, element).  IN (list) is = ANY (ArrayOf)."""
+
+    left: Expr
+    array: Expr
+    comparison: Function
+    operator: str
+    is_all: bool
+    written_as_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubqueryExpr(Expr):
+    """A query used as a value.
+
+    kind: 'scalar' (one column, at most one row), 'exists', 'array' (ARRAY(query)), 'any' and 'all' (`lefts` compared
+    with the query's columns by `comparisons`; `operator` names them; IN is 'any' with =).
+    """
+
+    kind: str
+    query: Query
+    lefts: tuple[Expr, ...] = ()
+    comparisons: tuple[Function, ...] = ()
+    operator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One ORDER BY item.  `nulls_first` is explicit here: the default depends on the direction."""
+
+    expr: Expr
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Expr):
+    """An aggregate call; lives only in an Aggregate node's outputs after binding."""
+
+    function: AggregateFunction
+    args: tuple[Expr, ...]
+    distinct: bool = False
+    filter: Expr | None = None
+    order_by: tuple[SortKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A window frame.  Bounds: ('unbounded_preceding' | 'preceding' | 'current' | 'following' |
+    'unbounded_following', offset); `exclude`: 'no_others' | 'current' | 'group' | 'ties'."""
+
+    mode: str
+    start: tuple[str, Expr | None]
+    end: tuple[str, Expr | None]
+    exclude: str = "no_others"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCall(Expr):
+    """A window function or aggregate over a window."""
+
+    function: Function | AggregateFunction
+    args: tuple[Expr, ...]
+    partition_by: tuple[Expr, ...]
+    order_by: tuple[SortKey, ...]
+    frame: Frame
+    filter: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemColumn(Expr):
+    """A system column of a base table's row: 'tableoid' or 'ctid'."""
+
+    range_id: int
+    name: str
+
+
+def children(expr: Expr) -> Iterator[Expr]:
+    """The direct operands of an expression, in written order; a subquery's inside is not entered."""
+    for field in fields(expr):
+        yield from _exprs_in(getattr(expr, field.name))
+
+
+def _exprs_in(value: object) -> Iterator[Expr]:
+    if isinstance(value, Expr):
+        yield value
+    elif isinstance(value, SortKey):
+        yield value.expr
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _exprs_in(item)
+    elif isinstance(value, Frame):
+        yield from _exprs_in((value.start, value.end))
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """The expression and all below it, parents first; a subquery's inside is not entered."""
+    yield expr
+    for child in children(expr):
+        yield from walk(child)
+
+
+def transform(expr: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
+    """A copy with `change` applied top-down: where it returns an expression, that stands in its place, unvisited."""
+    changed = change(expr)
+    if changed is not None:
+        return changed
+    updates: dict[str, object] = {}
+    for field in fields(expr):
+        value = getattr(expr, field.name)
+        new = _transform_value(value, change)
+        if new is not value:
+            updates[field.name] = new
+    return replace(expr, **updates) if updates else expr  # type: ignore[arg-type]
+
+
+def _transform_value(value: object, change: Callable[[Expr], Expr | None]) -> object:
+    if isinstance(value, Expr):
+        return transform(value, change)
+    if isinstance(value, SortKey):
+        new_key = transform(value.expr, change)
+        return value if new_key is value.expr else replace(value, expr=new_key)
+    if isinstance(value, Frame):
+        start = _transform_value(value.start, change)
+        end = _transform_value(value.end, change)
+        if start is value.start and end is value.end:
+            return value
+        return replace(value, start=start, end=end)  # type: ignore[arg-type]
+    if isinstance(value, tuple):
+        items = tuple(_transform_value(item, change) for item in value)
+        return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
+    return value

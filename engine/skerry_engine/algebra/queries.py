@@ -1,0 +1,287 @@
+"""Relational nodes of the logical algebra.
+
+Two families.  A `Relation` binds *ranges*: it makes rows whose columns expressions name as (range id, position).  A
+`Query` is a closed block with an ordered list of outputs; it may refer to ranges of enclosing blocks (then it is
+correlated, or lateral).  Relations stand in FROM; queries stand where a result is wanted.
+
+    Query    = Select | SetOperation | With | Insert | Update | Delete
+    Relation = OneRow | Scan | Values | FunctionScan | Derived | CteScan | Join | Filter | Aggregation | Window
+             | ProjectSet
+
+SQL and GQL are both translated to this; no node belongs to a language, and none says how it is to be executed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from skerry_engine.algebra.expressions import Aggregate, Call, Expr, SortKey, WindowCall
+from skerry_engine.values.types import SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class OutputColumn:
+    """A column of a query's result; `table_oid` and `attribute_number` tell a plain column's origin, else 0."""
+
+    name: str
+    type: SqlType
+    table_oid: int = 0
+    attribute_number: int = 0
+
+
+# --- relations --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Base of what a FROM clause is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneRow(Relation):
+    """One row without columns: the FROM of `SELECT 1`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(Relation):
+    """All rows of a stored or virtual table.  `table_oid` finds it in the statement's catalog."""
+
+    range_id: int
+    table_oid: int
+    width: int
+    name: str
+    is_virtual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowTemplate:
+    """Rows of a long VALUES list that have the same shape: expressions over the row's own literals.
+
+    The literals are columns of range `data_range`, in text order.
+    """
+
+    data_range: int
+    exprs: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Values(Relation):
+    """A VALUES list.  Short ones are `rows` of expressions.
+
+    Long ones are data: `templates` by shape, and at run time the statement's row data, list number `data_index`,
+    gives (template number, literal values) per row.
+    """
+
+    range_id: int
+    types: tuple[SqlType, ...]
+    rows: tuple[tuple[Expr, ...], ...] = ()
+    templates: tuple[RowTemplate, ...] = ()
+    data_index: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionScan(Relation):
+    """Rows of set-returning (or plain) functions, side by side (ROWS FROM); the last column is WITH ORDINALITY's."""
+
+    range_id: int
+    calls: tuple[Expr, ...]
+    column_counts: tuple[int, ...]
+    ordinality: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Derived(Relation):
+    """A query in FROM; its outputs are the range's columns."""
+
+    range_id: int
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class CteScan(Relation):
+    """Rows of a WITH query; within a recursive query's own body, of its working table."""
+
+    range_id: int
+    cte_id: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Relation):
+    """kind: 'inner', 'left', 'right', 'full'; after rewriting also 'semi' and 'anti' (left rows with or without a
+    match; right ranges not visible above).  `lateral` says that the right side refers to the left's ranges."""
+
+    kind: str
+    left: Relation
+    right: Relation
+    condition: Expr | None
+    lateral: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filter(Relation):
+    """Rows for which `condition` is true."""
+
+    input: Relation
+    condition: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation(Relation):
+    """Groups.  Outputs as columns of `range_id`: the keys, then the aggregates, then GROUPING's bit mask if
+    `grouping_sets` are given (each a tuple of key positions).  No keys: exactly one row."""
+
+    range_id: int
+    input: Relation
+    keys: tuple[Expr, ...]
+    aggregates: tuple[Aggregate, ...]
+    grouping_sets: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Window(Relation):
+    """Window functions over the input; outputs are columns of `range_id`, beside the input's own ranges."""
+
+    range_id: int
+    input: Relation
+    calls: tuple[WindowCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSet(Relation):
+    """Set-returning functions of a select list: for each input row as many rows as the longest gives, the shorter
+    padded with NULL; outputs are columns of `range_id`."""
+
+    range_id: int
+    input: Relation
+    calls: tuple[Call, ...]
+
+
+# --- queries ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Base of blocks with outputs."""
+
+    columns: tuple[OutputColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowLock:
+    """FOR UPDATE and kin.  strength: 'update', 'no key update', 'share', 'key share'; wait: 'block', 'nowait',
+    'skip locked'; `range_ids` the ranges whose rows are locked."""
+
+    strength: str
+    wait: str
+    range_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Query):
+    """One SELECT block.  `order_by` and `distinct_on` are over the input's ranges; with `distinct` every sort key is
+    also an output."""
+
+    input: Relation
+    outputs: tuple[Expr, ...]
+    distinct: bool = False
+    distinct_on: tuple[Expr, ...] = ()
+    order_by: tuple[SortKey, ...] = ()
+    limit: Expr | None = None
+    offset: Expr | None = None
+    with_ties: bool = False
+    locks: tuple[RowLock, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation(Query):
+    """kind: 'union', 'intersect', 'except'.  Both sides have the same types; sort keys are columns of `range_id`."""
+
+    kind: str
+    all: bool
+    left: Query
+    right: Query
+    range_id: int
+    order_by: tuple[SortKey, ...] = ()
+    limit: Expr | None = None
+    offset: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cte:
+    """One WITH query.  A recursive one is `query` UNION [ALL] `step`, where `step` scans the cte's working table."""
+
+    cte_id: int
+    name: str
+    query: Query
+    step: Query | None = None
+    union_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class With(Query):
+    """WITH: `ctes` in order, then the body."""
+
+    ctes: tuple[Cte, ...]
+    body: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The table that a data-modifying statement writes.  `checks` are (constraint name, expression) over `range_id`
+    standing for the new row; `not_null` the positions of NOT NULL columns."""
+
+    table_oid: int
+    name: str
+    schema: str
+    range_id: int
+    width: int
+    column_names: tuple[str, ...]
+    not_null: tuple[int, ...] = ()
+    checks: tuple[tuple[str, Expr], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OnConflict:
+    """ON CONFLICT.  `index_oids` are the arbiters (empty: any unique index); `updates` (position, expression over
+    the target's range and `excluded_range`); no updates means DO NOTHING."""
+
+    index_oids: tuple[int, ...]
+    excluded_range: int
+    updates: tuple[tuple[int, Expr], ...]
+    condition: Expr | None
+    do_update: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Insert(Query):
+    """INSERT: `row` gives the full-width new row, over `source`'s ranges; RETURNING is over the target's range."""
+
+    target: Target
+    source: Relation
+    row: tuple[Expr, ...]
+    returning: tuple[Expr, ...]
+    conflict: OnConflict | None = None
+    order_by: tuple[SortKey, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Update(Query):
+    """UPDATE: `source` contains the target's scan (range `scan_range`), joined with FROM; `row` is the full-width new row
+    over them; RETURNING sees the new row as the target's range, FROM's ranges as they are."""
+
+    target: Target
+    scan_range: int
+    source: Relation
+    row: tuple[Expr, ...]
+    changed: tuple[int, ...]
+    returning: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(Query):
+    """DELETE: RETURNING sees the old row as the target's range (the scan's own range id)."""
+
+    target: Target
+    source: Relation
+    returning: tuple[Expr, ...]

@@ -1,0 +1,133 @@
+"""Walking whole queries: which ranges a query binds, which it takes from outside, what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import TypeVar
+
+from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import queries as q
+
+Node = ex.Expr | q.Query | q.Relation
+_N = TypeVar("_N")
+_NODES = (ex.Expr, q.Query, q.Relation)
+_CARRIERS = (
+    ex.SortKey,
+    ex.Frame,
+    q.Cte,
+    q.Target,
+    q.OnConflict,
+    q.RowTemplate,
+)
+
+
+def walk_all(node: object) -> Iterator[Node]:
+    """Every expression, relation and query in `node`, parents first, subqueries entered."""
+    if isinstance(node, _NODES):
+        yield node
+        for field in fields(node):
+            yield from walk_all(getattr(node, field.name))
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from walk_all(item)
+    elif isinstance(node, _CARRIERS):
+        for field in fields(node):
+            yield from walk_all(getattr(node, field.name))
+
+
+def rewrite_all(node: _N, change: Callable[[object], object | None]) -> _N:
+    """A copy of `node`, subqueries entered, with `change` applied top-down: what it returns stands unvisited."""
+    return _rewrite(node, change)  # type: ignore[return-value]
+
+
+def _rewrite(node: object, change: Callable[[object], object | None]) -> object:
+    if isinstance(node, tuple):
+        items = tuple(_rewrite(item, change) for item in node)
+        return items if any(a is not b for a, b in zip(items, node, strict=True)) else node
+    if not isinstance(node, _NODES + _CARRIERS):
+        return node
+    changed = change(node)
+    if changed is not None:
+        return changed
+    updates: dict[str, object] = {}
+    for field in fields(node):
+        value = getattr(node, field.name)
+        if isinstance(value, tuple) or (is_dataclass(value) and isinstance(value, _NODES + _CARRIERS)):
+            new = _rewrite(value, change)
+            if new is not value:
+                updates[field.name] = new
+    return replace(node, **updates) if updates else node  # type: ignore[arg-type]
+
+
+def bound_ranges(node: object) -> set[int]:
+    """The ranges that `node` and everything in it bind."""
+    found: set[int] = set()
+    for item in walk_all(node):
+        if isinstance(
+            item,
+            (
+                q.Scan,
+                q.Values,
+                q.FunctionScan,
+                q.Derived,
+                q.CteScan,
+                q.Aggregation,
+                q.Window,
+                q.ProjectSet,
+                q.SetOperation,
+            ),
+        ):
+            found.add(item.range_id)
+            if isinstance(item, q.Values):
+                found.update(template.data_range for template in item.templates)
+        elif isinstance(item, (q.Insert, q.Update, q.Delete)):
+            found.add(item.target.range_id)
+            if isinstance(item, q.Insert) and item.conflict is not None:
+                found.add(item.conflict.excluded_range)
+        elif isinstance(item, ex.Case) and item.test is not None:
+            found.add(item.test_range)
+    return found
+
+
+def used_ranges(node: object) -> set[int]:
+    """The ranges whose columns are read anywhere in `node`."""
+    return {item.range_id for item in walk_all(node) if isinstance(item, (ex.Column, ex.SystemColumn))}
+
+
+def free_ranges(node: object) -> set[int]:
+    """The ranges that `node` reads but does not bind: what makes a query correlated."""
+    return used_ranges(node) - bound_ranges(node)
+
+
+def relation_ranges(relation: q.Relation) -> dict[int, int]:
+    """The ranges that a relation offers to expressions above it, with their widths."""
+    match relation:
+        case q.Scan() | q.CteScan():
+            return {relation.range_id: relation.width}
+        case q.Values():
+            return {relation.range_id: len(relation.types)}
+        case q.FunctionScan():
+            return {relation.range_id: sum(relation.column_counts) + relation.ordinality}
+        case q.Derived():
+            return {relation.range_id: len(relation.query.columns)}
+        case q.Join():
+            left = relation_ranges(relation.left)
+            return left if relation.kind in ("semi", "anti") else left | relation_ranges(relation.right)
+        case q.Filter():
+            return relation_ranges(relation.input)
+        case q.Aggregation():
+            extra = 1 if relation.grouping_sets else 0
+            return {relation.range_id: len(relation.keys) + len(relation.aggregates) + extra}
+        case q.Window() | q.ProjectSet():
+            return relation_ranges(relation.input) | {relation.range_id: len(relation.calls)}
+    return {}
+
+
+def conjuncts(condition: ex.Expr | None) -> list[ex.Expr]:
+    """The parts of a condition that must all be true."""
+    if condition is None:
+        return []
+    if isinstance(condition, ex.And):
+        return [part for arg in condition.args for part in conjuncts(arg)]
+    return [condition]

@@ -1,0 +1,114 @@
+"""The engine: what all sessions of a process share, and where they are opened.
+
+    Engine ── manager     epochs, locks, transactions (txn)
+          ├── stores      storage generations of tables
+          ├── sequences   sequences' current values
+          ├── plans       compiled statements
+          └── sessions    by backend pid
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from skerry_engine import errors
+from skerry_engine.catalog.bootstrap import new_catalog
+from skerry_engine.catalog.catalog import Catalog
+from skerry_engine.catalog.system.context import LockInfo
+from skerry_engine.session.plans import PlanCache
+from skerry_engine.session.sequences import Sequences
+from skerry_engine.session.session import Session
+from skerry_engine.session.stores import Stores
+from skerry_engine.txn.locks import ADVISORY, ROW, TABLE, Lock
+from skerry_engine.txn.manager import TransactionManager
+from skerry_engine.txn.modes import MODE_NAMES
+
+SUPERUSER = "skerry"
+MEMORY = ":memory:"
+
+
+class Engine:
+    """One cluster of databases.  Not thread-safe: callers run it under one mutex, or on one thread."""
+
+    def __init__(self) -> None:
+        self.manager = TransactionManager(new_catalog(SUPERUSER))
+        self.stores = Stores()
+        self.sequences = Sequences()
+        self.plans = PlanCache()
+        self.sessions: dict[int, Session] = {}
+        self._pids = itertools.count(1)
+        self.closed = False
+
+    @classmethod
+    def open(cls, path: str = MEMORY) -> Engine:
+        """Open a cluster.  Raises NotSupportedError for a path: only ':memory:' exists so far."""
+        if path != MEMORY:
+            raise errors.NotSupportedError(
+                f"a database at a path is not durable yet: {path}", hint="Use ':memory:'; nothing is kept when it ends."
+            )
+        return cls()
+
+    def open_session(
+        self, database: str, user: str, options: dict[str, str] | None = None, backend_pid: int = 0
+    ) -> Session:
+        """Open a session with start-up settings.  Raises InvalidCatalogName, InvalidAuthorization, settings' errors."""
+        if self.closed:
+            raise errors.CannotConnectNow("the database is closed")
+        catalog = self.published_catalog()
+        if catalog.role_named(user) is None:
+            raise errors.InvalidAuthorization(f'role "{user}" does not exist')
+        found = catalog.database_named(database)
+        if found is None:
+            raise errors.InvalidCatalogName(f'database "{database}" does not exist')
+        if not found.allow_connections:
+            raise errors.ObjectNotInPrerequisiteState(f'database "{database}" is not currently accepting connections')
+        pid = backend_pid or next(self._pids)
+        session = Session(self, found.oid, user, options or {}, pid)
+        self.sessions[pid] = session
+        return session
+
+    def published_catalog(self) -> Catalog:
+        """The catalog that a new snapshot sees."""
+        catalog = self.manager.catalog_at(self.manager.published)
+        assert isinstance(catalog, Catalog)
+        return catalog
+
+    def forget_session(self, session: Session) -> None:
+        """A session has ended."""
+        if self.sessions.get(session.backend_pid) is session:
+            del self.sessions[session.backend_pid]
+
+    def sessions_in(self, database_oid: int) -> list[Session]:
+        """The sessions connected to a database."""
+        return [s for s in self.sessions.values() if s.database_oid == database_oid]
+
+    def lock_infos(self) -> list[LockInfo]:
+        """The rows of pg_locks."""
+        return [info for lock in self.manager.locks.all_locks() for info in _lock_infos(lock)]
+
+    def close(self) -> None:
+        """End every session; what is in memory is gone."""
+        self.closed = True
+        for session in list(self.sessions.values()):
+            session.close()
+
+
+def _lock_infos(lock: Lock) -> list[LockInfo]:
+    kinds = {TABLE: "relation", ROW: "tuple", ADVISORY: "advisory"}
+    kind = kinds.get(lock.kind, "object")
+    relation = lock.resource if lock.kind == TABLE and isinstance(lock.resource, int) else None
+    infos: list[LockInfo] = []
+    for holder, mask in lock.holders():
+        for mode, name in enumerate(MODE_NAMES):
+            if mask >> mode & 1:
+                infos.append(
+                    LockInfo(kind, None, relation, name, True, holder.owner.process_id, holder.transaction_id or None)
+                )
+    for request in lock.queue or []:
+        holder = request.holder
+        infos.append(
+            LockInfo(
+                kind, None, relation, MODE_NAMES[request.mode], False, holder.owner.process_id, holder.transaction_id or None
+            )
+        )
+    return infos

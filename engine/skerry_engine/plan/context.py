@@ -1,0 +1,197 @@
+"""What a running plan sees: its parameters, the readers and writers of its tables, and the statement's own memory.
+
+One object per execution.  Generated code asks it for readers and indexes once, at the head of each function; nothing is
+asked per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from skerry_engine import errors
+from skerry_engine.abc import FunctionContext
+from skerry_engine.plan.single_row import SingleRowReader
+from skerry_engine.session.steps import Step, Wait
+from skerry_engine.storage.index import Index
+from skerry_engine.storage.reader import TableReader
+from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.conflicts import RestartStatement
+from skerry_engine.txn.locks import LockWait
+from skerry_engine.txn.modes import ROW_KEY_SHARE, ROW_NO_KEY_UPDATE, ROW_SHARE, ROW_UPDATE
+from skerry_engine.txn.target import WriteTarget
+from skerry_engine.txn.transaction import Transaction
+from skerry_engine.txn.writer import TableWriter
+
+Row = tuple[object, ...]
+_MISSING = object()
+_STRENGTHS = {
+    "update": ROW_UPDATE,
+    "no key update": ROW_NO_KEY_UPDATE,
+    "share": ROW_SHARE,
+    "key share": ROW_KEY_SHARE,
+}
+BYTES_PER_KEPT_ROW = 200
+"""What a row in a hash table or sort is taken to cost, for work_mem."""
+
+
+class Tables(Protocol):
+    """Where an execution finds stored and virtual tables."""
+
+    def storage(self, table_oid: int) -> TableStorage:
+        """The storage generation of the statement's version of the table."""
+        ...
+
+    def target(self, table_oid: int) -> WriteTarget:
+        """What writing the table needs to know."""
+        ...
+
+    def virtual(self, table_oid: int) -> list[Row]:
+        """All rows of a system table."""
+        ...
+
+    def describe_row(self, table_oid: int, row: Row) -> str:
+        """The row's values as error details show them."""
+        ...
+
+    def table_name(self, table_oid: int) -> str:
+        """The table's name, for messages."""
+        ...
+
+
+class ExecutionContext:
+    """The state of one execution of one statement."""
+
+    __slots__ = (
+        "params",
+        "data",
+        "functions",
+        "transaction",
+        "tables",
+        "slots",
+        "row_count",
+        "restarts",
+        "working",
+        "row_limit",
+        "_readers",
+        "_once",
+        "_singles",
+    )
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        tables: Tables,
+        slots: list[tuple[int, int]],
+        functions: FunctionContext,
+        params: Sequence[object],
+        data: Sequence[list[tuple[int, Row]]],
+        work_mem_bytes: int,
+        restarts: int = 0,
+    ) -> None:
+        self.transaction: Transaction = transaction
+        self.tables: Tables = tables
+        self.slots: list[tuple[int, int]] = slots
+        self.functions: FunctionContext = functions
+        self.params: Sequence[object] = params
+        self.data: Sequence[list[tuple[int, Row]]] = data
+        self.row_count: int = 0
+        self.restarts: int = restarts
+        self.working: dict[int, list[Row]] = {}
+        self.row_limit: int = work_mem_bytes // BYTES_PER_KEPT_ROW
+        self._readers: dict[int, TableReader] = {}
+        self._once: dict[str, object] = {}
+        self._singles: dict[int, SingleRowReader] = {}
+
+    # --- tables -----------------------------------------------------------------------------------------------------
+
+    def reader(self, slot: int) -> TableReader | SingleRowReader:
+        """The reader of a slot's table."""
+        single = self._singles.get(slot) if self._singles else None
+        if single is not None:
+            return single
+        reader = self._readers.get(slot)
+        if reader is None:
+            storage = self.tables.storage(self.slots[slot][1])
+            reader = self._readers[slot] = self.transaction.reader(storage)
+        return reader
+
+    def index(self, slot: int, index_oid: int) -> Index:
+        """An index of a slot's table."""
+        return self.tables.storage(self.slots[slot][1]).indexes[index_oid]
+
+    def writer(self, table_oid: int) -> TableWriter:
+        """A writer for the table."""
+        return self.transaction.writer(self.tables.target(table_oid))
+
+    def virtual(self, table_oid: int) -> list[Row]:
+        """All rows of a system table, as of this statement."""
+        key = f"virtual {table_oid}"
+        rows = self._once.get(key)
+        if rows is None:
+            rows = self._once[key] = self.tables.virtual(table_oid)
+        return rows  # type: ignore[return-value]
+
+    def describe_row(self, table_oid: int, row: Row) -> str:
+        return self.tables.describe_row(table_oid, row)
+
+    @contextmanager
+    def single_row(self, slot: int, row_id: int, row: Row) -> Iterator[None]:
+        """While this lasts, the slot's table consists of one row: what rechecking a row in place runs the plan over."""
+        self._singles[slot] = SingleRowReader(row_id, row)
+        try:
+            yield
+        finally:
+            del self._singles[slot]
+
+    # --- the statement's memory -------------------------------------------------------------------------------------
+
+    def once(self, name: str, make: Callable[[], Generator[Step, None, object]]) -> Generator[Step, None, object]:
+        """What `make()` results in, computed once per execution."""
+        value = self._once.get(name, _MISSING)
+        if value is _MISSING:
+            value = yield from make()
+            self._once[name] = value
+        return value
+
+    def check_memory(self, rows: int) -> None:
+        """Raise OutOfMemory when a hash table, group table or sort of `rows` rows goes beyond work_mem."""
+        if rows > self.row_limit:
+            raise errors.OutOfMemory(
+                f"the statement keeps {rows} rows in memory, more than work_mem allows",
+                hint="Raise work_mem, or make the statement keep fewer rows (group, join or sort less at once).",
+            )
+
+    # --- row locks ----------------------------------------------------------------------------------------------------
+
+    def lock_row_ids(
+        self, targets: tuple[tuple[int, str, str], ...], ids: tuple[int | None, ...]
+    ) -> Generator[Step, None, bool]:
+        """Lock the rows behind one result row; False when one is skipped.  Raises RestartStatement, WriteConflict."""
+        for (slot, strength, wait), row_id in zip(targets, ids, strict=True):
+            if row_id is None:
+                continue
+            kept = yield from self._lock_row(slot, row_id, _STRENGTHS[strength], wait)
+            if not kept:
+                return False
+        return True
+
+    def _lock_row(self, slot: int, row_id: int, mode: int, wait: str) -> Generator[Step, None, bool]:
+        table_oid = self.slots[slot][1]
+        storage = self.tables.storage(table_oid)
+        while True:
+            try:
+                return self.transaction.lock_row(
+                    storage,
+                    row_id,
+                    mode,
+                    nowait=wait == "nowait",
+                    skip_locked=wait == "skip locked",
+                    table_name=self.tables.table_name(table_oid),
+                )
+            except LockWait as blocked:
+                yield Wait(blocked.request)
+
+
+__all__ = ["ExecutionContext", "RestartStatement", "Tables"]

@@ -1,0 +1,196 @@
+"""Physical plans: relations with an access path or a join method chosen.
+
+A physical node says exactly what the generated code will do, and prints as a line of EXPLAIN.  Conditions are split
+into conjuncts and sit at the lowest node that can check them.
+
+    rows        OneRow | SeqScan | VirtualScan | IndexLookup | IndexRange | Values | Functions | Subquery | CteRows
+    joins       HashJoin | IndexJoin | NestedLoop
+    the rest    Filtered | Aggregate | WindowRows | SetFunctions
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import queries as q
+
+
+@dataclass(slots=True)
+class Physical:
+    """Base.  `rows` is the planner's estimate of the rows that come out."""
+
+    rows: float = field(default=1.0, kw_only=True)
+
+
+@dataclass(slots=True)
+class OneRow(Physical):
+    """One row, no columns."""
+
+
+@dataclass(slots=True)
+class SeqScan(Physical):
+    """All rows of a stored table, in row id order."""
+
+    scan: q.Scan
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class VirtualScan(Physical):
+    """All rows of a system table."""
+
+    scan: q.Scan
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class IndexLookup(Physical):
+    """Rows whose index key equals `keys`; `unique` when there can be only one."""
+
+    scan: q.Scan
+    index_oid: int
+    index_name: str
+    keys: list[ex.Expr]
+    unique: bool
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class Bound:
+    """One end of an index range, on the key column after the equal ones."""
+
+    expr: ex.Expr
+    inclusive: bool
+
+
+@dataclass(slots=True)
+class IndexRange(Physical):
+    """Rows in index order whose leading key columns equal `equal`, and whose next one lies between the bounds."""
+
+    scan: q.Scan
+    index_oid: int
+    index_name: str
+    equal: list[ex.Expr]
+    low: Bound | None
+    high: Bound | None
+    key_descending: bool
+    backward: bool
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class ValuesRows(Physical):
+    values: q.Values
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class FunctionRows(Physical):
+    scan: q.FunctionScan
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class SubqueryRows(Physical):
+    """A query in FROM, run as a function of its own."""
+
+    derived: q.Derived
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class CteRows(Physical):
+    scan: q.CteScan
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class Filtered(Physical):
+    input: Physical
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class HashJoin(Physical):
+    """kind: inner, left, full, semi, anti.  The right side is read into a hash table by `right_keys`."""
+
+    kind: str
+    left: Physical
+    right: Physical
+    left_keys: list[ex.Expr]
+    right_keys: list[ex.Expr]
+    residual: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class IndexJoin(Physical):
+    """kind: inner, left, semi, anti.  For a batch of left rows at a time, the right rows are looked up by index."""
+
+    kind: str
+    left: Physical
+    scan: q.Scan
+    index_oid: int
+    index_name: str
+    keys: list[ex.Expr]
+    residual: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class NestedLoop(Physical):
+    """kind: inner, left, full, semi, anti.  Unless `dependent`, the right side is read once and kept."""
+
+    kind: str
+    left: Physical
+    right: Physical
+    conditions: list[ex.Expr]
+    dependent: bool
+
+
+@dataclass(slots=True)
+class Aggregate(Physical):
+    aggregation: q.Aggregation
+    input: Physical
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class WindowRows(Physical):
+    window: q.Window
+    input: Physical
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class SetFunctions(Physical):
+    project: q.ProjectSet
+    input: Physical
+    filters: list[ex.Expr]
+
+
+def ranges_of(node: Physical) -> dict[int, int]:
+    """The ranges (with widths) whose rows are at hand above the node."""
+    from skerry_engine.algebra.traversal import relation_ranges
+
+    match node:
+        case SeqScan() | VirtualScan() | IndexLookup() | IndexRange() | FunctionRows() | CteRows():
+            return relation_ranges(node.scan)
+        case ValuesRows():
+            return relation_ranges(node.values)
+        case SubqueryRows():
+            return relation_ranges(node.derived)
+        case Filtered():
+            return ranges_of(node.input)
+        case HashJoin() | NestedLoop():
+            left = ranges_of(node.left)
+            return left if node.kind in ("semi", "anti") else left | ranges_of(node.right)
+        case IndexJoin():
+            left = ranges_of(node.left)
+            return left if node.kind in ("semi", "anti") else left | relation_ranges(node.scan)
+        case Aggregate():
+            return relation_ranges(node.aggregation)
+        case WindowRows():
+            return ranges_of(node.input) | {node.window.range_id: len(node.window.calls)}
+        case SetFunctions():
+            return ranges_of(node.input) | {node.project.range_id: len(node.project.calls)}
+    return {}

@@ -1,0 +1,558 @@
+"""From logical relations to physical ones: where conditions go, in which order and how tables are joined.
+
+Conditions sink: each conjunct of WHERE and of inner joins' ON goes down to the first place where all its ranges are at
+hand.  Inner joins are taken apart into items and conditions and put together again greedily, the smallest item first,
+always preferring an item that an equality connects.  Outer joins keep their sides.
+
+A join is by index when the new item is a table with an index on the joined columns and few rows ask for it; else by
+hash table when an equality connects; else a nested loop.
+
+Row counts are exact; selectivities are rules of thumb until statistics are kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.traversal import conjuncts, free_ranges, relation_ranges, used_ranges
+from skerry_engine.plan import physical as ph
+from skerry_engine.plan.keys import same_key_class
+
+EQUALITY_SELECTIVITY = 0.02
+RANGE_SELECTIVITY = 0.3
+OTHER_SELECTIVITY = 0.25
+LOOKUP_COST = 4.0
+"""An index look-up costs about as much as reading this many rows into a hash table."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What the planner needs of an index: key column positions (None for an expression), and their order."""
+
+    oid: int
+    name: str
+    positions: tuple[int | None, ...]
+    descending: tuple[bool, ...]
+    nulls_first: tuple[bool, ...]
+    unique: bool
+
+
+class Statistics(Protocol):
+    """What the planner knows of stored tables."""
+
+    def row_count(self, table_oid: int) -> int:
+        """Rows in the table now."""
+        ...
+
+    def indexes(self, table_oid: int) -> list[IndexInfo]:
+        """Complete (not partial) indexes of the table."""
+        ...
+
+
+class Planner:
+    """Plans the relations of one statement."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        self.statistics = statistics
+
+    # --- entry ----------------------------------------------------------------------------------------------------
+
+    def plan(self, relation: q.Relation, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
+        """A plan for `relation` with all `conditions` checked; `outer` are the ranges already at hand."""
+        match relation:
+            case q.Filter():
+                return self.plan(relation.input, conditions + conjuncts(relation.condition), outer)
+            case q.Join(kind="inner"):
+                return self._inner_joins(relation, conditions, outer)
+            case q.Join(kind="left"):
+                return self._left_join(relation, conditions, outer)
+            case q.Join(kind="right"):
+                mirrored = q.Join("left", relation.right, relation.left, relation.condition)
+                return self._left_join(mirrored, conditions, outer)
+            case q.Join(kind="full"):
+                return self._filtered(self._full_join(relation, outer), conditions)
+            case q.Join(kind="semi" | "anti"):
+                return self._semi_join(relation, conditions, outer)
+        subquery_joins, plain = _take_subquery_joins(relation, conditions)
+        planned = self._leaf(relation, plain, outer)
+        return self._with_subquery_joins(planned, subquery_joins, outer)
+
+    def _leaf(self, relation: q.Relation, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
+        match relation:
+            case q.OneRow():
+                return self._filtered(ph.OneRow(), conditions)
+            case q.Scan() if relation.is_virtual:
+                return ph.VirtualScan(relation, conditions, rows=300.0)
+            case q.Scan():
+                return self._scan(relation, conditions, outer)
+            case q.Values():
+                return ph.ValuesRows(relation, conditions, rows=float(max(len(relation.rows), 1)))
+            case q.FunctionScan():
+                return ph.FunctionRows(relation, conditions, rows=100.0)
+            case q.Derived():
+                return ph.SubqueryRows(relation, conditions, rows=200.0)
+            case q.CteScan():
+                return ph.CteRows(relation, conditions, rows=200.0)
+            case q.Aggregation():
+                return self._aggregation(relation, conditions, outer)
+            case q.Window():
+                return ph.WindowRows(relation, self.plan(relation.input, [], outer), conditions, rows=1000.0)
+            case q.ProjectSet():
+                return ph.SetFunctions(relation, self.plan(relation.input, [], outer), conditions, rows=1000.0)
+        raise AssertionError(f"no plan for {type(relation).__name__}")
+
+    def _filtered(self, node: ph.Physical, conditions: list[ex.Expr]) -> ph.Physical:
+        if not conditions:
+            return node
+        return ph.Filtered(node, conditions, rows=node.rows * OTHER_SELECTIVITY)
+
+    def _aggregation(self, relation: q.Aggregation, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
+        source = self.plan(relation.input, [], outer)
+        rows = max(1.0, source.rows / 10) if relation.keys else 1.0
+        return ph.Aggregate(relation, source, conditions, rows=rows)
+
+    # --- tables -----------------------------------------------------------------------------------------------------
+
+    def _scan(self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
+        total = float(max(self.statistics.row_count(scan.table_oid), 1))
+        lookup = self._index_lookup(scan, conditions, outer, total)
+        if lookup is not None and (lookup.unique or total > 16):
+            return lookup
+        bounded = self._index_range(scan, conditions, outer, total)
+        if bounded is not None and total > 64:
+            return bounded
+        return ph.SeqScan(scan, conditions, rows=total * _selectivity(conditions))
+
+    def _index_lookup(
+        self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int], total: float
+    ) -> ph.IndexLookup | None:
+        equalities = _equalities(scan.range_id, conditions, outer)
+        best: ph.IndexLookup | None = None
+        for index in self.statistics.indexes(scan.table_oid):
+            if not all(p is not None and p in equalities for p in index.positions):
+                continue
+            used = [equalities[p] for p in index.positions if p is not None]
+            keys = [key for key, _ in used]
+            spent = [condition for _, condition in used]
+            filters = [c for c in conditions if not any(c is s for s in spent)]
+            selectivity = EQUALITY_SELECTIVITY ** len(keys)
+            rows = 1.0 if index.unique else max(1.0, total * selectivity)
+            found = ph.IndexLookup(scan, index.oid, index.name, keys, index.unique, filters, rows=rows)
+            if best is None or (found.unique, len(keys)) > (best.unique, len(best.keys)):
+                best = found
+        return best
+
+    def _index_range(
+        self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int], total: float
+    ) -> ph.IndexRange | None:
+        equalities = _equalities(scan.range_id, conditions, outer)
+        best: ph.IndexRange | None = None
+        for index in self.statistics.indexes(scan.table_oid):
+            found = _range_on(index, scan, conditions, equalities, outer)
+            if found is None:
+                continue
+            found.rows = max(1.0, total * _selectivity(conditions))
+            if best is None or len(found.equal) > len(best.equal):
+                best = found
+        return best
+
+    # --- joins ------------------------------------------------------------------------------------------------------
+
+    def _inner_joins(self, join: q.Join, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
+        items: list[q.Relation] = []
+        pool = list(conditions)
+        _take_apart(join, items, pool)
+        subquery_joins, pool = _take_subquery_joins(join, pool)
+        planned = self._ordered(items, pool, outer)
+        return self._with_subquery_joins(planned, subquery_joins, outer)
+
+    def _ordered(self, items: list[q.Relation], pool: list[ex.Expr], outer: set[int]) -> ph.Physical:
+        """Items joined in a greedy order, with every condition of `pool` placed."""
+        ranges = [set(relation_ranges(item)) for item in items]
+        everything = set().union(*ranges)
+        needs = [free_ranges(item) & (everything - ranges[n]) for n, item in enumerate(items)]
+        local = [[c for c in pool if _inside(c, ranges[n], everything)] for n in range(len(items))]
+        rest = [c for c in pool if not any(any(c is d for d in part) for part in local)]
+        waiting = list(range(len(items)))
+        current: ph.Physical | None = None
+        here: set[int] = set()
+        while waiting:
+            number = self._next_item(items, ranges, needs, local, rest, waiting, here, outer)
+            waiting.remove(number)
+            after = here | ranges[number]
+            ready = [c for c in rest if used_ranges_in(c, everything) <= after]
+            rest = [c for c in rest if not any(c is d for d in ready)]
+            if current is None:
+                current = self._filtered(self.plan(items[number], local[number], outer), ready)
+            else:
+                dependent = bool(needs[number])
+                current = self._join(
+                    "inner", current, items[number], local[number], ready, here, outer, dependent
+                )
+            here = after
+        assert current is not None
+        return self._filtered(current, rest)
+
+    def _next_item(
+        self,
+        items: list[q.Relation],
+        ranges: list[set[int]],
+        needs: list[set[int]],
+        local: list[list[ex.Expr]],
+        rest: list[ex.Expr],
+        waiting: list[int],
+        here: set[int],
+        outer: set[int],
+    ) -> int:
+        possible = [n for n in waiting if needs[n] <= here]
+        assert possible, "a lateral item that depends on itself"
+
+        def cost(number: int) -> tuple[bool, float, int]:
+            connected = any(
+                used_ranges(c) & ranges[number] and used_ranges(c) & here and _is_equality(c) for c in rest
+            )
+            rows = self._estimate(items[number], local[number], outer)
+            if connected and self._could_look_up(items[number], local[number], rest, here, outer):
+                rows = min(rows, 2.0)
+            return (bool(here) and not connected, rows, number)
+
+        return min(possible, key=cost)
+
+    def _estimate(self, item: q.Relation, conditions: list[ex.Expr], outer: set[int]) -> float:
+        return self.plan(item, conditions, outer).rows
+
+    def _could_look_up(
+        self, item: q.Relation, local: list[ex.Expr], rest: list[ex.Expr], here: set[int], outer: set[int]
+    ) -> bool:
+        if not isinstance(item, q.Scan) or item.is_virtual:
+            return False
+        found = self._index_lookup(item, local + rest, outer | here, 1.0)
+        return found is not None and found.unique
+
+    def _join(
+        self,
+        kind: str,
+        left: ph.Physical,
+        right: q.Relation,
+        right_local: list[ex.Expr],
+        conditions: list[ex.Expr],
+        here: set[int],
+        outer: set[int],
+        dependent: bool,
+    ) -> ph.Physical:
+        """Join a planned left side with one more item."""
+        if dependent:
+            inner = self.plan(right, right_local, outer | here)
+            return ph.NestedLoop(kind, left, inner, conditions, True, rows=left.rows * max(inner.rows, 1.0))
+        by_index = self._index_join(kind, left, right, right_local, conditions, here, outer)
+        if by_index is not None:
+            return by_index
+        inner = self.plan(right, right_local, outer)
+        keys = [_key_sides(c, here, set(relation_ranges(right))) for c in conditions]
+        pairs = [k for k in keys if k is not None]
+        residual = [c for c, k in zip(conditions, keys, strict=True) if k is None]
+        if not pairs:
+            rows = left.rows * inner.rows * _selectivity(conditions)
+            return ph.NestedLoop(kind, left, inner, conditions, False, rows=max(rows, 1.0))
+        left_keys, right_keys = [a for a, _ in pairs], [b for _, b in pairs]
+        rows = max(left.rows, inner.rows) * _selectivity(residual)
+        if kind == "inner" and inner.rows > 2 * left.rows:
+            return ph.HashJoin(kind, inner, left, right_keys, left_keys, residual, rows=rows)
+        return ph.HashJoin(kind, left, inner, left_keys, right_keys, residual, rows=rows)
+
+    def _index_join(
+        self,
+        kind: str,
+        left: ph.Physical,
+        right: q.Relation,
+        right_local: list[ex.Expr],
+        conditions: list[ex.Expr],
+        here: set[int],
+        outer: set[int],
+    ) -> ph.Physical | None:
+        if not isinstance(right, q.Scan) or right.is_virtual or kind == "full":
+            return None
+        total = float(max(self.statistics.row_count(right.table_oid), 1))
+        found = self._index_lookup(right, right_local + conditions, outer | here, total)
+        if found is None or not any(used_ranges(key) & here for key in found.keys):
+            return None
+        per_row = 1.0 if found.unique else found.rows
+        if left.rows * (LOOKUP_COST + per_row) > total:
+            return None
+        rows = max(1.0, left.rows * per_row * _selectivity(found.filters))
+        return ph.IndexJoin(kind, left, right, found.index_oid, found.index_name, found.keys, found.filters, rows=rows)
+
+    def _left_join(self, join: q.Join, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
+        left_ranges, right_ranges = set(relation_ranges(join.left)), set(relation_ranges(join.right))
+        everything = left_ranges | right_ranges
+        sinking = [c for c in conditions if _inside(c, left_ranges, everything) and not has_subquery(c)]
+        above = [c for c in conditions if not any(c is s for s in sinking)]
+        on = conjuncts(join.condition)
+        right_local = [c for c in on if _inside(c, right_ranges, everything) and not has_subquery(c)]
+        connecting = [c for c in on if not any(c is r for r in right_local)]
+        left = self.plan(join.left, sinking, outer)
+        dependent = bool(free_ranges(join.right) & left_ranges)
+        joined = self._join("left", left, join.right, right_local, connecting, left_ranges, outer, dependent)
+        joined.rows = max(joined.rows, left.rows)
+        subquery_joins, above = _take_subquery_joins(join, above)
+        return self._with_subquery_joins(self._filtered(joined, above), subquery_joins, outer)
+
+    def _full_join(self, join: q.Join, outer: set[int]) -> ph.Physical:
+        left, right = self.plan(join.left, [], outer), self.plan(join.right, [], outer)
+        here, there = set(relation_ranges(join.left)), set(relation_ranges(join.right))
+        on = conjuncts(join.condition)
+        keys = [_key_sides(c, here, there) for c in on]
+        pairs = [k for k in keys if k is not None]
+        residual = [c for c, k in zip(on, keys, strict=True) if k is None]
+        rows = left.rows + right.rows
+        if not pairs:
+            return ph.NestedLoop("full", left, right, on, False, rows=rows)
+        return ph.HashJoin("full", left, right, [a for a, _ in pairs], [b for _, b in pairs], residual, rows=rows)
+
+    def _semi_join(self, join: q.Join, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
+        left = self.plan(join.left, conditions, outer)
+        return self._attach_semi(join.kind, left, join.right, conjuncts(join.condition), outer)
+
+    def _attach_semi(
+        self, kind: str, left: ph.Physical, right: q.Relation, on: list[ex.Expr], outer: set[int]
+    ) -> ph.Physical:
+        here, there = set(ph.ranges_of(left)), set(relation_ranges(right))
+        right_local = [c for c in on if _inside(c, there, here | there)]
+        connecting = [c for c in on if not any(c is r for r in right_local)]
+        joined = self._join(kind, left, right, right_local, connecting, here, outer, False)
+        joined.rows = max(1.0, left.rows * 0.5)
+        return joined
+
+    def _with_subquery_joins(
+        self, left: ph.Physical, joins: list[tuple[str, q.Relation, list[ex.Expr]]], outer: set[int]
+    ) -> ph.Physical:
+        for kind, right, on in joins:
+            left = self._attach_semi(kind, left, right, on, outer)
+        return left
+
+
+# --- conditions ---------------------------------------------------------------------------------------------------------
+
+
+def used_ranges_in(expr: ex.Expr, among: set[int]) -> set[int]:
+    """The ranges of `among` that the expression reads, its subqueries' insides included."""
+    return used_ranges(expr) & among
+
+
+def has_subquery(expr: ex.Expr) -> bool:
+    """Whether a subquery stands anywhere in the expression."""
+    return any(isinstance(node, ex.SubqueryExpr) for node in ex.walk(expr))
+
+
+def _inside(expr: ex.Expr, ranges: set[int], everything: set[int]) -> bool:
+    """Whether the expression reads no range of `everything` but those of `ranges` (and at least one of them)."""
+    used = used_ranges(expr) & everything
+    return bool(used) and used <= ranges
+
+
+def _is_equality(expr: ex.Expr) -> bool:
+    return isinstance(expr, ex.Call) and expr.operator == "=" and len(expr.args) == 2
+
+
+def _key_sides(expr: ex.Expr, left: set[int], right: set[int]) -> tuple[ex.Expr, ex.Expr] | None:
+    """(left key, right key) if the condition is an equality between the two sides that a hash table can serve."""
+    if not isinstance(expr, ex.Call) or expr.operator != "=" or len(expr.args) != 2 or has_subquery(expr):
+        return None
+    a, b = expr.args
+    if not same_key_class(a.type.oid, b.type.oid):
+        return None
+    both = left | right
+    a_used, b_used = used_ranges(a) & both, used_ranges(b) & both
+    if not a_used or not b_used:
+        return None
+    if a_used <= left and b_used <= right:
+        return a, b
+    if a_used <= right and b_used <= left:
+        return b, a
+    return None
+
+
+def _stripped(expr: ex.Expr) -> ex.Expr:
+    """The expression without casts that only relabel."""
+    while isinstance(expr, ex.Cast) and expr.function is None:
+        expr = expr.arg
+    return expr
+
+
+def _column_of(expr: ex.Expr, range_id: int) -> int | None:
+    bare = _stripped(expr)
+    return bare.position if isinstance(bare, ex.Column) and bare.range_id == range_id else None
+
+
+def _available(expr: ex.Expr, range_id: int, outer: set[int]) -> bool:
+    """Whether the expression can be computed before the range's rows are read."""
+    return used_ranges(expr) <= outer and not has_subquery(expr) and not _is_volatile(expr)
+
+
+def _is_volatile(expr: ex.Expr) -> bool:
+    return any(isinstance(n, ex.Call) and n.function.volatility == "v" for n in ex.walk(expr))
+
+
+def _equalities(
+    range_id: int, conditions: list[ex.Expr], outer: set[int]
+) -> dict[int, tuple[ex.Expr, ex.Expr]]:
+    """column position -> (what it equals, the condition), for conditions that an index look-up can serve."""
+    found: dict[int, tuple[ex.Expr, ex.Expr]] = {}
+    for condition in conditions:
+        if not isinstance(condition, ex.Call) or condition.operator != "=" or len(condition.args) != 2:
+            continue
+        for column, other in (condition.args, condition.args[::-1]):
+            position = _column_of(column, range_id)
+            if position is None or position in found or not _available(other, range_id, outer):
+                continue
+            if same_key_class(_stripped(column).type.oid, other.type.oid):
+                found[position] = (other, condition)
+                break
+    return found
+
+
+_RANGE_OPERATORS = {"<": (False, False), "<=": (False, True), ">": (True, False), ">=": (True, True)}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _range_on(
+    index: IndexInfo,
+    scan: q.Scan,
+    conditions: list[ex.Expr],
+    equalities: dict[int, tuple[ex.Expr, ex.Expr]],
+    outer: set[int],
+) -> ph.IndexRange | None:
+    equal: list[ex.Expr] = []
+    spent: list[ex.Expr] = []
+    for position in index.positions:
+        if position is None or position not in equalities:
+            break
+        equal.append(equalities[position][0])
+        spent.append(equalities[position][1])
+    low: ph.Bound | None = None
+    high: ph.Bound | None = None
+    descending = False
+    if len(equal) < len(index.positions) and (column := index.positions[len(equal)]) is not None:
+        descending = index.descending[len(equal)]
+        for condition in conditions:
+            bound = _bound(condition, scan.range_id, column, outer)
+            if bound is None:
+                continue
+            is_low, limit = bound
+            if is_low and low is None:
+                low = limit
+                spent.append(condition)
+            elif not is_low and high is None:
+                high = limit
+                spent.append(condition)
+    if not equal and low is None and high is None:
+        return None
+    filters = [c for c in conditions if not any(c is s for s in spent)]
+    return ph.IndexRange(scan, index.oid, index.name, equal, low, high, descending, False, filters)
+
+
+def _bound(condition: ex.Expr, range_id: int, column: int, outer: set[int]) -> tuple[bool, ph.Bound] | None:
+    if not isinstance(condition, ex.Call) or condition.operator not in _RANGE_OPERATORS or len(condition.args) != 2:
+        return None
+    left, right = condition.args
+    operator = condition.operator
+    if _column_of(left, range_id) != column:
+        left, right, operator = right, left, _MIRRORED[operator]
+    if _column_of(left, range_id) != column or not _available(right, range_id, outer):
+        return None
+    if not same_key_class(_stripped(left).type.oid, right.type.oid):
+        return None
+    is_low, inclusive = _RANGE_OPERATORS[operator]
+    return is_low, ph.Bound(right, inclusive)
+
+
+def _selectivity(conditions: list[ex.Expr]) -> float:
+    result = 1.0
+    for condition in conditions:
+        operator = condition.operator if isinstance(condition, ex.Call) else None
+        if operator == "=":
+            result *= EQUALITY_SELECTIVITY
+        elif operator in _RANGE_OPERATORS:
+            result *= RANGE_SELECTIVITY
+        else:
+            result *= OTHER_SELECTIVITY
+    return result
+
+
+# --- joins taken apart ------------------------------------------------------------------------------------------------
+
+
+def _take_apart(relation: q.Relation, items: list[q.Relation], pool: list[ex.Expr]) -> None:
+    if isinstance(relation, q.Join) and relation.kind == "inner":
+        _take_apart(relation.left, items, pool)
+        _take_apart(relation.right, items, pool)
+        pool.extend(conjuncts(relation.condition))
+    elif isinstance(relation, q.Filter):
+        _take_apart(relation.input, items, pool)
+        pool.extend(conjuncts(relation.condition))
+    else:
+        items.append(relation)
+
+
+def _take_subquery_joins(
+    relation: q.Relation, conditions: list[ex.Expr]
+) -> tuple[list[tuple[str, q.Relation, list[ex.Expr]]], list[ex.Expr]]:
+    """Split off the correlated EXISTS and IN conditions that are semi or anti joins in disguise."""
+    here = set(relation_ranges(relation))
+    joins: list[tuple[str, q.Relation, list[ex.Expr]]] = []
+    plain: list[ex.Expr] = []
+    for condition in conditions:
+        join = _as_subquery_join(condition, here)
+        if join is None:
+            plain.append(condition)
+        else:
+            joins.append(join)
+    return joins, plain
+
+
+def _as_subquery_join(condition: ex.Expr, here: set[int]) -> tuple[str, q.Relation, list[ex.Expr]] | None:
+    negated = isinstance(condition, ex.Not)
+    inner = condition.arg if isinstance(condition, ex.Not) else condition
+    if not isinstance(inner, ex.SubqueryExpr) or not free_ranges(inner.query) & here:
+        return None
+    query = inner.query
+    if not isinstance(query, q.Select) or not _is_plain_block(query):
+        return None
+    if inner.kind == "any" and (negated or inner.operator != "="):
+        return None
+    if inner.kind not in ("exists", "any"):
+        return None
+    on: list[ex.Expr] = []
+    source = query.input
+    while isinstance(source, q.Filter):
+        on.extend(conjuncts(source.condition))
+        source = source.input
+    if isinstance(source, q.OneRow) or free_ranges(source) & here:
+        return None
+    if any(has_subquery(c) for c in on):
+        return None
+    if inner.kind == "any":
+        for left, output, function in zip(inner.lefts, query.outputs, inner.comparisons, strict=True):
+            if has_subquery(left) or has_subquery(output):
+                return None
+            on.append(ex.Call(_BOOL_TYPE, function, (left, output), "="))
+    return ("anti" if negated else "semi"), source, on
+
+
+def _is_plain_block(query: q.Select) -> bool:
+    """No part of the block changes how many rows there are, so that only WHERE decides."""
+    if query.limit is not None or query.offset is not None or query.locks or query.distinct_on:
+        return False
+    source = query.input
+    while isinstance(source, q.Filter):
+        source = source.input
+    return not isinstance(source, (q.Aggregation, q.Window, q.ProjectSet))
+
+
+from skerry_engine.values.oids import BOOL  # noqa: E402
+from skerry_engine.values.types import SqlType  # noqa: E402
+
+_BOOL_TYPE = SqlType(BOOL)

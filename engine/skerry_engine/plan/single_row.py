@@ -1,0 +1,63 @@
+"""A table of one row, for rechecking that row in place (see `writing`): the reader's interface over a single state."""
+
+from __future__ import annotations
+
+from skerry_engine.storage.index import Index
+
+Row = tuple[object, ...]
+
+
+class SingleRowReader:
+    """Reads as TableReader does, but there is only one row."""
+
+    __slots__ = ("row_id", "row")
+
+    def __init__(self, row_id: int, row: Row) -> None:
+        self.row_id: int = row_id
+        self.row: Row = row
+
+    def get(self, row_id: int) -> Row | None:
+        return self.row if row_id == self.row_id else None
+
+    def get_many(self, row_ids: list[int]) -> list[Row]:
+        return [self.row] if self.row_id in row_ids else []
+
+    def scan_batch(self, after: int, n: int) -> tuple[list[Row], int]:
+        return [self.row], -1
+
+    def scan_ids_batch(self, after: int, n: int) -> tuple[list[int], list[Row], int]:
+        return [self.row_id], [self.row], -1
+
+    def lookup(self, index: Index, key: object) -> Row | None:
+        return self.row if index.matches(self.row, key) else None
+
+    def lookup_id(self, index: Index, key: object) -> int:
+        return self.row_id if index.matches(self.row, key) else -1
+
+    def lookup_all(self, index: Index, key: object) -> list[Row]:
+        return [self.row] if index.matches(self.row, key) else []
+
+    def lookup_ids(self, index: Index, key: object) -> tuple[list[int], list[Row]]:
+        return ([self.row_id], [self.row]) if index.matches(self.row, key) else ([], [])
+
+    def lookup_many(self, index: Index, keys: list[object]) -> list[list[Row]]:
+        return [self.lookup_all(index, key) for key in keys]
+
+    def lookup_many_ids(self, index: Index, keys: list[object]) -> list[list[tuple[Row, int]]]:
+        return [[(row, self.row_id) for row in self.lookup_all(index, key)] for key in keys]
+
+    def index_batch(
+        self,
+        index: Index,
+        low: bytes | None,
+        high: bytes | None,
+        after: bytes | None,
+        n: int,
+        descending: bool = False,
+    ) -> tuple[list[int], list[Row], bytes | None]:
+        values = index.values(self.row)
+        if values is None:
+            return [], [], None
+        key = index.codec.order_key(values)
+        inside = (low is None or low <= key) and (high is None or key < high)
+        return ([self.row_id], [self.row], None) if inside else ([], [], None)

@@ -1,0 +1,87 @@
+"""Building Python source text: lines, indentation, fresh names, and the values that the text refers to.
+
+A plan becomes one module of source: a generator function per query block.  Values (constants, functions, codecs) are
+never written into the text: they are bound to names in the namespace in which the source is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+MAX_NESTED_LOOPS = 12
+"""CPython refuses more than 20 statically nested blocks; deeper pipelines are cut into functions of their own."""
+
+
+class Module:
+    """The source of one plan: its functions' text and the namespace that it runs in."""
+
+    def __init__(self) -> None:
+        self.functions: list[list[str]] = []
+        self.namespace: dict[str, object] = {}
+        self._names_by_identity: dict[tuple[str, int], str] = {}
+        self._kept: list[object] = []
+        self._counter = 0
+
+    def fresh(self, prefix: str) -> str:
+        """A name that occurs nowhere else in the module."""
+        self._counter += 1
+        return f"{prefix}{self._counter}"
+
+    def bind(self, prefix: str, value: object) -> str:
+        """The name under which generated code finds `value`; one name per object."""
+        identity = (prefix, id(value))
+        name = self._names_by_identity.get(identity)
+        if name is None:
+            name = self.fresh(prefix)
+            self._names_by_identity[identity] = name
+            self._kept.append(value)
+            self.namespace[name] = value
+        return name
+
+    def text(self) -> str:
+        """The whole source, functions in the order in which they were finished."""
+        return "\n\n".join("\n".join(lines) for lines in self.functions) + "\n"
+
+
+class Block:
+    """The lines of one function under construction."""
+
+    def __init__(self, module: Module, name: str, arguments: list[str]) -> None:
+        self.module = module
+        self.name = name
+        self.header = f"def {name}({', '.join(['ctx', *arguments])}):"
+        self.prologue: list[str] = []
+        self.lines: list[str] = []
+        self.depth = 1
+        self.loops = 0
+        self._declared: set[str] = set()
+
+    def emit(self, line: str) -> None:
+        """Append a line at the current indentation."""
+        self.lines.append("    " * self.depth + line)
+
+    def declare(self, name: str, expression: str) -> str:
+        """Assign `name` once, before everything else in the function."""
+        if name not in self._declared:
+            self._declared.add(name)
+            self.prologue.append(f"    {name} = {expression}")
+        return name
+
+    @contextmanager
+    def indented(self, line: str) -> Iterator[None]:
+        """`line`, with what is emitted inside indented below it."""
+        self.emit(line)
+        is_loop = line.startswith(("for ", "while "))
+        self.depth += 1
+        self.loops += is_loop
+        mark = len(self.lines)
+        yield
+        if len(self.lines) == mark:
+            self.emit("pass")
+        self.depth -= 1
+        self.loops -= is_loop
+
+    def finish(self) -> None:
+        """Hand the function's text to the module.  An unreachable yield makes every function a generator."""
+        self.module.functions.append([self.header, *self.prologue, *self.lines, "    if False:", "        yield None"])

@@ -1,0 +1,75 @@
+"""Which generator runs which statement class, and which columns a command gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from skerry_engine import errors
+from skerry_engine.session.commands import copying, cursors, explain, prepared, settings, transactions
+from skerry_engine.session.commands.definitions import definition_steps
+from skerry_engine.session.definitions import is_definition
+from skerry_engine.session.steps import ResultColumn, Step
+from skerry_engine.sql import statements as st
+
+if TYPE_CHECKING:
+    from skerry_engine.session.session import Session
+
+Steps = Generator[Step, object, None]
+Handler = Callable[["Session", Any], Steps]
+
+_HANDLERS: dict[type[st.Statement], Handler] = {
+    st.Begin: transactions.begin,
+    st.Commit: transactions.commit,
+    st.Rollback: transactions.rollback,
+    st.Savepoint: transactions.savepoint,
+    st.ReleaseSavepoint: transactions.release_savepoint,
+    st.RollbackToSavepoint: transactions.rollback_to_savepoint,
+    st.SetTransaction: transactions.set_transaction,
+    st.SetConstraints: transactions.set_constraints,
+    st.LockTables: transactions.lock_tables,
+    st.PrepareTransaction: transactions.prepare_transaction,
+    st.FinishPrepared: transactions.finish_prepared,
+    st.SetSetting: settings.set_setting,
+    st.ResetSetting: settings.reset_setting,
+    st.ShowSetting: settings.show_setting,
+    st.SetRole: settings.set_role,
+    st.Discard: settings.discard,
+    st.Prepare: prepared.prepare,
+    st.Execute: prepared.execute,
+    st.Deallocate: prepared.deallocate,
+    st.Explain: explain.explain,
+    st.DeclareCursor: cursors.declare,
+    st.Fetch: cursors.fetch,
+    st.CloseCursor: cursors.close,
+    st.Copy: copying.copy,
+    st.Listen: settings.listen,
+    st.Unlisten: settings.unlisten,
+    st.Notify: settings.notify,
+}
+
+
+def command_steps(session: Session, statement: st.Statement, text: str) -> Steps:
+    """The generator that runs a command.  Raises NotSupportedError for one that Skerry knows and refuses."""
+    handler = _HANDLERS.get(type(statement))
+    if handler is not None:
+        return handler(session, statement)
+    if is_definition(statement):
+        return definition_steps(session, statement)
+    if isinstance(statement, st.NotSupported):
+        raise errors.NotSupportedError(f"{statement.what} is not supported", position=statement.position)
+    raise errors.NotSupportedError(f"{type(statement).__name__} is not supported")
+
+
+def command_columns(session: Session, statement: st.Statement) -> tuple[ResultColumn, ...] | None:
+    """The columns of a command's result, None when it gives no rows."""
+    match statement:
+        case st.ShowSetting():
+            return settings.show_columns(session, statement)
+        case st.Explain():
+            return explain.COLUMNS
+        case st.Execute():
+            return prepared.execute_columns(session, statement)
+        case st.Fetch():
+            return cursors.fetch_columns(session, statement)
+    return None

@@ -1,0 +1,96 @@
+"""SET, RESET, SHOW, SET ROLE, DISCARD, and the notification commands that are refused for now."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from skerry_engine import errors
+from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step
+from skerry_engine.sql import statements as st
+from skerry_engine.values import oids
+from skerry_engine.values.types import SqlType
+
+if TYPE_CHECKING:
+    from skerry_engine.session.session import Session
+
+Steps = Generator[Step, object, None]
+_TEXT = SqlType(oids.TEXT)
+_ALL_COLUMNS = tuple(ResultColumn(name, _TEXT) for name in ("name", "setting", "description"))
+
+
+def set_setting(session: Session, statement: st.SetSetting) -> Steps:
+    """SET name TO value."""
+    if statement.is_local and not session.in_block:
+        session.notice("SET LOCAL can only be used in transaction blocks", "WARNING", "25P01")
+    if statement.name.lower() == "transaction_isolation" and statement.values:
+        from skerry_engine.session.commands.transactions import set_transaction
+
+        yield from set_transaction(session, st.SetTransaction(st.TransactionModes(statement.values[0])))
+        return
+    session.settings.set(statement.name, statement.values, statement.is_local)
+    yield Complete("SET")
+
+
+def reset_setting(session: Session, statement: st.ResetSetting) -> Steps:
+    """RESET name, RESET ALL."""
+    session.settings.reset(statement.name)
+    yield Complete("RESET")
+
+
+def show_columns(session: Session, statement: st.ShowSetting) -> tuple[ResultColumn, ...]:
+    """SHOW gives one column, named as the setting is; SHOW ALL three."""
+    if statement.name is None:
+        return _ALL_COLUMNS
+    return (ResultColumn(session.settings.canonical_name(statement.name), _TEXT),)
+
+
+def show_setting(session: Session, statement: st.ShowSetting) -> Steps:
+    """SHOW name, SHOW ALL."""
+    yield Description(show_columns(session, statement))
+    if statement.name is None:
+        yield Rows([tuple(row) for row in session.settings.show_all()])
+    else:
+        yield Rows([(session.settings.get(statement.name),)])
+    yield Complete("SHOW")
+
+
+def set_role(session: Session, statement: st.SetRole) -> Steps:
+    """Roles other than the session's own come with authentication."""
+    if statement.role is not None and statement.role != session.user:
+        if session.statement_catalog().catalog.role_named(statement.role) is None:
+            raise errors.InvalidParameterValue(f'role "{statement.role}" does not exist')
+        raise errors.NotSupportedError("SET ROLE to another role is not supported yet")
+    yield Complete("SET")
+
+
+def discard(session: Session, statement: st.Discard) -> Steps:
+    """DISCARD ALL and its parts."""
+    if statement.what == "all":
+        if session.in_block or session.in_batch:
+            raise errors.ActiveTransaction("DISCARD ALL cannot run inside a transaction block")
+        session.cursors.clear()
+        session.settings.reset(None)
+        session.prepared.clear()
+        session.advisory_unlock(None, 0)
+    if statement.what in ("all", "sequences"):
+        session.sequence_values.clear()
+        session.last_sequence = 0
+    yield Complete(f"DISCARD {statement.what.upper()}")
+
+
+def listen(session: Session, statement: st.Listen) -> Steps:
+    """LISTEN is refused: nothing would ever come."""
+    raise errors.NotSupportedError("LISTEN is not supported yet")
+    yield  # pragma: no cover - makes this a generator, as every command is
+
+
+def unlisten(session: Session, statement: st.Unlisten) -> Steps:
+    """UNLISTEN: there is nothing to stop listening to."""
+    yield Complete("UNLISTEN")
+
+
+def notify(session: Session, statement: st.Notify) -> Steps:
+    """NOTIFY is refused as LISTEN is."""
+    raise errors.NotSupportedError("NOTIFY is not supported yet")
+    yield  # pragma: no cover - makes this a generator, as every command is

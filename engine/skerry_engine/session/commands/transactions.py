@@ -1,0 +1,198 @@
+"""BEGIN, COMMIT, ROLLBACK, savepoints, SET TRANSACTION, SET CONSTRAINTS, LOCK."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from skerry_engine import errors
+from skerry_engine.catalog.objects import Table, View
+from skerry_engine.session.steps import Complete, Step, Wait
+from skerry_engine.sql import statements as st
+from skerry_engine.txn import modes
+from skerry_engine.txn.locks import LockWait
+
+if TYPE_CHECKING:
+    from skerry_engine.session.session import Session
+
+Steps = Generator[Step, object, None]
+
+TABLE_MODES = {
+    "ACCESS SHARE": modes.ACCESS_SHARE,
+    "ROW SHARE": modes.ROW_SHARE_TABLE,
+    "ROW EXCLUSIVE": modes.ROW_EXCLUSIVE,
+    "SHARE UPDATE EXCLUSIVE": modes.SHARE_UPDATE_EXCLUSIVE,
+    "SHARE": modes.SHARE,
+    "SHARE ROW EXCLUSIVE": modes.SHARE_ROW_EXCLUSIVE,
+    "EXCLUSIVE": modes.EXCLUSIVE_TABLE,
+    "ACCESS EXCLUSIVE": modes.ACCESS_EXCLUSIVE,
+}
+
+
+def begin(session: Session, statement: st.Begin) -> Steps:
+    """Begin a block; inside one it only warns."""
+    tag = "START TRANSACTION" if statement.is_start else "BEGIN"
+    if session.in_block:
+        session.notice("there is already a transaction in progress", "WARNING", "25001")
+    elif session.transaction is not None:
+        session.in_block = True
+        _apply_modes(session, statement.modes)
+    else:
+        session.begin(statement.modes)
+        session.in_block = True
+    yield Complete(tag)
+
+
+def commit(session: Session, statement: st.Commit) -> Steps:
+    """End the block; a failed one is rolled back."""
+    if not session.in_block and not session.in_batch:
+        session.notice("there is no transaction in progress", "WARNING", "25P01")
+        yield from session.commit()
+        yield Complete("COMMIT")
+        return
+    modes_before = _current_modes(session)
+    if session.failed:
+        session.rollback()
+        tag = "ROLLBACK"
+    else:
+        yield from session.commit()
+        tag = "COMMIT"
+    _chain(session, statement.chain, modes_before)
+    yield Complete(tag)
+
+
+def rollback(session: Session, statement: st.Rollback) -> Steps:
+    """Undo the block."""
+    if not session.in_block and not session.in_batch:
+        session.notice("there is no transaction in progress", "WARNING", "25P01")
+    modes_before = _current_modes(session)
+    session.rollback()
+    _chain(session, statement.chain, modes_before)
+    yield Complete("ROLLBACK")
+
+
+def _current_modes(session: Session) -> st.TransactionModes:
+    transaction = session.transaction
+    if transaction is None:
+        return st.TransactionModes()
+    return st.TransactionModes(transaction.isolation, transaction.read_only)
+
+
+def _chain(session: Session, chain: bool, modes_before: st.TransactionModes) -> None:
+    if chain:
+        session.begin(modes_before)
+        session.in_block = True
+
+
+def _need_block(session: Session, what: str) -> None:
+    if not session.in_block:
+        raise errors.NoActiveTransaction(f"{what} can only be used in transaction blocks")
+
+
+def savepoint(session: Session, statement: st.Savepoint) -> Steps:
+    """Mark the transaction, its settings and its cursors."""
+    _need_block(session, "SAVEPOINT")
+    session.need_transaction().savepoint(statement.name)
+    session.savepoint_marks.append((statement.name, session.settings.mark()))
+    yield Complete("SAVEPOINT")
+
+
+def release_savepoint(session: Session, statement: st.ReleaseSavepoint) -> Steps:
+    """Forget a savepoint and those after it."""
+    _need_block(session, "RELEASE SAVEPOINT")
+    session.need_transaction().release(statement.name)
+    del session.savepoint_marks[session.savepoint_position(statement.name) :]
+    yield Complete("RELEASE")
+
+
+def rollback_to_savepoint(session: Session, statement: st.RollbackToSavepoint) -> Steps:
+    """Undo everything since the savepoint; a failed block lives again."""
+    _need_block(session, "ROLLBACK TO SAVEPOINT")
+    session.need_transaction().rollback_to(statement.name)
+    position = session.savepoint_position(statement.name)
+    session.settings.rollback_to(session.savepoint_marks[position][1])
+    del session.savepoint_marks[position + 1 :]
+    session.failed = False
+    yield Complete("ROLLBACK")
+
+
+def set_transaction(session: Session, statement: st.SetTransaction) -> Steps:
+    """SET TRANSACTION for this transaction, SET SESSION CHARACTERISTICS for those to come."""
+    wanted = statement.modes
+    if statement.is_session:
+        if wanted.isolation is not None:
+            session.settings.set("default_transaction_isolation", (wanted.isolation,))
+        if wanted.read_only is not None:
+            session.settings.set("default_transaction_read_only", ("on" if wanted.read_only else "off",))
+        if wanted.deferrable is not None:
+            session.settings.set("default_transaction_deferrable", ("on" if wanted.deferrable else "off",))
+    elif not session.in_block and not session.in_batch:
+        session.notice("SET TRANSACTION can only be used in transaction blocks", "WARNING", "25P01")
+    else:
+        session.need_transaction()
+        _apply_modes(session, wanted)
+    yield Complete("SET")
+
+
+def _apply_modes(session: Session, wanted: st.TransactionModes) -> None:
+    """Change a transaction that has not begun to read."""
+    transaction = session.need_transaction()
+    if wanted.isolation is not None:
+        if transaction.statement_number > 0:
+            raise errors.ActiveTransaction("SET TRANSACTION ISOLATION LEVEL must be called before any query")
+        transaction.set_isolation(wanted.isolation)
+        session.settings.force("transaction_isolation", wanted.isolation)
+    if wanted.read_only is not None:
+        if not wanted.read_only and transaction.read_only and transaction.statement_number > 0:
+            raise errors.ActiveTransaction("transaction read-write mode must be set before any query")
+        transaction.read_only = wanted.read_only
+        session.settings.force("transaction_read_only", wanted.read_only)
+    if wanted.deferrable:
+        raise errors.NotSupportedError("DEFERRABLE transactions are not supported yet")
+
+
+def set_constraints(session: Session, statement: st.SetConstraints) -> Steps:
+    """Defer constraints, or check now what was deferred."""
+    if not session.in_block:
+        session.notice("SET CONSTRAINTS can only be used in transaction blocks", "WARNING", "25P01")
+    names = [name.name for name in statement.names] or None
+    transaction = session.need_transaction()
+    while True:
+        try:
+            transaction.set_constraints(names, statement.deferred)
+            break
+        except LockWait as wait:
+            yield Wait(wait.request)
+    yield Complete("SET CONSTRAINTS")
+
+
+def lock_tables(session: Session, statement: st.LockTables) -> Steps:
+    """LOCK TABLE."""
+    _need_block(session, "LOCK TABLE")
+    transaction = session.need_transaction()
+    for name in statement.tables:
+        here = session.statement_catalog()
+        relation = here.database.get_relation(name.name, name.schema, here.search_path, name.position)
+        if not isinstance(relation, (Table, View)):
+            raise errors.WrongObjectType(f'"{relation.name}" is not a table or view')
+        if isinstance(relation, View):
+            raise errors.NotSupportedError("LOCK of a view is not supported")
+        while True:
+            try:
+                transaction.lock_table(relation.oid, TABLE_MODES[statement.mode], statement.nowait, relation.name)
+                break
+            except LockWait as wait:
+                yield Wait(wait.request)
+    yield Complete("LOCK TABLE")
+
+
+def prepare_transaction(session: Session, statement: st.PrepareTransaction) -> Steps:
+    """Two-phase commit comes with the log."""
+    raise errors.NotSupportedError("PREPARE TRANSACTION is not supported yet")
+    yield  # pragma: no cover - makes this a generator, as every command is
+
+
+def finish_prepared(session: Session, statement: st.FinishPrepared) -> Steps:
+    """Two-phase commit comes with the log."""
+    raise errors.NotSupportedError("COMMIT PREPARED and ROLLBACK PREPARED are not supported yet")
+    yield  # pragma: no cover - makes this a generator, as every command is

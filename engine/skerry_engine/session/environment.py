@@ -1,0 +1,335 @@
+"""What a statement's execution can see of its surroundings.
+
+Three views of one session, by who asks:
+
+    SessionFunctions     FunctionContext: functions such as now(), nextval(), current_setting()
+    StatementCatalog     SystemContext: the catalog as rows and names; Tables: storages; PlanInputs: what planning needs
+
+A StatementCatalog belongs to one catalog snapshot and search path and is kept as long as both last.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from skerry_engine import errors
+from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.names import CatalogNames
+from skerry_engine.catalog.objects import SequenceDef, SystemTable, Table
+from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.catalog.system.context import (
+    CursorInfo,
+    LockInfo,
+    PreparedStatementInfo,
+    SessionInfo,
+    SettingInfo,
+)
+from skerry_engine.plan.planner import IndexInfo
+from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.modes import EXCLUSIVE, SHARED
+from skerry_engine.txn.target import WriteTarget
+from skerry_engine.values.io import IoContext, text_encoder, wall_clock
+
+if TYPE_CHECKING:
+    from skerry_engine.session.session import Session
+
+Row = tuple[object, ...]
+_DETAIL_LIMIT = 64
+
+
+class StatementCatalog:
+    """The catalog as one statement sees it."""
+
+    def __init__(self, session: Session, catalog: Catalog, settings_version: int) -> None:
+        self.session = session
+        self.catalog: Catalog = catalog
+        self.settings_version = settings_version
+        self.database: Database = catalog.database(session.database_oid)
+        self.search_path: SearchPath = self.database.search_path(session.settings.search_path(), session.user, 0)
+        self._targets: dict[int, WriteTarget] = {}
+        self._indexes: dict[int, list[IndexInfo]] = {}
+        self._storages: dict[int, TableStorage] = {}
+
+    # --- Tables ---------------------------------------------------------------------------------------------------------
+
+    def storage(self, table_oid: int) -> TableStorage:
+        """The storage generation of the table."""
+        storage = self._storages.get(table_oid)
+        if storage is None:
+            storage = self.session.engine.stores.get(self.database.table(table_oid).storage_id)
+            self._storages[table_oid] = storage
+        return storage
+
+    def target(self, table_oid: int) -> WriteTarget:
+        """What writing the table needs to know."""
+        target = self._targets.get(table_oid)
+        if target is None:
+            target = self.session.engine.stores.target(self.database, self.database.table(table_oid))
+            self._targets[table_oid] = target
+        return target
+
+    def virtual(self, table_oid: int) -> list[Row]:
+        """All rows of a system table, or of a sequence."""
+        relation = self.database.relation(table_oid)
+        if isinstance(relation, SequenceDef):
+            value, is_called = self.sequence_state(table_oid)
+            return [(value, 0, is_called)]
+        assert isinstance(relation, SystemTable), relation
+        return relation.rows(self)
+
+    def table_name(self, table_oid: int) -> str:
+        return self.database.table(table_oid).name
+
+    def describe_row(self, table_oid: int, row: Row) -> str:
+        """The row's live columns as error details show them, each cut to 64 characters."""
+        parts: list[str] = []
+        for column in self.database.table(table_oid).live_columns:
+            value = row[column.position]
+            if value is None:
+                parts.append("null")
+                continue
+            text = text_encoder(column.type, self.session.io)(value)
+            parts.append(text if len(text) <= _DETAIL_LIMIT else text[:_DETAIL_LIMIT] + "...")
+        return ", ".join(parts)
+
+    # --- PlanInputs -----------------------------------------------------------------------------------------------------
+
+    def row_count(self, table_oid: int) -> int:
+        """Live committed rows of a table, -1 for what is no table."""
+        if not isinstance(self.database.relation(table_oid), Table):
+            return -1
+        return self.storage(table_oid).row_count
+
+    def indexes(self, table_oid: int) -> list[IndexInfo]:
+        """The complete indexes of a table, as the planner wants them."""
+        found = self._indexes.get(table_oid)
+        if found is None:
+            found = self._indexes[table_oid] = self._index_infos(self.database.table(table_oid))
+        return found
+
+    def _index_infos(self, table: Table) -> list[IndexInfo]:
+        infos: list[IndexInfo] = []
+        for index in table.indexes:
+            if index.predicate is not None or not index.valid:
+                continue
+            positions = tuple(table.column(k.attnum).position if k.attnum else None for k in index.keys)
+            descending = tuple(k.descending for k in index.keys)
+            nulls_first = tuple(k.nulls_first for k in index.keys)
+            infos.append(IndexInfo(index.oid, index.name, positions, descending, nulls_first, index.unique))
+        return infos
+
+    def index_key_is_atom(self, table_oid: int, index_oid: int) -> bool:
+        """Whether the index's equality key is its column's value itself."""
+        return self.storage(table_oid).indexes[index_oid].codec.atom
+
+    # --- SystemContext --------------------------------------------------------------------------------------------------
+
+    @property
+    def current_user_oid(self) -> int:
+        role = self.catalog.role_named(self.session.user)
+        return 0 if role is None else role.oid
+
+    def sessions(self) -> Sequence[SessionInfo]:
+        return [session.info() for session in self.session.engine.sessions.values()]
+
+    def locks(self) -> Sequence[LockInfo]:
+        return self.session.engine.lock_infos()
+
+    def settings(self) -> Sequence[SettingInfo]:
+        return self.session.settings.infos()
+
+    def prepared_statements(self) -> Sequence[PreparedStatementInfo]:
+        return self.session.prepared_infos()
+
+    def cursors(self) -> Sequence[CursorInfo]:
+        return self.session.cursor_infos()
+
+    def relation_size_bytes(self, relation_oid: int) -> int:
+        """An estimate: rows times what a row of that width takes in memory."""
+        relation = self.database.relation(relation_oid)
+        if not isinstance(relation, Table):
+            return 0
+        return self.row_count(relation_oid) * (56 + 40 * relation.width)
+
+    def sequence_state(self, sequence_oid: int) -> tuple[int, bool]:
+        return self.session.engine.sequences.state(sequence_oid)
+
+
+class SessionFunctions:
+    """FunctionContext over a session and its current statement."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.random = random.Random()
+        self.transaction_timestamp: int = wall_clock()
+        self.statement_timestamp: int = self.transaction_timestamp
+
+    def clock_timestamp(self) -> int:
+        return wall_clock()
+
+    @property
+    def time_zone(self) -> datetime.tzinfo:
+        return self.session.io.zone
+
+    @property
+    def io(self) -> IoContext:
+        return self.session.io
+
+    @property
+    def session_user(self) -> str:
+        return self.session.user
+
+    @property
+    def current_user(self) -> str:
+        return self.session.user
+
+    @property
+    def current_database(self) -> str:
+        return self.session.statement_catalog().database.name
+
+    def current_schemas(self, include_implicit: bool) -> Sequence[str]:
+        """The existing schemas of search_path, in order."""
+        here = self.session.statement_catalog()
+        oids = here.search_path.schemas if include_implicit else here.search_path.named
+        return [here.database.schemas[oid].name for oid in oids]
+
+    def get_setting(self, name: str, missing_ok: bool) -> str | None:
+        settings = self.session.settings
+        return settings.get_or_none(name) if missing_ok else settings.get(name)
+
+    def set_setting(self, name: str, value: str | None, is_local: bool) -> str:
+        return self.session.settings.set_config(name, value, is_local)
+
+    def _writable_sequence(self, sequence_oid: int, what: str) -> SequenceDef:
+        transaction = self.session.transaction
+        if transaction is not None and transaction.read_only:
+            raise errors.ReadOnlyViolation(f"cannot execute {what}() in a read-only transaction")
+        return self._sequence(sequence_oid)
+
+    def _sequence(self, sequence_oid: int) -> SequenceDef:
+        found = self.session.statement_catalog().database.relation(sequence_oid)
+        if found is None:
+            raise errors.UndefinedTable(f"could not open relation with OID {sequence_oid}")
+        if not isinstance(found, SequenceDef):
+            raise errors.WrongObjectType(f'"{found.name}" is not a sequence')
+        return found
+
+    def nextval(self, sequence_oid: int) -> int:
+        definition = self._writable_sequence(sequence_oid, "nextval")
+        value = self.session.engine.sequences.nextval(definition)
+        self.session.sequence_values[sequence_oid] = value
+        self.session.last_sequence = sequence_oid
+        return value
+
+    def currval(self, sequence_oid: int) -> int:
+        definition = self._sequence(sequence_oid)
+        if sequence_oid not in self.session.sequence_values:
+            raise errors.ObjectNotInPrerequisiteState(
+                f'currval of sequence "{definition.name}" is not yet defined in this session'
+            )
+        return self.session.sequence_values[sequence_oid]
+
+    def lastval(self) -> int:
+        if self.session.last_sequence == 0:
+            raise errors.ObjectNotInPrerequisiteState("lastval is not yet defined in this session")
+        return self.currval(self.session.last_sequence)
+
+    def setval(self, sequence_oid: int, value: int, is_called: bool) -> int:
+        definition = self._writable_sequence(sequence_oid, "setval")
+        self.session.engine.sequences.setval(definition, value, is_called)
+        if is_called:
+            self.session.sequence_values[sequence_oid] = value
+            self.session.last_sequence = sequence_oid
+        return value
+
+    @property
+    def backend_pid(self) -> int:
+        return self.session.backend_pid
+
+    @property
+    def transaction_id(self) -> int:
+        transaction = self.session.transaction
+        return 0 if transaction is None else transaction.id
+
+    def advisory_lock(self, key: tuple[int, ...], *, shared: bool, session: bool, wait: bool) -> bool:
+        """Take an advisory lock.  Raises LockWait when it has to wait."""
+        return self.session.advisory_lock(key, SHARED if shared else EXCLUSIVE, session, wait)
+
+    def advisory_unlock(self, key: tuple[int, ...] | None, *, shared: bool) -> bool:
+        return self.session.advisory_unlock(key, SHARED if shared else EXCLUSIVE)
+
+    def notify(self, channel: str, payload: str) -> None:
+        raise errors.NotSupportedError("NOTIFY is not supported yet")
+
+    @property
+    def catalog(self) -> object:
+        return self.session.statement_catalog()
+
+
+class SessionNames:
+    """NameResolver over whatever the session's current statement sees, so that an IoContext outlives catalog changes."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def _names(self) -> CatalogNames:
+        here = self._session.statement_catalog()
+        return CatalogNames(here.catalog, here.database, here.search_path)
+
+    def relation_name(self, oid: int) -> str | None:
+        return self._names.relation_name(oid)
+
+    def relation_oid(self, text: str) -> int:
+        return self._names.relation_oid(text)
+
+    def type_name(self, oid: int) -> str | None:
+        return self._names.type_name(oid)
+
+    def type_oid(self, text: str) -> int:
+        return self._names.type_oid(text)
+
+    def function_name(self, oid: int) -> str | None:
+        return self._names.function_name(oid)
+
+    def function_oid(self, text: str) -> int:
+        return self._names.function_oid(text)
+
+    def function_signature(self, oid: int) -> str | None:
+        return self._names.function_signature(oid)
+
+    def function_signature_oid(self, text: str) -> int:
+        return self._names.function_signature_oid(text)
+
+    def operator_name(self, oid: int) -> str | None:
+        return self._names.operator_name(oid)
+
+    def operator_oid(self, text: str) -> int:
+        return self._names.operator_oid(text)
+
+    def operator_signature(self, oid: int) -> str | None:
+        return self._names.operator_signature(oid)
+
+    def operator_signature_oid(self, text: str) -> int:
+        return self._names.operator_signature_oid(text)
+
+    def namespace_name(self, oid: int) -> str | None:
+        return self._names.namespace_name(oid)
+
+    def namespace_oid(self, text: str) -> int:
+        return self._names.namespace_oid(text)
+
+    def role_name(self, oid: int) -> str | None:
+        return self._names.role_name(oid)
+
+    def role_oid(self, text: str) -> int:
+        return self._names.role_oid(text)
+
+    def collation_name(self, oid: int) -> str | None:
+        return self._names.collation_name(oid)
+
+    def collation_oid(self, text: str) -> int:
+        return self._names.collation_oid(text)

@@ -1,0 +1,211 @@
+"""Running a plan as steps: locks, snapshots, restarts, the end of the statement.
+
+    start_statement ─> table locks ─> plan's batches ─> checks at the end ─> finish_statement
+          ^                 |                |
+          └── newer table ──┴── LockWait, ───┘     READ COMMITTED starts over on a fresh snapshot, keeping its locks,
+                               RestartStatement    as long as nothing has left the engine
+
+Results of reading statements stream.  Those of changes and of FOR UPDATE are kept until the statement is complete, so that it
+can still be restarted and so that nothing is shown before the constraints have been checked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
+
+from skerry_engine import errors
+from skerry_engine.plan.context import ExecutionContext
+from skerry_engine.session.plans import Plan
+from skerry_engine.session.steps import PAUSE, Rows, Step, Wait
+from skerry_engine.txn.conflicts import RestartStatement
+from skerry_engine.txn.locks import LockWait
+from skerry_engine.txn.transaction import Mark, Transaction
+
+if TYPE_CHECKING:
+    from skerry_engine.session.session import Session
+
+Row = tuple[object, ...]
+Data = list[list[tuple[int, tuple[object, ...]]]]
+ROWS_PER_STEP = 512
+CHECKS_PER_UNIT = 200
+
+
+class PlanChanged(Exception):
+    """The catalog changed while the statement waited for a table: plan it again."""
+
+
+class Execution:
+    """One execution of one plan, in the session's transaction.  `row_count` is what the command tag reports."""
+
+    def __init__(self, session: Session, plan: Plan, params: Sequence[object], data: Data) -> None:
+        self.session = session
+        self.plan = plan
+        self.params = params
+        self.data = data
+        self.row_count = 0
+
+    # --- the whole statement ------------------------------------------------------------------------------------------
+
+    def steps(self) -> Generator[Step, None, None]:
+        """Run to the end, yielding Rows, Pause and Wait.
+
+        Raises PlanChanged before anything was done when the plan is no longer good.
+        """
+        transaction = self.session.need_transaction()
+        mark = transaction.start_statement()
+        try:
+            yield from self._locked_tables(transaction)
+            if not self.plan.is_change and not self.plan.has_locks:
+                yield from self._streamed(transaction)
+                transaction.finish_statement()
+            else:
+                rows = yield from self._complete(transaction, mark)
+                yield from finish_statement(transaction)
+                yield from self._in_steps(rows)
+        except BaseException:
+            self._abandon(transaction, mark)
+            raise
+
+    def _abandon(self, transaction: Transaction, mark: Mark) -> None:
+        """Undo what the statement wrote.  A reader wrote nothing, and others may have written since it was suspended."""
+        if transaction.state == "active" and (self.plan.is_change or self.plan.has_locks):
+            transaction.abandon_statement(mark)
+
+    def _locked_tables(self, transaction: Transaction) -> Generator[Step, None, None]:
+        """Take the table locks.  Raises PlanChanged if a table is no longer what the plan was made for."""
+        waited = False
+        for oid, mode in self.plan.locks:
+            while True:
+                try:
+                    transaction.lock_table(oid, mode)
+                    break
+                except LockWait as wait:
+                    waited = True
+                    yield Wait(wait.request)
+        if waited:
+            self._check_newest(transaction)
+
+    def _check_newest(self, transaction: Transaction) -> None:
+        """After a wait the catalog may be newer: READ COMMITTED plans again, a snapshot can't go on."""
+        if not transaction.is_snapshot:
+            transaction.take_snapshot()
+            if not self.session.is_current(self.plan):
+                raise PlanChanged
+            return
+        if not self.session.is_current_in_newest(self.plan):
+            raise errors.SerializationFailure("could not serialize access due to concurrent change of a table")
+
+    def _context(self, transaction: Transaction, restarts: int) -> ExecutionContext:
+        session = self.session
+        return ExecutionContext(
+            transaction,
+            session.statement_catalog(),
+            self.plan.compiled.slots,
+            session.functions,
+            self.params,
+            self.data,
+            session.work_mem_bytes,
+            restarts,
+        )
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def _streamed(self, transaction: Transaction) -> Generator[Step, None, None]:
+        context = self._context(transaction, 0)
+        compiled = self.plan.compiled
+        if compiled.point is not None:
+            rows = yield from self._point(transaction, context)
+            self.row_count = len(rows)
+            yield Rows(rows)
+            return
+        emitted = False
+        while True:
+            try:
+                for batch in compiled.run(context):
+                    if isinstance(batch, Step):
+                        yield batch
+                    elif batch:
+                        emitted = True
+                        self.row_count += len(batch)
+                        yield Rows(batch)
+                return
+            except LockWait as wait:
+                # a function such as pg_advisory_lock() waits: what was done so far is kept by the lock table
+                if emitted:
+                    raise errors.NotSupportedError("waiting for an advisory lock in the middle of a result") from None
+                yield Wait(wait.request)
+
+    def _point(self, transaction: Transaction, context: ExecutionContext) -> Generator[Step, None, list[Row]]:
+        point = self.plan.compiled.point
+        assert point is not None
+        while True:
+            try:
+                return point(context)
+            except LockWait as wait:
+                yield Wait(wait.request)
+
+    # --- changing -----------------------------------------------------------------------------------------------------
+
+    def _complete(self, transaction: Transaction, mark: Mark) -> Generator[Step, None, list[Row]]:
+        """All result rows of a change, restarted as often as it takes."""
+        restarts = 0
+        while True:
+            try:
+                return (yield from self._attempt(transaction, restarts))
+            except RestartStatement:
+                restarts += 1
+                transaction.restart_statement(mark)
+                if not self.session.is_current(self.plan):
+                    raise errors.SerializationFailure(
+                        "a table changed while the statement waited for a row"
+                    ) from None
+                yield PAUSE
+            except LockWait as wait:
+                yield Wait(wait.request)
+                if not transaction.is_snapshot:
+                    transaction.restart_statement(mark)
+
+    def _attempt(self, transaction: Transaction, restarts: int) -> Generator[Step, None, list[Row]]:
+        context = self._context(transaction, restarts)
+        rows: list[Row] = []
+        for batch in self.plan.compiled.run(context):
+            if isinstance(batch, Step):
+                yield batch
+            else:
+                rows.extend(batch)
+                context.check_memory(len(rows))
+                yield PAUSE
+        is_counted = self.plan.verb in ("insert", "update", "delete", "merge")
+        self.row_count = context.row_count if is_counted else len(rows)
+        return rows
+
+    def _in_steps(self, rows: list[Row]) -> Generator[Step, None, None]:
+        for start in range(0, len(rows), ROWS_PER_STEP):
+            yield Rows(rows[start : start + ROWS_PER_STEP])
+
+
+def finish_statement(transaction: Transaction) -> Generator[Step, None, None]:
+    """Run the checks due at the statement's end, waiting where they must."""
+    while True:
+        try:
+            if transaction.finish_statement_slice(CHECKS_PER_UNIT):
+                return
+            yield PAUSE
+        except LockWait as wait:
+            yield Wait(wait.request)
+
+
+def command_tag(verb: str, row_count: int) -> str:
+    """PostgreSQL's command tag of a query."""
+    if verb == "insert":
+        return f"INSERT 0 {row_count}"
+    if verb in ("update", "delete", "merge"):
+        return f"{verb.upper()} {row_count}"
+    return f"SELECT {row_count}"
+
+
+def deadline_of(timeout_ms: int) -> float | None:
+    """The monotonic time at which a timeout of so many milliseconds ends; None for none."""
+    return time.monotonic() + timeout_ms / 1000 if timeout_ms > 0 else None

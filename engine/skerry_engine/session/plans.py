@@ -1,0 +1,206 @@
+"""From a query's text to a plan, and the cache in between.
+
+    exact text ──> literals already read ──┐
+    text ──tokens──> key ──> cached plan ──┴──> parameters ──> run
+                      └──> parse, bind, compile (once per key)
+
+A plan is good for the catalog objects it was made from: it records every name that was looked up and the version found.
+When the catalog has changed since the plan was last checked, the names are looked up again; any difference makes a new
+plan.  The cache is shared by all sessions of an engine and bounded in entries.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from skerry_engine import errors
+from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.traversal import walk_all
+from skerry_engine.plan.compile import CompiledQuery, compile_query
+from skerry_engine.session.steps import ResultColumn
+from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
+from skerry_engine.sql.binder.queries import QueryBinder
+from skerry_engine.sql.bridge import parse_query
+from skerry_engine.sql.normalise import Normalised, normalise
+from skerry_engine.txn.modes import ACCESS_SHARE, ROW_EXCLUSIVE, ROW_SHARE_TABLE
+from skerry_engine.values import oids
+from skerry_engine.values.io import IoContext, text_decoder
+from skerry_engine.values.types import SqlType, type_info
+
+if TYPE_CHECKING:
+    from skerry_engine.session.environment import StatementCatalog
+
+CACHE_ENTRIES = 2000
+_NUMBER_TYPES = frozenset({oids.INT2, oids.INT4, oids.INT8, oids.OID})
+_FLOAT_TYPES = frozenset({oids.FLOAT4, oids.FLOAT8})
+
+
+@dataclass(slots=True)
+class Plan:
+    """A compiled statement with what it takes to run it.
+
+    `parameter_types` are the client's parameters; `slots` say where run-time parameters come from; `locks` are
+    (table OID, mode); `lookups` (schema, name, OID, version) of every relation that was looked up.
+    """
+
+    compiled: CompiledQuery
+    verb: str
+    parameter_types: tuple[int, ...]
+    parameter_names: tuple[str, ...]
+    slots: tuple[Slot, ...]
+    row_lists: tuple[int, ...]
+    columns: tuple[ResultColumn, ...] | None
+    locks: tuple[tuple[int, int], ...]
+    lookups: tuple[tuple[str | None, str, int, int], ...]
+    is_change: bool
+    has_locks: bool
+    checked_catalog: int = -1
+    query: q.Query | None = field(default=None, repr=False)
+
+
+class PlanCache:
+    """Plans by key, least recently used ones leaving first."""
+
+    def __init__(self) -> None:
+        self._plans: OrderedDict[tuple[object, ...], Plan] = OrderedDict()
+
+    def get(self, key: tuple[object, ...]) -> Plan | None:
+        """The plan under the key, if any; whether it is still good is for the caller to check."""
+        plan = self._plans.get(key)
+        if plan is not None:
+            self._plans.move_to_end(key)
+        return plan
+
+    def put(self, key: tuple[object, ...], plan: Plan) -> None:
+        """Keep a plan."""
+        self._plans[key] = plan
+        if len(self._plans) > CACHE_ENTRIES:
+            self._plans.popitem(last=False)
+
+    def clear(self) -> None:
+        self._plans.clear()
+
+
+def is_current(plan: Plan, here: StatementCatalog) -> bool:
+    """Whether every name the plan looked up still means the same version of the same relation."""
+    version = here.catalog.version
+    if plan.checked_catalog == version:
+        return True
+    for schema, name, oid, object_version in plan.lookups:
+        found = here.database.find_relation(name, schema, here.search_path)
+        if found is None or found.oid != oid or found.version != object_version:
+            return False
+    plan.checked_catalog = version
+    return True
+
+
+def make_plan(
+    normalised: Normalised, verb: str, parameter_oids: Sequence[int], here: StatementCatalog, io: IoContext
+) -> Plan:
+    """Parse, bind and compile.  Raises what is wrong with the statement."""
+    tree = parse_query(normalised)
+    parameters = Parameters(normalised, parameter_oids)
+    context = BindContext(here.database, here.search_path, parameters, normalised, parse_stored_query)
+    query = QueryBinder(context, io).query(tree)
+    for number, oid in enumerate(parameters.client_types, 1):
+        if oid == 0:
+            raise errors.IndeterminateDatatype(f"could not determine data type of parameter ${number}")
+    compiled = compile_query(query, here)
+    main = query.body if isinstance(query, q.With) else query
+    changes = [n for n in walk_all(query) if isinstance(n, (q.Insert, q.Update, q.Delete))]
+    return Plan(
+        compiled,
+        verb,
+        tuple(parameters.client_types),
+        tuple(parameters.names),
+        tuple(parameters.slots),
+        tuple(context.row_lists_used),
+        _result_columns(main),
+        _table_locks(query),
+        tuple(context.lookups),
+        bool(changes),
+        any(isinstance(n, q.Select) and n.locks for n in walk_all(query)),
+        here.catalog.version,
+        query,
+    )
+
+
+def parse_stored_query(source: str) -> "exp.Expression":
+    """The tree of a view's query."""
+    return parse_query(normalise(source, lift=False))
+
+
+def _result_columns(main: q.Query) -> tuple[ResultColumn, ...] | None:
+    if isinstance(main, (q.Insert, q.Update, q.Delete)) and not main.returning:
+        return None
+    return tuple(ResultColumn(c.name, c.type, c.table_oid, c.attribute_number) for c in main.columns)
+
+
+def _table_locks(query: q.Query) -> tuple[tuple[int, int], ...]:
+    """The table locks that the statement takes, the strongest per table, in a fixed order."""
+    modes: dict[int, int] = {}
+    for node in walk_all(query):
+        if isinstance(node, q.Scan) and not node.is_virtual:
+            modes[node.table_oid] = max(modes.get(node.table_oid, 0), ACCESS_SHARE)
+        elif isinstance(node, (q.Insert, q.Update, q.Delete)):
+            modes[node.target.table_oid] = ROW_EXCLUSIVE
+        elif isinstance(node, q.Select) and node.locks:
+            locked = {r for lock in node.locks for r in lock.range_ids}
+            for scan in walk_all(node.input):
+                if isinstance(scan, q.Scan) and scan.range_id in locked:
+                    modes[scan.table_oid] = max(modes.get(scan.table_oid, 0), ROW_SHARE_TABLE)
+    return tuple(sorted(modes.items()))
+
+
+# --- parameters -----------------------------------------------------------------------------------------------------
+
+Reader = Callable[[str], object]
+
+
+def run_time_parameters(
+    plan: Plan, normalised: Normalised, client: Sequence[object], io: IoContext
+) -> list[object]:
+    """The values of the plan's slots for one execution.  Raises what is wrong with a literal's text."""
+    values: list[object] = []
+    for slot in plan.slots:
+        if slot.source == "client":
+            values.append(client[slot.number])
+        elif slot.source == "literal":
+            literal = normalised.literals[slot.number]
+            try:
+                values.append(read_literal(literal.value, slot.type, io))
+            except errors.DatabaseError as error:
+                error.position = error.position or literal.position
+                raise
+        else:
+            found = normalised.lists[slot.number]
+            element = SqlType(type_info(slot.type.oid).element_oid)
+            values.append(tuple([read_literal(value, element, io) for value in found.values]))
+    return values
+
+
+def read_literal(value: int | Decimal | str, target: SqlType, io: IoContext) -> object:
+    """A lifted literal as a value of the type its place gave it."""
+    if isinstance(value, str):
+        if target.oid in (oids.TEXT, oids.UNKNOWN):
+            return value
+        return text_decoder(target, io)(value)
+    if target.oid in _NUMBER_TYPES:
+        return value
+    if target.oid == oids.NUMERIC:
+        return value if isinstance(value, Decimal) else Decimal(value)
+    if target.oid in _FLOAT_TYPES:
+        return text_decoder(target, io)(str(value))
+    return text_decoder(target, io)(str(value))
+
+
+def row_data(plan: Plan, normalised: Normalised) -> list[list[tuple[int, tuple[object, ...]]]]:
+    """The rows of the statement's long VALUES lists."""
+    return [normalised.row_lists[number].rows for number in plan.row_lists]  # type: ignore[misc]
+
+
+from sqlglot import exp  # noqa: E402

@@ -1,0 +1,161 @@
+"""Giving expressions other types: implicit, assignment and explicit casts, and typing what is still unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from skerry_engine import errors
+from skerry_engine.algebra import expressions as ex
+from skerry_engine.functions.casts import find_coercion, io_cast, length_coercion
+from skerry_engine.functions.polymorphism import common_type
+from skerry_engine.sql.binder.context import Parameters
+from skerry_engine.values import oids
+from skerry_engine.values.io import IoContext, text_decoder
+from skerry_engine.values.types import SqlType, format_type, type_info
+
+BOOL = SqlType(oids.BOOL)
+TEXT = SqlType(oids.TEXT)
+INT4 = SqlType(oids.INT4)
+INT8 = SqlType(oids.INT8)
+UNKNOWN = SqlType(oids.UNKNOWN)
+
+_SETTINGS_FREE = frozenset(
+    {oids.BOOL, oids.INT2, oids.INT4, oids.INT8, oids.OID, oids.NUMERIC, oids.FLOAT4, oids.FLOAT8}
+    | {oids.TEXT, oids.VARCHAR, oids.BPCHAR, oids.NAME, oids.CHAR, oids.UUID, oids.JSON, oids.JSONB, oids.BYTEA}
+)
+"""Types whose input depends on no setting: constants of them are read when the statement is bound."""
+
+_DIRECT_NUMBERS = frozenset({oids.INT2, oids.INT4, oids.INT8, oids.NUMERIC, oids.FLOAT4, oids.FLOAT8, oids.OID})
+_WIDER = {
+    oids.INT4: frozenset({oids.INT8, oids.NUMERIC, oids.FLOAT4, oids.FLOAT8, oids.OID}),
+    oids.INT8: frozenset({oids.NUMERIC, oids.FLOAT4, oids.FLOAT8, oids.OID}),
+    oids.NUMERIC: frozenset({oids.FLOAT4, oids.FLOAT8}),
+}
+_STRINGS = frozenset({oids.TEXT, oids.VARCHAR, oids.BPCHAR, oids.NAME})
+
+
+class Coercer:
+    """Casts for one statement."""
+
+    def __init__(self, parameters: Parameters, io: IoContext) -> None:
+        self.parameters = parameters
+        self.io = io
+
+    def coerce(
+        self, expr: ex.Expr, target: SqlType, context: str, position: int | None = None
+    ) -> ex.Expr | None:
+        """`expr` as `target` in context 'i', 'a' or 'e'; None when there is no such cast."""
+        converted = self._convert(expr, target, context)
+        if converted is None:
+            return None
+        return self._sized(converted, target, context == "e")
+
+    def _convert(self, expr: ex.Expr, target: SqlType, context: str) -> ex.Expr | None:
+        source = expr.type.oid
+        if source == target.oid:
+            return expr
+        if target.oid in (oids.ANY, oids.ANYELEMENT, oids.ANYARRAY, oids.ANYNONARRAY):
+            return expr
+        if source == oids.UNKNOWN:
+            return self._from_unknown(expr, target, context)
+        direct = self._direct_number(expr, target)
+        if direct is not None:
+            return direct
+        if source == oids.RECORD and isinstance(expr, ex.RowOf):
+            return expr if target.oid == oids.RECORD else None
+        coercion = find_coercion(source, target.oid, context)
+        if coercion is None:
+            return None
+        return ex.Cast(SqlType(target.oid), expr, coercion.function, context == "e")
+
+    def _direct_number(self, expr: ex.Expr, target: SqlType) -> ex.Expr | None:
+        """A lifted number read as a wider type at once, instead of a cast per execution."""
+        if not isinstance(expr, ex.Param) or target.oid not in _WIDER.get(expr.type.oid, ()):
+            return None
+        if not self.parameters.is_number_literal(expr):
+            return None
+        return self.parameters.retype(expr, target)
+
+    def _from_unknown(self, expr: ex.Expr, target: SqlType, context: str) -> ex.Expr | None:
+        if isinstance(expr, ex.Const):
+            if expr.value is None:
+                return ex.Const(SqlType(target.oid), None)
+            if target.oid in _SETTINGS_FREE:
+                return ex.Const(SqlType(target.oid), text_decoder(SqlType(target.oid), self.io)(str(expr.value)))
+            if type_info(target.oid).category == "P" and target.oid not in (oids.RECORD, oids.CSTRING):
+                return ex.Const(TEXT, expr.value)
+            return ex.Cast(SqlType(target.oid), ex.Const(TEXT, expr.value), io_cast(oids.TEXT, target.oid), context == "e")
+        if isinstance(expr, ex.Param):
+            retyped = self.parameters.retype(expr, target)
+            if retyped is None or retyped.type.oid == target.oid:
+                return retyped
+            return self._convert(retyped, target, context)
+        return ex.Cast(SqlType(target.oid), expr, io_cast(oids.TEXT, target.oid), context == "e")
+
+    def _sized(self, expr: ex.Expr, target: SqlType, explicit: bool) -> ex.Expr:
+        """Apply the target's modifier, if it has one that the expression has not."""
+        if target.typmod < 0 or expr.type.typmod == target.typmod:
+            return expr
+        function = length_coercion(target.oid)
+        if function is None:
+            return expr
+        return ex.Cast(target, expr, function, explicit)
+
+    # --- with errors --------------------------------------------------------------------------------------------------
+
+    def cast(self, expr: ex.Expr, target: SqlType, position: int | None) -> ex.Expr:
+        """An explicit cast.  Raises CannotCoerce."""
+        done = self.coerce(expr, target, "e")
+        if done is None:
+            raise errors.CannotCoerce(
+                f"cannot cast type {format_type(expr.type.oid)} to {format_type(target.oid)}", position=position
+            )
+        if done is expr and expr.type != target and not isinstance(expr, ex.Const):
+            return ex.Cast(target, expr, None, True)
+        return done
+
+    def implicit(self, expr: ex.Expr, oid: int, position: int | None = None) -> ex.Expr:
+        """`expr` as an argument of type `oid`, which resolution has found possible."""
+        done = self.coerce(expr, SqlType(oid), "i", position)
+        if done is None:
+            done = self.coerce(expr, SqlType(oid), "e", position)
+        if done is None:
+            raise errors.CannotCoerce(
+                f"cannot cast type {format_type(expr.type.oid)} to {format_type(oid)}", position=position
+            )
+        return done
+
+    def assign(self, expr: ex.Expr, target: SqlType, column: str, position: int | None) -> ex.Expr:
+        """`expr` as a new value of a column.  Raises DatatypeMismatch."""
+        done = self.coerce(expr, target, "a")
+        if done is None:
+            raise errors.DatatypeMismatch(
+                f'column "{column}" is of type {format_type(target.oid)}'
+                f" but expression is of type {format_type(expr.type.oid)}",
+                hint="You will need to rewrite or cast the expression.",
+                position=position,
+            )
+        return done
+
+    def boolean(self, expr: ex.Expr, construct: str, position: int | None) -> ex.Expr:
+        """A condition.  Raises DatatypeMismatch naming `construct`."""
+        done = self.coerce(expr, BOOL, "a")
+        if done is None or done.type.oid != oids.BOOL:
+            raise errors.DatatypeMismatch(
+                f"argument of {construct} must be type boolean, not type {format_type(expr.type.oid)}",
+                position=position,
+            )
+        return done
+
+    def common(self, exprs: Sequence[ex.Expr], construct: str, position: int | None = None) -> tuple[int, list[ex.Expr]]:
+        """All of `exprs` as their common type."""
+        try:
+            oid = common_type([e.type.oid for e in exprs], construct)
+        except errors.DatatypeMismatch as error:
+            error.position = error.position or position
+            raise
+        return oid, [self.implicit(e, oid, position) for e in exprs]
+
+    def known(self, expr: ex.Expr) -> ex.Expr:
+        """What is still unknown becomes text, as in a final select list."""
+        return self.implicit(expr, oids.TEXT) if expr.type.oid == oids.UNKNOWN else expr

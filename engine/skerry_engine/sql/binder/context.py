@@ -1,0 +1,187 @@
+"""What binding one statement shares: the catalog, numbers for ranges and CTEs, and the parameters' types.
+
+Parameters come from two sources and share one array at run time: the client's $n, and literals lifted out of the text.
+A literal has no type until its surroundings give it one, so a slot is made per (literal, type) asked for:
+
+    slots    0: literal 3 as date     1: $1 as int4     2: list 0 as array of text
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from skerry_engine import errors
+from skerry_engine.algebra import expressions as ex
+from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.objects import Relation
+from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.sql.normalise import Normalised
+from skerry_engine.values import oids
+from skerry_engine.values.types import SqlType, array_type, internal_type, type_info
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a run-time parameter's value comes from.
+
+    source: 'literal' (lifted literal `number`, read as `type`), 'list' (lifted list `number`, an array of `type`'s
+    element), 'client' ($number+1).
+    """
+
+    source: str
+    number: int
+    type: SqlType
+
+
+class Parameters:
+    """The parameters of one statement while it is bound."""
+
+    def __init__(self, normalised: Normalised | None, declared: Sequence[int], names: Sequence[str] = ()) -> None:
+        self.normalised = normalised
+        self.client_types: list[int] = [0 if oid == oids.UNKNOWN else oid for oid in declared]
+        self.names: list[str] = list(names)
+        self.slots: list[Slot] = []
+        self._numbers: dict[Slot, int] = {}
+        self._client_slots: dict[int, int] = {}
+
+    def _slot(self, slot: Slot) -> int:
+        number = self._numbers.get(slot)
+        if number is None:
+            number = self._numbers[slot] = len(self.slots)
+            self.slots.append(slot)
+        return number
+
+    def literal(self, number: int, target: SqlType | None = None) -> ex.Expr:
+        """The lifted literal `number`, as `target`, or as what it is by itself (strings: unknown)."""
+        assert self.normalised is not None
+        kind = self.normalised.literals[number].kind
+        own = SqlType({"int4": oids.INT4, "int8": oids.INT8, "numeric": oids.NUMERIC}.get(kind, oids.UNKNOWN))
+        wanted = own if target is None else target
+        return ex.Param(wanted, self._slot(Slot("literal", number, wanted)))
+
+    def array(self, number: int, element: int) -> ex.Expr:
+        """The lifted list `number` as an array of `element`."""
+        array = array_type(type_info(element))
+        if array is None:
+            raise errors.UndefinedObject(f"could not find array type for data type {type_info(element).name}")
+        wanted = SqlType(array.oid)
+        return ex.Param(wanted, self._slot(Slot("list", number, wanted)))
+
+    def list_kind(self, number: int) -> str:
+        assert self.normalised is not None
+        return self.normalised.lists[number].kind
+
+    def client(self, number: int) -> ex.Expr:
+        """$number (1-based); of unknown type until something gives it one."""
+        while len(self.client_types) < number:
+            self.client_types.append(0)
+        oid = self.client_types[number - 1] or oids.UNKNOWN
+        slot = self._client_slots.get(number)
+        if slot is None:
+            slot = self._client_slots[number] = len(self.slots)
+            self.slots.append(Slot("client", number - 1, SqlType(oid)))
+        return ex.Param(SqlType(oid), slot)
+
+    def named(self, name: str) -> ex.Expr:
+        """$name of the native interface."""
+        if name not in self.names:
+            self.names.append(name)
+        return self.client(self.names.index(name) + 1)
+
+    def retype(self, param: ex.Param, target: SqlType) -> ex.Expr | None:
+        """An unknown parameter as `target`; None if it is no plain unknown."""
+        slot = self.slots[param.index]
+        if slot.source == "literal":
+            return self.literal(slot.number, SqlType(target.oid))
+        if slot.source == "client" and slot.type.oid == oids.UNKNOWN:
+            self.client_types[slot.number] = target.oid
+            self.slots[param.index] = Slot("client", slot.number, SqlType(target.oid))
+            return ex.Param(SqlType(target.oid), param.index)
+        if slot.source == "client":
+            return ex.Param(slot.type, param.index)
+        return None
+
+    def is_number_literal(self, param: ex.Param) -> bool:
+        """Whether the parameter is a lifted number, which can be read as any numeric type directly."""
+        slot = self.slots[param.index]
+        return slot.source == "literal" and slot.type.oid in (oids.INT4, oids.INT8, oids.NUMERIC)
+
+
+@dataclass(slots=True)
+class BoundCte:
+    """A WITH query in scope: its columns, and the range columns it offers."""
+
+    name: str
+    cte_id: int
+    columns: list[tuple[str, SqlType]]
+
+
+class BindContext:
+    """Shared by all binders of one statement."""
+
+    def __init__(
+        self,
+        database: Database,
+        path: SearchPath,
+        parameters: Parameters,
+        normalised: Normalised | None,
+        view_query: Callable[[str], exp.Expression],
+    ) -> None:
+        self.database = database
+        self.path = path
+        self.parameters = parameters
+        self.normalised = normalised
+        self.parse_view = view_query
+        self.lookups: list[tuple[str | None, str, int, int]] = []
+        self.column_positions: dict[tuple[int, int], int | None] = {}
+        self.row_lists_used: list[int] = []
+        self._ranges = 0
+        self._ctes = 0
+
+    def new_range(self) -> int:
+        """A range id that occurs nowhere else in the statement."""
+        self._ranges += 1
+        return self._ranges
+
+    def new_cte(self) -> int:
+        self._ctes += 1
+        return self._ctes
+
+    def relation(self, name: str, schema: str | None, position: int | None) -> Relation:
+        """The relation of that name, noted as a dependency of the plan.  Raises UndefinedTable."""
+        found = self.database.get_relation(name, schema, self.path, position)
+        self.lookups.append((schema, name, found.oid, found.version))
+        return found
+
+    def type_oid(self, names: tuple[str, ...]) -> int | None:
+        """The OID of a type by the parts of its name."""
+        if len(names) > 1 and names[-2] != "pg_catalog":
+            return None
+        info = internal_type(names[-1])
+        return None if info is None else info.oid
+
+
+def array_oid(oid: int) -> int:
+    """The type's array type, 0 for none."""
+    found = array_type(type_info(oid))
+    return 0 if found is None else found.oid
+
+
+@dataclass(slots=True)
+class CteScope:
+    """WITH queries by name, inner ones first."""
+
+    parent: CteScope | None = None
+    ctes: dict[str, BoundCte] = field(default_factory=dict)
+
+    def find(self, name: str) -> BoundCte | None:
+        scope: CteScope | None = self
+        while scope is not None:
+            if name in scope.ctes:
+                return scope.ctes[name]
+            scope = scope.parent
+        return None
+
+
+from sqlglot import exp  # noqa: E402

@@ -1,0 +1,777 @@
+"""Binding scalar expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from skerry_engine import errors
+from skerry_engine.algebra import expressions as ex
+from skerry_engine.functions.registry import AggregateFunction, Function
+from skerry_engine.functions.resolve import argument_order, coercion_target, resolve_function, resolve_operator
+from skerry_engine.sql.binder.coercion import BOOL, INT4, UNKNOWN, Coercer
+from skerry_engine.sql.binder.context import BindContext, array_oid
+from skerry_engine.sql.binder.scope import Range, Scope
+from skerry_engine.sql.binder.whitelist import check
+from skerry_engine.sql.bridge import list_index, literal_index, position_of, template_slot, type_name_of
+from skerry_engine.sql.types_syntax import resolve_type_name
+from skerry_engine.values import oids
+from skerry_engine.values.types import SqlType, format_type, type_info
+
+if TYPE_CHECKING:
+    from skerry_engine.sql.binder.queries import QueryBinder
+
+Node = exp.Expression
+
+SYSTEM_COLUMNS = {"tableoid": oids.OID, "ctid": oids.TID, "xmin": oids.XID, "xmax": oids.XID}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an expression stands: which constructs may occur in it, and the name errors give it."""
+
+    clause: str
+    aggregates: bool = False
+    windows: bool = False
+    sets: bool = False
+
+
+WHERE = Place("WHERE")
+ON = Place("JOIN/ON")
+SELECT_LIST = Place("SELECT", aggregates=True, windows=True, sets=True)
+HAVING = Place("HAVING", aggregates=True)
+ORDER_BY = Place("ORDER BY", aggregates=True, windows=True, sets=True)
+GROUP_BY = Place("GROUP BY")
+LIMIT = Place("LIMIT")
+VALUES = Place("VALUES")
+FROM_FUNCTION = Place("FROM", sets=True)
+RETURNING = Place("RETURNING")
+UPDATE_SET = Place("UPDATE")
+DEFAULT = Place("DEFAULT")
+CHECK = Place("CHECK")
+FILTER = Place("FILTER")
+
+
+class ExpressionBinder:
+    """Binds expressions in one scope."""
+
+    def __init__(self, queries: QueryBinder, scope: Scope, place: Place) -> None:
+        self.queries = queries
+        self.context: BindContext = queries.context
+        self.coercer: Coercer = queries.coercer
+        self.scope = scope
+        self.place = place
+        self.windows: dict[str, Node] = {}
+        self.in_aggregate = False
+
+    # --- entry --------------------------------------------------------------------------------------------------------
+
+    def bind(self, node: Node) -> ex.Expr:
+        """The typed expression for a syntax node."""
+        check(node)
+        binder = _BINDERS.get(type(node).__name__)
+        if binder is None:
+            raise errors.NotSupportedError(f"{type(node).__name__} is not supported here", position=position_of(node))
+        return binder(self, node)
+
+    def bind_optional(self, node: Node | None) -> ex.Expr | None:
+        return None if node is None else self.bind(node)
+
+    def condition(self, node: Node, construct: str) -> ex.Expr:
+        """A boolean expression."""
+        return self.coercer.boolean(self.bind(node), construct, position_of(node))
+
+    # --- names --------------------------------------------------------------------------------------------------------
+
+    def _column(self, node: Node) -> ex.Expr:
+        if isinstance(node.this, exp.Star):
+            raise errors.SyntaxError('syntax error at or near "*"', position=position_of(node))
+        parts = [node.args.get(part) for part in ("catalog", "db", "table")]
+        names = [part.this for part in parts if part is not None]
+        name = node.this.this
+        position = position_of(node)
+        if not names:
+            return self._unqualified(name, position)
+        return self._qualified(names, name, position)
+
+    def _unqualified(self, name: str, position: int | None) -> ex.Expr:
+        found = self.scope.unqualified(name, position)
+        if found is not None:
+            self._note_position(found, position)
+            return found
+        whole = self.scope.range_named(name)
+        if whole is not None:
+            return self.whole_row(whole)
+        system = self._system_column(self.scope.ranges, name, position)
+        if system is not None:
+            return system
+        raise errors.UndefinedColumn(f'column "{name}" does not exist', position=position)
+
+    def _note_position(self, found: ex.Expr, position: int | None) -> None:
+        if isinstance(found, ex.Column):
+            self.context.column_positions.setdefault((found.range_id, found.position), position)
+
+    def _qualified(self, names: list[str], name: str, position: int | None) -> ex.Expr:
+        schema = names[-2] if len(names) > 1 else None
+        item = self.scope.range_named(names[-1], schema)
+        if item is None:
+            raise self._missing_range(".".join(names), names[-1], position)
+        column = self._column_of(item, name, position)
+        if column is not None:
+            return column
+        system = self._system_column([item], name, position)
+        if system is not None:
+            return system
+        raise errors.UndefinedColumn(f"column {names[-1]}.{name} does not exist", position=position)
+
+    def _column_of(self, item: Range, name: str, position: int | None) -> ex.Expr | None:
+        try:
+            column = item.column(name)
+        except errors.AmbiguousColumn as error:
+            error.position = position
+            raise
+        if column is None:
+            return None
+        found = item.reference(column)
+        self._note_position(found, position)
+        return found
+
+    def _missing_range(self, shown: str, alias: str, position: int | None) -> errors.DatabaseError:
+        for item in self.scope.lateral_only:
+            if item.alias == alias:
+                return errors.UndefinedTable(
+                    f'invalid reference to FROM-clause entry for table "{alias}"',
+                    hint=f'There is an entry for table "{alias}", but it cannot be referenced from this part of the query.',
+                    position=position,
+                )
+        return errors.UndefinedTable(f'missing FROM-clause entry for table "{shown}"', position=position)
+
+    def _system_column(self, ranges: list[Range], name: str, position: int | None) -> ex.Expr | None:
+        if name not in SYSTEM_COLUMNS:
+            return None
+        found = [r for r in ranges if r.table_oid]
+        if not found:
+            return None
+        if name == "tableoid":
+            return ex.Const(SqlType(oids.OID), found[0].table_oid)
+        raise errors.NotSupportedError(f"system column {name} is not supported", position=position)
+
+    def whole_row(self, item: Range) -> ex.Expr:
+        """A range's row as a value; a function's single column stands for itself."""
+        if item.is_scalar_function and len(item.columns) == 1:
+            return item.reference(item.columns[0])
+        columns = tuple(item.reference(c) for c in item.columns if not c.hidden)
+        return ex.RowOf(SqlType(oids.RECORD), columns)
+
+    # --- constants and parameters -----------------------------------------------------------------------------------
+
+    def _literal(self, node: Node) -> ex.Expr:
+        number = literal_index(node)
+        if number is not None:
+            return self.context.parameters.literal(number)
+        slot = template_slot(node)
+        if slot is not None:
+            return self.queries.template_column(slot)
+        if node.args["is_string"]:
+            return ex.Const(UNKNOWN, node.this)
+        return number_constant(str(node.this))
+
+    def _null(self, node: Node) -> ex.Expr:
+        return ex.Const(UNKNOWN, None)
+
+    def _boolean(self, node: Node) -> ex.Expr:
+        return ex.Const(BOOL, bool(node.this))
+
+    def _parameter(self, node: Node) -> ex.Expr:
+        number = int(node.this.this)
+        if number < 1 or number > 65535:
+            raise errors.UndefinedParameter(f"there is no parameter ${number}", position=position_of(node))
+        return self.context.parameters.client(number)
+
+    def _placeholder(self, node: Node) -> ex.Expr:
+        return self.context.parameters.named(str(node.this))
+
+    # --- logic ----------------------------------------------------------------------------------------------------------
+
+    def _and(self, node: Node) -> ex.Expr:
+        return ex.And(BOOL, tuple(self._flat_conditions(node, exp.And, "AND")))
+
+    def _or(self, node: Node) -> ex.Expr:
+        return ex.Or(BOOL, tuple(self._flat_conditions(node, exp.Or, "OR")))
+
+    def _flat_conditions(self, node: Node, kind: type[Any], construct: str) -> list[ex.Expr]:
+        operands: list[Node] = []
+        pending = [node]
+        while pending:
+            item = pending.pop()
+            if isinstance(item, kind):
+                check(item)
+                pending.extend((item.expression, item.this))
+            else:
+                operands.append(item)
+        return [self.condition(operand, construct) for operand in operands]
+
+    def _not(self, node: Node) -> ex.Expr:
+        return ex.Not(BOOL, self.condition(node.this, "NOT"))
+
+    def _is(self, node: Node) -> ex.Expr:
+        what = node.expression
+        negated = bool(node.args.get("negate"))
+        if isinstance(what, exp.Null):
+            return ex.IsNull(BOOL, self.bind(node.this), negated)
+        value = bool(what.this) if isinstance(what, exp.Boolean) else None
+        shown = "UNKNOWN" if value is None else str(value).upper()
+        arg = self.condition(node.this, f"IS {'NOT ' if negated else ''}{shown}")
+        return ex.IsTruth(BOOL, arg, value, negated)
+
+    def _distinct_from(self, node: Node) -> ex.Expr:
+        return self._is_distinct(node, False)
+
+    def _not_distinct_from(self, node: Node) -> ex.Expr:
+        return self._is_distinct(node, True)
+
+    def _is_distinct(self, node: Node, negated: bool) -> ex.Expr:
+        left, right = self.bind(node.this), self.bind(node.expression)
+        if isinstance(right, ex.Const) and right.value is None:
+            return ex.IsNull(BOOL, left, not negated)
+        call = self.operator("=", left, right, position_of(node))
+        return ex.IsDistinct(BOOL, call.args[0], call.args[1], call.function, negated)
+
+    def _between(self, node: Node) -> ex.Expr:
+        position = position_of(node)
+        value, low, high = self.bind(node.this), self.bind(node.args["low"]), self.bind(node.args["high"])
+        within = self._within(value, low, high, position)
+        if node.args.get("symmetric"):
+            within = ex.Or(BOOL, (within, self._within(value, high, low, position)))
+        return ex.Not(BOOL, within) if node.args.get("negate") else within
+
+    def _within(self, value: ex.Expr, low: ex.Expr, high: ex.Expr, position: int | None) -> ex.Expr:
+        above = self.operator(">=", value, low, position)
+        below = self.operator("<=", value, high, position)
+        return ex.And(BOOL, (above, below))
+
+    # --- operators ------------------------------------------------------------------------------------------------------
+
+    def operator(self, name: str, left: ex.Expr | None, right: ex.Expr, position: int | None) -> ex.Call:
+        """An operator applied to bound operands.  Raises UndefinedFunction, AmbiguousFunction."""
+        left_oid = None if left is None else left.type.oid
+        operator, types, result = resolve_operator(name, left_oid, right.type.oid, position)
+        operands = [right] if left is None else [left, right]
+        args = tuple(self.coercer.implicit(a, t, position) for a, t in zip(operands, types, strict=True))
+        return ex.Call(SqlType(result), operator.function, args, name)
+
+    def _operator(self, node: Node) -> ex.Expr:
+        name = str(node.args["operator"])
+        schema = node.args.get("schema")
+        position = position_of(node)
+        if schema not in (None, "pg_catalog"):
+            raise errors.UndefinedFunction(f"operator does not exist: {schema}.{name}", position=position)
+        right_node = node.expression
+        if isinstance(right_node, (exp.Any, exp.All)):
+            return self._quantified(node, name, right_node, position)
+        if node.this is None:
+            return self._prefix(name, right_node, position)
+        if isinstance(node.this, exp.Tuple) and (isinstance(right_node, (exp.Tuple, exp.Subquery))):
+            return self._row_comparison(node, name, right_node, position)
+        return self.operator(name, self.bind(node.this), self.bind(right_node), position)
+
+    def _prefix(self, name: str, operand_node: Node, position: int | None) -> ex.Expr:
+        operand = self.bind(operand_node)
+        if name == "-" and isinstance(operand, ex.Const) and isinstance(operand.value, int):
+            if operand.type.oid in (oids.INT4, oids.INT8) and not isinstance(operand.value, bool):
+                return ex.Const(operand.type, -operand.value)
+        return self.operator(name, None, operand, position)
+
+    def _quantified(self, node: Node, name: str, right: Node, position: int | None) -> ex.Expr:
+        is_all = isinstance(right, exp.All)
+        inner = right.this
+        if isinstance(inner, exp.Subquery):
+            return self._subquery_comparison(node.this, inner, name, is_all, position)
+        return self.any_all(self.bind(node.this), self.bind(inner), name, is_all, position)
+
+    def any_all(
+        self, left: ex.Expr, array: ex.Expr, name: str, is_all: bool, position: int | None, as_in: bool = False
+    ) -> ex.Expr:
+        """`left op ANY (array)`."""
+        if array.type.oid == oids.UNKNOWN:
+            element = left.type.oid if left.type.oid != oids.UNKNOWN else oids.TEXT
+            array = self.coercer.implicit(array, array_oid(element), position)
+        info = type_info(array.type.oid)
+        if not info.is_array:
+            raise errors.WrongObjectType("op ANY/ALL (array) requires array on right side", position=position)
+        operator, types, result = resolve_operator(name, left.type.oid, info.element_oid, position)
+        if result != oids.BOOL:
+            raise errors.DatatypeMismatch("op ANY/ALL (array) requires operator to yield boolean", position=position)
+        left = self.coercer.implicit(left, types[0], position)
+        if types[1] != info.element_oid:
+            array = self.coercer.implicit(array, array_oid(types[1]) or array.type.oid, position)
+        return ex.AnyAll(BOOL, left, array, operator.function, name, is_all, as_in)
+
+    def _row_comparison(self, node: Node, name: str, right: Node, position: int | None) -> ex.Expr:
+        if isinstance(right, exp.Subquery):
+            return self._subquery_comparison(node.this, right, name, False, position)
+        lefts = [self.bind(item) for item in node.this.expressions]
+        rights = [self.bind(item) for item in right.expressions]
+        if len(lefts) != len(rights):
+            raise errors.SyntaxError("unequal number of entries in row expressions", position=position)
+        return self.compare_rows(name, lefts, rights, position)
+
+    def compare_rows(self, name: str, lefts: list[ex.Expr], rights: list[ex.Expr], position: int | None) -> ex.Expr:
+        """(a, b) op (c, d), taken apart into comparisons of the fields."""
+        pairs = list(zip(lefts, rights, strict=True))
+        if name == "=":
+            return _conjunction([self.operator("=", a, b, position) for a, b in pairs])
+        if name in ("<>", "!="):
+            return ex.Or(BOOL, tuple(self.operator("<>", a, b, position) for a, b in pairs))
+        if name not in ("<", "<=", ">", ">="):
+            raise errors.NotSupportedError(f"row comparison with {name} is not supported", position=position)
+        strict = name[0]
+        alternatives: list[ex.Expr] = []
+        for length in range(len(pairs)):
+            equal: list[ex.Expr] = [self.operator("=", a, b, position) for a, b in pairs[:length]]
+            last = name if length == len(pairs) - 1 else strict
+            alternatives.append(_conjunction([*equal, self.operator(last, *pairs[length], position)]))
+        return alternatives[0] if len(alternatives) == 1 else ex.Or(BOOL, tuple(alternatives))
+
+    def _in(self, node: Node) -> ex.Expr:
+        position = position_of(node)
+        found = self._in_subquery(node) if node.args.get("query") else self._in_list(node, position)
+        return ex.Not(BOOL, found) if node.args.get("negate") else found
+
+    def _in_subquery(self, node: Node) -> ex.Expr:
+        return self._subquery_comparison(node.this, node.args["query"], "=", False, position_of(node))
+
+    def _in_list(self, node: Node, position: int | None) -> ex.Expr:
+        items = node.expressions
+        if len(items) == 1 and (number := list_index(items[0])) is not None:
+            return self._in_long_list(self.bind(node.this), number, position)
+        if isinstance(node.this, exp.Tuple):
+            lefts = [self.bind(e) for e in node.this.expressions]
+            rows = [[self.bind(e) for e in item.expressions] for item in items]
+            return _disjunction([self.compare_rows("=", lefts, row, position) for row in rows])
+        left = self.bind(node.this)
+        bound = [self.bind(item) for item in items]
+        if all(isinstance(b, (ex.Const, ex.Param)) for b in bound) and len(bound) > 1:
+            try:
+                oid, same = self.coercer.common([left, *bound], "IN", position)
+            except errors.DatatypeMismatch:
+                return _disjunction([self.operator("=", left, b, position) for b in bound])
+            if array_oid(oid):
+                array = ex.ArrayOf(SqlType(array_oid(oid)), tuple(same[1:]))
+                return self.any_all(same[0], array, "=", False, position, as_in=True)
+        return _disjunction([self.operator("=", left, b, position) for b in bound])
+
+    def _in_long_list(self, left: ex.Expr, number: int, position: int | None) -> ex.Expr:
+        kind = self.context.parameters.list_kind(number)
+        own = {"int4": oids.INT4, "int8": oids.INT8, "numeric": oids.NUMERIC}.get(kind, oids.UNKNOWN)
+        types = resolve_operator("=", left.type.oid, own, position)[1]
+        return self.any_all(left, self.context.parameters.array(number, types[1]), "=", False, position, as_in=True)
+
+    # --- subqueries -----------------------------------------------------------------------------------------------------
+
+    def _subquery(self, node: Node) -> ex.Expr:
+        query = self.queries.subquery(node.this, self.scope)
+        if len(query.columns) != 1:
+            raise errors.SyntaxError("subquery must return only one column", position=position_of(node))
+        return ex.SubqueryExpr(query.columns[0].type, "scalar", query)
+
+    def _exists(self, node: Node) -> ex.Expr:
+        inner = node.this.this if isinstance(node.this, exp.Subquery) else node.this
+        return ex.SubqueryExpr(BOOL, "exists", self.queries.subquery(inner, self.scope))
+
+    def _subquery_comparison(
+        self, left_node: Node, right: Node, name: str, is_all: bool, position: int | None
+    ) -> ex.Expr:
+        query = self.queries.subquery(right.this, self.scope)
+        left_nodes = left_node.expressions if isinstance(left_node, exp.Tuple) else [left_node]
+        lefts = [self.bind(item) for item in left_nodes]
+        if len(query.columns) != len(lefts):
+            more = "too many" if len(query.columns) > len(lefts) else "too few"
+            raise errors.SyntaxError(f"subquery has {more} columns", position=position)
+        functions: list[Function] = []
+        typed: list[ex.Expr] = []
+        wanted: list[SqlType] = []
+        for left, column in zip(lefts, query.columns, strict=True):
+            operator, types, _ = resolve_operator(name, left.type.oid, column.type.oid, position)
+            functions.append(operator.function)
+            typed.append(self.coercer.implicit(left, types[0], position))
+            wanted.append(column.type if types[1] == column.type.oid else SqlType(types[1]))
+        query = self.queries.with_types(query, wanted)
+        kind = "all" if is_all else "any"
+        return ex.SubqueryExpr(BOOL, kind, query, tuple(typed), tuple(functions), name)
+
+    # --- casts and constructors -------------------------------------------------------------------------------------
+
+    def type_of(self, node: Node) -> SqlType:
+        """The type that a DataType node names."""
+        return resolve_type_name(type_name_of(node), self.context.type_oid, array_oid)
+
+    def _cast(self, node: Node) -> ex.Expr:
+        target = self.type_of(node.args["to"])
+        if isinstance(node.this, exp.Array) and type_info(target.oid).is_array and not node.this.args.get("query"):
+            return self._typed_array(node.this, target)
+        return self.coercer.cast(self.bind(node.this), target, position_of(node))
+
+    def _typed_array(self, node: Node, target: SqlType) -> ex.Expr:
+        """ARRAY[...]::t[] types the elements, which also gives an empty array its type."""
+        check(node)
+        element = SqlType(type_info(target.oid).element_oid, target.typmod)
+        items: list[ex.Expr] = []
+        for item in node.expressions:
+            if isinstance(item, exp.Array):
+                items.append(self._typed_array(item, target))
+            else:
+                items.append(self.coercer.cast(self.bind(item), element, position_of(item)))
+        return ex.ArrayOf(SqlType(target.oid), tuple(items))
+
+    def _array(self, node: Node) -> ex.Expr:
+        position = position_of(node)
+        if node.args.get("query"):
+            query = self.queries.subquery(node.args["query"].this, self.scope)
+            element = query.columns[0].type.oid
+            return ex.SubqueryExpr(SqlType(array_oid(element) or element), "array", query)
+        if not node.expressions:
+            raise errors.IndeterminateDatatype(
+                "cannot determine type of empty array",
+                hint="Explicitly cast to the desired type, for example ARRAY[]::integer[].",
+                position=position,
+            )
+        items = [self.bind(item) for item in node.expressions]
+        if all(type_info(item.type.oid).is_array for item in items):
+            return ex.ArrayOf(items[0].type, tuple(self.coercer.common(items, "ARRAY", position)[1]))
+        oid, items = self.coercer.common(items, "ARRAY", position)
+        array = array_oid(oid)
+        if not array:
+            raise errors.UndefinedObject(f"could not find array type for data type {format_type(oid)}", position=position)
+        return ex.ArrayOf(SqlType(array), tuple(items))
+
+    def _bracket(self, node: Node) -> ex.Expr:
+        base = self.bind(node.this)
+        info = type_info(base.type.oid)
+        if base.type.oid == oids.JSONB:
+            return self._json_subscripts(base, node)
+        element = info.element_oid
+        if not element:
+            raise errors.DatatypeMismatch(
+                f"cannot subscript type {format_type(base.type.oid)} because it does not support subscripting",
+                position=position_of(node),
+            )
+        is_slice = any(isinstance(item, exp.Slice) for item in node.expressions)
+        bounds: list[tuple[ex.Expr | None, ex.Expr | None]] = []
+        for item in node.expressions:
+            if isinstance(item, exp.Slice):
+                check(item)
+                bounds.append((self._index(item.this), self._index(item.args.get("expression"))))
+            elif is_slice:
+                bounds.append((ex.Const(INT4, 1), self._index(item)))
+            else:
+                bounds.append((None, self._index(item)))
+        result = base.type if is_slice else SqlType(element, base.type.typmod)
+        shift = 1 if base.type.oid in (oids.INT2VECTOR, oids.OIDVECTOR) else 0
+        if shift:
+            bounds = [(low, None if high is None else self._plus_one(high)) for low, high in bounds]
+        return ex.Subscript(result, base, tuple(bounds), is_slice)
+
+    def _plus_one(self, index: ex.Expr) -> ex.Expr:
+        """int2vector and oidvector count from 0."""
+        return self.operator("+", index, ex.Const(INT4, 1), None)
+
+    def _json_subscripts(self, base: ex.Expr, node: Node) -> ex.Expr:
+        for item in node.expressions:
+            base = self.operator("->", base, self.bind(item), position_of(node))
+        return base
+
+    def _index(self, node: Node | None) -> ex.Expr | None:
+        return None if node is None else self.coercer.implicit(self.bind(node), oids.INT4, position_of(node))
+
+    def _tuple(self, node: Node) -> ex.Expr:
+        items: list[ex.Expr] = []
+        for item in node.expressions:
+            if isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
+                items.extend(expr for _, expr in self.queries.expand_star(item, self.scope))
+            else:
+                items.append(self.coercer.known(self.bind(item)))
+        return ex.RowOf(SqlType(oids.RECORD), tuple(items))
+
+    def _collate(self, node: Node) -> ex.Expr:
+        name = node.expression.this
+        if name not in ("default", "C", "POSIX", "ucs_basic"):
+            raise errors.UndefinedObject(
+                f'collation "{name}" for encoding "UTF8" does not exist', position=position_of(node)
+            )
+        return self.bind(node.this)
+
+    def _dot(self, node: Node) -> ex.Expr:
+        raise errors.NotSupportedError("field selection from composite values is not supported", position=position_of(node))
+
+    # --- conditionals -----------------------------------------------------------------------------------------------------
+
+    def _case(self, node: Node) -> ex.Expr:
+        test: ex.Expr | None = None
+        test_column: ex.Expr | None = None
+        range_id = -1
+        if node.this is not None:
+            test = self.coercer.known(self.bind(node.this))
+            range_id = self.context.new_range()
+            test_column = ex.Column(test.type, range_id, 0, "case")
+        conditions: list[ex.Expr] = []
+        results: list[ex.Expr] = []
+        for branch in node.args["ifs"]:
+            check(branch)
+            if test_column is None:
+                conditions.append(self.condition(branch.this, "CASE/WHEN"))
+            else:
+                conditions.append(self.operator("=", test_column, self.bind(branch.this), position_of(branch.this)))
+            results.append(self.bind(branch.args["true"]))
+        default = self.bind_optional(node.args.get("default"))
+        everything = results if default is None else [default, *results]
+        oid, coerced = self.coercer.common(everything, "CASE", position_of(node))
+        if default is not None:
+            default, coerced = coerced[0], coerced[1:]
+        return ex.Case(_shared_type(oid, coerced), tuple(zip(conditions, coerced, strict=True)), default, test, range_id)
+
+    def _coalesce(self, node: Node) -> ex.Expr:
+        args = [self.bind(a) for a in [node.this, *node.expressions]]
+        oid, coerced = self.coercer.common(args, "COALESCE", position_of(node))
+        return ex.Coalesce(_shared_type(oid, coerced), tuple(coerced))
+
+    def _nullif(self, node: Node) -> ex.Expr:
+        call = self.operator("=", self.bind(node.this), self.bind(node.expression), position_of(node))
+        return ex.NullIf(call.args[0].type, call.args[0], call.args[1], call.function)
+
+    def _greatest(self, node: Node) -> ex.Expr:
+        return self._extreme(node, True)
+
+    def _least(self, node: Node) -> ex.Expr:
+        return self._extreme(node, False)
+
+    def _extreme(self, node: Node, greatest: bool) -> ex.Expr:
+        position = position_of(node)
+        args = [self.bind(a) for a in [node.this, *node.expressions]]
+        oid, coerced = self.coercer.common(args, "GREATEST" if greatest else "LEAST", position)
+        less, _, _ = resolve_operator("<", oid, oid, position)
+        return ex.Extreme(_shared_type(oid, coerced), tuple(coerced), greatest, less.function)
+
+    # --- calls ------------------------------------------------------------------------------------------------------------
+
+    def _call(self, node: Node) -> ex.Expr:
+        name = str(node.this)
+        if node.args.get("bare"):
+            return self._bare_call(node, name)
+        schema = node.args.get("schema")
+        if hasattr(schema, "this"):
+            schema = schema.this
+        args, names = self._arguments(node)
+        position = position_of(node)
+        if node.args.get("within_group"):
+            return self._within_group_call(node, name, args, position)
+        if node.args.get("star"):
+            args = []
+        types = [a.type.oid for a in args]
+        target = None if schema not in (None, "pg_catalog") else coercion_target(name, types)
+        if target is not None and not node.args.get("over"):
+            return self.coercer.cast(args[0], SqlType(target), position)
+        function, arg_types, result = resolve_function(
+            name, types, schema, position, bool(node.args.get("variadic")), names
+        )
+        if any(names):
+            order = argument_order(function, names)
+            if -1 in order:
+                order = order[: order.index(-1)]
+            args = [args[i] for i in order]
+        args = [self.coercer.implicit(a, t, position) for a, t in zip(args, arg_types, strict=False)]
+        if isinstance(function, AggregateFunction):
+            return self._aggregate(node, function, args, result, position)
+        if function.kind == "w" or node.args.get("over"):
+            return self._window_call(node, function, args, result, position)
+        self._refuse_aggregate_parts(node, name, position)
+        if function.returns_set and not self.place.sets:
+            raise errors.NotSupportedError(
+                f"set-returning functions are not allowed in {self.place.clause}", position=position
+            )
+        return ex.Call(SqlType(result), function, tuple(args))
+
+    def _arguments(self, node: Node) -> tuple[list[ex.Expr], list[str | None]]:
+        args: list[ex.Expr] = []
+        names: list[str | None] = []
+        for item in node.expressions:
+            if isinstance(item, exp.Kwarg):
+                check(item)
+                names.append(item.this.this)
+                args.append(self.bind(item.expression))
+            else:
+                names.append(None)
+                args.append(self.bind(item))
+        return args, names
+
+    def _bare_call(self, node: Node, name: str) -> ex.Expr:
+        if name == "grouping":
+            return self._grouping(node)
+        now = resolve_function("now", [])[0]
+        assert isinstance(now, Function)
+        stamp: ex.Expr = ex.Call(SqlType(oids.TIMESTAMPTZ), now, ())
+        targets = {
+            "current_date": oids.DATE,
+            "current_time": oids.TIMETZ,
+            "current_timestamp": oids.TIMESTAMPTZ,
+            "localtime": oids.TIME,
+            "localtimestamp": oids.TIMESTAMP,
+        }
+        if name in targets:
+            modifier = -1
+            if node.expressions:
+                modifier = int(node.expressions[0].this)
+            return self.coercer.cast(stamp, SqlType(targets[name], modifier), position_of(node))
+        functions = {"current_role": "current_user", "user": "current_user", "current_catalog": "current_database"}
+        function, _, result = resolve_function(functions.get(name, name), [])
+        assert isinstance(function, Function)
+        return ex.Call(SqlType(result), function, ())
+
+    def _grouping(self, node: Node) -> ex.Expr:
+        if not self.place.aggregates:
+            raise errors.GroupingError("grouping operations are not allowed here", position=position_of(node))
+        return ex.Call(SqlType(oids.INT4), GROUPING, tuple(self.bind(e) for e in node.expressions))
+
+    def _refuse_aggregate_parts(self, node: Node, name: str, position: int | None) -> None:
+        for part, shown in (("distinct", "DISTINCT"), ("order", "ORDER BY"), ("filter", "FILTER")):
+            if node.args.get(part):
+                raise errors.WrongObjectType(
+                    f"{shown} specified, but {name} is not an aggregate function", position=position
+                )
+
+    def _aggregate(
+        self, node: Node, function: AggregateFunction, args: list[ex.Expr], result: int, position: int | None
+    ) -> ex.Expr:
+        distinct = bool(node.args.get("distinct"))
+        filter_node = node.args.get("filter")
+        condition = None
+        if filter_node is not None:
+            inner = filter_node.this if isinstance(filter_node, exp.Where) else filter_node
+            condition = self.condition(inner, "FILTER")
+        order = node.args.get("order")
+        keys = self.queries.sort_keys(order, self) if order is not None else ()
+        if node.args.get("over") is not None:
+            return self._window_call(node, function, args, result, position, condition)
+        if not self.place.aggregates:
+            raise errors.GroupingError(
+                f"aggregate functions are not allowed in {self.place.clause}", position=position
+            )
+        aggregate = ex.Aggregate(SqlType(result), function, tuple(args), distinct, condition, keys)
+        if any(isinstance(n, ex.Aggregate) for a in args for n in ex.walk(a)):
+            raise errors.GroupingError("aggregate function calls cannot be nested", position=position)
+        return aggregate
+
+    def _within_group_call(self, node: Node, name: str, direct: list[ex.Expr], position: int | None) -> ex.Expr:
+        keys = self.queries.sort_keys(node.args["within_group"], self)
+        types = [a.type.oid for a in direct] + [k.expr.type.oid for k in keys]
+        function, arg_types, result = resolve_function(name, types, None, position)
+        if not isinstance(function, AggregateFunction):
+            raise errors.WrongObjectType(f"{name} is not an ordered-set aggregate", position=position)
+        direct = [self.coercer.implicit(a, t, position) for a, t in zip(direct, arg_types, strict=False)]
+        inputs = [
+            replace(k, expr=self.coercer.implicit(k.expr, t, position))
+            for k, t in zip(keys, arg_types[len(direct) :], strict=False)
+        ]
+        if not self.place.aggregates:
+            raise errors.GroupingError(f"aggregate functions are not allowed in {self.place.clause}", position=position)
+        args = (*direct, *(k.expr for k in inputs))
+        filter_node = node.args.get("filter")
+        condition = None if filter_node is None else self.condition(filter_node, "FILTER")
+        return ex.Aggregate(SqlType(result), function, args, False, condition, tuple(inputs))
+
+    def _window_call(
+        self,
+        node: Node,
+        function: Function | AggregateFunction,
+        args: list[ex.Expr],
+        result: int,
+        position: int | None,
+        condition: ex.Expr | None = None,
+    ) -> ex.Expr:
+        over = node.args.get("over")
+        if over is None:
+            raise errors.WindowingError(f"window function {node.this} requires an OVER clause", position=position)
+        if not self.place.windows:
+            raise errors.WindowingError(f"window functions are not allowed in {self.place.clause}", position=position)
+        if isinstance(function, Function) and function.kind != "w":
+            raise errors.WrongObjectType(
+                f"OVER specified, but {node.this} is not a window function nor an aggregate function", position=position
+            )
+        if node.args.get("distinct"):
+            raise errors.NotSupportedError("DISTINCT is not implemented for window functions", position=position)
+        partition, order, frame = self.queries.window_of(over, self)
+        return ex.WindowCall(SqlType(result), function, tuple(args), partition, order, frame, condition)
+
+
+def number_constant(text: str) -> ex.Const:
+    """An unadorned number as PostgreSQL types it: int4, int8, numeric."""
+    from decimal import Decimal
+
+    if text.isdigit():
+        value = int(text)
+        if value < 1 << 31:
+            return ex.Const(INT4, value)
+        if value < 1 << 63:
+            return ex.Const(SqlType(oids.INT8), value)
+        return ex.Const(SqlType(oids.NUMERIC), Decimal(value))
+    return ex.Const(SqlType(oids.NUMERIC), _plain_decimal(Decimal(text)))
+
+
+def _plain_decimal(value: Any) -> Any:
+    """1e3 is 1000 in SQL: no positive exponents."""
+    from decimal import Decimal
+
+    return Decimal(int(value)) if value.as_tuple().exponent > 0 else value
+
+
+def _shared_type(oid: int, exprs: list[ex.Expr]) -> SqlType:
+    """The type of alternatives: with their modifier when they all have the same."""
+    modifiers = {e.type.typmod for e in exprs}
+    return SqlType(oid, modifiers.pop() if len(modifiers) == 1 else -1)
+
+
+def _conjunction(parts: list[ex.Expr]) -> ex.Expr:
+    return parts[0] if len(parts) == 1 else ex.And(BOOL, tuple(parts))
+
+
+def _disjunction(parts: list[ex.Expr]) -> ex.Expr:
+    return parts[0] if len(parts) == 1 else ex.Or(BOOL, tuple(parts))
+
+
+GROUPING = Function(9001, "grouping", (), oids.INT4, strict=False)
+"""GROUPING(...): stands for itself until the grouping is bound, then reads the group's bit mask."""
+
+_BINDERS: dict[str, Callable[[ExpressionBinder, Any], ex.Expr]] = {
+    "And": ExpressionBinder._and,
+    "Anonymous": ExpressionBinder._call,
+    "Array": ExpressionBinder._array,
+    "Between": ExpressionBinder._between,
+    "Boolean": ExpressionBinder._boolean,
+    "Bracket": ExpressionBinder._bracket,
+    "Case": ExpressionBinder._case,
+    "Cast": ExpressionBinder._cast,
+    "Coalesce": ExpressionBinder._coalesce,
+    "Collate": ExpressionBinder._collate,
+    "Column": ExpressionBinder._column,
+    "Dot": ExpressionBinder._dot,
+    "Exists": ExpressionBinder._exists,
+    "Greatest": ExpressionBinder._greatest,
+    "In": ExpressionBinder._in,
+    "Is": ExpressionBinder._is,
+    "Least": ExpressionBinder._least,
+    "Literal": ExpressionBinder._literal,
+    "Not": ExpressionBinder._not,
+    "Null": ExpressionBinder._null,
+    "NullSafeEQ": ExpressionBinder._not_distinct_from,
+    "NullSafeNEQ": ExpressionBinder._distinct_from,
+    "Nullif": ExpressionBinder._nullif,
+    "Operator": ExpressionBinder._operator,
+    "Or": ExpressionBinder._or,
+    "Parameter": ExpressionBinder._parameter,
+    "Placeholder": ExpressionBinder._placeholder,
+    "Subquery": ExpressionBinder._subquery,
+    "Tuple": ExpressionBinder._tuple,
+}

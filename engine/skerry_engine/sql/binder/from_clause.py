@@ -1,0 +1,301 @@
+"""Binding FROM: tables, views, CTEs, subqueries, functions, joins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from skerry_engine import errors
+from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.traversal import free_ranges, relation_ranges
+from skerry_engine.catalog.objects import IndexDef, SequenceDef, SystemTable, Table, View
+from skerry_engine.sql.binder import expressions as be
+from skerry_engine.sql.binder.coercion import BOOL
+from skerry_engine.sql.binder.naming import output_name
+from skerry_engine.sql.binder.scope import MergedColumn, Range, Scope, ScopeColumn
+from skerry_engine.sql.binder.whitelist import check
+from skerry_engine.sql.bridge import position_of
+from skerry_engine.values import oids
+from skerry_engine.values.types import SqlType
+
+if TYPE_CHECKING:
+    from skerry_engine.sql.binder.queries import QueryBinder
+
+Node = exp.Expression
+
+
+class FromBinder:
+    """Binds one FROM clause into `scope`."""
+
+    def __init__(self, queries: QueryBinder, scope: Scope) -> None:
+        self.queries = queries
+        self.context = queries.context
+        self.scope = scope
+
+    def from_clause(self, node: Node) -> q.Relation:
+        """All items, joined."""
+        check(node)
+        relation: q.Relation | None = None
+        for item in node.expressions:
+            bound = self.item(item, self.scope)
+            relation = bound if relation is None else self._cross(relation, bound)
+        assert relation is not None
+        return relation
+
+    def _cross(self, left: q.Relation, right: q.Relation) -> q.Relation:
+        lateral = bool(free_ranges(right) & set(relation_ranges(left)))
+        return q.Join("inner", left, right, None, lateral)
+
+    def item(self, node: Node, scope: Scope) -> q.Relation:
+        """One item; its ranges are put into `scope`."""
+        check(node)
+        match node:
+            case exp.Table():
+                return self._table(node, scope)
+            case exp.Subquery():
+                return self._subquery(node, scope)
+            case exp.Lateral():
+                return self._functions(node, scope)
+            case exp.Join():
+                return self._join(node, scope)
+        raise errors.NotSupportedError(f"{type(node).__name__} in FROM is not supported", position=position_of(node))
+
+    # --- tables -----------------------------------------------------------------------------------------------------
+
+    def _table(self, node: Node, scope: Scope) -> q.Relation:
+        name = node.this.this
+        schema = None if node.args.get("db") is None else node.args["db"].this
+        catalog = node.args.get("catalog")
+        position = position_of(node)
+        if catalog is not None and catalog.this != self.context.database.name:
+            raise errors.NotSupportedError(
+                f'cross-database references are not implemented: "{catalog.this}.{schema}.{name}"', position=position
+            )
+        cte = self.queries.ctes.find(name) if schema is None else None
+        if cte is not None:
+            range_id = self.context.new_range()
+            columns = [ScopeColumn(n, t, i) for i, (n, t) in enumerate(cte.columns)]
+            self._add(scope, node, Range(name, range_id, columns), position)
+            return q.CteScan(range_id, cte.cte_id, len(columns))
+        relation = self.context.relation(name, schema, position)
+        return self.relation(relation, node, scope, schema, position)
+
+    def relation(
+        self, relation: object, node: Node, scope: Scope, schema: str | None, position: int | None
+    ) -> q.Relation:
+        """A relation of the catalog as a range."""
+        range_id = self.context.new_range()
+        match relation:
+            case Table() | SystemTable():
+                columns = [
+                    ScopeColumn(c.name, c.type, c.position, not c.not_null, c.attnum) for c in relation.live_columns
+                ]
+                is_virtual = isinstance(relation, SystemTable)
+                width = len(relation.columns) if is_virtual else relation.width  # type: ignore[union-attr]
+                item = Range(relation.name, range_id, columns, relation.oid, self._schema(schema), not is_virtual)
+                self._add(scope, node, item, position)
+                return q.Scan(range_id, relation.oid, width, relation.name, is_virtual)
+            case View():
+                query = self.queries.view(relation)
+                query = self.queries.with_types(query, [c.type for c in relation.live_columns])
+                columns = [ScopeColumn(c.name, c.type, i, True, c.attnum) for i, c in enumerate(relation.live_columns)]
+                item = Range(relation.name, range_id, columns, relation.oid, self._schema(schema))
+                self._add(scope, node, item, position)
+                return q.Derived(range_id, query)
+            case SequenceDef():
+                return self._sequence(relation, node, scope, range_id, position)
+            case IndexDef():
+                raise errors.WrongObjectType(f'"{relation.name}" is an index', position=position)
+        raise errors.WrongObjectType("cannot be read as a table", position=position)
+
+    def _schema(self, schema: str | None) -> str | None:
+        return schema
+
+    def _sequence(
+        self, sequence: SequenceDef, node: Node, scope: Scope, range_id: int, position: int | None
+    ) -> q.Relation:
+        """A sequence read as a table of one row."""
+        types = (("last_value", oids.INT8), ("log_cnt", oids.INT8), ("is_called", oids.BOOL))
+        columns = [ScopeColumn(n, SqlType(t), i) for i, (n, t) in enumerate(types)]
+        self._add(scope, node, Range(sequence.name, range_id, columns, sequence.oid), position)
+        return q.Scan(range_id, sequence.oid, len(columns), sequence.name, True)
+
+    def _add(self, scope: Scope, node: Node, item: Range, position: int | None) -> None:
+        alias = node.args.get("alias")
+        if alias is not None:
+            check(alias)
+            if alias.this is not None:
+                item.alias = alias.this.this
+                item.schema = None
+            names = [c.this for c in alias.args.get("columns") or []]
+            if len(names) > len(item.columns):
+                raise errors.InvalidColumnReference(
+                    f'table "{item.alias}" has {len(item.columns)} columns available'
+                    f" but {len(names)} columns specified",
+                    position=position,
+                )
+            for column, name in zip(item.columns, names, strict=False):
+                column.name = name
+        scope.add(item, position)
+
+    # --- subqueries and functions -------------------------------------------------------------------------------------
+
+    def _subquery(self, node: Node, scope: Scope) -> q.Relation:
+        position = position_of(node)
+        lateral = bool(node.args.get("lateral"))
+        if isinstance(node.this, exp.Join):
+            return self._parenthesized_join(node, scope)
+        alias = node.args.get("alias")
+        if alias is None or alias.this is None:
+            raise errors.SyntaxError(
+                "subquery in FROM must have an alias",
+                hint="For example, FROM (SELECT ...) [AS] foo.",
+                position=position,
+            )
+        inner = scope if lateral else self._enclosing(scope)
+        query = self.queries.query(node.this, inner)
+        range_id = self.context.new_range()
+        columns = [ScopeColumn(c.name, c.type, i) for i, c in enumerate(query.columns)]
+        self._add(scope, node, Range("", range_id, columns), position)
+        return q.Derived(range_id, query)
+
+    def _parenthesized_join(self, node: Node, scope: Scope) -> q.Relation:
+        return self.item(node.this, scope)
+
+    def _enclosing(self, scope: Scope) -> Scope | None:
+        """What a non-lateral subquery sees: the enclosing queries, not its siblings (but it knows their names)."""
+        hidden = Scope(scope.parent)
+        hidden.lateral_only = list(scope.ranges)
+        return hidden
+
+    def _functions(self, node: Node, scope: Scope) -> q.Relation:
+        position = position_of(node)
+        binder = be.ExpressionBinder(self.queries, scope, be.FROM_FUNCTION)
+        calls: list[ex.Expr] = []
+        counts: list[int] = []
+        columns: list[ScopeColumn] = []
+        alias = node.args.get("alias")
+        alias_name = alias.this.this if alias is not None and alias.this is not None else None
+        for item in node.expressions:
+            bound = binder.bind(item)
+            name = output_name(item)
+            parts = self._result_columns(bound, node, alias_name or name, len(node.expressions) == 1)
+            if name == "unnest" and isinstance(item, exp.Anonymous) and len(item.expressions) > 1:
+                raise errors.NotSupportedError("unnest of several arrays is not supported", position=position)
+            calls.append(bound)
+            counts.append(len(parts))
+            columns.extend(ScopeColumn(n, t, len(columns) + i) for i, (n, t) in enumerate(parts))
+        ordinality = bool(node.args.get("ordinality"))
+        if ordinality:
+            columns.append(ScopeColumn("ordinality", SqlType(oids.INT8), len(columns), False))
+        range_id = self.context.new_range()
+        item_range = Range(output_name(node.expressions[0]), range_id, columns)
+        item_range.is_scalar_function = len(columns) == 1
+        self._add(scope, node, item_range, position)
+        return q.FunctionScan(range_id, tuple(calls), tuple(counts), ordinality)
+
+    def _result_columns(
+        self, call: ex.Expr, node: Node, name: str, alone: bool
+    ) -> list[tuple[str, SqlType]]:
+        definitions = node.args.get("columns") or []
+        if definitions:
+            binder = be.ExpressionBinder(self.queries, self.scope, be.FROM_FUNCTION)
+            return [(d.this.this, binder.type_of(d.args["kind"])) for d in definitions]
+        if isinstance(call, ex.Call) and len(call.function.result_columns) > 1:
+            return [(n, SqlType(t)) for n, t in call.function.result_columns]
+        if isinstance(call, ex.Call) and call.function.result_columns and call.function.returns_set and not alone:
+            return [(call.function.result_columns[0][0], SqlType(call.function.result_columns[0][1]))]
+        if call.type.oid == oids.RECORD:
+            raise errors.SyntaxError(
+                "a column definition list is required for functions returning \"record\"", position=position_of(node)
+            )
+        return [(name, call.type)]
+
+    # --- joins ------------------------------------------------------------------------------------------------------
+
+    def _join(self, node: Node, scope: Scope) -> q.Relation:
+        position = position_of(node)
+        if node.args.get("alias") is not None or node.args.get("using_alias") is not None:
+            raise errors.NotSupportedError("an alias for a join is not supported", position=position)
+        mark = len(scope.ranges)
+        left = self.item(node.args["left"], scope)
+        middle = len(scope.ranges)
+        right = self.item(node.this, scope)
+        left_ranges, right_ranges = scope.ranges[mark:middle], scope.ranges[middle:]
+        kind = (node.args.get("side") or "inner").lower()
+        condition = self._join_condition(node, scope, left_ranges, right_ranges, kind)
+        lateral = bool(free_ranges(right) & set(relation_ranges(left)))
+        if lateral and kind in ("right", "full"):
+            raise errors.InvalidColumnReference(
+                "The combining JOIN type must be INNER or LEFT for a LATERAL reference.", position=position
+            )
+        return q.Join(kind, left, right, condition, lateral)
+
+    def _join_condition(
+        self, node: Node, scope: Scope, left: list[Range], right: list[Range], kind: str
+    ) -> ex.Expr | None:
+        if node.args.get("natural"):
+            names = self._natural_names(left, right)
+            return self._using(names, scope, left, right, kind, node)
+        if node.args.get("using"):
+            return self._using([c.this for c in node.args["using"]], scope, left, right, kind, node)
+        on = node.args.get("on")
+        if on is None:
+            return None
+        visible = Scope(scope.parent, left + right, scope.merged)
+        return be.ExpressionBinder(self.queries, visible, be.ON).condition(on, "JOIN/ON")
+
+    def _natural_names(self, left: list[Range], right: list[Range]) -> list[str]:
+        theirs = {c.name for r in right for c in r.columns}
+        names: dict[str, None] = {}
+        for item in left:
+            for column in item.columns:
+                if column.name in theirs:
+                    names[column.name] = None
+        return list(names)
+
+    def _using(
+        self, names: list[str], scope: Scope, left: list[Range], right: list[Range], kind: str, node: Node
+    ) -> ex.Expr | None:
+        position = position_of(node)
+        binder = be.ExpressionBinder(self.queries, scope, be.ON)
+        tests: list[ex.Expr] = []
+        for name in names:
+            a = self._side(Scope(None, left, scope.merged), name, "left", position)
+            b = self._side(Scope(None, right, scope.merged), name, "right", position)
+            equal = binder.operator("=", a, b, position)
+            tests.append(equal)
+            shown = {"right": b, "full": None}.get(kind, a)
+            if shown is None:
+                oid, both = self.queries.coercer.common([a, b], "JOIN/USING", position)
+                shown = ex.Coalesce(SqlType(oid), tuple(both))
+            sides = tuple(s for s in (*_sides(a, scope), *_sides(b, scope)))
+            scope.merged = [m for m in scope.merged if m.name != name or not set(m.sides) & set(sides)]
+            scope.merged.append(MergedColumn(name, shown, sides))
+        if not tests:
+            return None
+        return tests[0] if len(tests) == 1 else ex.And(BOOL, tuple(tests))
+
+    def _side(self, scope: Scope, name: str, which: str, position: int | None) -> ex.Expr:
+        scope.merged = [m for m in scope.merged if {s[0] for s in m.sides} <= {r.range_id for r in scope.ranges}]
+        try:
+            found = scope.unqualified(name, position)
+        except errors.AmbiguousColumn as error:
+            raise errors.AmbiguousColumn(
+                f'common column name "{name}" appears more than once in {which} table', position=position
+            ) from error
+        if found is None:
+            raise errors.UndefinedColumn(
+                f'column "{name}" specified in USING clause does not exist in {which} table', position=position
+            )
+        return found
+
+
+def _sides(expr: ex.Expr, scope: Scope) -> tuple[tuple[int, int], ...]:
+    """The range columns that a side of USING stands for."""
+    for merged in scope.merged:
+        if merged.expr == expr:
+            return merged.sides
+    return tuple((c.range_id, c.position) for c in ex.walk(expr) if isinstance(c, ex.Column))
