@@ -1,0 +1,162 @@
+"""What a running statement hands out: the vocabulary between sessions and whoever steps them.
+
+A statement runs as a generator.  Each `next()` is one *unit*: at most about a millisecond of work with nothing else
+running inside it.  What it yields says what the unit ended with:
+
+    Pause         nothing happened, more work waits: step again when others had their turn
+    Wait          a lock is held by others: step again once `is_over()`; `on_over(callback)` tells when
+    Description   the result's columns are known
+    Rows          a batch of result rows, engine values, to be encoded by the shell
+    Complete      one statement of the text is done, with its command tag
+    EmptyQuery    the text held no statement
+    Suspended     a portal's row limit was reached
+    CopyOut, CopyData, CopyIn   COPY's three: see each
+    Notice, ParameterStatus     messages on the side
+
+Errors are raised out of the generator as `errors.DatabaseError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from skerry_engine.values.types import SqlType
+
+
+class Step:
+    """Base of what a statement yields."""
+
+    __slots__ = ()
+
+
+class Pause(Step):
+    """More work waits."""
+
+    __slots__ = ()
+
+
+PAUSE = Pause()
+
+
+class Waiting(Protocol):
+    """Something that is waited for: a lock request, a durable log position."""
+
+    def is_over(self) -> bool:
+        """Whether stepping the statement again makes sense: granted, refused, cancelled or timed out."""
+        ...
+
+    def on_over(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once when it is over (at once if it is)."""
+        ...
+
+    def deadline_s(self) -> float | None:
+        """`time.monotonic()` value at which the wait times out by itself; None for never."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wait(Step):
+    """Step again when `waiting` is over."""
+
+    waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """A column of a result: name, type, and where it comes from (0, 0 when computed)."""
+
+    name: str
+    type: SqlType
+    table_oid: int = 0
+    attribute_number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Description(Step):
+    """The columns of the rows to come; one per row-returning statement, before its rows."""
+
+    columns: tuple[ResultColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Step):
+    """Result rows: tuples of run-time values, as wide as the description."""
+
+    rows: list[tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Complete(Step):
+    """A statement is done.  `tag` is PostgreSQL's command tag ('INSERT 0 3'), `row_count` -1 where it has none."""
+
+    tag: str
+    row_count: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyQuery(Step):
+    """The text held no statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended(Step):
+    """The row limit of Execute was reached; the portal can go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOut(Step):
+    """COPY TO STDOUT begins; `binary` gives the format, `columns` their number.  CopyData steps follow."""
+
+    binary: bool
+    columns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyData(Step):
+    """Rows of COPY TO STDOUT: one encoded row, or a list of them.
+
+    Clients take each message on the wire for one row, so rows stay apart until they are sent.
+    """
+
+    data: bytes | list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyIn(Step):
+    """COPY FROM STDIN wants data.
+
+    The shell sends the next thing into the generator with `send()`: bytes (any split), None at the end of data, or a
+    `CopyFailed`.  After CopyIn has been yielded once the statement yields it again each time it wants more.
+    """
+
+    binary: bool
+    columns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFailed:
+    """What the shell sends in when the client gave up COPY FROM STDIN."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Step):
+    """A NOTICE, WARNING or INFO for the client."""
+
+    message: str
+    severity: str = "NOTICE"
+    sqlstate: str = "00000"
+    detail: str | None = None
+    hint: str | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterStatus(Step):
+    """A reported setting changed."""
+
+    name: str
+    value: str
