@@ -26,7 +26,7 @@ from skerry_engine.catalog.opclasses import class_named, default_class
 from skerry_engine.catalog.quoting import quote_identifier, quote_qualified
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.values import oids
-from skerry_engine.values.io import IoContext, text_encoder
+from skerry_engine.values.io import DEFAULT_IO, text_encoder
 from skerry_engine.values.types import SqlType, format_type
 
 ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
@@ -35,7 +35,6 @@ SYNTAX_ONLY = frozenset(
     ("CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIMESTAMP", "LOCALTIME", "CURRENT_USER")
     + ("SESSION_USER", "USER", "CURRENT_ROLE", "CURRENT_CATALOG", "CURRENT_SCHEMA")
 )
-_PLAIN_IO = IoContext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class DefinitionPrinter:
         if sql_type.oid == oids.REGCLASS and isinstance(value, int):
             relation = self.database.relation(value)
             return str(value) if relation is None else self.relation_name(relation)
-        return text_encoder(sql_type, _PLAIN_IO)(value)
+        return text_encoder(sql_type, DEFAULT_IO)(value)
 
     def _names(self, table: Table) -> Names:
         by_position = {column.position: quote_identifier(column.name) for column in table.columns}

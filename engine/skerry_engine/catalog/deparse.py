@@ -16,7 +16,7 @@ name. Queries inside expressions are printed by the `print_query` it gives.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from skerry_engine import errors
@@ -51,6 +51,7 @@ from skerry_engine.algebra.expressions import (
 from skerry_engine.algebra.queries import Query
 from skerry_engine.catalog.quoting import quote_identifier, quote_literal
 from skerry_engine.values import oids
+from skerry_engine.values.io import DEFAULT_IO, text_decoder
 from skerry_engine.values.types import SqlType
 
 INDENT = 4
@@ -140,7 +141,7 @@ def is_simple(node: Expr, parent: Expr | None) -> bool:
             return True
         return _is_simple_operation(node, parent) or _holds(parent)
     if isinstance(node, (And, Or, Not)):
-        return _is_simple_logic(node, parent)
+        return not _is_not_in(node) and _is_simple_logic(node, parent)
     if isinstance(node, (SubqueryExpr, IsNull, IsTruth, IsDistinct)):
         return _holds(parent)
     return False
@@ -225,10 +226,37 @@ def _cast(printer: Deparser, node: Cast, show_implicit: bool) -> str:
     if not node.explicit and not show_implicit:
         return printer.paren(node.arg, node, False) if printer.pretty else printer.expression(node.arg)
     type_name = printer.names.type_name(node.type)
-    if isinstance(node.arg, Const) and node.arg.type == SqlType(node.type.oid):
-        return f"{constant_text(printer.names, node.arg, label=False)}::{type_name}"
-    inner = printer.paren(node.arg, node, False)
+    arg = _without_length(node)
+    if isinstance(arg, Const) and arg.type == SqlType(node.type.oid):
+        return f"{constant_text(printer.names, arg, label=False)}::{type_name}"
+    if _is_typed_literal(node):
+        return f"{quote_literal(_literal_text(printer, node))}::{type_name}"
+    inner = printer.paren(arg, node, False)
     return f"{printer.wrap(inner)}::{type_name}"
+
+
+def _without_length(node: Cast) -> Expr:
+    """What is cast: a cast to the type followed by one to its length is one cast as it was written."""
+    inner = node.arg
+    if isinstance(inner, Cast) and inner.type == SqlType(node.type.oid) and node.type.typmod >= 0:
+        return inner.arg
+    return inner
+
+
+def _is_typed_literal(node: Cast) -> bool:
+    """A string literal read as another type only when it is evaluated (its meaning depends on settings)."""
+    if not isinstance(node.arg, Const) or node.arg.type.oid not in (oids.TEXT, oids.UNKNOWN):
+        return False
+    return isinstance(node.arg.value, str) and node.function is not None and node.function.oid == 0
+
+
+def _literal_text(printer: Deparser, node: Cast) -> str:
+    """The literal as its type prints it; words such as 'now', which mean another value each time, as written."""
+    assert isinstance(node.arg, Const) and isinstance(node.arg.value, str)
+    text = node.arg.value
+    if not any(character.isdigit() for character in text):
+        return text
+    return printer.names.constant(node.type, text_decoder(node.type, DEFAULT_IO)(text))
 
 
 # --- operators and calls --------------------------------------------------------------------------
@@ -245,13 +273,19 @@ def _call(printer: Deparser, node: Call, _show: bool) -> str:
 
 
 def _function_call(printer: Deparser, node: Call) -> str:
-    """A call; the two functions that only SQL's own syntax reaches are printed in it."""
+    """A call; functions that people reach by SQL's own syntax are printed in it."""
     name, args = node.function.name, node.args
     if name == "extract" and isinstance(args[0], Const):
         return f"EXTRACT({args[0].value} FROM {printer.expression(args[1], True)})"
     if name == "position":
         searched, found = (printer.expression(arg, True) for arg in args)
         return f"POSITION(({found}) IN ({searched}))"
+    if name == "timezone" and len(args) == 2:
+        zone, time = (printer.expression(arg, True) for arg in args)
+        return f"({time} AT TIME ZONE {zone})"
+    if name == "btrim":
+        text, *characters = (printer.expression(arg, True) for arg in args)
+        return f"TRIM(BOTH {''.join(f'{c} ' for c in characters)}FROM {text})"
     return f"{quote_identifier(name)}({printer.arguments(args)})"
 
 
@@ -264,7 +298,17 @@ def _or(printer: Deparser, node: Or, _show: bool) -> str:
 
 
 def _not(printer: Deparser, node: Not, _show: bool) -> str:
+    if _is_not_in(node):
+        assert isinstance(node.arg, AnyAll)
+        return _any_all(printer, replace(node.arg, operator="<>", is_all=True), False)
     return printer.wrap(f"NOT {printer.paren(node.arg, node, False)}")
+
+
+def _is_not_in(node: Expr) -> bool:
+    """`x NOT IN (...)`, which prints as `x <> ALL (...)`."""
+    if not isinstance(node, Not) or not isinstance(node.arg, AnyAll):
+        return False
+    return node.arg.written_as_in and node.arg.operator == "=" and not node.arg.is_all
 
 
 def _is_null(printer: Deparser, node: IsNull, _show: bool) -> str:

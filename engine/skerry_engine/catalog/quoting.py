@@ -25,11 +25,8 @@ def quote_qualified(parts: Iterable[str]) -> str:
 
 
 def quote_literal(text: str) -> str:
-    """A string literal: E'' where it holds a backslash."""
-    escaped = text.replace("'", "''")
-    if "\\" in escaped:
-        return "E'" + escaped.replace("\\", "\\\\") + "'"
-    return f"'{escaped}'"
+    """A string literal, as read under standard_conforming_strings: a backslash is a character like others."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def split_name(text: str) -> tuple[str, ...]:

@@ -155,7 +155,7 @@ CASES: list[tuple[Expr, str, str]] = [
     ),
     (Const(SqlType(20), 3000000000), "'3000000000'::bigint", "'3000000000'::bigint"),
     (Const(SqlType(1043), "x"), "'x'::character varying", "'x'::character varying"),
-    (Const(TEXT, "a'b\\c"), "E'a''b\\\\c'::text", "E'a''b\\\\c'::text"),
+    (Const(TEXT, "a'b\\c"), "'a''b\\c'::text", "'a''b\\c'::text"),
     (Const(TEXT, None), "NULL::text", "NULL::text"),
     (implicit(integer(0), NUMERIC), "0", "0"),
     (implicit(Const(VARCHAR, "x"), SqlType(1043, 104)), "'x'::character varying", "'x'::character varying"),
