@@ -1,10 +1,10 @@
 """The engine: what all sessions of a process share, and where they are opened.
 
-    Engine ── manager     epochs, locks, transactions (txn)
-          ├── stores      storage generations of tables
-          ├── sequences   sequences' current values
-          ├── plans       compiled statements
-          └── sessions    by backend pid
+Engine ── manager     epochs, locks, transactions (txn)
+      ├── stores      storage generations of tables
+      ├── sequences   sequences' current values
+      ├── plans       compiled statements
+      └── sessions    by backend pid
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Engine:
         """Open a cluster.  Raises NotSupportedError for a path: only ':memory:' exists so far."""
         if path != MEMORY:
             raise errors.NotSupportedError(
-                f"a database at a path is not durable yet: {path}", hint="Use ':memory:'; nothing is kept when it ends."
+                f"a database at a path is not durable yet: {path}",
+                hint="Use ':memory:'; nothing is kept when it ends.",
             )
         return cls()
 
@@ -61,7 +62,9 @@ class Engine:
         if found is None:
             raise errors.InvalidCatalogName(f'database "{database}" does not exist')
         if not found.allow_connections:
-            raise errors.ObjectNotInPrerequisiteState(f'database "{database}" is not currently accepting connections')
+            raise errors.ObjectNotInPrerequisiteState(
+                f'database "{database}" is not currently accepting connections'
+            )
         pid = backend_pid or next(self._pids)
         session = Session(self, found.oid, user, options or {}, pid)
         self.sessions[pid] = session
@@ -102,13 +105,27 @@ def _lock_infos(lock: Lock) -> list[LockInfo]:
         for mode, name in enumerate(MODE_NAMES):
             if mask >> mode & 1:
                 infos.append(
-                    LockInfo(kind, None, relation, name, True, holder.owner.process_id, holder.transaction_id or None)
+                    LockInfo(
+                        kind,
+                        None,
+                        relation,
+                        name,
+                        True,
+                        holder.owner.process_id,
+                        holder.transaction_id or None,
+                    )
                 )
     for request in lock.queue or []:
         holder = request.holder
         infos.append(
             LockInfo(
-                kind, None, relation, MODE_NAMES[request.mode], False, holder.owner.process_id, holder.transaction_id or None
+                kind,
+                None,
+                relation,
+                MODE_NAMES[request.mode],
+                False,
+                holder.owner.process_id,
+                holder.transaction_id or None,
             )
         )
     return infos

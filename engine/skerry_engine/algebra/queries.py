@@ -29,7 +29,7 @@ class OutputColumn:
     attribute_number: int = 0
 
 
-# --- relations --------------------------------------------------------------------------------------------------------
+# --- relations ----------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class ProjectSet(Relation):
     calls: tuple[Call, ...]
 
 
-# --- queries ------------------------------------------------------------------------------------------------------------
+# --- queries ----------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class AggregateWriter:
         else:
             self._single(node, consume)
 
-    # --- one group ----------------------------------------------------------------------------------------------------
+    # --- one group ----------------------------------------
 
     def _single(self, node: ph.Aggregate, consume: Callable[[], None]) -> None:
         layout: list[list[str]] = []
@@ -64,7 +64,7 @@ class AggregateWriter:
         if relations._driving():
             relations.sink.batch_end()
 
-    # --- many groups --------------------------------------------------------------------------------------------------
+    # --- many groups ----------------------------------------
 
     def _grouped(self, node: ph.Aggregate, consume: Callable[[], None]) -> None:
         aggregation = node.aggregation
@@ -142,7 +142,12 @@ class AggregateWriter:
             self.block.emit(f"{groups}[{key}] = [{', '.join([*nones, str(mask), *initial])}]")
 
     def _emit_groups(
-        self, node: ph.Aggregate, groups: str, group: str, layout: list[list[str]], consume: Callable[[], None]
+        self,
+        node: ph.Aggregate,
+        groups: str,
+        group: str,
+        layout: list[list[str]],
+        consume: Callable[[], None],
     ) -> None:
         aggregation, relations = node.aggregation, self.relations
         chunk = self.module.fresh("b")
@@ -161,7 +166,7 @@ class AggregateWriter:
                 relations._after_row()
             relations._after_batch(f"len({chunk})")
 
-    # --- slots --------------------------------------------------------------------------------------------------------
+    # --- slots ----------------------------------------
 
     def _collects(self, aggregate: ex.Aggregate) -> bool:
         """Whether the inputs are kept until the end of the group."""
@@ -189,7 +194,9 @@ class AggregateWriter:
             for position, arg in enumerate(args):
                 text = scalars.value(arg)
                 uses = (function.step or "").count(f"{{{position}}}")
-                if not text.isidentifier() and (uses != 1 or scalars.nullable(arg) or self._collects(aggregate)):
+                if not text.isidentifier() and (
+                    uses != 1 or scalars.nullable(arg) or self._collects(aggregate)
+                ):
                     name = self.module.fresh("t")
                     self.block.emit(f"{name} = {text}")
                     text = name
@@ -240,7 +247,9 @@ class AggregateWriter:
         finish = self.module.bind("fin", function.finish)
         arguments = [inputs]
         if function.direct_args:
-            direct = ", ".join(self.relations.scalars.value(a) for a in aggregate.args[: function.direct_args])
+            direct = ", ".join(
+                self.relations.scalars.value(a) for a in aggregate.args[: function.direct_args]
+            )
             arguments.insert(0, f"({direct},)")
         if function.needs_context:
             arguments.insert(0, self.block.declare("fc", "ctx.functions"))

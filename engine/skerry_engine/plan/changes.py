@@ -100,7 +100,7 @@ class ChangeWriter:
         else:
             self.block.emit(f"yield [({cells},) for {item.strip('()')} in {rows}] or PAUSE")
 
-    # --- INSERT ---------------------------------------------------------------------------------------------------------
+    # --- INSERT ----------------------------------------
 
     def _insert(self, query: q.Insert) -> None:
         target = query.target
@@ -144,7 +144,8 @@ class ChangeWriter:
                 block.emit("return None")
         updates = dict(conflict.updates)
         cells = [
-            scalars.value(updates[p]) if p in updates else f"{existing.name}[{p}]" for p in range(query.target.width)
+            scalars.value(updates[p]) if p in updates else f"{existing.name}[{p}]"
+            for p in range(query.target.width)
         ]
         new = RowVariable(self.module.fresh("r"), query.target.width)
         block.emit(f"{new.name} = ({', '.join(cells)},)")
@@ -153,7 +154,7 @@ class ChangeWriter:
         block.finish()
         return f"{query.target.table_oid}, {arbiters}, {name}"
 
-    # --- UPDATE and DELETE ----------------------------------------------------------------------------------------------
+    # --- UPDATE and DELETE ----------------------------------------
 
     def _update(self, query: q.Update) -> None:
         target = query.target

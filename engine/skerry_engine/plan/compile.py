@@ -1,7 +1,7 @@
 """A bound statement to something that runs: source text, compiled once.
 
-    plan = compile_query(query, inputs)      plan.run(ctx) is a generator of batches and steps
-    make = compile_rows(exprs, range_id)     make(functions, row) is a tuple: index keys, defaults, checks of stored rows
+plan = compile_query(query, inputs)      plan.run(ctx) is a generator of batches and steps
+make = compile_rows(exprs, range_id)     make(functions, row) is a tuple: index keys, defaults, checks of stored rows
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def execute_source(text: str, namespace: dict[str, object]) -> dict[str, Any]:
         for old in [key for key in linecache.cache if key.startswith("<skerry plan")][:1000]:
             del linecache.cache[old]
     made: dict[str, Any] = dict(namespace)
-    exec(code, made)  # noqa: S102 - the source is generated; values are bound by name, never spliced
+    exec(code, made)
     return made
 
 
@@ -80,7 +80,9 @@ class _NoSubqueries(Subqueries):
     """Stored expressions hold no subqueries."""
 
 
-def compile_rows(exprs: tuple[ex.Expr, ...], range_id: int = 0) -> Callable[[Any, tuple[object, ...]], tuple[object, ...]]:
+def compile_rows(
+    exprs: tuple[ex.Expr, ...], range_id: int = 0
+) -> Callable[[Any, tuple[object, ...]], tuple[object, ...]]:
     """A function (FunctionContext, row) -> values of `exprs` over the row, which is range `range_id`."""
     module = Module()
     module.namespace.update(NAMESPACE)
@@ -90,5 +92,7 @@ def compile_rows(exprs: tuple[ex.Expr, ...], range_id: int = 0) -> Callable[[Any
     result = f"({', '.join(cells)},)" if cells else "()"
     lines = ["def values_of(fc, row):", *(line for line in block.prologue if "ctx." not in line)]
     text = "\n".join([*lines, f"    return {result}"]) + "\n"
-    function: Callable[[Any, tuple[object, ...]], tuple[object, ...]] = execute_source(text, module.namespace)["values_of"]
+    function: Callable[[Any, tuple[object, ...]], tuple[object, ...]] = execute_source(
+        text, module.namespace
+    )["values_of"]
     return function

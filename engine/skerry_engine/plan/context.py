@@ -104,7 +104,7 @@ class ExecutionContext:
         self._once: dict[str, object] = {}
         self._singles: dict[int, SingleRowReader] = {}
 
-    # --- tables -----------------------------------------------------------------------------------------------------
+    # --- tables ----------------------------------------
 
     def reader(self, slot: int) -> TableReader | SingleRowReader:
         """The reader of a slot's table."""
@@ -145,9 +145,11 @@ class ExecutionContext:
         finally:
             del self._singles[slot]
 
-    # --- the statement's memory -------------------------------------------------------------------------------------
+    # --- the statement's memory ----------------------------------------
 
-    def once(self, name: str, make: Callable[[], Generator[Step, None, object]]) -> Generator[Step, None, object]:
+    def once(
+        self, name: str, make: Callable[[], Generator[Step, None, object]]
+    ) -> Generator[Step, None, object]:
         """What `make()` results in, computed once per execution."""
         value = self._once.get(name, _MISSING)
         if value is _MISSING:
@@ -163,7 +165,7 @@ class ExecutionContext:
                 hint="Raise work_mem, or make the statement keep fewer rows (group, join or sort less at once).",
             )
 
-    # --- row locks ----------------------------------------------------------------------------------------------------
+    # --- row locks ----------------------------------------
 
     def lock_row_ids(
         self, targets: tuple[tuple[int, str, str], ...], ids: tuple[int | None, ...]

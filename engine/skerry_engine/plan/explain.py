@@ -70,7 +70,9 @@ def _details(node: ph.Physical) -> list[str]:
         details.append("Hash Cond: " + " AND ".join(f"{_text(a)} = {_text(b)}" for a, b in pairs))
     if isinstance(node, (ph.IndexLookup, ph.IndexJoin)):
         details.append("Key: " + ", ".join(_text(k) for k in node.keys))
-    filters = getattr(node, "filters", None) or getattr(node, "residual", None) or getattr(node, "conditions", None)
+    filters = (
+        getattr(node, "filters", None) or getattr(node, "residual", None) or getattr(node, "conditions", None)
+    )
     if filters:
         details.append("Filter: " + " AND ".join(_text(f) for f in filters))
     if isinstance(node, ph.Aggregate) and node.aggregation.keys:

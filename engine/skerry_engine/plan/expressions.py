@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
@@ -64,7 +64,7 @@ class ExpressionWriter:
         self.subqueries = subqueries
         self._hoisted: dict[ex.Expr, str] = {}
 
-    # --- the three forms --------------------------------------------------------------------------------------------
+    # --- the three forms ----------------------------------------
 
     def value(self, expr: ex.Expr) -> str:
         """Python expression for the value of `expr`."""
@@ -106,7 +106,7 @@ class ExpressionWriter:
         text = self.value(expr)
         return text if _is_simple(text) else f"({text})"
 
-    # --- NULL ---------------------------------------------------------------------------------------------------------
+    # --- NULL ----------------------------------------
 
     def nullable(self, expr: ex.Expr) -> bool:
         """Whether the value can be NULL, as far as is known without running."""
@@ -135,7 +135,7 @@ class ExpressionWriter:
                 return expr.default is None or any(self.nullable(r) for r in [*results, expr.default])
         return True
 
-    # --- helpers ------------------------------------------------------------------------------------------------------
+    # --- helpers ----------------------------------------
 
     def temporary(self) -> str:
         return self.module.fresh("t")
@@ -151,7 +151,9 @@ class ExpressionWriter:
             self.block.prologue.append(f"    {name} = {self._value(expr)}")
         return name
 
-    def guarded_arguments(self, args: Iterable[ex.Expr], reused: Callable[[int], bool]) -> tuple[list[str], list[str]]:
+    def guarded_arguments(
+        self, args: Iterable[ex.Expr], reused: Callable[[int], bool]
+    ) -> tuple[list[str], list[str]]:
         """Argument texts safe to use in a template, and the conditions that must hold first (in this order)."""
         texts: list[str] = []
         guards: list[str] = []
@@ -181,7 +183,7 @@ class ExpressionWriter:
         body = form.format(_fill(template, texts))
         return f"({' and '.join([*guards, body])})" if guards else body
 
-    # --- one method per node ------------------------------------------------------------------------------------------
+    # --- one method per node ----------------------------------------
 
     def _const(self, expr: ex.Const) -> str:
         if expr.value is None or expr.value is True or expr.value is False:
@@ -240,7 +242,9 @@ class ExpressionWriter:
     def _connective(self, args: tuple[ex.Expr, ...], decisive: str, otherwise: str) -> str:
         """AND (decisive False) or OR (decisive True): the decisive value wins over NULL, NULL over the other."""
         names = [self.temporary() for _ in args]
-        tests = " or ".join(f"({n} := {self.value(a)}) is {decisive}" for n, a in zip(names, args, strict=True))
+        tests = " or ".join(
+            f"({n} := {self.value(a)}) is {decisive}" for n, a in zip(names, args, strict=True)
+        )
         unknown = [f"{n} is None" for n, a in zip(names, args, strict=True) if self.nullable(a)]
         rest = f"(None if {' or '.join(unknown)} else {otherwise})" if unknown else otherwise
         return f"({decisive} if {tests} else {rest})"
@@ -328,7 +332,12 @@ class ExpressionWriter:
         return f"{access}({self.value(expr.arg)}, ({bounds},))"
 
     def _any_all(self, expr: ex.AnyAll) -> str:
-        if not expr.is_all and expr.operator == "=" and is_hashable(expr.left.type.oid) and is_constant(expr.array):
+        if (
+            not expr.is_all
+            and expr.operator == "="
+            and is_hashable(expr.left.type.oid)
+            and is_constant(expr.array)
+        ):
             return self._in_constant_set(expr)
         compare = self.module.bind("cmp", _comparer(expr.comparison))
         helper = self.module.bind("rt", runtime.compare_all if expr.is_all else runtime.compare_any)
@@ -443,7 +452,7 @@ def _comparer(function: Function) -> Callable[..., object]:
     return function.implementation
 
 
-_VALUE_WRITERS: dict[type[ex.Expr], Callable[[ExpressionWriter, ex.Expr], str]] = {
+_VALUE_WRITERS: dict[type[ex.Expr], Callable[[ExpressionWriter, Any], str]] = {
     ex.Const: ExpressionWriter._const,
     ex.Param: ExpressionWriter._param,
     ex.Column: ExpressionWriter._column,
@@ -465,4 +474,4 @@ _VALUE_WRITERS: dict[type[ex.Expr], Callable[[ExpressionWriter, ex.Expr], str]] 
     ex.Subscript: ExpressionWriter._subscript,
     ex.AnyAll: ExpressionWriter._any_all,
     ex.SubqueryExpr: ExpressionWriter._subquery,
-}  # type: ignore[dict-item]
+}

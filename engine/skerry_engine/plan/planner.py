@@ -58,7 +58,7 @@ class Planner:
     def __init__(self, statistics: Statistics) -> None:
         self.statistics = statistics
 
-    # --- entry ----------------------------------------------------------------------------------------------------
+    # --- entry ----------------------------------------
 
     def plan(self, relation: q.Relation, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
         """A plan for `relation` with all `conditions` checked; `outer` are the ranges already at hand."""
@@ -101,7 +101,9 @@ class Planner:
             case q.Window():
                 return ph.WindowRows(relation, self.plan(relation.input, [], outer), conditions, rows=1000.0)
             case q.ProjectSet():
-                return ph.SetFunctions(relation, self.plan(relation.input, [], outer), conditions, rows=1000.0)
+                return ph.SetFunctions(
+                    relation, self.plan(relation.input, [], outer), conditions, rows=1000.0
+                )
         raise AssertionError(f"no plan for {type(relation).__name__}")
 
     def _filtered(self, node: ph.Physical, conditions: list[ex.Expr]) -> ph.Physical:
@@ -109,12 +111,14 @@ class Planner:
             return node
         return ph.Filtered(node, conditions, rows=node.rows * OTHER_SELECTIVITY)
 
-    def _aggregation(self, relation: q.Aggregation, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
+    def _aggregation(
+        self, relation: q.Aggregation, conditions: list[ex.Expr], outer: set[int]
+    ) -> ph.Physical:
         source = self.plan(relation.input, [], outer)
         rows = max(1.0, source.rows / 10) if relation.keys else 1.0
         return ph.Aggregate(relation, source, conditions, rows=rows)
 
-    # --- tables -----------------------------------------------------------------------------------------------------
+    # --- tables ----------------------------------------
 
     def _scan(self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
         total = float(max(self.statistics.row_count(scan.table_oid), 1))
@@ -159,7 +163,7 @@ class Planner:
                 best = found
         return best
 
-    # --- joins ------------------------------------------------------------------------------------------------------
+    # --- joins ----------------------------------------
 
     def _inner_joins(self, join: q.Join, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
         items: list[q.Relation] = []
@@ -283,7 +287,9 @@ class Planner:
         if left.rows * (LOOKUP_COST + per_row) > total:
             return None
         rows = max(1.0, left.rows * per_row * _selectivity(found.filters))
-        return ph.IndexJoin(kind, left, right, found.index_oid, found.index_name, found.keys, found.filters, rows=rows)
+        return ph.IndexJoin(
+            kind, left, right, found.index_oid, found.index_name, found.keys, found.filters, rows=rows
+        )
 
     def _left_join(self, join: q.Join, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
         left_ranges, right_ranges = set(relation_ranges(join.left)), set(relation_ranges(join.right))
@@ -310,7 +316,9 @@ class Planner:
         rows = left.rows + right.rows
         if not pairs:
             return ph.NestedLoop("full", left, right, on, False, rows=rows)
-        return ph.HashJoin("full", left, right, [a for a, _ in pairs], [b for _, b in pairs], residual, rows=rows)
+        return ph.HashJoin(
+            "full", left, right, [a for a, _ in pairs], [b for _, b in pairs], residual, rows=rows
+        )
 
     def _semi_join(self, join: q.Join, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
         left = self.plan(join.left, conditions, outer)
@@ -334,7 +342,7 @@ class Planner:
         return left
 
 
-# --- conditions ---------------------------------------------------------------------------------------------------------
+# --- conditions ----------------------------------------
 
 
 def used_ranges_in(expr: ex.Expr, among: set[int]) -> set[int]:
@@ -455,7 +463,11 @@ def _range_on(
 
 
 def _bound(condition: ex.Expr, range_id: int, column: int, outer: set[int]) -> tuple[bool, ph.Bound] | None:
-    if not isinstance(condition, ex.Call) or condition.operator not in _RANGE_OPERATORS or len(condition.args) != 2:
+    if (
+        not isinstance(condition, ex.Call)
+        or condition.operator not in _RANGE_OPERATORS
+        or len(condition.args) != 2
+    ):
         return None
     left, right = condition.args
     operator = condition.operator
@@ -482,7 +494,7 @@ def _selectivity(conditions: list[ex.Expr]) -> float:
     return result
 
 
-# --- joins taken apart ------------------------------------------------------------------------------------------------
+# --- joins taken apart ----------------------------------------
 
 
 def _take_apart(relation: q.Relation, items: list[q.Relation], pool: list[ex.Expr]) -> None:

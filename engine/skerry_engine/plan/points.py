@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 def write_point_select(queries: QueryWriter, query: q.Select) -> str | None:
     """The name of the function for a SELECT by unique key; None if the query is something else."""
-    if query.distinct or query.distinct_on or query.limit or query.offset or query.locks or not queries.physical:
+    if (
+        query.distinct
+        or query.distinct_on
+        or query.limit
+        or query.offset
+        or query.locks
+        or not queries.physical
+    ):
         return None
     plan = next((p for n, p in queries.physical), None)
     if len(queries.physical) != 1 or not isinstance(plan, (ph.IndexLookup, ph.OneRow)):

@@ -27,6 +27,7 @@ from skerry_engine.plan.planner import Planner, Statistics
 from skerry_engine.plan.relations import MemorySink, OutputSink, RelationWriter, canonical_codec
 from skerry_engine.plan.sorting import sort_key_text
 from skerry_engine.plan.source import Block, Module
+from skerry_engine.session.steps import PAUSE
 
 
 class PlanInputs(Statistics, Protocol):
@@ -54,13 +55,13 @@ class QueryWriter(Subqueries):
         self._working: set[int] = set()
         self.main: q.Query = statement.body if isinstance(statement, q.With) else statement
         module.namespace.update(NAMESPACE)
-        module.namespace.update(PAUSE=runtime.PAUSE, chunks=runtime.chunks, drain=runtime.drain, _none=None)
+        module.namespace.update(PAUSE=PAUSE, chunks=runtime.chunks, drain=runtime.drain, _none=None)
 
     def is_main(self, query: q.Query) -> bool:
         """Whether the query is the statement itself, whose row count is reported."""
         return query is self.main
 
-    # --- what relation writers ask ------------------------------------------------------------------------------------
+    # --- what relation writers ask ----------------------------------------
 
     def reader_slot(self, range_id: int, table_oid: int) -> int:
         """The number under which `ctx.reader` gives the range's reader."""
@@ -87,11 +88,24 @@ class QueryWriter(Subqueries):
         return [name for name in names if name.isidentifier()]
 
     def subquery_call(self, query: q.Query, scope: ExpressionWriter) -> tuple[str, bool]:
-        needed = sorted(free_ranges(query) & set(scope.rows))
+        needed = sorted(self._needed_ranges(query) & set(scope.rows))
         arguments = _argument_names([scope.rows[r] for r in needed])
         correlated = bool(needed) or self._reads_working_table(query)
         name = self.function(query, {r: scope.rows[r] for r in needed}, arguments)
         return f"{name}({', '.join(['ctx', *arguments])})", correlated
+
+    def _needed_ranges(self, query: q.Query) -> set[int]:
+        """The outer ranges that the query reads, those of the CTEs that it scans included."""
+        needed = free_ranges(query)
+        for node in walk_all(query):
+            if isinstance(node, q.CteScan) and node.cte_id in self._ctes and node.cte_id not in self._working:
+                cte = self._ctes[node.cte_id]
+                needed |= self._needed_ranges(cte.query)
+                if cte.step is not None:
+                    self._working.add(node.cte_id)
+                    needed |= self._needed_ranges(cte.step)
+                    self._working.discard(node.cte_id)
+        return needed
 
     def _reads_working_table(self, query: q.Query) -> bool:
         return any(isinstance(n, q.CteScan) and n.cte_id in self._working for n in walk_all(query))
@@ -116,7 +130,7 @@ class QueryWriter(Subqueries):
         name = self._recursive_function(cte, {r: scope.rows[r] for r in needed}, arguments)
         return f"{name}({', '.join(['ctx', *arguments])})", bool(needed)
 
-    # --- functions ----------------------------------------------------------------------------------------------------
+    # --- functions ----------------------------------------
 
     def function(self, query: q.Query, outer: dict[int, RowVariable], arguments: list[str]) -> str:
         """The name of the generated function for `query`, written on first use."""
@@ -173,11 +187,13 @@ class QueryWriter(Subqueries):
         self._working.discard(cte.cte_id)
         helper = self.module.bind("rt", runtime.recursion)
         row_key = "None" if cte.union_all else self._row_key(cte.query.columns)
-        block.emit(f"yield from {helper}(ctx, {cte.cte_id}, {base}, lambda: {step}, {cte.union_all}, {row_key})")
+        block.emit(
+            f"yield from {helper}(ctx, {cte.cte_id}, {base}, lambda: {step}, {cte.union_all}, {row_key})"
+        )
         block.finish()
         return name
 
-    # --- set operations -----------------------------------------------------------------------------------------------
+    # --- set operations ----------------------------------------
 
     def _row_key(self, columns: tuple[q.OutputColumn, ...]) -> str:
         """Name of a function from a row to what it hashes as, or None where the row itself serves."""
@@ -243,7 +259,7 @@ class SelectWriter:
         else:
             self._plain(plan)
 
-    # --- select list and DISTINCT ------------------------------------------------------------------------------------
+    # --- select list and DISTINCT ----------------------------------------
 
     def _row_text(self) -> str:
         cells = [self.relations.scalars.value(e) for e in self.query.outputs]
@@ -279,7 +295,7 @@ class SelectWriter:
             parts.append(name if atom == name else f"(None if {name} is None else {atom})")
         return f"({', '.join(parts)},)"
 
-    # --- unsorted -----------------------------------------------------------------------------------------------------
+    # --- unsorted ----------------------------------------
 
     def _plain(self, plan: ph.Physical) -> None:
         query = self.query
@@ -310,7 +326,7 @@ class SelectWriter:
                 self.block.emit("    yield out[offset:]")
                 self.block.emit("return")
 
-    # --- sorted -------------------------------------------------------------------------------------------------------
+    # --- sorted ----------------------------------------
 
     def _sorted(self, plan: ph.Physical) -> None:
         query = self.query
@@ -347,7 +363,7 @@ class SelectWriter:
         self.block.emit(f"decorated.append(({key}, serial, {row}))")
         self.block.emit("serial += 1")
 
-    # --- FOR UPDATE ---------------------------------------------------------------------------------------------------
+    # --- FOR UPDATE ----------------------------------------
 
     def _locked(self, plan: ph.Physical) -> None:
         """Rows are gathered with the ids to lock, locked in batches in result order, and what stays is given out."""
@@ -424,9 +440,7 @@ class SortSink(MemorySink):
         self.block.emit("yield PAUSE")
 
 
-def limit_texts(
-    relations: RelationWriter, limit: ex.Expr | None, offset: ex.Expr | None
-) -> tuple[str, str]:
+def limit_texts(relations: RelationWriter, limit: ex.Expr | None, offset: ex.Expr | None) -> tuple[str, str]:
     """Python texts of LIMIT (None: no limit) and OFFSET (0: none)."""
     check = relations.module.bind("rt", runtime.limit_count)
     limit_text = "None" if limit is None else f"{check}({relations.scalars.value(limit)}, 'LIMIT')"

@@ -85,7 +85,7 @@ class RelationWriter:
         self.inner = 0
         self.ids_wanted: frozenset[int] = queries.ids_wanted
 
-    # --- entry ------------------------------------------------------------------------------------------------------
+    # --- entry ----------------------------------------
 
     def produce(self, node: ph.Physical, consume: Consume) -> None:
         """Write loops in whose innermost body every row of `node` is current; `consume` writes that body."""
@@ -98,7 +98,13 @@ class RelationWriter:
             case ph.SeqScan():
                 self._seq_scan(node, consume)
             case ph.VirtualScan():
-                self._list_rows(f"ctx.virtual({node.scan.table_oid})", node.scan.range_id, node.scan.width, node.filters, consume)
+                self._list_rows(
+                    f"ctx.virtual({node.scan.table_oid})",
+                    node.scan.range_id,
+                    node.scan.width,
+                    node.filters,
+                    consume,
+                )
             case ph.IndexLookup():
                 self._index_lookup(node, consume)
             case ph.IndexRange():
@@ -128,7 +134,7 @@ class RelationWriter:
             case _:
                 raise AssertionError(f"no code for {type(node).__name__}")
 
-    # --- pieces -----------------------------------------------------------------------------------------------------
+    # --- pieces ----------------------------------------
 
     def _where(self, filters: list[ex.Expr], consume: Consume) -> None:
         """`consume` inside an `if` per condition; those with subqueries last."""
@@ -165,7 +171,9 @@ class RelationWriter:
             self.block.emit("work = 0")
             self.block.emit("yield PAUSE")
 
-    def _row_loop(self, row: RowVariable, batch: str, ids: str | None, filters: list[ex.Expr], consume: Consume) -> None:
+    def _row_loop(
+        self, row: RowVariable, batch: str, ids: str | None, filters: list[ex.Expr], consume: Consume
+    ) -> None:
         header = f"for {row.name} in {batch}:"
         if row.id_name is not None:
             header = f"for {row.id_name}, {row.name} in zip({ids}, {batch}):"
@@ -175,7 +183,7 @@ class RelationWriter:
             self.inner -= 1
             self._after_row()
 
-    # --- tables -----------------------------------------------------------------------------------------------------
+    # --- tables ----------------------------------------
 
     def reader(self, range_id: int, table_oid: int) -> str:
         """The local name of the table's reader."""
@@ -196,7 +204,9 @@ class RelationWriter:
         self.block.emit(f"{after} = -1")
         with self.block.indented("while True:"):
             if ids is not None:
-                self.block.emit(f"{ids}, {batch}, {after} = {reader}.scan_ids_batch({after}, {runtime.BATCH})")
+                self.block.emit(
+                    f"{ids}, {batch}, {after} = {reader}.scan_ids_batch({after}, {runtime.BATCH})"
+                )
             else:
                 self.block.emit(f"{batch}, {after} = {reader}.scan_batch({after}, {runtime.BATCH})")
             self._row_loop(row, batch, ids, node.filters, consume)
@@ -267,9 +277,11 @@ class RelationWriter:
             with self.block.indented(f"if {after} is None:"):
                 self.block.emit("break")
 
-    # --- rows from elsewhere ----------------------------------------------------------------------------------------
+    # --- rows from elsewhere ----------------------------------------
 
-    def _list_rows(self, source: str, range_id: int, width: int, filters: list[ex.Expr], consume: Consume) -> None:
+    def _list_rows(
+        self, source: str, range_id: int, width: int, filters: list[ex.Expr], consume: Consume
+    ) -> None:
         """Rows of a list that nobody else changes, in chunks."""
         row = self._bind_row(range_id, width)
         chunk = self.module.fresh("b")
@@ -351,7 +363,7 @@ class RelationWriter:
             row = self._bind_row(node.scan.range_id, node.scan.width)
             self._batches(source, row, node.filters, consume)
 
-    # --- stages -----------------------------------------------------------------------------------------------------
+    # --- stages ----------------------------------------
 
     def stage(self, node: ph.Physical) -> tuple[str, list[tuple[int, RowVariable]]]:
         """Move `node` into a generator function: (its call, the row variables in each item of its batches).
@@ -393,7 +405,7 @@ class RelationWriter:
                 self._after_row()
             self._after_batch(f"len({batch})")
 
-    # --- joins ------------------------------------------------------------------------------------------------------
+    # --- joins ----------------------------------------
 
     def _extended(self, ranges: dict[int, int]) -> None:
         """Mark rows as possibly NULL-extended from here on."""
@@ -511,7 +523,9 @@ class RelationWriter:
             self._where(conditions, consume)
             self.inner -= 1
 
-    def _matches_or_nulls(self, source: str, item: str, ranges: dict[int, int], conditions: list[ex.Expr]) -> str:
+    def _matches_or_nulls(
+        self, source: str, item: str, ranges: dict[int, int], conditions: list[ex.Expr]
+    ) -> str:
         nulls = self._null_rows(ranges)
         if not conditions:
             if source.endswith(", ())"):
@@ -527,7 +541,9 @@ class RelationWriter:
             self.block.emit(f"{matches} = [{item} for {item.strip('()')} in {source} if {tests}]")
         return f"{matches} or {nulls}"
 
-    def _first_match(self, kind: str, source: str, item: str, conditions: list[ex.Expr], consume: Consume) -> None:
+    def _first_match(
+        self, kind: str, source: str, item: str, conditions: list[ex.Expr], consume: Consume
+    ) -> None:
         found = self.module.fresh("found")
         self.block.emit(f"{found} = False")
         with self.block.indented(f"for {item} in {source}:"):
@@ -586,7 +602,9 @@ class RelationWriter:
                 self.produce(node.right, lambda: self._where(node.conditions, consume))
                 self.inner -= 1
                 return
-            call, made = self.stage(ph.Filtered(node.right, node.conditions) if node.conditions else node.right)
+            call, made = self.stage(
+                ph.Filtered(node.right, node.conditions) if node.conditions else node.right
+            )
             for range_id, row in made:
                 self.rows[range_id] = row
             matches = self.module.fresh("m")
@@ -600,7 +618,9 @@ class RelationWriter:
         ranges = ph.ranges_of(node.right)
         self.block.emit(f"{kept} = []")
         self.blocking(
-            lambda: self.produce(node.right, lambda: self.block.emit(f"{kept}.append({self._pack_of(ranges)})")),
+            lambda: self.produce(
+                node.right, lambda: self.block.emit(f"{kept}.append({self._pack_of(ranges)})")
+            ),
             f"len({kept})",
         )
         self.block.emit(f"{kept} = list(chunks({kept})) if {kept} else []")
@@ -697,7 +717,9 @@ class RelationWriter:
         with block.indented("for number in range(len(kept)):"):
             with block.indented("if number not in matched:"):
                 block.emit(f"{right_item} = kept[number]")
-                block.emit(f"out.append(({writer._null_items(left_ranges)}, {writer._pack_items(right_ranges)}))")
+                block.emit(
+                    f"out.append(({writer._null_items(left_ranges)}, {writer._pack_items(right_ranges)}))"
+                )
             block.emit(f"if len(out) >= {runtime.BATCH}:")
             block.emit("    yield out")
             block.emit("    out = []")
@@ -719,7 +741,7 @@ class RelationWriter:
                 items.append("None")
         return ", ".join(items)
 
-    # --- windows, set-returning select lists -----------------------------------------------------------------------
+    # --- windows, set-returning select lists ----------------------------------------
 
     def _windows(self, node: ph.WindowRows, consume: Consume) -> None:
         from skerry_engine.plan.windows import WindowWriter
@@ -731,10 +753,7 @@ class RelationWriter:
         helper = self.module.bind("rt", runtime.function_rows)
 
         def each() -> None:
-            calls = [
-                f"({self.scalars.value(c)}, 0, True)"
-                for c in project.calls
-            ]
+            calls = [f"({self.scalars.value(c)}, 0, True)" for c in project.calls]
             row = self._bind_row(project.range_id, len(project.calls))
             chunk = self.module.fresh("b")
             self.fan_out = True
@@ -789,4 +808,6 @@ def canonical_codec(type_oid: int) -> Callable[[tuple[object, ...]], object]:
     try:
         return KeyCodec((KeyColumn(type_oid),)).equality_key
     except errors.NotSupportedError as refusal:
-        raise errors.UndefinedFunction(f"could not identify an equality operator for type {type_oid}") from refusal
+        raise errors.UndefinedFunction(
+            f"could not identify an equality operator for type {type_oid}"
+        ) from refusal

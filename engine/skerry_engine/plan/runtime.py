@@ -27,7 +27,7 @@ FLOAT_NAN = float("nan")
 NUMERIC_NAN = Decimal("NaN")
 
 
-# --- subqueries as values -------------------------------------------------------------------------------------------
+# --- subqueries as values ----------------------------------------
 
 
 def read_scalar(batches: Batches) -> Generator[Step, None, object]:
@@ -39,7 +39,9 @@ def read_scalar(batches: Batches) -> Generator[Step, None, object]:
             continue
         for row in batch:
             if found is not None:
-                raise errors.CardinalityViolation("more than one row returned by a subquery used as an expression")
+                raise errors.CardinalityViolation(
+                    "more than one row returned by a subquery used as an expression"
+                )
             found = row
     return None if found is None else found[0]
 
@@ -122,7 +124,9 @@ def rows_all(compare: tuple[Callable[..., Any], ...], lefts: Row, rows: Batch, n
     return None if unknown else True
 
 
-def _compare_rows(compare: tuple[Callable[..., Any], ...], lefts: Row, row: Row, negated: bool) -> bool | None:
+def _compare_rows(
+    compare: tuple[Callable[..., Any], ...], lefts: Row, row: Row, negated: bool
+) -> bool | None:
     unknown = False
     for function, left, right in zip(compare, lefts, row, strict=True):
         if left is None or right is None:
@@ -132,7 +136,7 @@ def _compare_rows(compare: tuple[Callable[..., Any], ...], lefts: Row, row: Row,
     return None if unknown else not negated
 
 
-# --- arrays, rows, comparisons ---------------------------------------------------------------------------------------
+# --- arrays, rows, comparisons ----------------------------------------
 
 
 def compare_any(compare: Callable[..., Any], left: object, array: Row | None) -> bool | None:
@@ -230,7 +234,7 @@ def least(less: Callable[..., Any], values: Row) -> object:
     return best
 
 
-# --- batches ------------------------------------------------------------------------------------------------------------
+# --- batches ----------------------------------------
 
 
 def chunks(rows: Sequence[Any], size: int = BATCH) -> Iterator[Sequence[Any]]:
@@ -261,7 +265,7 @@ def limit_count(value: object, what: str) -> int | None:
     return int(count)
 
 
-# --- sorting ------------------------------------------------------------------------------------------------------------
+# --- sorting ----------------------------------------
 
 RUN = 4096
 """Rows per sorted run: sorting one is a single call in C that takes about a millisecond."""
@@ -338,7 +342,7 @@ def top_rows(decorated: list[tuple[Any, ...]], count: int) -> list[tuple[Any, ..
     return decorated
 
 
-# --- functions in FROM, index ranges, aggregates' inputs ----------------------------------------------------------------
+# --- functions in FROM, index ranges, aggregates' inputs ----------------------------------------
 
 
 def function_rows(calls: tuple[tuple[Any, int, bool], ...], ordinality: bool) -> Iterator[list[Row]]:
@@ -471,7 +475,7 @@ def limited_with_ties(batches: Iterator[list[Any]], limit: int | None, offset: i
 
 def first_of_each(batches: Iterator[list[Any]]) -> Iterator[list[Any]]:
     """DISTINCT ON over sorted batches of (on key, row): the first row of each key."""
-    last: object = runtime_missing
+    last: object = _NOTHING
     for batch in batches:
         out: list[Any] = []
         for key, row in batch:
@@ -482,10 +486,10 @@ def first_of_each(batches: Iterator[list[Any]]) -> Iterator[list[Any]]:
             yield out
 
 
-runtime_missing = object()
+_NOTHING = object()
 
 
-# --- set operations, recursion ------------------------------------------------------------------------------------------
+# --- set operations, recursion ----------------------------------------
 
 RowKey = Callable[[Row], object]
 
@@ -626,11 +630,15 @@ def recursion(
         source = step()
 
 
-# --- row locks ----------------------------------------------------------------------------------------------------------
+# --- row locks ----------------------------------------
 
 
 def locked_rows(
-    ctx: Any, decorated: list[tuple[Any, ...]], targets: tuple[tuple[int, str, str], ...], limit: int | None, offset: int
+    ctx: Any,
+    decorated: list[tuple[Any, ...]],
+    targets: tuple[tuple[int, str, str], ...],
+    limit: int | None,
+    offset: int,
 ) -> Batches:
     """FOR UPDATE and kin: lock the rows behind each result row, in order, until enough results stand."""
     out: Batch = []

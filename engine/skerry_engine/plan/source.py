@@ -84,4 +84,6 @@ class Block:
 
     def finish(self) -> None:
         """Hand the function's text to the module.  An unreachable yield makes every function a generator."""
-        self.module.functions.append([self.header, *self.prologue, *self.lines, "    if False:", "        yield None"])
+        self.module.functions.append(
+            [self.header, *self.prologue, *self.lines, "    if False:", "        yield None"]
+        )

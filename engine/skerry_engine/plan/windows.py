@@ -44,7 +44,9 @@ class WindowWriter:
             scalars = relations.scalars
             partition = tuple(ex.SortKey(e) for e in calls[0].partition_by)
             pkey = sort_key_text(partition, scalars, relations.hash_atom) if partition else "0"
-            okey = sort_key_text(calls[0].order_by, scalars, relations.hash_atom) if calls[0].order_by else "0"
+            okey = (
+                sort_key_text(calls[0].order_by, scalars, relations.hash_atom) if calls[0].order_by else "0"
+            )
             arguments = ", ".join(self._arguments(call) for call in calls)
             items = relations._pack_items(ranges)
             self.block.emit(
@@ -97,7 +99,10 @@ class _Spec:
 
 
 def window_rows(
-    gathered: list[tuple[Any, ...]], specs: tuple[_Spec, ...], offsets: tuple[tuple[Any, Any], ...], functions: Any
+    gathered: list[tuple[Any, ...]],
+    specs: tuple[_Spec, ...],
+    offsets: tuple[tuple[Any, Any], ...],
+    functions: Any,
 ) -> Iterator[Any]:
     """(input row, results) in lists, partition by partition; a pause after each large partition."""
     gathered.sort()
@@ -107,12 +112,8 @@ def window_rows(
         end = _partition_end(gathered, start)
         partition = gathered[start:end]
         peers = _peer_groups(partition)
-        columns = [
-            _compute(spec, partition, peers, n, offsets[n], functions) for n, spec in enumerate(specs)
-        ]
-        out.extend(
-            (entry[3], tuple([column[i] for column in columns])) for i, entry in enumerate(partition)
-        )
+        columns = [_compute(spec, partition, peers, n, offsets[n], functions) for n, spec in enumerate(specs)]
+        out.extend((entry[3], tuple([column[i] for column in columns])) for i, entry in enumerate(partition))
         start = end
         while len(out) >= 512:
             yield out[:512]
@@ -160,10 +161,12 @@ def _compute(
     return _values(spec, arguments, peers, offsets)
 
 
-# --- frames -------------------------------------------------------------------------------------------------------------
+# --- frames ----------------------------------------
 
 
-def _frame(spec: _Spec, i: int, count: int, peers: list[tuple[int, int]], offsets: tuple[Any, Any]) -> tuple[int, int]:
+def _frame(
+    spec: _Spec, i: int, count: int, peers: list[tuple[int, int]], offsets: tuple[Any, Any]
+) -> tuple[int, int]:
     frame = spec.frame
     if frame.mode == "groups":
         starts = [i for i, (a, _) in enumerate(peers) if a == i]
@@ -226,7 +229,7 @@ def _members(spec: _Spec, i: int, start: int, end: int, peers: list[tuple[int, i
     return [r for r in rows if r == i or not low <= r < high]
 
 
-# --- functions ----------------------------------------------------------------------------------------------------------
+# --- functions ----------------------------------------
 
 
 def _aggregates(
@@ -269,7 +272,7 @@ def aggregate_over(function: AggregateFunction, arity: int) -> Callable[[list[An
     from skerry_engine.functions.namespace import NAMESPACE
 
     namespace: dict[str, Any] = dict(NAMESPACE)
-    exec("\n".join(lines), namespace)  # noqa: S102 - our own templates, no user text
+    exec("\n".join(lines), namespace)
     run: Callable[[list[Any], Any], Any] = namespace["run"]
     return run
 

@@ -43,7 +43,9 @@ def upsert_rows(
     update: Callable[..., Generator[Step, None, Row | None]] | None,
 ) -> Generator[Step, None, list[Row]]:
     """INSERT ... ON CONFLICT: the rows inserted or updated.  `update` None means DO NOTHING."""
-    indexes = [key.index for key in writer.target.unique_keys if not index_oids or key.index.index_id in index_oids]
+    indexes = [
+        key.index for key in writer.target.unique_keys if not index_oids or key.index.index_id in index_oids
+    ]
     written: list[Row] = []
     for row in rows:
         result = yield from _upsert(ctx, writer, row, indexes, update)
@@ -186,7 +188,7 @@ def _recheck(
     return None
 
 
-# --- violations ---------------------------------------------------------------------------------------------------------
+# --- violations ----------------------------------------
 
 
 def not_null_violation(ctx: Any, target: Target, position: int, row: Row) -> None:

@@ -48,12 +48,14 @@ class StatementCatalog:
         self.catalog: Catalog = catalog
         self.settings_version = settings_version
         self.database: Database = catalog.database(session.database_oid)
-        self.search_path: SearchPath = self.database.search_path(session.settings.search_path(), session.user, 0)
+        self.search_path: SearchPath = self.database.search_path(
+            session.settings.search_path(), session.user, 0
+        )
         self._targets: dict[int, WriteTarget] = {}
         self._indexes: dict[int, list[IndexInfo]] = {}
         self._storages: dict[int, TableStorage] = {}
 
-    # --- Tables ---------------------------------------------------------------------------------------------------------
+    # --- Tables ----------------------------------------
 
     def storage(self, table_oid: int) -> TableStorage:
         """The storage generation of the table."""
@@ -95,7 +97,7 @@ class StatementCatalog:
             parts.append(text if len(text) <= _DETAIL_LIMIT else text[:_DETAIL_LIMIT] + "...")
         return ", ".join(parts)
 
-    # --- PlanInputs -----------------------------------------------------------------------------------------------------
+    # --- PlanInputs ----------------------------------------
 
     def row_count(self, table_oid: int) -> int:
         """Live committed rows of a table, -1 for what is no table."""
@@ -125,7 +127,7 @@ class StatementCatalog:
         """Whether the index's equality key is its column's value itself."""
         return self.storage(table_oid).indexes[index_oid].codec.atom
 
-    # --- SystemContext --------------------------------------------------------------------------------------------------
+    # --- SystemContext ----------------------------------------
 
     @property
     def current_user_oid(self) -> int:

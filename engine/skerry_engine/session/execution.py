@@ -46,7 +46,7 @@ class Execution:
         self.data = data
         self.row_count = 0
 
-    # --- the whole statement ------------------------------------------------------------------------------------------
+    # --- the whole statement ----------------------------------------
 
     def steps(self) -> Generator[Step, None, None]:
         """Run to the end, yielding Rows, Pause and Wait.
@@ -95,7 +95,9 @@ class Execution:
                 raise PlanChanged
             return
         if not self.session.is_current_in_newest(self.plan):
-            raise errors.SerializationFailure("could not serialize access due to concurrent change of a table")
+            raise errors.SerializationFailure(
+                "could not serialize access due to concurrent change of a table"
+            )
 
     def _context(self, transaction: Transaction, restarts: int) -> ExecutionContext:
         session = self.session
@@ -110,7 +112,7 @@ class Execution:
             restarts,
         )
 
-    # --- reading ------------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------
 
     def _streamed(self, transaction: Transaction) -> Generator[Step, None, None]:
         context = self._context(transaction, 0)
@@ -134,7 +136,9 @@ class Execution:
             except LockWait as wait:
                 # a function such as pg_advisory_lock() waits: what was done so far is kept by the lock table
                 if emitted:
-                    raise errors.NotSupportedError("waiting for an advisory lock in the middle of a result") from None
+                    raise errors.NotSupportedError(
+                        "waiting for an advisory lock in the middle of a result"
+                    ) from None
                 yield Wait(wait.request)
 
     def _point(self, transaction: Transaction, context: ExecutionContext) -> Generator[Step, None, list[Row]]:
@@ -146,7 +150,7 @@ class Execution:
             except LockWait as wait:
                 yield Wait(wait.request)
 
-    # --- changing -----------------------------------------------------------------------------------------------------
+    # --- changing ----------------------------------------
 
     def _complete(self, transaction: Transaction, mark: Mark) -> Generator[Step, None, list[Row]]:
         """All result rows of a change, restarted as often as it takes."""

@@ -129,7 +129,7 @@ def make_plan(
     )
 
 
-def parse_stored_query(source: str) -> "exp.Expression":
+def parse_stored_query(source: str) -> exp.Expression:
     """The tree of a view's query."""
     return parse_query(normalise(source, lift=False))
 
@@ -156,7 +156,7 @@ def _table_locks(query: q.Query) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(modes.items()))
 
 
-# --- parameters -----------------------------------------------------------------------------------------------------
+# --- parameters ----------------------------------------
 
 Reader = Callable[[str], object]
 

@@ -126,7 +126,7 @@ class Session:
         self._deadline_s: float | None = None
         self._notices: list[Notice] = []
 
-    # --- what the session looks like now --------------------------------------------------------------------------------
+    # --- what the session looks like now ----------------------------------------
 
     @property
     def transaction_status(self) -> str:
@@ -209,7 +209,7 @@ class Session:
 
         return cursor_infos(self)
 
-    # --- the catalog ----------------------------------------------------------------------------------------------------
+    # --- the catalog ----------------------------------------
 
     def catalog(self) -> Catalog:
         """The catalog that the session sees: its transaction's, else the newest published one."""
@@ -235,11 +235,13 @@ class Session:
         here = StatementCatalog(self, self.engine.published_catalog(), self.settings.version)
         return is_current(plan, here)
 
-    def notice(self, message: str, severity: str = "NOTICE", sqlstate: str = "00000", detail: str | None = None) -> None:
+    def notice(
+        self, message: str, severity: str = "NOTICE", sqlstate: str = "00000", detail: str | None = None
+    ) -> None:
         """Have a message sent to the client with the next step."""
         self._notices.append(Notice(message, severity, sqlstate, detail))
 
-    # --- transactions ---------------------------------------------------------------------------------------------------
+    # --- transactions ----------------------------------------
 
     def need_transaction(self) -> Transaction:
         """The current transaction; an implicit one is begun if there is none."""
@@ -259,7 +261,9 @@ class Session:
         self.transaction = self.engine.manager.begin(isolation, read_only, self.owner, take_snapshot)
         self.settings.force("transaction_isolation", _shown_isolation(isolation))
         self.settings.force("transaction_read_only", read_only)
-        self.functions.transaction_timestamp = self.transaction_started_at_us = self.functions.statement_timestamp
+        self.functions.transaction_timestamp = self.transaction_started_at_us = (
+            self.functions.statement_timestamp
+        )
         return self.transaction
 
     def commit(self) -> Steps:
@@ -324,7 +328,7 @@ class Session:
         else:
             self.rollback()
 
-    # --- advisory locks -------------------------------------------------------------------------------------------------
+    # --- advisory locks ----------------------------------------
 
     def advisory_lock(self, key: tuple[int, ...], mode: int, session: bool, wait: bool) -> bool:
         """Take an advisory lock, for the session or the transaction.  Raises LockWait when it must wait."""
@@ -347,7 +351,7 @@ class Session:
             self.notice("you don't own a lock of type ExclusiveLock", "WARNING", "01000")
         return done
 
-    # --- cancel, close --------------------------------------------------------------------------------------------------
+    # --- cancel, close ----------------------------------------
 
     def cancel(self) -> None:
         """The user cancels: the next step raises QueryCanceled; a wait is over."""
@@ -375,7 +379,7 @@ class Session:
         self.prepared.clear()
         self.engine.forget_session(self)
 
-    # --- running steps --------------------------------------------------------------------------------------------------
+    # --- running steps ----------------------------------------
 
     def _watched(self, steps: Steps, text: str) -> Steps:
         """Step `steps`, forwarding what is sent in; cancels and timeouts become exceptions inside it."""
@@ -447,7 +451,7 @@ class Session:
             self.engine.manager.locks.abandon_wait(self.owner)
             steps.throw(error)
 
-    # --- simple query, embedded run ----------------------------------------------------------------------------------
+    # --- simple query, embedded run ----------------------------------------
 
     def simple_query(self, text: str) -> Steps:
         """Run a batch of statements, as one implicit transaction unless it says otherwise."""
@@ -509,7 +513,7 @@ class Session:
         if self.failed and not isinstance(statement, _ALLOWED_WHEN_FAILED):
             raise errors.InFailedTransaction(_FAILED_MESSAGE)
 
-    # --- queries --------------------------------------------------------------------------------------------------------
+    # --- queries ----------------------------------------
 
     def plan_query(self, statement: st.Query, parameter_oids: Sequence[int]) -> Plan:
         """A plan for the query, from the cache if there is a good one."""
@@ -588,7 +592,7 @@ class Session:
             verb = "SELECT FOR UPDATE" if not plan.is_change else plan.verb.upper()
             raise errors.ReadOnlyViolation(f"cannot execute {verb} in a read-only transaction")
 
-    # --- extended query ---------------------------------------------------------------------------------------------
+    # --- extended query ----------------------------------------
 
     def parse(self, name: str, text: str, parameter_oids: Sequence[int]) -> None:
         """Prepare a statement under a name ('' for the unnamed one)."""
@@ -721,7 +725,9 @@ class Session:
         prepared = portal.prepared
         if prepared.plan is not None:
             assert isinstance(prepared.statement, st.Query)
-            return self.query_steps(prepared.statement, prepared.plan, prepared.declared_oids, portal.values, False)
+            return self.query_steps(
+                prepared.statement, prepared.plan, prepared.declared_oids, portal.values, False
+            )
         from skerry_engine.session.commands.dispatch import command_steps
 
         assert prepared.statement is not None
@@ -819,7 +825,7 @@ class _BoundedWaiting:
     def is_over(self) -> bool:
         return time.monotonic() >= self._deadline_s or self._waiting.is_over()
 
-    def on_over(self, callback: "Callable[[], None]") -> None:
+    def on_over(self, callback: Callable[[], None]) -> None:
         self._waiting.on_over(callback)
 
     def deadline_s(self) -> float | None:
@@ -863,9 +869,7 @@ def _text(value: bytes) -> str:
         ) from None
 
 
-def _same_types(
-    one: tuple[ResultColumn, ...] | None, other: tuple[ResultColumn, ...] | None
-) -> bool:
+def _same_types(one: tuple[ResultColumn, ...] | None, other: tuple[ResultColumn, ...] | None) -> bool:
     if one is None or other is None:
         return one is other
     return [c.type for c in one] == [c.type for c in other]

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 Steps = Generator[Step, object, None]
 COLUMNS = (ResultColumn("QUERY PLAN", SqlType(oids.TEXT)),)
-_KNOWN = frozenset({"analyze", "verbose", "costs", "timing", "summary", "format", "python", "buffers", "settings", "wal"})
+_KNOWN = frozenset(
+    {"analyze", "verbose", "costs", "timing", "summary", "format", "python", "buffers", "settings", "wal"}
+)
 _REFUSED_ON = frozenset({"buffers", "settings", "wal"})
 
 

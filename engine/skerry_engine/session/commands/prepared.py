@@ -41,7 +41,7 @@ def _binder(session: Session) -> QueryBinder:
     return QueryBinder(context, session.io)
 
 
-def _no_views(source: str) -> "exp.Expression":
+def _no_views(source: str) -> exp.Expression:
     raise AssertionError("a parameter's expression reads no view")
 
 

@@ -179,7 +179,9 @@ def lock_tables(session: Session, statement: st.LockTables) -> Steps:
             raise errors.NotSupportedError("LOCK of a view is not supported")
         while True:
             try:
-                transaction.lock_table(relation.oid, TABLE_MODES[statement.mode], statement.nowait, relation.name)
+                transaction.lock_table(
+                    relation.oid, TABLE_MODES[statement.mode], statement.nowait, relation.name
+                )
                 break
             except LockWait as wait:
                 yield Wait(wait.request)

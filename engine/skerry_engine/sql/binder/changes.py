@@ -49,7 +49,7 @@ class ChangeBinder:
                 return self._delete(node)
         raise AssertionError(type(node).__name__)
 
-    # --- targets ------------------------------------------------------------------------------------------------------
+    # --- targets ----------------------------------------
 
     def _table(self, node: Node, verb: str) -> Table:
         check(node)
@@ -73,7 +73,9 @@ class ChangeBinder:
         for column in table.columns:
             names[column.position] = column.name
         checks = tuple(
-            (c.name, over_range(c.check.expr, range_id)) for c in sorted(table.checks, key=lambda c: c.name) if c.check
+            (c.name, over_range(c.check.expr, range_id))
+            for c in sorted(table.checks, key=lambda c: c.name)
+            if c.check
         )
         return q.Target(
             table.oid,
@@ -89,9 +91,13 @@ class ChangeBinder:
     def _range(self, table: Table, node: Node, range_id: int) -> Range:
         alias = node.args.get("alias")
         name = table.name if alias is None else alias.this.this
-        columns = [ScopeColumn(c.name, c.type, c.position, not c.not_null, c.attnum) for c in table.live_columns]
+        columns = [
+            ScopeColumn(c.name, c.type, c.position, not c.not_null, c.attnum) for c in table.live_columns
+        ]
         schema = node.args.get("db")
-        return Range(name, range_id, columns, table.oid, None if schema is None or alias else schema.this, True)
+        return Range(
+            name, range_id, columns, table.oid, None if schema is None or alias else schema.this, True
+        )
 
     def _returning(self, node: Node, scope: Scope) -> tuple[tuple[ex.Expr, ...], tuple[q.OutputColumn, ...]]:
         returning = node.args.get("returning")
@@ -128,7 +134,7 @@ class ChangeBinder:
             )
         return column
 
-    # --- INSERT -------------------------------------------------------------------------------------------------------
+    # --- INSERT ----------------------------------------
 
     def _insert(self, node: Node) -> q.Query:
         table = self._table(node.this, "insert into")
@@ -184,7 +190,9 @@ class ChangeBinder:
         query = node.args.get("expression")
         if query is None:
             return q.OneRow(), [None] * len(given)
-        if isinstance(query, exp.Values) and not any(query.args.get(p) for p in ("with_", "order", "limit", "offset")):
+        if isinstance(query, exp.Values) and not any(
+            query.args.get(p) for p in ("with_", "order", "limit", "offset")
+        ):
             return self._values(query, table, given, node)
         bound = self.queries.query(query, None, final=False)
         if len(bound.columns) > len(given):
@@ -238,7 +246,9 @@ class ChangeBinder:
             if _is_default(cell):
                 values.append(None)
             else:
-                values.append(self.coercer.assign(binder.bind(cell), column.type, column.name, position_of(cell)))
+                values.append(
+                    self.coercer.assign(binder.bind(cell), column.type, column.name, position_of(cell))
+                )
         return values
 
     def _with_defaults(self, node: Node, table: Table, given: list[Column]) -> Node:
@@ -261,13 +271,14 @@ class ChangeBinder:
         types = tuple(c.type for c in given)
         if values.templates:
             templates = tuple(
-                replace(t, exprs=assign(t.exprs, d)) for t, d in zip(values.templates, self._defaults, strict=True)
+                replace(t, exprs=assign(t.exprs, d))
+                for t, d in zip(values.templates, self._defaults, strict=True)
             )
             return replace(values, templates=templates, types=types)
         rows = tuple(assign(row, d) for row, d in zip(values.rows, self._defaults, strict=True))
         return replace(values, rows=rows, types=types)
 
-    # --- ON CONFLICT --------------------------------------------------------------------------------------------------
+    # --- ON CONFLICT ----------------------------------------
 
     def _conflict(self, node: Node, table: Table, range_id: int) -> q.OnConflict | None:
         clause = node.args.get("conflict")
@@ -316,7 +327,9 @@ class ChangeBinder:
         for key in keys:
             bare = key.this if isinstance(key, exp.Collate) else key
             if not isinstance(bare, exp.Column):
-                raise errors.NotSupportedError("ON CONFLICT on an expression is not supported", position=position_of(key))
+                raise errors.NotSupportedError(
+                    "ON CONFLICT on an expression is not supported", position=position_of(key)
+                )
             wanted.add(self._column_named(table, bare.this.this, position_of(bare)).attnum)
         matching = [i.oid for i in table.indexes if _is_arbiter(i, wanted)]
         if not matching:
@@ -326,7 +339,7 @@ class ChangeBinder:
             )
         return tuple(matching)
 
-    # --- UPDATE and DELETE --------------------------------------------------------------------------------------------
+    # --- UPDATE and DELETE ----------------------------------------
 
     def _update(self, node: Node) -> q.Query:
         table = self._table(node.this, "update")
@@ -407,7 +420,9 @@ class ChangeBinder:
         names, value = node.this.expressions, node.expression
         if isinstance(value, exp.Tuple):
             if len(value.expressions) != len(names):
-                raise errors.SyntaxError("number of columns does not match number of values", position=position_of(node))
+                raise errors.SyntaxError(
+                    "number of columns does not match number of values", position=position_of(node)
+                )
             for name, cell in zip(names, value.expressions, strict=True):
                 self._assign_one(name, cell, table, binder, updates)
             return
@@ -418,7 +433,9 @@ class ChangeBinder:
             )
         query = self.queries.subquery(value, binder.scope)
         if len(query.columns) != len(names):
-            raise errors.SyntaxError("number of columns does not match number of values", position=position_of(node))
+            raise errors.SyntaxError(
+                "number of columns does not match number of values", position=position_of(node)
+            )
         for n, name in enumerate(names):
             column = self._assigned_column(name, table, updates)
             single = self._single_output(query, n)

@@ -21,11 +21,23 @@ UNKNOWN = SqlType(oids.UNKNOWN)
 
 _SETTINGS_FREE = frozenset(
     {oids.BOOL, oids.INT2, oids.INT4, oids.INT8, oids.OID, oids.NUMERIC, oids.FLOAT4, oids.FLOAT8}
-    | {oids.TEXT, oids.VARCHAR, oids.BPCHAR, oids.NAME, oids.CHAR, oids.UUID, oids.JSON, oids.JSONB, oids.BYTEA}
+    | {
+        oids.TEXT,
+        oids.VARCHAR,
+        oids.BPCHAR,
+        oids.NAME,
+        oids.CHAR,
+        oids.UUID,
+        oids.JSON,
+        oids.JSONB,
+        oids.BYTEA,
+    }
 )
 """Types whose input depends on no setting: constants of them are read when the statement is bound."""
 
-_DIRECT_NUMBERS = frozenset({oids.INT2, oids.INT4, oids.INT8, oids.NUMERIC, oids.FLOAT4, oids.FLOAT8, oids.OID})
+_DIRECT_NUMBERS = frozenset(
+    {oids.INT2, oids.INT4, oids.INT8, oids.NUMERIC, oids.FLOAT4, oids.FLOAT8, oids.OID}
+)
 _WIDER = {
     oids.INT4: frozenset({oids.INT8, oids.NUMERIC, oids.FLOAT4, oids.FLOAT8, oids.OID}),
     oids.INT8: frozenset({oids.NUMERIC, oids.FLOAT4, oids.FLOAT8, oids.OID}),
@@ -81,10 +93,17 @@ class Coercer:
             if expr.value is None:
                 return ex.Const(SqlType(target.oid), None)
             if target.oid in _SETTINGS_FREE:
-                return ex.Const(SqlType(target.oid), text_decoder(SqlType(target.oid), self.io)(str(expr.value)))
+                return ex.Const(
+                    SqlType(target.oid), text_decoder(SqlType(target.oid), self.io)(str(expr.value))
+                )
             if type_info(target.oid).category == "P" and target.oid not in (oids.RECORD, oids.CSTRING):
                 return ex.Const(TEXT, expr.value)
-            return ex.Cast(SqlType(target.oid), ex.Const(TEXT, expr.value), io_cast(oids.TEXT, target.oid), context == "e")
+            return ex.Cast(
+                SqlType(target.oid),
+                ex.Const(TEXT, expr.value),
+                io_cast(oids.TEXT, target.oid),
+                context == "e",
+            )
         if isinstance(expr, ex.Param):
             retyped = self.parameters.retype(expr, target)
             if retyped is None or retyped.type.oid == target.oid:
@@ -101,14 +120,15 @@ class Coercer:
             return expr
         return ex.Cast(target, expr, function, explicit)
 
-    # --- with errors --------------------------------------------------------------------------------------------------
+    # --- with errors ----------------------------------------
 
     def cast(self, expr: ex.Expr, target: SqlType, position: int | None) -> ex.Expr:
         """An explicit cast.  Raises CannotCoerce."""
         done = self.coerce(expr, target, "e")
         if done is None:
             raise errors.CannotCoerce(
-                f"cannot cast type {format_type(expr.type.oid)} to {format_type(target.oid)}", position=position
+                f"cannot cast type {format_type(expr.type.oid)} to {format_type(target.oid)}",
+                position=position,
             )
         if done is expr and expr.type != target and not isinstance(expr, ex.Const):
             return ex.Cast(target, expr, None, True)
@@ -147,7 +167,9 @@ class Coercer:
             )
         return done
 
-    def common(self, exprs: Sequence[ex.Expr], construct: str, position: int | None = None) -> tuple[int, list[ex.Expr]]:
+    def common(
+        self, exprs: Sequence[ex.Expr], construct: str, position: int | None = None
+    ) -> tuple[int, list[ex.Expr]]:
         """All of `exprs` as their common type."""
         try:
             oid = common_type([e.type.oid for e in exprs], construct)

@@ -37,7 +37,9 @@ class Slot:
 class Parameters:
     """The parameters of one statement while it is bound."""
 
-    def __init__(self, normalised: Normalised | None, declared: Sequence[int], names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, normalised: Normalised | None, declared: Sequence[int], names: Sequence[str] = ()
+    ) -> None:
         self.normalised = normalised
         self.client_types: list[int] = [0 if oid == oids.UNKNOWN else oid for oid in declared]
         self.names: list[str] = list(names)

@@ -11,7 +11,12 @@ from sqlglot import exp
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.functions.registry import AggregateFunction, Function
-from skerry_engine.functions.resolve import argument_order, coercion_target, resolve_function, resolve_operator
+from skerry_engine.functions.resolve import (
+    argument_order,
+    coercion_target,
+    resolve_function,
+    resolve_operator,
+)
 from skerry_engine.sql.binder.coercion import BOOL, INT4, UNKNOWN, Coercer
 from skerry_engine.sql.binder.context import BindContext, array_oid
 from skerry_engine.sql.binder.scope import Range, Scope
@@ -67,14 +72,16 @@ class ExpressionBinder:
         self.windows: dict[str, Node] = {}
         self.in_aggregate = False
 
-    # --- entry --------------------------------------------------------------------------------------------------------
+    # --- entry ----------------------------------------
 
     def bind(self, node: Node) -> ex.Expr:
         """The typed expression for a syntax node."""
         check(node)
         binder = _BINDERS.get(type(node).__name__)
         if binder is None:
-            raise errors.NotSupportedError(f"{type(node).__name__} is not supported here", position=position_of(node))
+            raise errors.NotSupportedError(
+                f"{type(node).__name__} is not supported here", position=position_of(node)
+            )
         return binder(self, node)
 
     def bind_optional(self, node: Node | None) -> ex.Expr | None:
@@ -84,7 +91,7 @@ class ExpressionBinder:
         """A boolean expression."""
         return self.coercer.boolean(self.bind(node), construct, position_of(node))
 
-    # --- names --------------------------------------------------------------------------------------------------------
+    # --- names ----------------------------------------
 
     def _column(self, node: Node) -> ex.Expr:
         if isinstance(node.this, exp.Star):
@@ -166,7 +173,7 @@ class ExpressionBinder:
         columns = tuple(item.reference(c) for c in item.columns if not c.hidden)
         return ex.RowOf(SqlType(oids.RECORD), columns)
 
-    # --- constants and parameters -----------------------------------------------------------------------------------
+    # --- constants and parameters ----------------------------------------
 
     def _literal(self, node: Node) -> ex.Expr:
         number = literal_index(node)
@@ -194,7 +201,7 @@ class ExpressionBinder:
     def _placeholder(self, node: Node) -> ex.Expr:
         return self.context.parameters.named(str(node.this))
 
-    # --- logic ----------------------------------------------------------------------------------------------------------
+    # --- logic ----------------------------------------
 
     def _and(self, node: Node) -> ex.Expr:
         return ex.And(BOOL, tuple(self._flat_conditions(node, exp.And, "AND")))
@@ -253,7 +260,7 @@ class ExpressionBinder:
         below = self.operator("<=", value, high, position)
         return ex.And(BOOL, (above, below))
 
-    # --- operators ------------------------------------------------------------------------------------------------------
+    # --- operators ----------------------------------------
 
     def operator(self, name: str, left: ex.Expr | None, right: ex.Expr, position: int | None) -> ex.Call:
         """An operator applied to bound operands.  Raises UndefinedFunction, AmbiguousFunction."""
@@ -293,18 +300,26 @@ class ExpressionBinder:
         return self.any_all(self.bind(node.this), self.bind(inner), name, is_all, position)
 
     def any_all(
-        self, left: ex.Expr, array: ex.Expr, name: str, is_all: bool, position: int | None, as_in: bool = False
+        self,
+        left: ex.Expr,
+        array: ex.Expr,
+        name: str,
+        is_all: bool,
+        position: int | None,
+        as_in: bool = False,
     ) -> ex.Expr:
         """`left op ANY (array)`."""
         if array.type.oid == oids.UNKNOWN:
             element = left.type.oid if left.type.oid != oids.UNKNOWN else oids.TEXT
             array = self.coercer.implicit(array, array_oid(element), position)
         info = type_info(array.type.oid)
-        if not info.is_array:
+        if not info.is_array and array.type.oid not in oids.VECTORS:
             raise errors.WrongObjectType("op ANY/ALL (array) requires array on right side", position=position)
         operator, types, result = resolve_operator(name, left.type.oid, info.element_oid, position)
         if result != oids.BOOL:
-            raise errors.DatatypeMismatch("op ANY/ALL (array) requires operator to yield boolean", position=position)
+            raise errors.DatatypeMismatch(
+                "op ANY/ALL (array) requires operator to yield boolean", position=position
+            )
         left = self.coercer.implicit(left, types[0], position)
         if types[1] != info.element_oid:
             array = self.coercer.implicit(array, array_oid(types[1]) or array.type.oid, position)
@@ -319,7 +334,9 @@ class ExpressionBinder:
             raise errors.SyntaxError("unequal number of entries in row expressions", position=position)
         return self.compare_rows(name, lefts, rights, position)
 
-    def compare_rows(self, name: str, lefts: list[ex.Expr], rights: list[ex.Expr], position: int | None) -> ex.Expr:
+    def compare_rows(
+        self, name: str, lefts: list[ex.Expr], rights: list[ex.Expr], position: int | None
+    ) -> ex.Expr:
         """(a, b) op (c, d), taken apart into comparisons of the fields."""
         pairs = list(zip(lefts, rights, strict=True))
         if name == "=":
@@ -368,9 +385,11 @@ class ExpressionBinder:
         kind = self.context.parameters.list_kind(number)
         own = {"int4": oids.INT4, "int8": oids.INT8, "numeric": oids.NUMERIC}.get(kind, oids.UNKNOWN)
         types = resolve_operator("=", left.type.oid, own, position)[1]
-        return self.any_all(left, self.context.parameters.array(number, types[1]), "=", False, position, as_in=True)
+        return self.any_all(
+            left, self.context.parameters.array(number, types[1]), "=", False, position, as_in=True
+        )
 
-    # --- subqueries -----------------------------------------------------------------------------------------------------
+    # --- subqueries ----------------------------------------
 
     def _subquery(self, node: Node) -> ex.Expr:
         query = self.queries.subquery(node.this, self.scope)
@@ -403,7 +422,7 @@ class ExpressionBinder:
         kind = "all" if is_all else "any"
         return ex.SubqueryExpr(BOOL, kind, query, tuple(typed), tuple(functions), name)
 
-    # --- casts and constructors -------------------------------------------------------------------------------------
+    # --- casts and constructors ----------------------------------------
 
     def type_of(self, node: Node) -> SqlType:
         """The type that a DataType node names."""
@@ -411,7 +430,11 @@ class ExpressionBinder:
 
     def _cast(self, node: Node) -> ex.Expr:
         target = self.type_of(node.args["to"])
-        if isinstance(node.this, exp.Array) and type_info(target.oid).is_array and not node.this.args.get("query"):
+        if (
+            isinstance(node.this, exp.Array)
+            and type_info(target.oid).is_array
+            and not node.this.args.get("query")
+        ):
             return self._typed_array(node.this, target)
         return self.coercer.cast(self.bind(node.this), target, position_of(node))
 
@@ -445,7 +468,9 @@ class ExpressionBinder:
         oid, items = self.coercer.common(items, "ARRAY", position)
         array = array_oid(oid)
         if not array:
-            raise errors.UndefinedObject(f"could not find array type for data type {format_type(oid)}", position=position)
+            raise errors.UndefinedObject(
+                f"could not find array type for data type {format_type(oid)}", position=position
+            )
         return ex.ArrayOf(SqlType(array), tuple(items))
 
     def _bracket(self, node: Node) -> ex.Expr:
@@ -505,9 +530,11 @@ class ExpressionBinder:
         return self.bind(node.this)
 
     def _dot(self, node: Node) -> ex.Expr:
-        raise errors.NotSupportedError("field selection from composite values is not supported", position=position_of(node))
+        raise errors.NotSupportedError(
+            "field selection from composite values is not supported", position=position_of(node)
+        )
 
-    # --- conditionals -----------------------------------------------------------------------------------------------------
+    # --- conditionals ----------------------------------------
 
     def _case(self, node: Node) -> ex.Expr:
         test: ex.Expr | None = None
@@ -524,14 +551,18 @@ class ExpressionBinder:
             if test_column is None:
                 conditions.append(self.condition(branch.this, "CASE/WHEN"))
             else:
-                conditions.append(self.operator("=", test_column, self.bind(branch.this), position_of(branch.this)))
+                conditions.append(
+                    self.operator("=", test_column, self.bind(branch.this), position_of(branch.this))
+                )
             results.append(self.bind(branch.args["true"]))
         default = self.bind_optional(node.args.get("default"))
         everything = results if default is None else [default, *results]
         oid, coerced = self.coercer.common(everything, "CASE", position_of(node))
         if default is not None:
             default, coerced = coerced[0], coerced[1:]
-        return ex.Case(_shared_type(oid, coerced), tuple(zip(conditions, coerced, strict=True)), default, test, range_id)
+        return ex.Case(
+            _shared_type(oid, coerced), tuple(zip(conditions, coerced, strict=True)), default, test, range_id
+        )
 
     def _coalesce(self, node: Node) -> ex.Expr:
         args = [self.bind(a) for a in [node.this, *node.expressions]]
@@ -555,14 +586,14 @@ class ExpressionBinder:
         less, _, _ = resolve_operator("<", oid, oid, position)
         return ex.Extreme(_shared_type(oid, coerced), tuple(coerced), greatest, less.function)
 
-    # --- calls ------------------------------------------------------------------------------------------------------------
+    # --- calls ----------------------------------------
 
     def _call(self, node: Node) -> ex.Expr:
         name = str(node.this)
         if node.args.get("bare"):
             return self._bare_call(node, name)
         schema = node.args.get("schema")
-        if hasattr(schema, "this"):
+        if isinstance(schema, exp.Identifier):
             schema = schema.this
         args, names = self._arguments(node)
         position = position_of(node)
@@ -625,7 +656,11 @@ class ExpressionBinder:
             if node.expressions:
                 modifier = int(node.expressions[0].this)
             return self.coercer.cast(stamp, SqlType(targets[name], modifier), position_of(node))
-        functions = {"current_role": "current_user", "user": "current_user", "current_catalog": "current_database"}
+        functions = {
+            "current_role": "current_user",
+            "user": "current_user",
+            "current_catalog": "current_database",
+        }
         function, _, result = resolve_function(functions.get(name, name), [])
         assert isinstance(function, Function)
         return ex.Call(SqlType(result), function, ())
@@ -664,7 +699,9 @@ class ExpressionBinder:
             raise errors.GroupingError("aggregate function calls cannot be nested", position=position)
         return aggregate
 
-    def _within_group_call(self, node: Node, name: str, direct: list[ex.Expr], position: int | None) -> ex.Expr:
+    def _within_group_call(
+        self, node: Node, name: str, direct: list[ex.Expr], position: int | None
+    ) -> ex.Expr:
         keys = self.queries.sort_keys(node.args["within_group"], self)
         types = [a.type.oid for a in direct] + [k.expr.type.oid for k in keys]
         function, arg_types, result = resolve_function(name, types, None, position)
@@ -676,7 +713,9 @@ class ExpressionBinder:
             for k, t in zip(keys, arg_types[len(direct) :], strict=False)
         ]
         if not self.place.aggregates:
-            raise errors.GroupingError(f"aggregate functions are not allowed in {self.place.clause}", position=position)
+            raise errors.GroupingError(
+                f"aggregate functions are not allowed in {self.place.clause}", position=position
+            )
         args = (*direct, *(k.expr for k in inputs))
         filter_node = node.args.get("filter")
         condition = None if filter_node is None else self.condition(filter_node, "FILTER")
@@ -693,15 +732,22 @@ class ExpressionBinder:
     ) -> ex.Expr:
         over = node.args.get("over")
         if over is None:
-            raise errors.WindowingError(f"window function {node.this} requires an OVER clause", position=position)
+            raise errors.WindowingError(
+                f"window function {node.this} requires an OVER clause", position=position
+            )
         if not self.place.windows:
-            raise errors.WindowingError(f"window functions are not allowed in {self.place.clause}", position=position)
+            raise errors.WindowingError(
+                f"window functions are not allowed in {self.place.clause}", position=position
+            )
         if isinstance(function, Function) and function.kind != "w":
             raise errors.WrongObjectType(
-                f"OVER specified, but {node.this} is not a window function nor an aggregate function", position=position
+                f"OVER specified, but {node.this} is not a window function nor an aggregate function",
+                position=position,
             )
         if node.args.get("distinct"):
-            raise errors.NotSupportedError("DISTINCT is not implemented for window functions", position=position)
+            raise errors.NotSupportedError(
+                "DISTINCT is not implemented for window functions", position=position
+            )
         partition, order, frame = self.queries.window_of(over, self)
         return ex.WindowCall(SqlType(result), function, tuple(args), partition, order, frame, condition)
 

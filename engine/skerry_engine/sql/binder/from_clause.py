@@ -60,9 +60,11 @@ class FromBinder:
                 return self._functions(node, scope)
             case exp.Join():
                 return self._join(node, scope)
-        raise errors.NotSupportedError(f"{type(node).__name__} in FROM is not supported", position=position_of(node))
+        raise errors.NotSupportedError(
+            f"{type(node).__name__} in FROM is not supported", position=position_of(node)
+        )
 
-    # --- tables -----------------------------------------------------------------------------------------------------
+    # --- tables ----------------------------------------
 
     def _table(self, node: Node, scope: Scope) -> q.Relation:
         name = node.this.this
@@ -71,7 +73,8 @@ class FromBinder:
         position = position_of(node)
         if catalog is not None and catalog.this != self.context.database.name:
             raise errors.NotSupportedError(
-                f'cross-database references are not implemented: "{catalog.this}.{schema}.{name}"', position=position
+                f'cross-database references are not implemented: "{catalog.this}.{schema}.{name}"',
+                position=position,
             )
         cte = self.queries.ctes.find(name) if schema is None else None
         if cte is not None:
@@ -90,17 +93,23 @@ class FromBinder:
         match relation:
             case Table() | SystemTable():
                 columns = [
-                    ScopeColumn(c.name, c.type, c.position, not c.not_null, c.attnum) for c in relation.live_columns
+                    ScopeColumn(c.name, c.type, c.position, not c.not_null, c.attnum)
+                    for c in relation.live_columns
                 ]
                 is_virtual = isinstance(relation, SystemTable)
                 width = len(relation.columns) if is_virtual else relation.width  # type: ignore[union-attr]
-                item = Range(relation.name, range_id, columns, relation.oid, self._schema(schema), not is_virtual)
+                item = Range(
+                    relation.name, range_id, columns, relation.oid, self._schema(schema), not is_virtual
+                )
                 self._add(scope, node, item, position)
                 return q.Scan(range_id, relation.oid, width, relation.name, is_virtual)
             case View():
                 query = self.queries.view(relation)
                 query = self.queries.with_types(query, [c.type for c in relation.live_columns])
-                columns = [ScopeColumn(c.name, c.type, i, True, c.attnum) for i, c in enumerate(relation.live_columns)]
+                columns = [
+                    ScopeColumn(c.name, c.type, i, True, c.attnum)
+                    for i, c in enumerate(relation.live_columns)
+                ]
                 item = Range(relation.name, range_id, columns, relation.oid, self._schema(schema))
                 self._add(scope, node, item, position)
                 return q.Derived(range_id, query)
@@ -140,7 +149,7 @@ class FromBinder:
                 column.name = name
         scope.add(item, position)
 
-    # --- subqueries and functions -------------------------------------------------------------------------------------
+    # --- subqueries and functions ----------------------------------------
 
     def _subquery(self, node: Node, scope: Scope) -> q.Relation:
         position = position_of(node)
@@ -178,12 +187,11 @@ class FromBinder:
         columns: list[ScopeColumn] = []
         alias = node.args.get("alias")
         alias_name = alias.this.this if alias is not None and alias.this is not None else None
-        for item in node.expressions:
+        items = [part for item in node.expressions for part in _separate_unnests(item)]
+        for item in items:
             bound = binder.bind(item)
             name = output_name(item)
-            parts = self._result_columns(bound, node, alias_name or name, len(node.expressions) == 1)
-            if name == "unnest" and isinstance(item, exp.Anonymous) and len(item.expressions) > 1:
-                raise errors.NotSupportedError("unnest of several arrays is not supported", position=position)
+            parts = self._result_columns(bound, node, alias_name or name, len(items) == 1)
             calls.append(bound)
             counts.append(len(parts))
             columns.extend(ScopeColumn(n, t, len(columns) + i) for i, (n, t) in enumerate(parts))
@@ -196,24 +204,28 @@ class FromBinder:
         self._add(scope, node, item_range, position)
         return q.FunctionScan(range_id, tuple(calls), tuple(counts), ordinality)
 
-    def _result_columns(
-        self, call: ex.Expr, node: Node, name: str, alone: bool
-    ) -> list[tuple[str, SqlType]]:
+    def _result_columns(self, call: ex.Expr, node: Node, name: str, alone: bool) -> list[tuple[str, SqlType]]:
         definitions = node.args.get("columns") or []
         if definitions:
             binder = be.ExpressionBinder(self.queries, self.scope, be.FROM_FUNCTION)
             return [(d.this.this, binder.type_of(d.args["kind"])) for d in definitions]
         if isinstance(call, ex.Call) and len(call.function.result_columns) > 1:
             return [(n, SqlType(t)) for n, t in call.function.result_columns]
-        if isinstance(call, ex.Call) and call.function.result_columns and call.function.returns_set and not alone:
+        if (
+            isinstance(call, ex.Call)
+            and call.function.result_columns
+            and call.function.returns_set
+            and not alone
+        ):
             return [(call.function.result_columns[0][0], SqlType(call.function.result_columns[0][1]))]
         if call.type.oid == oids.RECORD:
             raise errors.SyntaxError(
-                "a column definition list is required for functions returning \"record\"", position=position_of(node)
+                'a column definition list is required for functions returning "record"',
+                position=position_of(node),
             )
         return [(name, call.type)]
 
-    # --- joins ------------------------------------------------------------------------------------------------------
+    # --- joins ----------------------------------------
 
     def _join(self, node: Node, scope: Scope) -> q.Relation:
         position = position_of(node)
@@ -279,7 +291,9 @@ class FromBinder:
         return tests[0] if len(tests) == 1 else ex.And(BOOL, tuple(tests))
 
     def _side(self, scope: Scope, name: str, which: str, position: int | None) -> ex.Expr:
-        scope.merged = [m for m in scope.merged if {s[0] for s in m.sides} <= {r.range_id for r in scope.ranges}]
+        scope.merged = [
+            m for m in scope.merged if {s[0] for s in m.sides} <= {r.range_id for r in scope.ranges}
+        ]
         try:
             found = scope.unqualified(name, position)
         except errors.AmbiguousColumn as error:
@@ -288,9 +302,17 @@ class FromBinder:
             ) from error
         if found is None:
             raise errors.UndefinedColumn(
-                f'column "{name}" specified in USING clause does not exist in {which} table', position=position
+                f'column "{name}" specified in USING clause does not exist in {which} table',
+                position=position,
             )
         return found
+
+
+def _separate_unnests(node: Node) -> list[Node]:
+    """unnest(a, b) in FROM is ROWS FROM (unnest(a), unnest(b))."""
+    if not isinstance(node, exp.Anonymous) or node.this != "unnest" or len(node.expressions) < 2:
+        return [node]
+    return [exp.Anonymous(**{**node.args, "expressions": [array]}) for array in node.expressions]
 
 
 def _sides(expr: ex.Expr, scope: Scope) -> tuple[tuple[int, int], ...]:

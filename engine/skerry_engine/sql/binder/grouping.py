@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlglot import exp
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from skerry_engine.sql.binder.queries import Item, QueryBinder
 
 Node = exp.Expression
+_E = TypeVar("_E", bound=ex.Expr)
 Sets = tuple[tuple[int, ...], ...]
 
 
@@ -39,7 +40,7 @@ class Grouper:
         self.context = queries.context
         self.scope = scope
 
-    # --- GROUP BY -----------------------------------------------------------------------------------------------------
+    # --- GROUP BY ----------------------------------------
 
     def keys(self, group: Node, items: list[Item]) -> tuple[list[ex.Expr], Sets]:
         """The distinct grouping expressions, and the grouping sets as positions in them (none for a plain list)."""
@@ -49,7 +50,9 @@ class Grouper:
         is_plain = True
         for node in group.expressions:
             sets = self._element(node, items, keys)
-            is_plain = is_plain and len(sets) == 1 and not isinstance(node, (exp.Rollup, exp.Cube, exp.GroupingSets))
+            is_plain = (
+                is_plain and len(sets) == 1 and not isinstance(node, (exp.Rollup, exp.Cube, exp.GroupingSets))
+            )
             factors.append(sets)
         if is_plain and keys:
             return keys, ()
@@ -103,10 +106,12 @@ class Grouper:
     def _from_item(self, item: Item, node: Node) -> ex.Expr:
         item.expr = self.queries.coercer.known(item.expr)
         if any(isinstance(n, (ex.Aggregate, ex.WindowCall)) for n in ex.walk(item.expr)):
-            raise errors.GroupingError("aggregate functions are not allowed in GROUP BY", position=position_of(node))
+            raise errors.GroupingError(
+                "aggregate functions are not allowed in GROUP BY", position=position_of(node)
+            )
         return item.expr
 
-    # --- aggregation --------------------------------------------------------------------------------------------------
+    # --- aggregation ----------------------------------------
 
     def group(
         self,
@@ -135,7 +140,9 @@ class Grouper:
             name = key.name if isinstance(key, ex.Column) else "?column?"
             replacements[key] = ex.Column(key.type, range_id, n, name, nullable)
         for n, aggregate in enumerate(aggregates):
-            replacements[aggregate] = ex.Column(aggregate.type, range_id, len(keys) + n, aggregate.function.name)
+            replacements[aggregate] = ex.Column(
+                aggregate.type, range_id, len(keys) + n, aggregate.function.name
+            )
 
         def change(node: object) -> object | None:
             if isinstance(node, ex.Expr):
@@ -157,7 +164,9 @@ class Grouper:
 
     def _dependent_columns(self, parts: list[ex.Expr], keys: list[ex.Expr], inner: set[int]) -> list[ex.Expr]:
         """Columns of tables whose whole primary key is grouped: they are keys too, as they depend on it."""
-        determined = {r.range_id for r in self.scope.ranges if self._key_is_grouped(r.table_oid, r.range_id, keys)}
+        determined = {
+            r.range_id for r in self.scope.ranges if self._key_is_grouped(r.table_oid, r.range_id, keys)
+        }
         extra: dict[ex.Expr, None] = {}
         outside = [part for part in parts]
         for node in _outside_aggregates(outside):
@@ -205,7 +214,7 @@ class Grouper:
                     position=self.context.column_positions.get((node.range_id, node.position)),
                 )
 
-    # --- windows and sets ---------------------------------------------------------------------------------------------
+    # --- windows and sets ----------------------------------------
 
     def windows(self, relation: q.Relation, parts: list[ex.Expr]) -> tuple[q.Relation, list[ex.Expr]]:
         """Window functions moved into Window nodes, one per PARTITION BY and ORDER BY."""
@@ -246,7 +255,7 @@ class Grouper:
         ]
 
 
-def _collect(parts: list[ex.Expr], kind: type[ex.Expr]) -> list[ex.Expr]:
+def _collect(parts: list[ex.Expr], kind: type[_E]) -> list[_E]:
     """The nodes of `kind` in the expressions (not inside subqueries)."""
     return [node for part in parts for node in ex.walk(part) if isinstance(node, kind)]
 

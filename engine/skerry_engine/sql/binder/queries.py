@@ -57,7 +57,7 @@ class QueryBinder:
         self._template: tuple[int, tuple[str, ...]] | None = None
         self._view_depth = 0
 
-    # --- entry --------------------------------------------------------------------------------------------------------
+    # --- entry ----------------------------------------
 
     def query(self, node: Node, scope: Scope | None = None, final: bool = True) -> q.Query:
         """A query of any kind.  `final`: outputs of unknown type become text."""
@@ -92,7 +92,7 @@ class QueryBinder:
 
         return ChangeBinder(self).change(node)
 
-    # --- types of outputs ---------------------------------------------------------------------------------------------
+    # --- types of outputs ----------------------------------------
 
     def _all_known(self, query: q.Query) -> q.Query:
         if all(c.type.oid != oids.UNKNOWN for c in query.columns):
@@ -102,16 +102,19 @@ class QueryBinder:
 
     def with_types(self, query: q.Query, wanted: list[SqlType], context: str = "i") -> q.Query:
         """The query with its outputs cast to `wanted`."""
-        if all(c.type == w or (c.type.oid == w.oid and w.typmod == -1) for c, w in zip(query.columns, wanted, strict=True)):
+        if all(
+            c.type == w or (c.type.oid == w.oid and w.typmod == -1)
+            for c, w in zip(query.columns, wanted, strict=True)
+        ):
             return query
         if isinstance(query, q.Select) and not query.distinct:
-            outputs = tuple(self._cast_output(e, w, context) for e, w in zip(query.outputs, wanted, strict=True))
+            outputs = tuple(
+                self._cast_output(e, w, context) for e, w in zip(query.outputs, wanted, strict=True)
+            )
             columns = tuple(replace(c, type=e.type) for c, e in zip(query.columns, outputs, strict=True))
             return replace(query, outputs=outputs, columns=columns)
         range_id = self.context.new_range()
-        reads = [
-            ex.Column(c.type, range_id, n, c.name) for n, c in enumerate(query.columns)
-        ]
+        reads = [ex.Column(c.type, range_id, n, c.name) for n, c in enumerate(query.columns)]
         outputs = tuple(self._cast_output(e, w, context) for e, w in zip(reads, wanted, strict=True))
         columns = tuple(replace(c, type=e.type) for c, e in zip(query.columns, outputs, strict=True))
         return q.Select(columns, q.Derived(range_id, query), outputs)
@@ -122,7 +125,7 @@ class QueryBinder:
         done = self.coercer.coerce(expr, wanted, context)
         return expr if done is None else done
 
-    # --- WITH ---------------------------------------------------------------------------------------------------------
+    # --- WITH ----------------------------------------
 
     def _with(self, node: Node, with_: Node, scope: Scope | None) -> q.Query:
         check(with_)
@@ -151,7 +154,9 @@ class QueryBinder:
         self.ctes.ctes[name] = BoundCte(name, cte_id, columns)
         return q.Cte(cte_id, name, query)
 
-    def _recursive_cte(self, node: Node, name: str, cte_id: int, given: list[str], scope: Scope | None) -> q.Cte:
+    def _recursive_cte(
+        self, node: Node, name: str, cte_id: int, given: list[str], scope: Scope | None
+    ) -> q.Cte:
         check(node)
         position = position_of(node)
         if not isinstance(node, exp.Union):
@@ -166,14 +171,17 @@ class QueryBinder:
                 )
         if _mentions(node.this, name):
             raise errors.InvalidRecursion(
-                f'recursive reference to query "{name}" must not appear within its non-recursive term', position=position
+                f'recursive reference to query "{name}" must not appear within its non-recursive term',
+                position=position,
             )
         base = self.query(node.this, scope)
         columns = _named_columns(base.columns, given, name, node)
         self.ctes.ctes[name] = BoundCte(name, cte_id, columns)
         step = self.query(node.expression, scope, final=False)
         if len(step.columns) != len(base.columns):
-            raise errors.SyntaxError("each UNION query must have the same number of columns", position=position)
+            raise errors.SyntaxError(
+                "each UNION query must have the same number of columns", position=position
+            )
         for n, (a, b) in enumerate(zip(base.columns, step.columns, strict=True), 1):
             wanted = common_type([a.type.oid, b.type.oid], "UNION")
             if wanted != a.type.oid:
@@ -186,7 +194,7 @@ class QueryBinder:
         step = self.with_types(step, [SqlType(c.type.oid) for c in base.columns])
         return q.Cte(cte_id, name, base, step, not node.args.get("distinct"))
 
-    # --- SELECT -------------------------------------------------------------------------------------------------------
+    # --- SELECT ----------------------------------------
 
     def _select(self, node: Node, parent: Scope | None) -> q.Query:
         scope = Scope(parent)
@@ -210,7 +218,10 @@ class QueryBinder:
         relation, parts = grouper.windows(relation, parts)
         relation, parts = grouper.sets(relation, parts, len(items))
         outputs = tuple(parts[: len(items)])
-        order = [replace(k, expr=e) for k, e in zip(order, parts[len(items) : len(items) + len(order)], strict=True)]
+        order = [
+            replace(k, expr=e)
+            for k, e in zip(order, parts[len(items) : len(items) + len(order)], strict=True)
+        ]
         on = parts[len(items) + len(order) :]
         limit, offset, ties = self._limits(node, scope)
         distinct = node.args.get("distinct") is not None and not on
@@ -234,7 +245,9 @@ class QueryBinder:
         binder.windows = windows
         items: list[Item] = []
         for node in nodes:
-            if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star)):
+            if isinstance(node, exp.Star) or (
+                isinstance(node, exp.Column) and isinstance(node.this, exp.Star)
+            ):
                 items.extend(Item(name, expr, None) for name, expr in self.expand_star(node, scope))
                 continue
             alias = None
@@ -251,10 +264,14 @@ class QueryBinder:
         binder = be.ExpressionBinder(self, scope, be.RETURNING)
         items: list[Item] = []
         for node in nodes:
-            if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star)):
+            if isinstance(node, exp.Star) or (
+                isinstance(node, exp.Column) and isinstance(node.this, exp.Star)
+            ):
                 items.extend(Item(name, expr, None) for name, expr in self.expand_star(node, scope))
                 continue
-            alias, inner = (node.args["alias"].this, node.this) if isinstance(node, exp.Alias) else (None, node)
+            alias, inner = (
+                (node.args["alias"].this, node.this) if isinstance(node, exp.Alias) else (None, node)
+            )
             expr = self.coercer.known(binder.bind(inner))
             items.append(Item(alias or output_name(inner), expr, inner))
         return items
@@ -264,9 +281,11 @@ class QueryBinder:
         check(node)
         if isinstance(node, exp.Star):
             if not scope.ranges:
-                raise errors.SyntaxError("SELECT * with no tables specified is not valid", position=position_of(node))
+                raise errors.SyntaxError(
+                    "SELECT * with no tables specified is not valid", position=position_of(node)
+                )
             return self._all_columns(scope)
-        table = node.args.get("table")
+        table = node.args["table"]
         schema = node.args.get("db")
         item = scope.range_named(table.this, None if schema is None else schema.this)
         if item is None:
@@ -296,7 +315,7 @@ class QueryBinder:
             return None
         return be.ExpressionBinder(self, scope, be.HAVING).condition(having.this, "HAVING")
 
-    # --- ORDER BY, DISTINCT, LIMIT ----------------------------------------------------------------------------------
+    # --- ORDER BY, DISTINCT, LIMIT ----------------------------------------
 
     def sort_keys(self, order: Node, binder: be.ExpressionBinder) -> tuple[ex.SortKey, ...]:
         """ORDER BY of an aggregate or window: expressions only."""
@@ -307,7 +326,9 @@ class QueryBinder:
         check(node)
         using = node.args.get("using")
         if using not in (None, "<", ">"):
-            raise errors.NotSupportedError(f"ORDER BY USING {using} is not supported", position=position_of(node))
+            raise errors.NotSupportedError(
+                f"ORDER BY USING {using} is not supported", position=position_of(node)
+            )
         descending = bool(node.args.get("desc")) or using == ">"
         nulls_first = node.args.get("nulls_first")
         resolve_operator("<", expr.type.oid, expr.type.oid, position_of(node))
@@ -321,17 +342,28 @@ class QueryBinder:
         check(order)
         binder = be.ExpressionBinder(self, scope, be.ORDER_BY)
         binder.windows = windows
-        return [self._sort_key(o, self._order_item(o.this, binder, items, "ORDER BY")) for o in order.expressions]
+        return [
+            self._sort_key(o, self._order_item(o.this, binder, items, "ORDER BY")) for o in order.expressions
+        ]
 
     def _order_item(self, node: Node, binder: be.ExpressionBinder, items: list[Item], clause: str) -> ex.Expr:
         """An ordinal, an output's name, or an expression over FROM."""
         ordinal = plain_ordinal(node, clause)
         if ordinal is not None:
             return self._item_at(ordinal, items, clause, node)
-        if isinstance(node, exp.Column) and node.args.get("table") is None and not isinstance(node.this, exp.Star):
+        if (
+            isinstance(node, exp.Column)
+            and node.args.get("table") is None
+            and not isinstance(node.this, exp.Star)
+        ):
             found = [item for item in items if item.name == node.this.this]
-            if len({id(item.expr) if item.expr not in [f.expr for f in found[:1]] else 0 for item in found}) > 1:
-                raise errors.AmbiguousColumn(f'{clause} "{node.this.this}" is ambiguous', position=position_of(node))
+            if (
+                len({id(item.expr) if item.expr not in [f.expr for f in found[:1]] else 0 for item in found})
+                > 1
+            ):
+                raise errors.AmbiguousColumn(
+                    f'{clause} "{node.this.this}" is ambiguous', position=position_of(node)
+                )
             if found:
                 return self._make_known(found[0], items)
         return self.coercer.known(binder.bind(node))
@@ -400,7 +432,8 @@ class QueryBinder:
         done = self.coercer.coerce(bound, INT8, "a")
         if done is None:
             raise errors.DatatypeMismatch(
-                f"argument of {clause} must be type bigint, not type {_shown(bound.type)}", position=position_of(node)
+                f"argument of {clause} must be type bigint, not type {_shown(bound.type)}",
+                position=position_of(node),
             )
         return done
 
@@ -424,7 +457,7 @@ class QueryBinder:
             locks.append(q.RowLock(strength, wait, tuple(r.range_id for r in ranges)))
         return tuple(lock for lock in locks if lock.range_ids)
 
-    # --- windows --------------------------------------------------------------------------------------------------------
+    # --- windows ----------------------------------------
 
     def window_of(
         self, over: Node, binder: be.ExpressionBinder
@@ -434,23 +467,30 @@ class QueryBinder:
 
         return bind_window(self, over, binder)
 
-    # --- VALUES -----------------------------------------------------------------------------------------------------
+    # --- VALUES ----------------------------------------
 
     def _values_query(self, node: Node, scope: Scope | None) -> q.Query:
         relation, types = self.values(node, scope)
         names = [f"column{n}" for n in range(1, len(types) + 1)]
         outputs = tuple(
-            ex.Column(t, relation.range_id, n, name) for n, (t, name) in enumerate(zip(types, names, strict=True))
+            ex.Column(t, relation.range_id, n, name)
+            for n, (t, name) in enumerate(zip(types, names, strict=True))
         )
         columns = tuple(q.OutputColumn(name, t) for name, t in zip(names, types, strict=True))
         inner = Scope(scope)
         inner.add(
-            Range("", relation.range_id, [ScopeColumn(n, t, i) for i, (n, t) in enumerate(zip(names, types, strict=True))])
+            Range(
+                "",
+                relation.range_id,
+                [ScopeColumn(n, t, i) for i, (n, t) in enumerate(zip(names, types, strict=True))],
+            )
         )
         items = [Item(n, o, None) for n, o in zip(names, outputs, strict=True)]
         order = self._order_by(node.args.get("order"), inner, items, {})
         limit, offset, ties = self._limits(node, scope)
-        return q.Select(columns, relation, outputs, order_by=tuple(order), limit=limit, offset=offset, with_ties=ties)
+        return q.Select(
+            columns, relation, outputs, order_by=tuple(order), limit=limit, offset=offset, with_ties=ties
+        )
 
     def values(
         self, node: Node, scope: Scope | None, wanted: list[SqlType | None] | None = None
@@ -510,21 +550,27 @@ class QueryBinder:
         assert self._template is not None
         range_id, kinds = self._template
         kind = kinds[slot]
-        own = {"int4": oids.INT4, "int8": oids.INT8, "numeric": oids.NUMERIC, "bool": oids.BOOL}.get(kind, oids.UNKNOWN)
+        own = {"int4": oids.INT4, "int8": oids.INT8, "numeric": oids.NUMERIC, "bool": oids.BOOL}.get(
+            kind, oids.UNKNOWN
+        )
         return ex.Column(SqlType(own), range_id, slot, "?column?", kind in ("null", "string"))
 
-    # --- set operations -----------------------------------------------------------------------------------------------
+    # --- set operations ----------------------------------------
 
     def _set_operation(self, node: Node, scope: Scope | None) -> q.Query:
         kind = {exp.Union: "union", exp.Except: "except", exp.Intersect: "intersect"}[type(node)]  # type: ignore[index]
         position = position_of(node)
         if node.args.get("locks"):
-            raise errors.NotSupportedError(f"FOR UPDATE is not allowed with {kind.upper()}", position=position)
+            raise errors.NotSupportedError(
+                f"FOR UPDATE is not allowed with {kind.upper()}", position=position
+            )
         left = self.query(node.this, scope, final=False)
         right = self.query(node.expression, scope, final=False)
         shown = kind.upper()
         if len(left.columns) != len(right.columns):
-            raise errors.SyntaxError(f"each {shown} query must have the same number of columns", position=position)
+            raise errors.SyntaxError(
+                f"each {shown} query must have the same number of columns", position=position
+            )
         wanted: list[SqlType] = []
         for a, b in zip(left.columns, right.columns, strict=True):
             if a.type == b.type and a.type.oid != oids.UNKNOWN:
@@ -560,11 +606,17 @@ class QueryBinder:
             if ordinal is not None:
                 keys.append(self._sort_key(node, self._item_at(ordinal, items, "ORDER BY", node.this)))
                 continue
-            name = node.this.this.this if isinstance(node.this, exp.Column) and not node.this.args.get("table") else None
+            name = (
+                node.this.this.this
+                if isinstance(node.this, exp.Column) and not node.this.args.get("table")
+                else None
+            )
             found = [item for item in items if item.name == name]
             if not found:
                 if name is not None:
-                    raise errors.UndefinedColumn(f'column "{name}" does not exist', position=position_of(node.this))
+                    raise errors.UndefinedColumn(
+                        f'column "{name}" does not exist', position=position_of(node.this)
+                    )
                 raise errors.NotSupportedError(
                     "invalid UNION/INTERSECT/EXCEPT ORDER BY clause",
                     detail="Only result column names can be used, not expressions or functions.",
@@ -574,12 +626,14 @@ class QueryBinder:
             keys.append(self._sort_key(node, found[0].expr))
         return keys
 
-    # --- views and tables ----------------------------------------------------------------------------------------------
+    # --- views and tables ----------------------------------------
 
     def view(self, view: View) -> q.Query:
         """The query of a view, bound anew over the statement's catalog."""
         if self._view_depth > 30:
-            raise errors.InvalidObjectDefinition(f'infinite recursion detected in rules for relation "{view.name}"')
+            raise errors.InvalidObjectDefinition(
+                f'infinite recursion detected in rules for relation "{view.name}"'
+            )
         self._view_depth += 1
         saved_ctes, saved_normalised = self.ctes, self.context.normalised
         self.ctes = CteScope()

@@ -1,7 +1,7 @@
 """What names mean at one place of a query: the ranges of FROM, and those of the enclosing queries.
 
-    SELECT ... FROM a, b WHERE EXISTS (SELECT ... FROM c WHERE c.x = a.x)
-                                       scope [c]  -> parent scope [a, b]
+SELECT ... FROM a, b WHERE EXISTS (SELECT ... FROM c WHERE c.x = a.x)
+                                   scope [c]  -> parent scope [a, b]
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Scope:
     def add(self, item: Range, position: int | None = None) -> None:
         """Put a range in.  Raises DuplicateAlias."""
         if item.alias and any(r.alias == item.alias and r.schema == item.schema for r in self.ranges):
-            raise errors.DuplicateAlias(f'table name "{item.alias}" specified more than once', position=position)
+            raise errors.DuplicateAlias(
+                f'table name "{item.alias}" specified more than once', position=position
+            )
         self.ranges.append(item)
 
     def range_named(self, alias: str, schema: str | None = None) -> Range | None:
@@ -102,7 +104,11 @@ class Scope:
                 taken.update(merged.sides)
         for item in self.ranges:
             for column in item.columns:
-                if column.name == name and not column.hidden and (item.range_id, column.position) not in taken:
+                if (
+                    column.name == name
+                    and not column.hidden
+                    and (item.range_id, column.position) not in taken
+                ):
                     candidates.append(item.reference(column))
         if len(candidates) > 1:
             raise errors.AmbiguousColumn(f'column reference "{name}" is ambiguous', position=position)

@@ -53,7 +53,11 @@ def _frame(
     mode = str(spec.args["kind"]).lower()
     start = _edge(queries, spec.args.get("start"), spec.args.get("start_side"), binder, mode)
     end_value = spec.args.get("end")
-    end = ("current", None) if end_value is None else _edge(queries, end_value, spec.args.get("end_side"), binder, mode)
+    end = (
+        ("current", None)
+        if end_value is None
+        else _edge(queries, end_value, spec.args.get("end_side"), binder, mode)
+    )
     if start[0] == "unbounded_following":
         raise errors.WindowingError("frame start cannot be UNBOUNDED FOLLOWING", position=position_of(spec))
     if end[0] == "unbounded_preceding":
