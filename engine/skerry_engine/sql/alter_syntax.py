@@ -112,19 +112,25 @@ class AlterParser(DefinitionParser):
             begin = self.index
             tree = self.expression()
             return st.SetDefault(name, st.SourceExpression(self.source(begin), tree))
-        if self.accept_words("drop", "default"):
-            return st.SetDefault(name, None)
+        if self.word() == "drop":
+            return self.drop_from_column(name)
         if self.accept_words("set", "not", "null"):
             return st.SetNotNull(name, True)
-        if self.accept_words("drop", "not", "null"):
-            return st.SetNotNull(name, False)
         if self.accept_word("add"):
             return self.add_identity(name)
-        if self.accept_words("drop", "identity"):
-            return st.DropIdentity(name, self.accept_if_exists())
-        if self.accept_words("drop", "expression"):
-            raise self.unsupported("ALTER COLUMN ... DROP EXPRESSION")
         return self.alter_column_option(name)
+
+    def drop_from_column(self, name: str) -> st.AlterAction:
+        self.index += 1
+        if self.accept_word("default"):
+            return st.SetDefault(name, None)
+        if self.accept_phrase("not", "null"):
+            return st.SetNotNull(name, False)
+        if self.accept_word("identity"):
+            return st.DropIdentity(name, self.accept_if_exists())
+        if self.word() == "expression":
+            raise self.unsupported("ALTER COLUMN ... DROP EXPRESSION")
+        raise self.error()
 
     def alter_column_type(self, name: str) -> st.AlterAction:
         type_name = parse_type(self)

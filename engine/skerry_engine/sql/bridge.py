@@ -114,6 +114,7 @@ from __future__ import annotations
 
 from sqlglot import expressions as exp
 
+from skerry_engine.errors import StatementTooComplex
 from skerry_engine.sql.dml_syntax import DataParser
 from skerry_engine.sql.expression_syntax import LiteralInSyntax
 from skerry_engine.sql.normalise import Normalised, normalise
@@ -132,6 +133,8 @@ def parse_query(source: Normalised | str) -> exp.Expression:
     except LiteralInSyntax:
         normalised.unlift()
         return _whole_statement(normalised)
+    except RecursionError:
+        raise too_complex() from None
 
 
 def _whole_statement(normalised: Normalised) -> exp.Expression:
@@ -140,6 +143,11 @@ def _whole_statement(normalised: Normalised) -> exp.Expression:
     parser.accept(";")
     parser.expect_end()
     return tree
+
+
+def too_complex() -> StatementTooComplex:
+    """The error for a statement that nests deeper than Python's own stack allows here."""
+    return StatementTooComplex("stack depth limit exceeded", hint="Nest the statement less deeply.")
 
 
 def parse_expression(source: str | Normalised) -> exp.Expression:

@@ -25,7 +25,7 @@ from skerry_engine.sql.lexer import (
 )
 
 Node = TypeVar("Node", bound=exp.Expression)
-_MAX_DEPTH = 150
+_MAX_DEPTH = 100
 
 
 class Cursor:
@@ -105,6 +105,13 @@ class Cursor:
         if self.word() != words[0] or not self.at_words(*words):
             return False
         self.index += len(words)
+        return True
+
+    def accept_phrase(self, first: str, *rest: str) -> bool:
+        """Take a phrase that its first word announces: the others must follow.  Raises SyntaxError."""
+        if not self.accept_word(first):
+            return False
+        self.expect_word(*rest)
         return True
 
     def accept_one_of(self, *words: str) -> str:

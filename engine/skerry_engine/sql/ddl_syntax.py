@@ -130,7 +130,7 @@ class DefinitionParser(UtilityBase):
             pass
         elif self.word() == "with" and self.at("(", 1):
             self.index += 1
-            options = self.option_list()
+            options = self.storage_options()
         on_commit = ""
         if self.accept_words("on", "commit"):
             if self.accept_words("delete", "rows"):
@@ -194,7 +194,8 @@ class DefinitionParser(UtilityBase):
         position = self.position()
         constraint_name = self.name() if self.accept_word("constraint") else None
         word = self.word()
-        if self.accept_words("not", "null"):
+        if word == "not" and self.word_at(1) not in ("deferrable", "valid"):
+            self.expect_word("not", "null")
             self.refuse_null_conflict(column, True, position)
             return replace(column, not_null=True, not_null_name=constraint_name or column.not_null_name)
         if self.accept_word("null"):
@@ -332,7 +333,7 @@ class DefinitionParser(UtilityBase):
         """WITH (...) and USING INDEX TABLESPACE of a key: storage advice without effect here."""
         if self.word() == "with" and self.at("(", 1):
             self.index += 1
-            self.option_list()
+            self.storage_options()
         if self.accept_words("using", "index", "tablespace"):
             self.name()
 
@@ -382,10 +383,11 @@ class DefinitionParser(UtilityBase):
                 deferrable = False
             elif self.accept_word("deferrable"):
                 deferrable = True
-            elif self.accept_words("initially", "deferred"):
-                deferred = True
-            elif self.accept_words("initially", "immediate"):
-                deferred = False
+            elif self.accept_word("initially"):
+                when = self.accept_one_of("deferred", "immediate")
+                if not when:
+                    raise self.error()
+                deferred = when == "deferred"
             elif not in_column and self.accept_words("not", "valid"):
                 constraint = replace(constraint, not_valid=True)
                 continue
@@ -417,11 +419,12 @@ class DefinitionParser(UtilityBase):
         self.expect_word("on")
         only = self.accept_word("only")
         table = self.object_name()
+        self.accept_operator("*")
         method = self.name() if self.accept_word("using") else "btree"
         columns = self.index_columns()
         include = self.names_in_parentheses() if self.accept_word("include") else ()
         nulls_distinct = self.nulls_distinct()
-        options = self.option_list() if self.accept_word("with") else ()
+        options = self.storage_options() if self.accept_word("with") else ()
         tablespace = self.name() if self.accept_word("tablespace") else None
         where = self.source_expression() if self.accept_word("where") else None
         return st.CreateIndex(
@@ -470,7 +473,7 @@ class DefinitionParser(UtilityBase):
         """CREATE VIEW behind the word VIEW."""
         name = self.object_name()
         columns = self.names_in_parentheses() if self.at("(") else ()
-        options = self.option_list() if self.accept_word("with") else ()
+        options = self.storage_options() if self.accept_word("with") else ()
         self.expect_word("as")
         query = self.source_query()
         check_option = ""

@@ -39,7 +39,7 @@ class DataParser(QueryParser):
         if self.accept_word("as"):
             table.set("alias", exp.TableAlias(this=self.identifier(), columns=[]))
         node = exp.Insert(this=table)
-        if self.accept_words("default", "values"):
+        if self.accept_phrase("default", "values"):
             node.set("default", True)
         else:
             self.insert_source(node)
@@ -65,10 +65,9 @@ class DataParser(QueryParser):
         node.set("expression", self.query())
 
     def is_query_in_parentheses(self) -> bool:
-        ahead = 0
-        while self.at("(", ahead):
-            ahead += 1
-        return self.word_at(ahead) in ("select", "values", "with", "table")
+        if self.at("(", 1):
+            return True
+        return self.word_at(1) in ("select", "values", "with", "table")
 
     def target_column(self) -> exp.Expression:
         """A column to assign to, perhaps with subscripts or fields."""

@@ -54,7 +54,7 @@ _RANGE_WORDS = frozenset(("between", "in", "like", "ilike", "similar"))
 _NEVER_PREFIX = frozenset(("<", ">", "=", "<=", ">=", "<>", "*", "/", "%", "^", "=>"))
 _LIKE_OPERATORS = {"like": "~~", "ilike": "~~*", "similar": "~"}
 QUERY_WORDS = frozenset(("select", "values", "with", "table"))
-_QUERY_CONTINUES = frozenset(("union", "intersect", "except", "order", "limit", "offset", "fetch", "for"))
+QUERY_CONTINUES = frozenset(("union", "intersect", "except", "order", "limit", "offset", "fetch", "for"))
 _BARE_CALLS = frozenset(
     """current_date current_time current_timestamp localtime localtimestamp current_role current_user
     session_user user current_catalog current_schema""".split()
@@ -194,7 +194,7 @@ class ExpressionParser(Cursor):
         """A binary operator with its right side, which may be ANY or ALL of something."""
         index = self.index
         name, schema = self.operator_name()
-        if not restricted and self.word() in ("any", "some", "all") and self.at("(", 1):
+        if not restricted and self.word() in ("any", "some", "all"):
             return self.operator_node(left, name, self.quantified(), schema, index), False
         right = self.binary(level + 1, restricted)
         return self.operator_node(left, name, right, schema, index), True
@@ -297,7 +297,7 @@ class ExpressionParser(Cursor):
         name = ("!" if negate else "") + _LIKE_OPERATORS[word]
         if word == "similar":
             self.expect_word("to")
-        elif self.word() in ("any", "some", "all") and self.at("(", 1):
+        elif self.word() in ("any", "some", "all"):
             return self.operator_node(left, name, self.quantified(), None, index), False
         pattern = self.binary(precedence.RANGE + 1, False)
         arguments = [pattern]
@@ -336,6 +336,8 @@ class ExpressionParser(Cursor):
             level = precedence.UNARY_SIGN if value in ("-", "+") else precedence.OTHER_OPERATOR + 1
             return self.operator_node(None, value, self.binary(level, restricted), None, index)
         if kind == WORD:
+            if value == "default" and restricted:
+                raise self.error()
             if value == "not" and not restricted:
                 self.index += 1
                 return self.mark(exp.Not(this=self.binary(precedence.NOT, False)), index)
@@ -421,7 +423,7 @@ class ExpressionParser(Cursor):
             self.expect(")")
             return self.mark(exp.Subquery(this=query), index)
         first = self.expression()
-        if isinstance(first, exp.Subquery) and self.word() in _QUERY_CONTINUES:
+        if isinstance(first, exp.Subquery) and self.word() in QUERY_CONTINUES:
             query = self.query_rest(first.this)
             self.expect(")")
             return self.mark(exp.Subquery(this=query), index)
@@ -435,6 +437,15 @@ class ExpressionParser(Cursor):
         node = exp.Tuple(expressions=items)
         node.meta["list_of"] = len(items)
         return node
+
+    def subquery(self) -> exp.Expression:
+        """A query where only a query may stand, and the closing parenthesis."""
+        index = self.index
+        if self.word() not in QUERY_WORDS and not self.at("("):
+            raise self.error()
+        query = self.query()
+        self.expect(")")
+        return self.mark(exp.Subquery(this=query), index)
 
     def overlaps(self, left: exp.Expression) -> exp.Expression:
         """`left`, or the OVERLAPS test that begins with this row."""
@@ -572,22 +583,17 @@ class ExpressionParser(Cursor):
     def array(self, index: int) -> exp.Expression:
         """ARRAY[...] or ARRAY(query)."""
         if self.accept("("):
-            query = self.inside_parentheses()
-            if not isinstance(query, exp.Subquery):
-                raise self.error(index + 1)
-            return self.mark(exp.Array(query=query), index)
+            return self.mark(exp.Array(query=self.subquery()), index)
         return self.array_members(index)
 
     def array_members(self, index: int) -> exp.Expression:
         self.expect("[")
         members: list[exp.Expression] = []
+        nested = self.at("[")
         while not self.accept("]"):
             if members:
                 self.expect(",")
-            if self.at("["):
-                members.append(self.array_members(self.index))
-            else:
-                members.append(self.expression())
+            members.append(self.array_members(self.index) if nested else self.expression())
         return self.mark(exp.Array(expressions=members), index)
 
     def collation_for(self, index: int) -> exp.Expression:
@@ -702,8 +708,8 @@ class ExpressionParser(Cursor):
         node = exp.Anonymous(this=parts[-1].name, schema=parts[-2].name if len(parts) > 1 else None)
         self.mark(node, index)
         self.expect("(")
-        if self.at_operator("*") and self.at(")", 1):
-            self.index += 2
+        if self.accept_operator("*"):
+            self.expect(")")
             node.set("star", True)
         else:
             self.call_arguments(node)

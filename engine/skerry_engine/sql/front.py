@@ -9,6 +9,7 @@ A query comes back as `statements.Query`: normalised, not yet parsed, since its 
 
 from __future__ import annotations
 
+from skerry_engine.sql.bridge import too_complex
 from skerry_engine.sql.lexer import END, PUNCTUATION, WORD, Tokens, tokenize
 from skerry_engine.sql.normalise import normalise
 from skerry_engine.sql.statements import Query, Statement
@@ -34,7 +35,10 @@ def parse_tokens(tokens: Tokens) -> Statement | None:
         return Query(normalise(tokens), query_verb(tokens, word))
     if tokens.kinds[0] == END or (tokens.values[0] == ";" and tokens.kinds[1] == END):
         return None
-    return UtilityParser(normalise(tokens, lift=False)).whole_statement()
+    try:
+        return UtilityParser(normalise(tokens, lift=False)).whole_statement()
+    except RecursionError:
+        raise too_complex() from None
 
 
 def parse_batch(text: str) -> list[tuple[Statement, str]]:

@@ -87,7 +87,7 @@ _STANDARD_PIECE = re.compile(r"'([^']*(?:''[^']*)*)'")
 _ESCAPED_PIECE = re.compile(r"'([^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*)'")
 _ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[\s\S])|''")
 _UESCAPE = re.compile(r"[ \t\n\r\f\v]*[uU][eE][sS][cC][aA][pP][eE][ \t\n\r\f\v]*'([^'])'")
-_JUNK = re.compile(rf"[{_LETTER}]")
+_JUNK = re.compile(rf"[{_LETTER}][{_LETTER}0-9$]*")
 _SIMPLE_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _FREE_OPERATOR_CHARACTERS: Final = frozenset("~!@#^&|`?%")
 _MAX_IDENTIFIER_BYTES: Final = 63
@@ -270,9 +270,8 @@ def _lexical_error(message: str, text: str, start: int) -> SyntaxError:
 def _refuse_junk(text: str, start: int, end: int, what: str) -> None:
     junk = _JUNK.match(text, end)
     if junk is not None:
-        raise SyntaxError(
-            f'trailing junk after {what} at or near "{text[start : end + 1]}"', position=start + 1
-        )
+        end = end + 1 if what == "numeric literal" else junk.end()
+        raise SyntaxError(f'trailing junk after {what} at or near "{text[start:end]}"', position=start + 1)
 
 
 def _skip_comment(text: str, start: int) -> int:

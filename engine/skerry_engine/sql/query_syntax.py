@@ -10,8 +10,9 @@ from sqlglot import expressions as exp
 
 from skerry_engine.errors import InvalidRowCountInLimit, SyntaxError, WindowingError
 from skerry_engine.sql import keywords
-from skerry_engine.sql.expression_syntax import QUERY_WORDS
+from skerry_engine.sql.expression_syntax import QUERY_CONTINUES, QUERY_WORDS
 from skerry_engine.sql.lexer import OPERATOR, QUOTED, WORD
+from skerry_engine.sql.normalise import Normalised
 from skerry_engine.sql.special_calls import SpecialCallParser
 from skerry_engine.sql.types_syntax import parse_type
 
@@ -23,6 +24,10 @@ _OPTION_WORDS = frozenset(("order", "limit", "offset", "fetch", "for"))
 
 class QueryParser(SpecialCallParser):
     """Adds queries to the expression grammar."""
+
+    def __init__(self, source: Normalised) -> None:
+        super().__init__(source)
+        self.item_parentheses = 0  # how many parentheses around a FROM item are open
 
     # --- the whole query --------------------------------------------------------------------------
 
@@ -224,7 +229,7 @@ class QueryParser(SpecialCallParser):
         """A SELECT up to its WINDOW clause; the word itself has been read."""
         node = exp.Select()
         node.set("distinct", self.distinct())
-        if not self.at_target_end():
+        if node.args.get("distinct") is not None or not self.at_target_end():
             node.set("expressions", self.targets())
         if self.word() == "into":
             raise self.unsupported("SELECT INTO")
@@ -292,7 +297,7 @@ class QueryParser(SpecialCallParser):
 
     def group_by(self) -> exp.Group | None:
         index = self.index
-        if not self.accept_words("group", "by"):
+        if not self.accept_phrase("group", "by"):
             return None
         distinct = self.accept_one_of("all", "distinct") == "distinct"
         items = [self.group_item()]
@@ -549,7 +554,9 @@ class QueryParser(SpecialCallParser):
             query = self.query()
             self.expect(")")
             return self.mark(self.aliased_subquery(query, False), index)
+        self.item_parentheses += 1
         item = self.from_item()
+        self.item_parentheses -= 1
         if isinstance(item, exp.Subquery) and item.args.get("alias") is None:
             query = self.query_rest(item.this)
             self.expect(")")
@@ -561,7 +568,20 @@ class QueryParser(SpecialCallParser):
         return item
 
     def aliased_subquery(self, query: exp.Expression, lateral: bool) -> exp.Subquery:
-        return exp.Subquery(this=query, alias=self.table_alias(), lateral=lateral)
+        """A subquery with its alias, which only a further operand of a parenthesised query may lack."""
+        alias = self.table_alias()
+        if alias is None:
+            is_operand = self.item_parentheses > 0 and (self.at(")") or self.word() in QUERY_CONTINUES)
+            if not is_operand:
+                what, example = (
+                    ("VALUES", "VALUES ...") if isinstance(query, exp.Values) else ("subquery", "SELECT ...")
+                )
+                raise SyntaxError(
+                    f"{what} in FROM must have an alias",
+                    hint=f"For example, FROM ({example}) [AS] foo.",
+                    position=query.meta.get("position", 2) - 1,
+                )
+        return exp.Subquery(this=query, alias=alias, lateral=lateral)
 
     def lateral_item(self, index: int) -> exp.Expression:
         if self.accept("("):
@@ -583,6 +603,8 @@ class QueryParser(SpecialCallParser):
         self.index += 3
         calls: list[exp.Expression] = []
         while True:
+            if not self.is_function_item():
+                raise self.error()
             calls.append(self.primary())
             if self.word() == "as":
                 raise self.unsupported("a column definition list in ROWS FROM")

@@ -26,10 +26,7 @@ class SpecialCallParser(ExpressionParser):
             return self.conditional(word, index)
         if word == "exists":
             self.index += 2
-            query = self.inside_parentheses()
-            if not isinstance(query, exp.Subquery):
-                raise self.error(index + 2)
-            return self.mark(exp.Exists(this=query.this), index)
+            return self.mark(exp.Exists(this=self.subquery().this), index)
         if word == "row":
             self.index += 2
             return self.overlaps(self.row(index))

@@ -80,7 +80,7 @@ class UtilityParser(SessionParser, CopyParser, AlterParser, ObjectParser):
 
     def create(self) -> st.Statement:
         """CREATE behind the word itself."""
-        or_replace = self.accept_words("or", "replace")
+        or_replace = self.accept_phrase("or", "replace")
         if self.accept_word("unique"):
             self.expect_word("index")
             return self.create_index(unique=True)

@@ -19,6 +19,7 @@ from skerry_engine.sql.statements import (
 )
 from skerry_engine.sql.types_syntax import parse_simple_type
 
+_VALUE_WORDS = frozenset(("true", "false", "on", "default", "all", "none"))
 _QUERY_VERBS = frozenset(("select", "values", "table", "with", "insert", "update", "delete", "merge"))
 
 
@@ -164,8 +165,20 @@ class UtilityBase(DataParser):
             value = self.option_value()
         return Option(name, value, position)
 
+    def storage_options(self) -> tuple[Option, ...]:
+        """(name [= value], ...) of tables, indexes and views: here a value needs its sign."""
+        begin = self.index
+        options = self.option_list()
+        for index in range(begin + 1, self.index):
+            is_value = self.kinds[index] in (WORD, QUOTED, STRING, INTEGER, NUMERIC)
+            if is_value and self.kinds[index - 1] in (WORD, QUOTED):
+                raise self.error(index)
+        return options
+
     def option_value(self) -> str:
         """A word, string or signed number as text."""
+        if self.word() in keywords.RESERVED and self.word() not in _VALUE_WORDS:
+            raise self.error()
         sign = ""
         if self.kind() == OPERATOR and self.values[self.index] in "+-":
             sign = self.values[self.index].replace("+", "")

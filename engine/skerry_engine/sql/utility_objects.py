@@ -67,7 +67,7 @@ class ObjectParser(UtilityBase):
         found: dict[str, str | None] = {}
         while self.kind() == WORD:
             index = self.index
-            option = self.label()
+            option = self.non_reserved_word()
             if option == "connection":
                 self.expect_word("limit")
                 option = "connection_limit"
@@ -288,10 +288,10 @@ class ObjectParser(UtilityBase):
         self.accept_word("table")
         tables = self.relation_names()
         restart = False
-        if self.accept_words("restart", "identity"):
+        if self.accept_phrase("restart", "identity"):
             restart = True
         else:
-            self.accept_words("continue", "identity")
+            self.accept_phrase("continue", "identity")
         return st.Truncate(tables, restart, self.accept_cascade())
 
     def vacuum(self) -> st.Statement:

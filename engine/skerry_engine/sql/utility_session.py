@@ -84,13 +84,14 @@ class SessionParser(UtilityBase):
         read_only: bool | None = None
         deferrable: bool | None = None
         while True:
-            if self.accept_words("isolation", "level"):
+            if self.accept_phrase("isolation", "level"):
                 isolation = self.one_of_phrases(_ISOLATION_LEVELS)
-            elif self.accept_words("read", "only"):
-                read_only = True
-            elif self.accept_words("read", "write"):
-                read_only = False
-            elif self.accept_words("not", "deferrable"):
+            elif self.accept_word("read"):
+                access = self.accept_one_of("only", "write")
+                if not access:
+                    raise self.error()
+                read_only = access == "only"
+            elif self.accept_phrase("not", "deferrable"):
                 deferrable = False
             elif self.accept_word("deferrable"):
                 deferrable = True
@@ -100,11 +101,16 @@ class SessionParser(UtilityBase):
                 raise self.error()
 
     def one_of_phrases(self, phrases: tuple[tuple[str, ...], ...]) -> str:
-        """The phrase that follows, as text."""
+        """The phrase that follows, as text.  The error is where the longest match fails."""
+        longest = 0
         for phrase in phrases:
             if self.accept_words(*phrase):
                 return " ".join(phrase)
-        raise self.error()
+            matching = 0
+            while self.word_at(matching) == phrase[matching]:
+                matching += 1
+            longest = max(longest, matching)
+        raise self.error(self.index + longest)
 
     def commit(self) -> st.Statement:
         if self.accept_word("prepared"):
@@ -132,7 +138,8 @@ class SessionParser(UtilityBase):
         return st.Savepoint(self.name())
 
     def release(self) -> st.Statement:
-        self.accept_word("savepoint")
+        if self.kinds[self.index + 1 if not self.at_end() else self.index] in (WORD, QUOTED):
+            self.accept_word("savepoint")
         return st.ReleaseSavepoint(self.name())
 
     def lock(self) -> st.Statement:
@@ -153,7 +160,9 @@ class SessionParser(UtilityBase):
         if self.word() == "transaction" and self.word_at(1) not in ("to", ""):
             self.index += 1
             return self.set_transaction(False)
-        if self.accept_words("session", "characteristics", "as", "transaction"):
+        if self.at_words("session", "characteristics"):
+            self.index += 2
+            self.expect_word("as", "transaction")
             return self.set_transaction(True)
         scope = ""
         if self.word() in ("local", "session") and not self.is_assignment(1):
@@ -163,6 +172,8 @@ class SessionParser(UtilityBase):
     def is_assignment(self, ahead: int) -> bool:
         """Whether `=` or TO stands `ahead` tokens further."""
         index = self.index + ahead
+        if index >= len(self.kinds):
+            raise self.error()
         if self.kinds[index] == OPERATOR and self.values[index] == "=":
             return True
         return self.word_at(ahead) == "to"
@@ -361,17 +372,15 @@ class SessionParser(UtilityBase):
                 insensitive = True
             elif self.accept_word("asensitive"):
                 pass
-            elif self.accept_words("no", "scroll"):
+            elif self.accept_phrase("no", "scroll"):
                 scroll = False
             elif self.accept_word("scroll"):
                 scroll = True
             else:
                 raise self.error()
-        hold = False
-        if self.accept_words("with", "hold"):
-            hold = True
-        else:
-            self.accept_words("without", "hold")
+        hold = self.accept_phrase("with", "hold")
+        if not hold:
+            self.accept_phrase("without", "hold")
         self.expect_word("for")
         query = self.plan_query(self.last_index())
         if query.verb in ("insert", "update", "delete", "merge"):
@@ -396,6 +405,8 @@ class SessionParser(UtilityBase):
         word = self.word()
         if self.kind() == INTEGER or self.kind() == OPERATOR:
             return "forward", self.signed_integer()
+        if self.at_end():
+            raise self.error()
         # a direction's word may also be the cursor's name, when nothing follows it
         following = self.kinds[self.index + 1]
         if following == END or self.at(";", 1):
