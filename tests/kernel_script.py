@@ -237,19 +237,22 @@ class KernelSession:
 
     def _do_rollback(self, words: list[str]) -> list[str]:
         transaction = self._needed()
-        self.is_failed = False
+        self.is_failed = bool(words)
         if words:
             transaction.rollback_to(words[-1])
+            self.is_failed = False
         else:
             self.transaction = None
             transaction.rollback()
         return ["ok"]
 
     def _do_savepoint(self, words: list[str]) -> list[str]:
+        self._refuse_if_failed()
         self._needed().savepoint(words[0])
         return ["ok"]
 
     def _do_release(self, words: list[str]) -> list[str]:
+        self._refuse_if_failed()
         self._needed().release(words[0])
         return ["ok"]
 
@@ -264,10 +267,7 @@ class KernelSession:
     # --- statements ---------------------------------------------------------------------------------------------------
 
     def _statement(self, body: Body) -> Steps[list[str]]:
-        if self.is_failed:
-            raise InFailedTransaction(
-                "current transaction is aborted, commands ignored until end of transaction block"
-            )
+        self._refuse_if_failed()
         transaction = self.transaction
         if transaction is not None:
             return (yield from self._guarded(transaction, body))
@@ -279,6 +279,12 @@ class KernelSession:
         finally:
             transaction.close()
             self.is_failed = False
+
+    def _refuse_if_failed(self) -> None:
+        if self.is_failed:
+            raise InFailedTransaction(
+                "current transaction is aborted, commands ignored until end of transaction block"
+            )
 
     def _guarded(self, transaction: Transaction, body: Body) -> Steps[list[str]]:
         mark = transaction.start_statement()
