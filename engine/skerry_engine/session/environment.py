@@ -31,13 +31,12 @@ from skerry_engine.plan.planner import IndexInfo
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.modes import EXCLUSIVE, SHARED
 from skerry_engine.txn.target import WriteTarget
-from skerry_engine.values.io import IoContext, text_encoder, wall_clock
+from skerry_engine.values.io import IoContext, wall_clock
 
 if TYPE_CHECKING:
     from skerry_engine.session.session import Session
 
 Row = tuple[object, ...]
-_DETAIL_LIMIT = 64
 
 
 class StatementCatalog:
@@ -87,15 +86,7 @@ class StatementCatalog:
 
     def describe_row(self, table_oid: int, row: Row) -> str:
         """The row's live columns as error details show them, each cut to 64 characters."""
-        parts: list[str] = []
-        for column in self.database.table(table_oid).live_columns:
-            value = row[column.position]
-            if value is None:
-                parts.append("null")
-                continue
-            text = text_encoder(column.type, self.session.io)(value)
-            parts.append(text if len(text) <= _DETAIL_LIMIT else text[:_DETAIL_LIMIT] + "...")
-        return ", ".join(parts)
+        return self.session.engine.stores.describe_row(self.database.table(table_oid), row)
 
     # --- PlanInputs ----------------------------------------
 

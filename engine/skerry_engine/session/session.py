@@ -120,6 +120,13 @@ class Session:
         self._names = SessionNames(self)
         self._io: IoContext | None = None
         self._io_version = -1
+        self._settings_version = -1
+        self._reported_version = -1
+        self._statement_timeout_ms = 0
+        self._shown_modes: tuple[str, bool] | None = None
+        self.work_mem_bytes = 0
+        self._default_isolation = ""
+        self._default_read_only = False
         self._here: StatementCatalog | None = None
         self._interrupt: errors.DatabaseError | None = None
         self._running = False
@@ -156,11 +163,6 @@ class Session:
 
     def _transaction_start(self) -> int:
         return self.functions.transaction_timestamp
-
-    @property
-    def work_mem_bytes(self) -> int:
-        """What hash tables and sorts of one statement may take."""
-        return self.settings.integer("work_mem") * 1024
 
     def reported_settings(self) -> dict[str, str]:
         """Settings to send as ParameterStatus at the start."""
@@ -236,10 +238,15 @@ class Session:
         return is_current(plan, here)
 
     def notice(
-        self, message: str, severity: str = "NOTICE", sqlstate: str = "00000", detail: str | None = None
+        self,
+        message: str,
+        severity: str = "NOTICE",
+        sqlstate: str = "00000",
+        detail: str | None = None,
+        hint: str | None = None,
     ) -> None:
         """Have a message sent to the client with the next step."""
-        self._notices.append(Notice(message, severity, sqlstate, detail))
+        self._notices.append(Notice(message, severity, sqlstate, detail, hint))
 
     # --- transactions ----------------------------------------
 
@@ -252,15 +259,18 @@ class Session:
 
     def begin(self, modes: st.TransactionModes, take_snapshot: bool = False) -> Transaction:
         """Begin a transaction with these modes, settings giving what they leave open."""
-        isolation = modes.isolation or self.settings.text("default_transaction_isolation")
-        read_only = modes.read_only
-        if read_only is None:
-            read_only = self.settings.flag("default_transaction_read_only")
+        if self._settings_version != self.settings.version:
+            self._read_settings()
+        isolation = modes.isolation or self._default_isolation
+        read_only = self._default_read_only if modes.read_only is None else modes.read_only
         if modes.deferrable:
             raise errors.NotSupportedError("DEFERRABLE transactions are not supported yet")
         self.transaction = self.engine.manager.begin(isolation, read_only, self.owner, take_snapshot)
-        self.settings.force("transaction_isolation", _shown_isolation(isolation))
-        self.settings.force("transaction_read_only", read_only)
+        shown = (_shown_isolation(isolation), read_only)
+        if shown != self._shown_modes:
+            self._shown_modes = shown
+            self.settings.force("transaction_isolation", shown[0])
+            self.settings.force("transaction_read_only", shown[1])
         self.functions.transaction_timestamp = self.transaction_started_at_us = (
             self.functions.statement_timestamp
         )
@@ -391,20 +401,18 @@ class Session:
                     step = steps.send(sent)
                 except StopIteration:
                     break
-                for note in self._take_messages():
-                    yield note
+                if self._notices or self._reported_version != self.settings.version:
+                    yield from self._take_messages()
                 if isinstance(step, Wait):
                     step = self._bounded_wait(step)
                 sent = yield step
                 self.waiting = None
                 self._check_interrupts(steps)
-            for note in self._take_messages():
-                yield note
+            if self._notices or self._reported_version != self.settings.version:
+                yield from self._take_messages()
         except BaseException as error:
             if not isinstance(error, GeneratorExit):
                 self._failed_statement()
-                for report in self._take_reports():
-                    yield report
             raise
         finally:
             self._stop_running()
@@ -418,8 +426,19 @@ class Session:
         if self.transaction is None:
             self.functions.transaction_timestamp = now
         self.state_changed_at_us = now
-        self._deadline_s = deadline_of(self.settings.integer("statement_timeout"))
-        self.owner.lock_timeout_ms = self.settings.integer("lock_timeout")
+        if self._settings_version != self.settings.version:
+            self._read_settings()
+        self._deadline_s = deadline_of(self._statement_timeout_ms)
+
+    def _read_settings(self) -> None:
+        """Take over what is asked for at every statement."""
+        settings = self.settings
+        self._settings_version = settings.version
+        self._statement_timeout_ms = settings.integer("statement_timeout")
+        self.owner.lock_timeout_ms = settings.integer("lock_timeout")
+        self.work_mem_bytes = settings.integer("work_mem") * 1024
+        self._default_isolation = settings.text("default_transaction_isolation")
+        self._default_read_only = settings.flag("default_transaction_read_only")
 
     def _stop_running(self) -> None:
         self._running = False
@@ -434,6 +453,7 @@ class Session:
         yield from self._take_reports()
 
     def _take_reports(self) -> list[ParameterStatus]:
+        self._reported_version = self.settings.version
         return [ParameterStatus(name, value) for name, value in self.settings.take_reports()]
 
     def _bounded_wait(self, step: Wait) -> Wait:
