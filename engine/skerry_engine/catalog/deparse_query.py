@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from skerry_engine import errors
-from skerry_engine.algebra.expressions import Call, Column, Expr, SortKey
+from skerry_engine.algebra.expressions import Aggregate, Call, Column, Const, Expr, SortKey, WindowCall
 from skerry_engine.algebra.queries import (
     Aggregation,
     CteScan,
@@ -34,7 +34,7 @@ from skerry_engine.algebra.queries import (
     Window,
     With,
 )
-from skerry_engine.catalog.deparse import Deparser, Names, printer_sort_keys
+from skerry_engine.catalog.deparse import Deparser, Names, sort_key_text
 from skerry_engine.catalog.quoting import quote_identifier
 from skerry_engine.functions.registry import Function
 
@@ -99,7 +99,10 @@ class QueryPrinter:
 
     def _select(self, query: Select, indent: int) -> str:
         outer, self.printer.indent = self.printer.indent, indent + STEP
+        aliases = set(self.aliases)
         layers = self._peel(query.input)
+        if isinstance(query.input, Values) and _is_plain_values(query, query.input):
+            return self._value_rows(query.input) + self._tail((), query.limit, query.offset, indent)
         self._name_ranges(layers.from_item)
         text = " SELECT " + self._distinct(query) + self._targets(query, indent)
         if not isinstance(layers.from_item, OneRow):
@@ -109,6 +112,7 @@ class QueryPrinter:
         text += self._conditions("HAVING", layers.having, indent, 1)
         text += self._tail(query.order_by, query.limit, query.offset, indent)
         self.printer.indent = outer
+        self.aliases = aliases
         return text
 
     def _distinct(self, query: Select) -> str:
@@ -119,7 +123,7 @@ class QueryPrinter:
     def _targets(self, query: Select, indent: int) -> str:
         pairs = zip(query.outputs, query.columns, strict=False)
         targets = [self._target(expr, column.name) for expr, column in pairs]
-        return f",{_line(indent, 4)}".join(targets)
+        return "".join(_separated(number, target, indent) for number, target in enumerate(targets))
 
     def _target(self, expr: Expr, name: str) -> str:
         text = self.printer.expression(expr, True)
@@ -127,9 +131,9 @@ class QueryPrinter:
         return text if own_name == name else f"{text} AS {quote_identifier(name)}"
 
     def _column_name(self, expr: Expr) -> str | None:
-        """The name that an output has by itself: a plain column's."""
+        """The name that an output has by itself."""
         if not isinstance(expr, Column):
-            return None
+            return "?column?"
         if expr.range_id in self.computed:
             return self._column_name(self.computed[expr.range_id][expr.position])
         known = self.ranges.get(expr.range_id)
@@ -145,7 +149,7 @@ class QueryPrinter:
     def _grouping(self, aggregation: Aggregation | None, indent: int) -> str:
         if aggregation is None or not (aggregation.keys or aggregation.grouping_sets):
             return ""
-        keys = [self.printer.expression(key) for key in aggregation.keys]
+        keys = [self._sort_or_group(key) for key in aggregation.keys]
         if not aggregation.grouping_sets:
             return f"{_line(indent, 2)}GROUP BY {', '.join(keys)}"
         sets = (f"({', '.join(keys[i] for i in positions)})" for positions in aggregation.grouping_sets)
@@ -156,12 +160,25 @@ class QueryPrinter:
     ) -> str:
         text = ""
         if order_by:
-            text += f"{_line(indent, 2)}ORDER BY {printer_sort_keys(self.printer, order_by)}"
+            keys = (sort_key_text(self._sort_or_group(k.expr), k.descending, k.nulls_first) for k in order_by)
+            text += f"{_line(indent, 2)}ORDER BY {', '.join(keys)}"
         if offset is not None:
             text += f"{_line(indent, 1)}OFFSET {self.printer.expression(offset)}"
         if limit is not None:
             text += f"{_line(indent, 1)}LIMIT {self.printer.expression(limit)}"
         return text
+
+    def _sort_or_group(self, expr: Expr) -> str:
+        """An item of ORDER BY or GROUP BY: calls are wrapped, and in the pretty variant all but columns."""
+        text = self.printer.expression(expr)
+        while isinstance(expr, Column) and expr.range_id in self.computed:
+            expr = self.computed[expr.range_id][expr.position]
+        if isinstance(expr, (Column, Const)):
+            return text
+        is_call = isinstance(expr, (Aggregate, WindowCall)) or (
+            isinstance(expr, Call) and expr.operator is None
+        )
+        return f"({text})" if (self.pretty or is_call) and not text.startswith("(") else text
 
     def _set_operation(self, query: SetOperation, indent: int) -> str:
         word = query.kind.upper() + (" ALL" if query.all else "")
@@ -286,13 +303,16 @@ class QueryPrinter:
             text += f" ON {self.printer.wrap('true')}"
         return text if self.pretty else f"({text})"
 
-    def _values(self, relation: Values) -> str:
+    def _value_rows(self, relation: Values) -> str:
         if relation.templates:
             raise errors.NotSupportedError("printing a long VALUES list is not supported")
-        rows = ", ".join(f"({self.printer.arguments(row, False)})" for row in relation.rows)
+        rows = (",".join(self.printer.expression(item) for item in row) for row in relation.rows)
+        return f" VALUES {', '.join(f'({row})' for row in rows)}"
+
+    def _values(self, relation: Values) -> str:
         known = self.ranges[relation.range_id]
         columns = ", ".join(quote_identifier(name) for name in known.columns.values())
-        return f"( VALUES {rows}) {quote_identifier(known.alias)}({columns})"
+        return f"({self._value_rows(relation)}) {quote_identifier(known.alias)}({columns})"
 
     def _function_scan(self, relation: FunctionScan) -> str:
         calls = [self.printer.expression(call) for call in relation.calls]
@@ -320,6 +340,20 @@ class QueryPrinter:
         expr = computed[position]
         text = self.printer.expression(expr, True)
         return f"({text})" if self.pretty and isinstance(expr, Call) and expr.operator is not None else text
+
+
+def _is_plain_values(query: Select, values: Values) -> bool:
+    """Whether the block is a bare VALUES list."""
+    if query.order_by or query.distinct or len(query.outputs) != len(values.types):
+        return False
+    return all(isinstance(o, Column) and o.position == i for i, o in enumerate(query.outputs))
+
+
+def _separated(number: int, target: str, indent: int) -> str:
+    """A target with what stands before it; one that begins a line itself (CASE) needs no line break."""
+    if number == 0:
+        return target
+    return f",{target}" if target.startswith("\n") else f",{_line(indent, 4)}{target}"
 
 
 def _line(indent: int, spaces: int) -> str:
