@@ -16,7 +16,6 @@ in-process.
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 import time
@@ -60,15 +59,12 @@ class EmbeddedSource:
         self.engine: Engine = Engine.open(target.path)
         self.mutex = threading.Lock()
         self.abandoned: deque[Session] = deque()
-        self._numbers = itertools.count(1)
 
     def open_backend(self) -> EmbeddedBackend:
         """Open a session."""
         self.check_process()
         with self.mutex:
-            session = self.engine.open_session(
-                self._target.database, self._target.user, dict(self._options), next(self._numbers)
-            )
+            session = self.engine.open_session(self._target.database, self._target.user, dict(self._options))
         return EmbeddedBackend(self, session)
 
     def check_process(self) -> None:
