@@ -22,13 +22,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 
-from skerry_engine.engine import Engine
-from skerry_engine.session.session import Session
-
 from skerry import types
 from skerry.abc import ColumnInfo, Outcome, Row
 from skerry.targets import Target
 from skerry_engine import errors
+from skerry_engine.engine import Engine
+from skerry_engine.session.session import Session
 from skerry_engine.session.steps import (
     Complete,
     CopyFailed,
