@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import expressions as exp
 
+from skerry_engine.errors import NotSupportedError
 from skerry_engine.sql.query_syntax import QueryParser
 
 
@@ -150,11 +151,13 @@ class DataParser(QueryParser):
         else:
             target = self.target_column()
         self.expect_operator("=")
+        place = self.index
         value = self.expression()
         if isinstance(target, exp.Tuple) and not isinstance(value, (exp.Tuple, exp.Subquery)):
             if len(target.expressions) > 1:
-                raise self.unsupported(
-                    "a source for a multiple-column UPDATE item that is no sub-SELECT or ROW()", index
+                raise NotSupportedError(
+                    "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression",
+                    position=self.tokens.starts[place] + 1,
                 )
             value = exp.Tuple(expressions=[value])
         return self.mark(exp.EQ(this=target, expression=value), index)

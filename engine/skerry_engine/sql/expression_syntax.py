@@ -459,13 +459,13 @@ class ExpressionParser(Cursor):
             right = self.row(place)
         else:
             self.expect("(")
-            right = self.inside_parentheses(many=True)
+            right = self.mark(self.inside_parentheses(many=True), place)
         for side in (left, right):
             if not isinstance(side, exp.Tuple) or len(side.expressions) != 2:
                 which = "left" if side is left else "right"
                 raise SyntaxError(
                     f"wrong number of parameters on {which} side of OVERLAPS expression",
-                    position=self.tokens.starts[index] + 1,
+                    position=side.meta.get("position"),
                 )
         return self.system_call("overlaps", left.expressions + right.expressions, "overlaps", index)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from skerry_engine.errors import SyntaxError
+from skerry_engine.errors import InvalidEscapeSequence, SyntaxError
 
 END: Final = 0
 WORD: Final = 1
@@ -270,8 +270,8 @@ def _lexical_error(message: str, text: str, start: int) -> SyntaxError:
 def _refuse_junk(text: str, start: int, end: int, what: str) -> None:
     junk = _JUNK.match(text, end)
     if junk is not None:
-        end = end + 1 if what == "numeric literal" else junk.end()
-        raise SyntaxError(f'trailing junk after {what} at or near "{text[start:end]}"', position=start + 1)
+        near = text[start : junk.end()]
+        raise SyntaxError(f'trailing junk after {what} at or near "{near}"', position=start + 1)
 
 
 def _skip_comment(text: str, start: int) -> int:
@@ -345,6 +345,12 @@ def _escaped_content(text: str, raw: str, start: int) -> str:
     data = bytearray()
     position = 0
     for escape in _ESCAPE.finditer(content):
+        if escape[1] in ("u", "U"):
+            raise InvalidEscapeSequence(
+                "invalid Unicode escape",
+                hint="Unicode escapes must be \\uXXXX or \\UXXXXXXXX.",
+                position=start + 3 + escape.start(),
+            )
         data += content[position : escape.start()].encode("utf-8", "surrogatepass")
         data += _escape_bytes(escape[1])
         position = escape.end()

@@ -387,11 +387,13 @@ class QueryParser(SpecialCallParser):
         kind = self.accept_one_of(*_FRAME_WORDS)
         end: tuple[str | exp.Expression, str | None] = ("CURRENT ROW", None)
         is_between = self.accept_word("between")
+        start_index = end_index = self.index
         start = self.frame_bound()
         if is_between:
             self.expect_word("and")
+            end_index = self.index
             end = self.frame_bound()
-        self.check_frame(start, end, is_between, index)
+        self.check_frame(start, end, is_between, (start_index, end_index))
         node = exp.WindowSpec(
             kind=kind.upper(),
             start=start[0],
@@ -417,11 +419,13 @@ class QueryParser(SpecialCallParser):
         start: tuple[str | exp.Expression, str | None],
         end: tuple[str | exp.Expression, str | None],
         is_between: bool,
-        index: int,
+        places: tuple[int, int],
     ) -> None:
         """Refuse frames that end before they start, as the grammar does."""
         message = ""
+        index = places[1]
         if start == ("UNBOUNDED", "FOLLOWING"):
+            index = places[0]
             message = "frame start cannot be UNBOUNDED FOLLOWING"
         elif end == ("UNBOUNDED", "PRECEDING"):
             message = "frame end cannot be UNBOUNDED PRECEDING"
