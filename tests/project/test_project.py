@@ -1,0 +1,90 @@
+"""What the repository promises about itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SOURCES = sorted(path for name in ("driver", "server", "engine") for path in (ROOT / name).rglob("*.py"))
+
+
+def test_compiled_modules_exist_once() -> None:
+    modules = PYPROJECT["tool"]["hatch"]["build"]["hooks"]["custom"]["compiled-modules"]
+    assert modules
+    assert len(modules) == len(set(modules))
+    assert [name for name in modules if not (ROOT / name).is_file()] == []
+
+
+def test_installed_version_is_this_one() -> None:
+    assert version("skerry") == PYPROJECT["project"]["version"]
+
+
+def test_version_command() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "from skerry_server.cli import main; main(['--version'])"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout.strip() == f"skerry {PYPROJECT['project']['version']}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["serve", "./somewhere"], "durable"),
+        (["serve", "--host", "0.0.0.0"], "authentication"),
+    ],
+)
+def test_what_serve_refuses(arguments: list[str], message: str) -> None:
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from skerry_server.cli import main; sys.exit(main(sys.argv[1:]))",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert ran.returncode == 1
+    assert message in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_every_module_says_what_it_is() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if path.stat().st_size and not path.read_text(encoding="utf-8").startswith('"""')
+    ]
+    assert silent == []
+
+
+def test_typed_packages_are_marked() -> None:
+    for package in PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
+        assert (ROOT / package / "py.typed").is_file()
+
+
+def test_the_two_commands_of_the_readme_are_targets() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    commands = re.findall(r"^ {4}make ([a-z-]+)", readme, re.MULTILINE)
+    assert commands[:2] == ["serve", "test"]
+    assert set(commands) <= set(targets)
+
+
+def test_links_between_documents() -> None:
+    for document in ROOT.glob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+            assert (ROOT / target).exists(), f"{document.name}: {target}"
