@@ -183,11 +183,11 @@ _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 define("json_array_length", _array_length)
 define("json_array_elements", _elements("json_array_elements"))
+_elements_text = _elements("json_array_elements_text")
 define(
     "json_array_elements_text",
     lambda text: [text_of_json(item) for item in _elements_text(text)],
 )
-_elements_text = _elements("json_array_elements_text")
 define("json_each", _members)
 define("json_each_text", lambda text: [(key, text_of_json(value)) for key, value in _members(text)])
 define("json_object_keys", _keys)

@@ -288,7 +288,7 @@ def run_aggregate(context: Context, name: str, type_name: str, texts: list[str])
     values = [None if text == "NULL" else decode(text) for text in texts]
     function, declared, result = resolve.resolve_function(name, [info.oid])
     assert isinstance(function, AggregateFunction)
-    rows = [(_implicit(context, info.oid, declared[0], value),) for value in values]
+    rows: list[tuple[object, ...]] = [(_implicit(context, info.oid, declared[0], value),) for value in values]
     try:
         value = _aggregated(context, function, rows)
     except DatabaseError as error:

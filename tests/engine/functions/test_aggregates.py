@@ -15,4 +15,4 @@ CASES = [line.split("\t") for line in DATA.read_text(encoding="utf-8").splitline
 def test_aggregate_gives_what_postgresql_gives(
     name: str, type_name: str, inputs: str, answer: str, aggregate: Callable[[str, str, list[str]], str]
 ) -> None:
-    assert aggregate(name, type_name, inputs.split(";")) == answer
+    assert aggregate(name, type_name, inputs.split(";")) == answer.replace("\\n", "\n")
