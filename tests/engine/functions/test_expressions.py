@@ -5,11 +5,13 @@ Each line of `data/*.txt` is an expression and PostgreSQL's answer; see conftest
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+_ESCAPE = re.compile(r"\\(.)")
 DATA = Path(__file__).parent / "data"
 
 
@@ -18,7 +20,7 @@ def _cases() -> list[tuple[str, str]]:
     for path in sorted(DATA.glob("*.txt")):
         for line in path.read_text(encoding="utf-8").splitlines():
             expression, answer = line.split("\t=> ")
-            cases.append((expression, answer.replace("\\n", "\n").replace("\\\\", "\\")))
+            cases.append((expression, _ESCAPE.sub(lambda match: "\n" if match[1] == "n" else match[1], answer)))
     return cases
 
 
