@@ -246,11 +246,11 @@ class AggregateWriter:
             return self._late_inline(aggregate, inputs)
         finish = self.module.bind("fin", function.finish)
         arguments = [inputs]
-        if function.direct_args:
+        if function.kind != "n":
             direct = ", ".join(
                 self.relations.scalars.value(a) for a in aggregate.args[: function.direct_args]
             )
-            arguments.insert(0, f"({direct},)")
+            arguments.insert(0, f"({direct},)" if direct else "()")
         if function.needs_context:
             arguments.insert(0, self.block.declare("fc", "ctx.functions"))
         return f"{finish}({', '.join(arguments)})"

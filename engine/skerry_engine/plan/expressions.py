@@ -47,7 +47,12 @@ class RowVariable:
 
 
 class Subqueries:
-    """What the expression writer needs of the query writer (it is the query writer, seen through this interface)."""
+    """What the expression writer needs of the query writer (it is the query writer, seen through this interface).
+
+    `changes_state`: a volatile function is called somewhere, so that stable ones are computed where they stand.
+    """
+
+    changes_state = False
 
     def subquery_call(self, query: Query, scope: ExpressionWriter) -> tuple[str, bool]:
         """A Python call that makes the subquery's generator, and whether it depends on the current rows."""
@@ -68,7 +73,7 @@ class ExpressionWriter:
 
     def value(self, expr: ex.Expr) -> str:
         """Python expression for the value of `expr`."""
-        if not isinstance(expr, (ex.Const, ex.Param)) and is_constant(expr):
+        if not isinstance(expr, (ex.Const, ex.Param)) and is_constant(expr, self.subqueries.changes_state):
             return self._hoist(expr)
         return self._value(expr)
 
@@ -317,6 +322,8 @@ class ExpressionWriter:
 
     def _array(self, expr: ex.ArrayOf) -> str:
         items = ", ".join(self.value(i) for i in expr.items)
+        if any(i.type.oid == expr.type.oid for i in expr.items):
+            return f"{self.module.bind('rt', runtime.array_of_arrays)}(({items},))"
         return f"({items},)" if expr.items else "()"
 
     def _row(self, expr: ex.RowOf) -> str:
@@ -412,14 +419,15 @@ def _has_template(function: Function) -> bool:
     return function.template is not None and function.strict
 
 
-def is_constant(expr: ex.Expr) -> bool:
+def is_constant(expr: ex.Expr, only_immutable: bool = False) -> bool:
     """Whether the value is the same for the whole execution: no rows, no volatile functions, no subqueries."""
+    variable = "vs" if only_immutable else "v"
     for node in ex.walk(expr):
         if isinstance(node, (ex.Column, ex.SubqueryExpr, ex.SystemColumn, ex.Aggregate, ex.WindowCall)):
             return False
-        if isinstance(node, ex.Call) and (node.function.volatility == "v" or node.function.returns_set):
+        if isinstance(node, ex.Call) and (node.function.volatility in variable or node.function.returns_set):
             return False
-        if isinstance(node, ex.Cast) and node.function is not None and node.function.volatility == "v":
+        if isinstance(node, ex.Cast) and node.function is not None and node.function.volatility in variable:
             return False
     return True
 

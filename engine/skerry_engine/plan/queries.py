@@ -22,7 +22,7 @@ from skerry_engine.algebra.traversal import free_ranges, walk_all
 from skerry_engine.functions.namespace import NAMESPACE
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan import runtime
-from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, Subqueries
+from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, Subqueries, may_yield
 from skerry_engine.plan.planner import Planner, Statistics
 from skerry_engine.plan.relations import MemorySink, OutputSink, RelationWriter, canonical_codec
 from skerry_engine.plan.sorting import sort_key_text
@@ -53,6 +53,9 @@ class QueryWriter(Subqueries):
         self._ctes: dict[int, q.Cte] = {}
         self._cte_uses = _count_cte_uses(statement)
         self._working: set[int] = set()
+        self.changes_state = any(
+            isinstance(n, ex.Call) and n.function.volatility == "v" for n in walk_all(statement)
+        )
         self.main: q.Query = statement.body if isinstance(statement, q.With) else statement
         module.namespace.update(NAMESPACE)
         module.namespace.update(PAUSE=PAUSE, chunks=runtime.chunks, drain=runtime.drain, _none=None)
@@ -299,6 +302,9 @@ class SelectWriter:
 
     def _plain(self, plan: ph.Physical) -> None:
         query = self.query
+        if isinstance(plan, ph.SeqScan) and self._fits_comprehension(plan):
+            self._scan_comprehension(plan)
+            return
         self.relations.sink = OutputSink(self.block)
         has_limit = query.limit is not None or query.offset is not None
         if has_limit:
@@ -317,6 +323,29 @@ class SelectWriter:
         else:
             self.block.emit("if out:")
             self.block.emit("    yield out")
+
+    def _fits_comprehension(self, plan: ph.SeqScan) -> bool:
+        """One table, conditions and select list only: a batch in, a batch out."""
+        query = self.query
+        if query.distinct or query.distinct_on or query.limit is not None or query.offset is not None:
+            return False
+        if plan.scan.range_id in self.queries.ids_wanted:
+            return False
+        return not any(may_yield(e) for e in (*query.outputs, *plan.filters))
+
+    def _scan_comprehension(self, plan: ph.SeqScan) -> None:
+        relations, scan = self.relations, plan.scan
+        reader = relations.reader(scan.range_id, scan.table_oid)
+        row = RowVariable(self.module.fresh("r"), scan.width)
+        relations.rows[scan.range_id] = row
+        tests = " and ".join(relations.scalars.is_true(c) for c in plan.filters)
+        where = f" if {tests}" if tests else ""
+        self.block.emit("after = -1")
+        with self.block.indented("while True:"):
+            self.block.emit(f"batch, after = {reader}.scan_batch(after, {runtime.BATCH})")
+            self.block.emit(f"yield [{self._row_text()} for {row.name} in batch{where}] or PAUSE")
+            self.block.emit("if after < 0:")
+            self.block.emit("    return")
 
     def _append(self, row: str, has_limit: bool) -> None:
         self.block.emit(f"out.append({row})")

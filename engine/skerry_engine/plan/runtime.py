@@ -193,6 +193,20 @@ def array_element(array: Row | None, bounds: tuple[tuple[object, object], ...]) 
     return None if isinstance(value, tuple) else value
 
 
+def array_of_arrays(items: tuple[Row | None, ...]) -> Row:
+    """ARRAY[...] of arrays.  Raises ArraySubscriptError unless all have the same dimensions."""
+    if None in items or len({_dimensions(item) for item in items if item is not None}) > 1:
+        raise errors.ArraySubscriptError(
+            "multidimensional arrays must have array expressions with matching dimensions"
+        )
+    return items if any(items) else ()
+
+
+def _dimensions(array: Row) -> tuple[int, ...]:
+    first = array[0] if array else None
+    return (len(array), *_dimensions(first)) if isinstance(first, tuple) else (len(array),)
+
+
 def array_slice(array: Row | None, bounds: tuple[tuple[object, object], ...]) -> Row | None:
     """array[a:b]: what lies within the bounds, an empty array if nothing does."""
     if array is None:

@@ -57,6 +57,9 @@ class Coercer:
         self, expr: ex.Expr, target: SqlType, context: str, position: int | None = None
     ) -> ex.Expr | None:
         """`expr` as `target` in context 'i', 'a' or 'e'; None when there is no such cast."""
+        if target.oid == oids.INTERVAL and target.typmod >= 0 and isinstance(expr, ex.Const):
+            if isinstance(expr.value, str) and expr.type.oid == oids.UNKNOWN:
+                return ex.Const(target, text_decoder(target, self.io)(expr.value))  # the fields say how to read it
         converted = self._convert(expr, target, context)
         if converted is None:
             return None

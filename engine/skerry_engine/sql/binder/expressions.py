@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -289,7 +291,9 @@ class ExpressionBinder:
         operand = self.bind(operand_node)
         if name == "-" and isinstance(operand, ex.Const) and isinstance(operand.value, int):
             if operand.type.oid in (oids.INT4, oids.INT8) and not isinstance(operand.value, bool):
-                return ex.Const(operand.type, -operand.value)
+                return number_constant(str(operand.value), negative=True)
+        if name == "-" and isinstance(operand, ex.Const) and isinstance(operand.value, Decimal):
+            return number_constant(str(operand.value), negative=True)
         return self.operator(name, None, operand, position)
 
     def _quantified(self, node: Node, name: str, right: Node, position: int | None) -> ex.Expr:
@@ -527,7 +531,12 @@ class ExpressionBinder:
             raise errors.UndefinedObject(
                 f'collation "{name}" for encoding "UTF8" does not exist', position=position_of(node)
             )
-        return self.bind(node.this)
+        bound = self.bind(node.this)
+        if type_info(bound.type.oid).category not in ("S", "X", "A"):
+            raise errors.DatatypeMismatch(
+                f"collations are not supported by type {format_type(bound.type.oid)}", position=position_of(node)
+            )
+        return bound
 
     def _dot(self, node: Node) -> ex.Expr:
         raise errors.NotSupportedError(
@@ -609,10 +618,7 @@ class ExpressionBinder:
             name, types, schema, position, bool(node.args.get("variadic")), names
         )
         if any(names):
-            order = argument_order(function, names)
-            if -1 in order:
-                order = order[: order.index(-1)]
-            args = [args[i] for i in order]
+            args = _in_declared_order(function, args, names)
         args = [self.coercer.implicit(a, t, position) for a, t in zip(args, arg_types, strict=False)]
         if isinstance(function, AggregateFunction):
             return self._aggregate(node, function, args, result, position)
@@ -688,6 +694,8 @@ class ExpressionBinder:
             condition = self.condition(inner, "FILTER")
         order = node.args.get("order")
         keys = self.queries.sort_keys(order, self) if order is not None else ()
+        if distinct and not keys and function.name in _ORDER_SENSITIVE:
+            keys = tuple(ex.SortKey(arg) for arg in args)  # duplicates are found by sorting, and it shows
         if node.args.get("over") is not None:
             return self._window_call(node, function, args, result, position, condition)
         if not self.place.aggregates:
@@ -752,25 +760,41 @@ class ExpressionBinder:
         return ex.WindowCall(SqlType(result), function, tuple(args), partition, order, frame, condition)
 
 
-def number_constant(text: str) -> ex.Const:
-    """An unadorned number as PostgreSQL types it: int4, int8, numeric."""
-    from decimal import Decimal
+_ORDER_SENSITIVE = frozenset({"array_agg", "string_agg", "json_agg", "jsonb_agg"})
 
+
+def number_constant(text: str, negative: bool = False) -> ex.Const:
+    """An unadorned number as PostgreSQL types it: int4, int8, numeric."""
     if text.isdigit():
-        value = int(text)
-        if value < 1 << 31:
+        value = -int(text) if negative else int(text)
+        if -(1 << 31) <= value < 1 << 31:
             return ex.Const(INT4, value)
-        if value < 1 << 63:
+        if -(1 << 63) <= value < 1 << 63:
             return ex.Const(SqlType(oids.INT8), value)
         return ex.Const(SqlType(oids.NUMERIC), Decimal(value))
-    return ex.Const(SqlType(oids.NUMERIC), _plain_decimal(Decimal(text)))
+    number = _plain_decimal(Decimal(text))
+    return ex.Const(SqlType(oids.NUMERIC), number.copy_negate() if negative and number else number)
 
 
-def _plain_decimal(value: Any) -> Any:
+def _plain_decimal(value: Decimal) -> Decimal:
     """1e3 is 1000 in SQL: no positive exponents."""
-    from decimal import Decimal
+    exponent = value.as_tuple().exponent
+    return Decimal(int(value)) if isinstance(exponent, int) and exponent > 0 else value
 
-    return Decimal(int(value)) if value.as_tuple().exponent > 0 else value
+
+def _in_declared_order(
+    function: Function | AggregateFunction, args: list[ex.Expr], names: list[str | None]
+) -> list[ex.Expr]:
+    """The arguments of a call in named notation as the function declares them, defaults filled in."""
+    assert isinstance(function, Function) and function.implementation is not None
+    parameters = list(signature(function.implementation).parameters.values())[1 if function.needs_context else 0 :]
+    ordered: list[ex.Expr] = []
+    for position, given in enumerate(argument_order(function, names)):
+        if given >= 0:
+            ordered.append(args[given])
+        else:
+            ordered.append(ex.Const(SqlType(function.arg_types[position]), parameters[position].default))
+    return ordered
 
 
 def _shared_type(oid: int, exprs: list[ex.Expr]) -> SqlType:

@@ -191,10 +191,11 @@ class FromBinder:
         for item in items:
             bound = binder.bind(item)
             name = output_name(item)
-            parts = self._result_columns(bound, node, alias_name or name, len(items) == 1)
+            parts = self._result_columns(bound, node, alias_name or name)
             calls.append(bound)
             counts.append(len(parts))
-            columns.extend(ScopeColumn(n, t, len(columns) + i) for i, (n, t) in enumerate(parts))
+            first = len(columns)
+            columns.extend(ScopeColumn(n, t, first + i) for i, (n, t) in enumerate(parts))
         ordinality = bool(node.args.get("ordinality"))
         if ordinality:
             columns.append(ScopeColumn("ordinality", SqlType(oids.INT8), len(columns), False))
@@ -204,24 +205,17 @@ class FromBinder:
         self._add(scope, node, item_range, position)
         return q.FunctionScan(range_id, tuple(calls), tuple(counts), ordinality)
 
-    def _result_columns(self, call: ex.Expr, node: Node, name: str, alone: bool) -> list[tuple[str, SqlType]]:
+    def _result_columns(self, call: ex.Expr, node: Node, name: str) -> list[tuple[str, SqlType]]:
+        """Names and types of a function's columns: a definition list's, OUT parameters', or the alias."""
         definitions = node.args.get("columns") or []
         if definitions:
             binder = be.ExpressionBinder(self.queries, self.scope, be.FROM_FUNCTION)
             return [(d.this.this, binder.type_of(d.args["kind"])) for d in definitions]
-        if isinstance(call, ex.Call) and len(call.function.result_columns) > 1:
+        if isinstance(call, ex.Call) and call.function.result_columns:
             return [(n, SqlType(t)) for n, t in call.function.result_columns]
-        if (
-            isinstance(call, ex.Call)
-            and call.function.result_columns
-            and call.function.returns_set
-            and not alone
-        ):
-            return [(call.function.result_columns[0][0], SqlType(call.function.result_columns[0][1]))]
         if call.type.oid == oids.RECORD:
             raise errors.SyntaxError(
-                'a column definition list is required for functions returning "record"',
-                position=position_of(node),
+                'a column definition list is required for functions returning "record"', position=position_of(node)
             )
         return [(name, call.type)]
 

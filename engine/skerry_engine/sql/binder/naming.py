@@ -52,8 +52,6 @@ def _name(node: exp.Expression) -> tuple[str, int]:
             return "row", 2
         case exp.Tuple():
             return "row", 2
-        case exp.Boolean():
-            return "bool", 1
     return UNNAMED, 0
 
 

@@ -149,6 +149,8 @@ class QueryBinder:
         inner = node.this.this if isinstance(node.this, exp.Subquery) else node.this
         if recursive and isinstance(inner, (exp.Union, exp.Except, exp.Intersect)) and _mentions(inner, name):
             return self._recursive_cte(inner, name, cte_id, given, scope)
+        if recursive and _mentions(inner, name):
+            raise _not_recursive_form(name, position_of(node))
         query = self.query(inner, scope)
         columns = _named_columns(query.columns, given, name, node)
         self.ctes.ctes[name] = BoundCte(name, cte_id, columns)
@@ -160,10 +162,7 @@ class QueryBinder:
         check(node)
         position = position_of(node)
         if not isinstance(node, exp.Union):
-            raise errors.InvalidRecursion(
-                f'recursive query "{name}" does not have the form non-recursive-term UNION [ALL] recursive-term',
-                position=position,
-            )
+            raise _not_recursive_form(name, position)
         for part in ("order", "limit", "offset", "locks", "with_"):
             if node.args.get(part):
                 raise errors.NotSupportedError(
@@ -178,6 +177,7 @@ class QueryBinder:
         columns = _named_columns(base.columns, given, name, node)
         self.ctes.ctes[name] = BoundCte(name, cte_id, columns)
         step = self.query(node.expression, scope, final=False)
+        self._check_step(step, cte_id, position)
         if len(step.columns) != len(base.columns):
             raise errors.SyntaxError(
                 "each UNION query must have the same number of columns", position=position
@@ -193,6 +193,15 @@ class QueryBinder:
                 )
         step = self.with_types(step, [SqlType(c.type.oid) for c in base.columns])
         return q.Cte(cte_id, name, base, step, not node.args.get("distinct"))
+
+    def _check_step(self, step: q.Query, cte_id: int, position: int | None) -> None:
+        for node in walk_all(step):
+            if isinstance(node, q.Aggregation) and any(
+                isinstance(inner, q.CteScan) and inner.cte_id == cte_id for inner in walk_all(node.input)
+            ):
+                raise errors.InvalidRecursion(
+                    "aggregate functions are not allowed in a recursive query's recursive term", position=position
+                )
 
     # --- SELECT ----------------------------------------
 
@@ -686,6 +695,13 @@ def _named_columns(
         )
     names = [*given, *(c.name for c in columns[len(given) :])]
     return [(n, c.type) for n, c in zip(names, columns, strict=True)]
+
+
+def _not_recursive_form(name: str, position: int | None) -> errors.InvalidRecursion:
+    return errors.InvalidRecursion(
+        f'recursive query "{name}" does not have the form non-recursive-term UNION [ALL] recursive-term',
+        position=position,
+    )
 
 
 def _lock_name(lock: Node) -> str:
