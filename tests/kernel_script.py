@@ -307,7 +307,9 @@ class KernelSession:
                 transaction.restart_statement(mark)
                 restarts += 1
 
-    def _write(self, table: KernelTable, body: Callable[[TableWriter, bool], Steps[list[str]]]) -> Steps[list[str]]:
+    def _write(
+        self, table: KernelTable, body: Callable[[TableWriter, bool], Steps[list[str]]]
+    ) -> Steps[list[str]]:
         def run(transaction: Transaction, in_place: bool) -> Steps[list[str]]:
             writer = transaction.writer(table.target)
             yield from waiting_for(lambda: transaction.lock_table(table.target.table_oid, ROW_EXCLUSIVE))

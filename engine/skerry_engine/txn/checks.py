@@ -56,9 +56,9 @@ class UniqueCheck(Check):
         atom = index.unique_key(row)
         if atom is NO_KEY:
             return
-        for row_id in reader.lookup_ids(index, atom)[0]:
-            if row_id != self.row_id:
-                raise_duplicate(transaction, self.storage, self.key, row, row_id)
+        others = [row_id for row_id in reader.lookup_ids(index, atom)[0] if row_id != self.row_id]
+        for row_id in sorted(others, key=lambda other: is_hidden(transaction, self.storage, other)):
+            raise_duplicate(transaction, self.storage, self.key, row, row_id)
 
 
 def raise_duplicate(

@@ -132,6 +132,14 @@ class ForeignKey:
         """The referenced values of a parent row."""
         return tuple([row[position] for position in self.parent_positions])
 
+    def is_free(self, values: Row) -> bool:
+        """Whether the values, being NULL, need no parent.  Raises ForeignKeyViolation for MATCH FULL's mixtures."""
+        if None not in values:
+            return False
+        if self.match == MATCH_FULL and any(value is not None for value in values):
+            raise self.mixed_nulls()
+        return True
+
     def parent_key(self, values: Row) -> object:
         """The equality key under which the parent index has these values."""
         return self.parent_index.codec.equality_key(tuple([values[i] for i in self._parent_order]))
@@ -256,9 +264,7 @@ def has_parent(
     SNAPSHOT takes the lock only at commit (`take_lock`).  Raises LockWait, ForeignKeyViolation for mixed
     NULLs.
     """
-    if None in values:
-        if foreign_key.match == MATCH_FULL and any(value is not None for value in values):
-            raise foreign_key.mixed_nulls()
+    if foreign_key.is_free(values):
         return True
     parent = foreign_key.parent
     if parent.table_oid:

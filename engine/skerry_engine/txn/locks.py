@@ -269,6 +269,13 @@ class LockTable:
                 return False
         return True
 
+    def hold_mode(self, space: Space, resource: object, mode: int, holder: Holder) -> None:
+        """Give a holder that holds a stronger mode this one as well, for its own release."""
+        lock = space[resource]
+        held = lock.mask_of(holder)
+        if not held >> mode & 1:
+            take(lock, holder, held, mode)
+
     def is_free(self, space: Space, resource: object, mode: int, holder: Holder) -> bool:
         """Whether `acquire` would pass; changes nothing."""
         lock = space.get(resource)
@@ -358,18 +365,16 @@ class LockTable:
             settle(lock)
 
     def release_one(self, holder: Holder, space: Space, resource: object, mode: int) -> bool:
-        """Let one mode of one lock go (advisory unlock).  False when it is not held."""
+        """Let one mode of one lock go (advisory unlock; not for holders that unwind).  False when it is not held."""
         lock = space.get(resource)
         if lock is None or not lock.mask_of(holder) >> mode & 1:
             return False
         mask = lock.mask_of(holder) & ~(1 << mode)
         lock.set_mask(holder, mask)
-        position = len(holder.locks) - 1
-        while position >= 0:
-            if holder.locks[position] is lock and (not mask or holder.previous[position] == mask):
-                del holder.locks[position]
-                del holder.previous[position]
-            position -= 1
+        if not mask:
+            position = holder.locks.index(lock)
+            del holder.locks[position]
+            del holder.previous[position]
         settle(lock)
         return True
 

@@ -31,7 +31,6 @@ from skerry_engine.errors import (
     InvalidTransactionState,
     LockNotAvailable,
     ReadOnlyViolation,
-    UndefinedSavepoint,
 )
 from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.storage.heap import CommitStamp, newest_epoch, newest_row
@@ -39,8 +38,10 @@ from skerry_engine.storage.pending import NEWEST, PendingTable
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.checks import Check
+from skerry_engine.txn.commit import SLICE_ROWS, install, install_ahead, settle_tables, take_back
 from skerry_engine.txn.conflicts import NEWEST_EPOCH, RestartStatement, write_conflict
 from skerry_engine.txn.locks import INDEX, KEY, NAME, ROW, TABLE, Holder, LockWait, Owner
+from skerry_engine.txn.marks import Mark, Savepoint, find_savepoint
 from skerry_engine.txn.modes import BULK, EXCLUSIVE, INTENT
 from skerry_engine.txn.overlay import Overlay
 from skerry_engine.txn.target import WriteTarget
@@ -54,41 +55,12 @@ ACTIVE: Final = "active"
 COMMITTED: Final = "committed"
 ABORTED: Final = "aborted"
 
-SLICE_ROWS: Final = 1000
-"""Rows installed in one unit."""
-
 NO_SNAPSHOT: Final = -1
 
 
 def row_resource(storage_id: int, row_id: int) -> int:
     """The lock table's name for a row: one number, cheap to hash."""
     return storage_id << 40 | row_id
-
-
-class Mark:
-    """How long each journal of a transaction was at some moment: what unwinding goes back to."""
-
-    __slots__ = ("writes", "deferred", "changes", "commit_hooks", "rollback_hooks", "locks")
-
-    def __init__(
-        self, writes: int, deferred: int, changes: int, commit_hooks: int, rollback_hooks: int, locks: int
-    ) -> None:
-        self.writes: int = writes
-        self.deferred: int = deferred
-        self.changes: int = changes
-        self.commit_hooks: int = commit_hooks
-        self.rollback_hooks: int = rollback_hooks
-        self.locks: int = locks
-
-
-class Savepoint:
-    """A named mark."""
-
-    __slots__ = ("name", "mark")
-
-    def __init__(self, name: str, mark: Mark) -> None:
-        self.name: str = name
-        self.mark: Mark = mark
 
 
 class Transaction:
@@ -323,7 +295,7 @@ class Transaction:
         """Undo everything since the savepoint; it stays, those after it go."""
         self._check_active()
         savepoints = self.savepoints
-        position = self._find_savepoint(name)
+        position = find_savepoint(self.savepoints, name)
         assert savepoints is not None
         del savepoints[position + 1 :]
         mark = savepoints[position].mark
@@ -332,16 +304,9 @@ class Transaction:
     def release(self, name: str) -> None:
         """Forget the savepoint and those after it; what was done since stays."""
         self._check_active()
-        position = self._find_savepoint(name)
+        position = find_savepoint(self.savepoints, name)
         assert self.savepoints is not None
         del self.savepoints[position:]
-
-    def _find_savepoint(self, name: str) -> int:
-        savepoints = self.savepoints or []
-        for position in range(len(savepoints) - 1, -1, -1):
-            if savepoints[position].name == name:
-                return position
-        raise UndefinedSavepoint(f'savepoint "{name}" does not exist')
 
     # --- reading and writing --------------------------------------------------------------------------------
 
@@ -595,7 +560,10 @@ class Transaction:
                 yield Wait(request)
                 self._check_active()
             if self.overlay is not None and self.overlay.rows > SLICE_ROWS:
-                yield from self._install_ahead(self.overlay)
+                self._stamp = CommitStamp()
+                for _ in install_ahead(self.overlay, self._stamp):
+                    yield PAUSE
+                    self._check_active()
             self._install()
         finally:
             if self.state == ACTIVE:
@@ -628,10 +596,10 @@ class Transaction:
         self.commit_epoch = epoch
         if self._stamp is not None:
             self._stamp.epoch = epoch
-        elif overlay is not None and overlay.tables:
-            self._install_rows(overlay, epoch)
+        elif overlay is not None:
+            self._stamp = install(overlay, epoch, manager.is_alone(self))
         if overlay is not None:
-            self._settle_tables(overlay, epoch)
+            settle_tables(overlay, epoch, manager.collector if self._stamp is not None else None)
         if catalog is not None:
             manager.install_catalog(epoch, catalog)
         manager.log.append(epoch, self)
@@ -639,44 +607,6 @@ class Transaction:
     def _nothing_to_install(self) -> bool:
         overlay = self.overlay
         return not self.changes and (overlay is None or not overlay.journal)
-
-    def _install_rows(self, overlay: Overlay, epoch: int) -> None:
-        if self.manager.is_alone(self):
-            for table in overlay.tables.values():
-                for row_id, row in table.final_rows():
-                    table.live_change += table.storage.install_frozen(row_id, row)
-            return
-        stamp = CommitStamp(epoch)
-        self._stamp = stamp
-        for table in overlay.tables.values():
-            for row_id, row in table.final_rows():
-                table.live_change += table.storage.install(row_id, row, stamp)
-
-    def _install_ahead(self, overlay: Overlay) -> Generator[Step, None, None]:
-        """Install in slices under a stamp that is not committed yet; `rollback` takes them back."""
-        stamp = CommitStamp()
-        self._stamp = stamp
-        count = 0
-        for table in overlay.tables.values():
-            for row_id, row in table.final_rows():
-                table.live_change += table.storage.install(row_id, row, stamp)
-                count += 1
-                if count % SLICE_ROWS == 0:
-                    yield PAUSE
-                    self._check_active()
-
-    def _settle_tables(self, overlay: Overlay, epoch: int) -> None:
-        """Row counts, and what the collector must look at."""
-        for table in overlay.tables.values():
-            table.storage.row_count += table.live_change
-            if self._stamp is not None:
-                self.manager.collector.add(epoch, table.storage, table.row_ids())
-
-    def _take_back(self, overlay: Overlay, stamp: CommitStamp) -> None:
-        """Undo `_install_ahead`."""
-        for table in overlay.tables.values():
-            for row_id in table.row_ids():
-                table.storage.uninstall(row_id, stamp)
 
     def publish(self, epoch: int) -> None:
         """The second step, called by the log when the commit record is durable: let others see it, let locks go."""
@@ -690,7 +620,7 @@ class Transaction:
         """Undo everything; locks go, waiters wake.  Raises InvalidTransactionState (T004) when finished."""
         self._check_active()
         if self._stamp is not None and self.overlay is not None:
-            self._take_back(self.overlay, self._stamp)
+            take_back(self.overlay, self._stamp)
         self._run_rollback_hooks(0)
         self._end(ABORTED)
 

@@ -270,15 +270,11 @@ class TableWriter:
         return atom is not NO_KEY and self._duplicate(key.index, atom, row_id) >= 0
 
     def _duplicate(self, index: Index, key: object, row_id: int) -> int:
-        """Another row that has the key in its newest state, own writes included; -1 if there is none."""
-        shared = index.equal.get(key)
-        own = self.pending.indexes[index.index_id].equal.get(key)
-        if shared is None and own is None:
+        """Another row that has the key in its newest state, own ones first; -1 if there is none."""
+        private = self.pending.indexes[index.index_id].equal
+        if key not in index.equal and key not in private:
             return -1
-        for candidate in [
-            *equal_ids(index.equal, key),
-            *equal_ids(self.pending.indexes[index.index_id].equal, key),
-        ]:
+        for candidate in [*equal_ids(private, key), *equal_ids(index.equal, key)]:
             if candidate == row_id:
                 continue
             row = self._newest(candidate)

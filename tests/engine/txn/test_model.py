@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kernel_script import KernelDatabase
-from skerry_engine.storage.heap import Version
 from stepper import Stepper
+
+from skerry_engine.storage.heap import Version
 
 # A model row: key, value, and the number of the commit (or 0: own write) that made this version.
 ModelRow = tuple[int, int, int]
@@ -128,11 +129,11 @@ class Model:
         return "ok"
 
     def _key_problem(self, transaction: ModelTransaction, base: Rows, key: int, own_id: int) -> str:
-        for row_id, row in sorted(self._over(self.committed, transaction).items()):
-            if row[0] == key and row_id != own_id:
-                hidden = row_id not in transaction.writes and base.get(row_id) != row
-                return CONFLICT if hidden else DUPLICATE
-        return ""
+        newest = self._over(self.committed, transaction)
+        others = {i: row for i, row in newest.items() if row[0] == key and i != own_id}
+        if any(i in transaction.writes or base.get(i) == row for i, row in others.items()):
+            return DUPLICATE
+        return CONFLICT if others else ""
 
     def _change(
         self, transaction: ModelTransaction, base: Rows, view: Rows, chosen: list[int], op: list[str]
@@ -191,7 +192,9 @@ keys = st.integers(1, 4).map(str)
 values = st.integers(0, 3).map(str)
 names = st.sampled_from(["a", "b"])
 updates = st.tuples(st.just("update"), st.just("t"), keys, values.map("v={}".format)).map(list)
-ranges = st.tuples(st.just("range"), st.just("t"), st.just("v"), values, values, st.sampled_from(["", "desc"]))
+ranges = st.tuples(
+    st.just("range"), st.just("t"), st.just("v"), values, values, st.sampled_from(["", "desc"])
+)
 operations = st.one_of(
     updates,
     updates,

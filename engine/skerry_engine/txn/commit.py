@@ -1,0 +1,61 @@
+"""Installing an overlay: from pending writes to committed versions.
+
+Three ways, all with every lock in hand:
+
+    frozen    nobody else has a snapshot: bare tuples replace what was there; nothing is left to collect
+    stamped   versions go on top of their chains with the commit's epoch
+    ahead     for large transactions, before the epoch is taken: versions under a stamp that says "not committed",
+              slice by slice; setting the stamp's epoch commits them all at once, `take_back` undoes it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from skerry_engine.storage.heap import CommitStamp
+from skerry_engine.txn.collector import Collector
+from skerry_engine.txn.overlay import Overlay
+
+SLICE_ROWS: Final = 1000
+"""Rows installed in one unit."""
+
+
+def install(overlay: Overlay, epoch: int, frozen: bool) -> CommitStamp | None:
+    """Install everything in one unit; returns the stamp under which versions were left, None if frozen."""
+    if frozen:
+        for table in overlay.tables.values():
+            for row_id, row in table.final_rows():
+                table.live_change += table.storage.install_frozen(row_id, row)
+        return None
+    stamp = CommitStamp(epoch)
+    for table in overlay.tables.values():
+        for row_id, row in table.final_rows():
+            table.live_change += table.storage.install(row_id, row, stamp)
+    return stamp
+
+
+def install_ahead(overlay: Overlay, stamp: CommitStamp) -> Iterator[None]:
+    """Install under a stamp that is not committed yet, yielding after every `SLICE_ROWS` rows."""
+    count = 0
+    for table in overlay.tables.values():
+        for row_id, row in table.final_rows():
+            table.live_change += table.storage.install(row_id, row, stamp)
+            count += 1
+            if count % SLICE_ROWS == 0:
+                yield
+
+
+def take_back(overlay: Overlay, stamp: CommitStamp) -> None:
+    """Undo `install_ahead`, wherever it had got to."""
+    for table in overlay.tables.values():
+        for row_id in table.row_ids():
+            table.storage.uninstall(row_id, stamp)
+
+
+def settle_tables(overlay: Overlay, epoch: int, collector: Collector | None) -> None:
+    """Bring row counts up to date, and hand the collector (if versions were left) what it must look at."""
+    for table in overlay.tables.values():
+        table.storage.row_count += table.live_change
+        if collector is not None:
+            collector.add(epoch, table.storage, table.row_ids())

@@ -1,0 +1,43 @@
+"""Marks: what a transaction goes back to when a statement fails or a savepoint is rolled back to.
+
+Every journal of a transaction only grows while it goes on, so its state at some moment is how long each was.
+"""
+
+from __future__ import annotations
+
+from skerry_engine.errors import UndefinedSavepoint
+
+
+class Mark:
+    """How long each journal of a transaction was at some moment: what unwinding goes back to."""
+
+    __slots__ = ("writes", "deferred", "changes", "commit_hooks", "rollback_hooks", "locks")
+
+    def __init__(
+        self, writes: int, deferred: int, changes: int, commit_hooks: int, rollback_hooks: int, locks: int
+    ) -> None:
+        self.writes: int = writes
+        self.deferred: int = deferred
+        self.changes: int = changes
+        self.commit_hooks: int = commit_hooks
+        self.rollback_hooks: int = rollback_hooks
+        self.locks: int = locks
+
+
+class Savepoint:
+    """A named mark."""
+
+    __slots__ = ("name", "mark")
+
+    def __init__(self, name: str, mark: Mark) -> None:
+        self.name: str = name
+        self.mark: Mark = mark
+
+
+def find_savepoint(savepoints: list[Savepoint] | None, name: str) -> int:
+    """The position of the newest savepoint of that name; raises UndefinedSavepoint."""
+    if savepoints is not None:
+        for position in range(len(savepoints) - 1, -1, -1):
+            if savepoints[position].name == name:
+                return position
+    raise UndefinedSavepoint(f'savepoint "{name}" does not exist')
