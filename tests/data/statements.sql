@@ -1,11 +1,11 @@
 -- One statement of every kind that the front parser takes, for comparing its grammar with PostgreSQL's.
 select a, b as "c", count(*) filter (where x > 1) over (partition by a order by b rows between unbounded preceding and current row) from t group by grouping sets ((a),(b),()), rollup(a) having count(*)>1 window w as (partition by x) order by 1 desc nulls last limit 10 offset 5;
 select distinct on (a) * from (select 1) x(a) natural join y cross join z left join w using (a) as q full join v on true;
-select case a when 1 then 2 else 3 end, case when a then b end, array[1,2,[3]], array(select 1), row(1,2), (1,2), (x).y, (x).*, a[1:2], a[1][:3], cast(a as numeric(10,2)), 'x'::varchar(3)[];
+select case a when 1 then 2 else 3 end, case when a then b end, array[[1,2],[3,4]], array(select 1), row(1,2), (1,2), (x).y, (x).*, a[1:2], a[1][:3], cast(a as numeric(10,2)), 'x'::varchar(3)[];
 select extract(year from x), position('a' in b), substring(a from 1 for 2), substring(a for 2), trim(both 'x' from y), overlay(a placing b from 1 for 2), coalesce(a,b), nullif(a,b), greatest(1,2), current_date, current_timestamp(3), localtime;
 insert into t as x (a, b[1], c.d) overriding system value values (1, default), ($1, 2) on conflict (a, lower(b)) where c > 0 do update set a = excluded.a, (b,c) = (1,2) where t.a > 1 returning *, a as b;
 insert into t default values returning 1;
-update only t * as x set a = 1, (b, c) = (select 1, 2) from y join z on true where x.a = y.a returning x.*;
+update only t as x set a = 1, (b, c) = (select 1, 2) from y join z on true where x.a = y.a returning x.*;
 delete from t using u where t.a = u.a returning *;
 with recursive a(x) as (select 1 union all select x+1 from a), b as materialized (delete from t returning *) select * from a, b for update of a nowait;
 select * from generate_series(1,2) with ordinality as g(a,b), lateral (select 1) y, rows from (f(1), g(2)) z, json_to_record('{}') as x(a int, b text);

@@ -165,7 +165,8 @@ class SessionParser(UtilityBase):
             self.expect_word("as", "transaction")
             return self.set_transaction(True)
         scope = ""
-        if self.word() in ("local", "session") and not self.is_assignment(1):
+        is_scope = self.word() in ("local", "session") and not self.at_words("session", "authorization")
+        if is_scope and not self.is_assignment(1):
             scope = self.accept_one_of("local", "session")
         return self.set_rest(scope == "local")
 
