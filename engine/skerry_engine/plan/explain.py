@@ -36,6 +36,8 @@ def _title(node: ph.Physical) -> str:
             return f"Catalog Scan on {node.scan.name}"
         case ph.IndexLookup():
             return f"Index Lookup using {node.index_name} on {node.scan.name}"
+        case ph.IndexKeys():
+            return f"Index Keys using {node.index_name} on {node.scan.name}"
         case ph.IndexRange():
             return f"Index Range Scan using {node.index_name} on {node.scan.name}"
         case ph.HashJoin():

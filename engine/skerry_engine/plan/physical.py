@@ -3,7 +3,7 @@
 A physical node says exactly what the generated code will do, and prints as a line of EXPLAIN.  Conditions are split
 into conjuncts and sit at the lowest node that can check them.
 
-    rows        OneRow | SeqScan | VirtualScan | IndexLookup | IndexRange | Values | Functions | Subquery | CteRows
+    rows        OneRow | SeqScan | VirtualScan | IndexLookup | IndexKeys | IndexRange | Values | Functions | Subquery | CteRows
     joins       HashJoin | IndexJoin | NestedLoop
     the rest    Filtered | Aggregate | WindowRows | SetFunctions
 """
@@ -53,6 +53,17 @@ class IndexLookup(Physical):
     index_name: str
     keys: list[ex.Expr]
     unique: bool
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class IndexKeys(Physical):
+    """Rows whose key, of a one-column index, is an element of `array`: IN (list), = ANY (array)."""
+
+    scan: q.Scan
+    index_oid: int
+    index_name: str
+    array: ex.Expr
     filters: list[ex.Expr]
 
 
@@ -173,7 +184,7 @@ def ranges_of(node: Physical) -> dict[int, int]:
     from skerry_engine.algebra.traversal import relation_ranges
 
     match node:
-        case SeqScan() | VirtualScan() | IndexLookup() | IndexRange() | FunctionRows() | CteRows():
+        case SeqScan() | VirtualScan() | IndexLookup() | IndexKeys() | IndexRange() | FunctionRows() | CteRows():
             return relation_ranges(node.scan)
         case ValuesRows():
             return relation_ranges(node.values)

@@ -20,6 +20,8 @@ from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import conjuncts, free_ranges, relation_ranges, used_ranges
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.keys import same_key_class
+from skerry_engine.values.oids import BOOL
+from skerry_engine.values.types import SqlType, type_info
 
 EQUALITY_SELECTIVITY = 0.02
 RANGE_SELECTIVITY = 0.3
@@ -125,6 +127,9 @@ class Planner:
         lookup = self._index_lookup(scan, conditions, outer, total)
         if lookup is not None and (lookup.unique or total > 16):
             return lookup
+        listed = self._index_keys(scan, conditions, outer, total)
+        if listed is not None and total > 16:
+            return listed
         bounded = self._index_range(scan, conditions, outer, total)
         if bounded is not None and total > 64:
             return bounded
@@ -148,6 +153,20 @@ class Planner:
             if best is None or (found.unique, len(keys)) > (best.unique, len(best.keys)):
                 best = found
         return best
+
+    def _index_keys(
+        self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int], total: float
+    ) -> ph.IndexKeys | None:
+        for index in self.statistics.indexes(scan.table_oid):
+            if len(index.positions) != 1:
+                continue
+            for condition in conditions:
+                if _is_listed(condition, scan.range_id, index.positions[0], outer):
+                    assert isinstance(condition, ex.AnyAll)
+                    filters = [c for c in conditions if c is not condition]
+                    rows = 10.0 if index.unique else max(1.0, total * EQUALITY_SELECTIVITY)
+                    return ph.IndexKeys(scan, index.oid, index.name, condition.array, filters, rows=rows)
+        return None
 
     def _index_range(
         self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int], total: float
@@ -422,6 +441,16 @@ def _equalities(
     return found
 
 
+def _is_listed(condition: ex.Expr, range_id: int, position: int | None, outer: set[int]) -> bool:
+    """Whether the condition is `column = ANY (array)` with an array known before the rows are read."""
+    if not isinstance(condition, ex.AnyAll) or condition.is_all or condition.operator != "=" or position is None:
+        return False
+    if _column_of(condition.left, range_id) != position or not _available(condition.array, range_id, outer):
+        return False
+    element = type_info(condition.array.type.oid).element_oid
+    return same_key_class(_stripped(condition.left).type.oid, element)
+
+
 _RANGE_OPERATORS = {"<": (False, False), "<=": (False, True), ">": (True, False), ">=": (True, True)}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
@@ -563,8 +592,5 @@ def _is_plain_block(query: q.Select) -> bool:
         source = source.input
     return not isinstance(source, (q.Aggregation, q.Window, q.ProjectSet))
 
-
-from skerry_engine.values.oids import BOOL  # noqa: E402
-from skerry_engine.values.types import SqlType  # noqa: E402
 
 _BOOL_TYPE = SqlType(BOOL)

@@ -107,6 +107,8 @@ class RelationWriter:
                 )
             case ph.IndexLookup():
                 self._index_lookup(node, consume)
+            case ph.IndexKeys():
+                self._index_keys(node, consume)
             case ph.IndexRange():
                 self._index_range(node, consume)
             case ph.ValuesRows():
@@ -235,6 +237,26 @@ class RelationWriter:
         self.fan_out = self.fan_out or not self._driving()
         self._row_loop(row, batch, ids, node.filters, consume)
         self._after_batch(f"len({batch})")
+
+    def _index_keys(self, node: ph.IndexKeys, consume: Consume) -> None:
+        scan = node.scan
+        reader = self.reader(scan.range_id, scan.table_oid)
+        index = self.index(scan.range_id, scan.table_oid, node.index_oid)
+        row = self._bind_row(scan.range_id, scan.width, scan.range_id in self.ids_wanted)
+        keys, found = self.module.fresh("b"), self.module.fresh("m")
+        made = f"{self.module.bind('rt', runtime.index_keys)}({index}, {self.scalars.value(node.array)})"
+        with self.block.indented(f"for {keys} in {made}:"):
+            lookup = f"{reader}.lookup_many({index}, {keys})"
+            if row.id_name is not None:
+                lookup = f"{self.module.bind('rt', runtime.lookup_many_ids)}({reader}, {index}, {keys})"
+            self.fan_out = True
+            with self.block.indented(f"for {found} in {lookup}:"):
+                with self.block.indented(f"for {_packed([row])} in {found}:"):
+                    self.inner += 1
+                    self._where(node.filters, consume)
+                    self.inner -= 1
+                    self._after_row()
+            self._after_batch(f"len({keys})")
 
     def index_key(self, index: str, index_oid: int, table_oid: int, keys: list[ex.Expr]) -> str:
         """Python text of an index's equality key; NO_KEY where a part is NULL."""
@@ -573,10 +595,12 @@ class RelationWriter:
             key = self.index_key(index, node.index_oid, scan.table_oid, node.keys)
             keys = f"[{key} for {left_item.strip('()')} in {batch}]"
             with_id = scan.range_id in self.ids_wanted
-            lookup = "lookup_many_ids" if with_id else "lookup_many"
+            found = f"{reader}.lookup_many({index}, {keys})"
+            if with_id:
+                found = f"{self.module.bind('rt', runtime.lookup_many_ids)}({reader}, {index}, {keys})"
             right = self._bind_row(scan.range_id, scan.width, with_id)
             ranges = {scan.range_id: right.width}
-            header = f"for {left_item}, {matches} in zip({batch}, {reader}.{lookup}({index}, {keys})):"
+            header = f"for {left_item}, {matches} in zip({batch}, {found}):"
             with self.block.indented(header):
                 self.inner += 1
                 self._matches(node.kind, matches, ranges, node.residual, consume)

@@ -437,6 +437,20 @@ def _stop_of(codec: Any, equal: Row, bound: tuple[Any, bool]) -> bytes | None:
     return codec.prefix_end(prefix) if bound[1] else prefix
 
 
+def lookup_many_ids(reader: Any, index: Any, keys: list[object]) -> list[list[tuple[Row, int]]]:
+    """For each key its rows with their ids."""
+    return [[(row, row_id) for row_id, row in zip(*reader.lookup_ids(index, key), strict=True)] for key in keys]
+
+
+def index_keys(index: Any, array: Row | None) -> Iterator[list[object]]:
+    """The distinct non-null elements of an array as equality keys of a one-column index, in lists."""
+    if array is None:
+        return
+    codec = index.codec
+    keys = dict.fromkeys(codec.equality_key((item,)) for item in flat(array) if item is not None)
+    yield from drain(keys)
+
+
 def sorted_inputs(decorated: list[tuple[Any, ...]]) -> list[Any]:
     """The inputs of an aggregate with ORDER BY, in order."""
     decorated.sort()

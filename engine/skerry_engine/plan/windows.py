@@ -10,11 +10,13 @@ partition by partition.  Peers are rows with equal order keys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
+from skerry_engine.functions.namespace import NAMESPACE
 from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.expressions import RowVariable
@@ -94,8 +96,11 @@ class _Spec:
         self.frame = call.frame
         self.has_order = bool(call.order_by)
         self.aggregate: Callable[[list[Any], Any], Any] | None = None
+        self.running: Running | None = None
         if isinstance(call.function, AggregateFunction):
             self.aggregate = aggregate_over(call.function, len(call.args))
+            if call.frame.start[0] == "unbounded_preceding" and call.frame.exclude == "no_others":
+                self.running = running_aggregate(call.function, len(call.args))
 
 
 def window_rows(
@@ -237,6 +242,8 @@ def _aggregates(
 ) -> list[Any]:
     assert spec.aggregate is not None
     count = len(arguments)
+    if spec.running is not None:
+        return _running_values(spec, spec.running(), arguments, peers, offsets)
     results: list[Any] = []
     cached: tuple[int, int] | None = None
     value: Any = None
@@ -250,30 +257,82 @@ def _aggregates(
     return results
 
 
-def aggregate_over(function: AggregateFunction, arity: int) -> Callable[[list[Any], Any], Any]:
-    """A plain function from the argument tuples of a frame to the aggregate's value."""
+def _running_values(
+    spec: _Spec,
+    running: Generator[Any, list[Any], None],
+    arguments: list[Any],
+    peers: list[tuple[int, int]],
+    offsets: tuple[Any, Any],
+) -> list[Any]:
+    """A frame that only grows: each row adds what is new in it."""
+    value = next(running)
+    value = running.send([])
+    done = 0
+    results: list[Any] = []
+    for i in range(len(arguments)):
+        end = _frame(spec, i, len(arguments), peers, offsets)[1]
+        if end > done:
+            value = running.send([a for a in arguments[done:end] if a is not None])
+            done = end
+        results.append(value)
+    return results
+
+
+Running = Callable[[], Generator[Any, list[Any], None]]
+
+
+def running_aggregate(function: AggregateFunction, arity: int) -> Running | None:
+    """A generator that is sent more inputs and gives the aggregate so far; None without an inline form."""
     if function.final is None:
-        return _finishing(function, arity)
+        return None
+    text = _inlined(function, arity)
+    lines = ["def running():", *[f"    {line}" for line in text.initial]]
+    lines += ["    inputs = yield None", "    while True:"]
+    lines += [f"        {line}" for line in text.loop]
+    lines.append(f"        inputs = yield {text.final}")
+    running: Running = _executed("\n".join(lines), "running")
+    return running
+
+
+@dataclass(frozen=True)
+class _Inlined:
+    """An aggregate's templates as lines over local variables."""
+
+    initial: list[str]
+    loop: list[str]
+    final: str
+
+
+def _inlined(function: AggregateFunction, arity: int) -> _Inlined:
     slots = [f"s{n}" for n in range(len(function.initial or ()))]
     names = [f"a{n}" for n in range(arity)]
-    step = function.step or "pass"
-    final = function.final
+    step, final = function.step or "pass", function.final or "None"
     for n, slot in enumerate(slots):
         step, final = step.replace(f"{{s{n}}}", slot), final.replace(f"{{s{n}}}", slot)
     for n, name in enumerate(names):
         step = step.replace(f"{{{n}}}", name)
-    lines = ["def run(inputs, functions):"]
-    lines += [f"    {slot} = {text}" for slot, text in zip(slots, function.initial or (), strict=True)]
-    lines.append(f"    for {', '.join(names) + ',' if names else '_'} in inputs:")
+    loop = [f"for {', '.join(names) + ',' if names else '_'} in inputs:"]
     if function.strict and names:
-        lines.append(f"        if {' or '.join(f'{n} is None' for n in names)}: continue")
-    lines += [f"        {line}" for line in step.splitlines()]
-    lines.append(f"    return {final}")
-    from skerry_engine.functions.namespace import NAMESPACE
+        loop.append(f"    if {' or '.join(f'{n} is None' for n in names)}: continue")
+    loop += [f"    {line}" for line in step.splitlines()]
+    initial = [f"{slot} = {text}" for slot, text in zip(slots, function.initial or (), strict=True)]
+    return _Inlined(initial, loop, final)
 
+
+def _executed(source: str, name: str) -> Any:
     namespace: dict[str, Any] = dict(NAMESPACE)
-    exec("\n".join(lines), namespace)
-    run: Callable[[list[Any], Any], Any] = namespace["run"]
+    exec(source, namespace)  # noqa: S102 - our own templates, no user text
+    return namespace[name]
+
+
+def aggregate_over(function: AggregateFunction, arity: int) -> Callable[[list[Any], Any], Any]:
+    """A plain function from the argument tuples of a frame to the aggregate's value."""
+    if function.final is None:
+        return _finishing(function, arity)
+    text = _inlined(function, arity)
+    lines = ["def run(inputs, functions):", *[f"    {line}" for line in (*text.initial, *text.loop)]]
+    lines.append(f"    return {text.final}")
+    run: Callable[[list[Any], Any], Any] = _executed("\n".join(lines), "run")
     return run
 
 
