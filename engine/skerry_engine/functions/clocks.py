@@ -93,4 +93,22 @@ define("timetz_zone", _at_zone, needs_context=True)
 define(
     "timetz_izone", lambda interval, value: _in_zone(value, -interval_offset_us(interval) // USECS_PER_SECOND)
 )
+
+
+# --- OVERLAPS ---------------------------------------------------------------------------------------------------------
+
+
+def _end(start: int | None, interval: bytes | None) -> int | None:
+    return None if start is None or interval is None else _time_plus(start, interval)
+
+
+def _timetz_overlaps(*ends: bytes | None) -> bool | None:
+    """Moments of timetz as plain numbers; equal ones may differ in zone, which no period notices."""
+    return overlaps(*[None if end is None else timetz_key(end)[0] for end in ends])
+
+
 define("overlaps_time", overlaps)
+define("overlaps_time_time_time_interval", lambda s, e, t, i: overlaps(s, e, t, _end(t, i)))
+define("overlaps_time_interval_time_time", lambda s, i, t, e: overlaps(s, _end(s, i), t, e))
+define("overlaps_time_interval_time_interval", lambda s, i, t, j: overlaps(s, _end(s, i), t, _end(t, j)))
+define("overlaps_timetz", _timetz_overlaps)

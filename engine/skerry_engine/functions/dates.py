@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import tzinfo
+from typing import Any
 
 from skerry_engine.abc import FunctionContext
 from skerry_engine.errors import DatetimeFieldOverflow, InvalidParameterValue
@@ -429,6 +430,36 @@ def _plus(moment: int | None, interval: bytes | None) -> int | None:
     return None if moment is None or interval is None else timestamp_plus(moment, interval)
 
 
+def _zoned_overlaps(first_has_interval: bool, second_has_interval: bool) -> Callable[..., bool | None]:
+    """OVERLAPS of timestamptz periods, of which either may be given by its length."""
+
+    def overlap(
+        context: FunctionContext, start: int | None, end: Any, other_start: int | None, other_end: Any
+    ) -> bool | None:
+        zone = context.time_zone
+        if first_has_interval:
+            end = None if start is None or end is None else instant_plus(zone, start, end)
+        if second_has_interval:
+            other_end = (
+                None
+                if other_start is None or other_end is None
+                else instant_plus(zone, other_start, other_end)
+            )
+        return overlaps(start, end, other_start, other_end)
+
+    return overlap
+
+
+for _first, _second in ((False, True), (True, False), (True, True)):
+    _signature = "_".join(
+        [
+            "timestamptz",
+            "interval" if _first else "timestamptz",
+            "timestamptz",
+            "interval" if _second else "timestamptz",
+        ]
+    )
+    define(f"overlaps_{_signature}", _zoned_overlaps(_first, _second), needs_context=True)
 define("overlaps_timestamp", overlaps)
 define(
     "overlaps_timestamp_timestamp_timestamp_interval",

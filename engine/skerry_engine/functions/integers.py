@@ -111,10 +111,6 @@ for _first in ("2", "4", "8", "24", "42", "28", "82", "48", "84"):
 define_comparisons("oid")
 define_extremes("oidlarger", "oidsmaller")
 define_three_way("btoidcmp")
-define("xideq", template="{0} == {1}")
-define("xidneq", template="{0} != {1}")
-define("xideqint4", template="{0} == {1}")
-define("xidneqint4", template="{0} != {1}")
 
 define("int8inc", template=within("int8", "{0} + 1"))
 define("int8dec", template=within("int8", "{0} - 1"))

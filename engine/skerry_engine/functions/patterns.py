@@ -271,6 +271,10 @@ def _like(text: str, pattern: str, flags: str = "") -> bool:
 
 
 define("textregexsubstr", _substring)
+define(
+    "substring_text_text_text",
+    lambda text, pattern, escape: _substring(text, similar_to_regex(pattern, escape)),
+)
 define("regexp_match", _match)
 define("regexp_match_no_flags", _match)
 define("regexp_matches", _matches)

@@ -28,12 +28,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module, resources
+from importlib import import_module
+from pathlib import Path
 
 from skerry_engine.functions.namespace import NAMESPACE
 
 Implementation = Callable[..., object]
 Factory = Callable[[tuple[int, ...], int], Implementation]
+
+_DATA = Path(__file__).parent / "data"
 
 FIRST_PRIVATE_OID = 9000
 """OIDs from here to 9999 are not PostgreSQL's: for functions that only Skerry has."""
@@ -150,6 +153,7 @@ FAMILIES = (
     "datetime_formatting",
     "datetime_parsing",
     "encodings",
+    "identifiers",
     "json_functions",
     "jsonb_functions",
     "json_building",
@@ -181,15 +185,15 @@ def define(
     """Say what the functions with this `source` do; `strict` overrides what the facts say."""
     if template is not None:
         template = f"({template})"
-        if implementation is None:
-            implementation = _compiled_template(template)
     _definitions[source] = _Definition(implementation, template, needs_context, factory, strict)
     if _loaded:
+        _compile_templates()
         _redefine(source)
 
 
 def implementation_of(source: str) -> Implementation | None:
     """What `define` was given for a source, or made of its template."""
+    _load()
     definition = _definitions.get(source)
     return definition.implementation if definition is not None else None
 
@@ -272,7 +276,7 @@ def specialise_aggregate(
 
 def read_facts(name: str) -> list[list[str]]:
     """The rows of a data file beside this module, split into fields, heading left out."""
-    text = resources.files("skerry_engine.functions").joinpath("data", name).read_text(encoding="utf-8")
+    text = (_DATA / name).read_text(encoding="utf-8")
     return [line.split("\t") for line in text.splitlines()[1:]]
 
 
@@ -287,6 +291,7 @@ def _load() -> None:
     _loaded.append(True)
     for family in FAMILIES:
         import_module(f"skerry_engine.functions.{family}")
+    _compile_templates()
     aggregate_facts = {int(row[0]): row for row in read_facts("aggregates.tsv")}
     names: dict[str, list[AnyFunction]] = {}
     for row in read_facts("functions.tsv"):
@@ -378,12 +383,25 @@ def _redefine(source: str) -> None:
             _add(changed)
 
 
-def _compiled_template(template: str) -> Implementation:
-    """A callable with a template's meaning, for callers that do not generate code."""
+def _compile_templates() -> None:
+    """Give each template without an implementation a callable with its meaning, for callers that do not generate code.
+
+    All at once: one compilation of many short functions is much cheaper than many.
+    """
+    sources: list[str] = []
+    lines: list[str] = []
+    for source, definition in _definitions.items():
+        if definition.template is not None and definition.implementation is None:
+            sources.append(source)
+            lines.append(_template_as_lambda(definition.template))
+    compiled: tuple[Implementation, ...] = eval(f"({''.join([line + ',' for line in lines])})", NAMESPACE)
+    for source, implementation in zip(sources, compiled, strict=True):
+        _definitions[source] = replace(_definitions[source], implementation=implementation)
+
+
+def _template_as_lambda(template: str) -> str:
     arity = 0
     while f"{{{arity}}}" in template:
         arity += 1
     names = [f"a{i}" for i in range(arity)]
-    source = f"lambda {', '.join([*names, '*_rest'])}: {template.format(*names)}"
-    compiled: Implementation = eval(source, NAMESPACE)
-    return compiled
+    return f"lambda {', '.join([*names, '*_rest'])}: {template.format(*names)}"

@@ -61,6 +61,12 @@ def _notify(context: FunctionContext, channel: str | None, payload: str | None) 
     return VOID
 
 
+define("pg_current_xact_id_if_assigned", lambda context: context.transaction_id, needs_context=True)
+define("inet_client_port", lambda: None)
+define("inet_server_port", lambda: None)
+define("pg_jit_available", lambda: False)
+
+
 define("pg_notify", _notify, needs_context=True)
 
 

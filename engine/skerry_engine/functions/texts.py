@@ -166,6 +166,7 @@ def _starts_with(text: str, prefix: str) -> bool:
 define("textlen", template="len({0})")
 define("bpcharlen", template="len({0})")
 define("textoctetlen", template="len({0}.encode())")
+define("bpcharoctetlen", template="len({0}.encode())")
 define("bit_length_text", template="8 * len({0}.encode())")
 define("text_substr", substring)
 define("text_substr_no_len", substring_from)

@@ -20,7 +20,9 @@ def _cases() -> list[tuple[str, str]]:
     for path in sorted(DATA.glob("*.txt")):
         for line in path.read_text(encoding="utf-8").splitlines():
             expression, answer = line.split("\t=> ")
-            cases.append((expression, _ESCAPE.sub(lambda match: "\n" if match[1] == "n" else match[1], answer)))
+            cases.append(
+                (expression, _ESCAPE.sub(lambda match: "\n" if match[1] == "n" else match[1], answer))
+            )
     return cases
 
 
