@@ -93,6 +93,10 @@ class FunctionContext(Protocol):
 
     def notify(self, channel: str, payload: str) -> None: ...
 
+    def sleep(self, seconds: float) -> None:
+        """Wait that long, without keeping others from running; may raise a wait that reruns the statement."""
+        ...
+
     @property
     def catalog(self) -> object:
         """The statement's catalog, for functions that the catalog layer adds."""

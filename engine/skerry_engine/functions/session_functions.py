@@ -103,6 +103,15 @@ define(
 )
 
 
+def _sleep(context: FunctionContext, seconds: float) -> str:
+    """pg_sleep(): void."""
+    context.sleep(seconds)
+    return ""
+
+
+define("pg_sleep", _sleep, needs_context=True)
+
+
 # --- advisory locks ---------------------------------------------------------------------------------------------------
 
 

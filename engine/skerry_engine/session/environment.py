@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import random
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from skerry_engine.catalog.system.context import (
     SettingInfo,
 )
 from skerry_engine.plan.planner import IndexInfo
+from skerry_engine.session.sleeping import CallRecord, FunctionWait, Timer
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.modes import EXCLUSIVE, SHARED
 from skerry_engine.txn.target import WriteTarget
@@ -159,6 +161,24 @@ class SessionFunctions:
         self.random = random.Random()
         self.transaction_timestamp: int = wall_clock()
         self.statement_timestamp: int = self.transaction_timestamp
+        self.calls = CallRecord()
+        self._timer: Timer | None = None
+
+    def sleep(self, seconds: float) -> None:
+        """pg_sleep.  Raises FunctionWait until the time is over."""
+        self.calls.call(lambda: self._sleep(seconds))
+
+    def _sleep(self, seconds: float) -> None:
+        if self._timer is None and seconds > 0:
+            self._timer = Timer(time.monotonic() + seconds)
+        if self._timer is not None and not self._timer.is_over():
+            raise FunctionWait(self._timer)
+        self._timer = None
+
+    def start_statement(self) -> None:
+        """A new statement: nothing has been waited for."""
+        self.calls.start_statement()
+        self._timer = None
 
     def clock_timestamp(self) -> int:
         return wall_clock()
@@ -249,7 +269,10 @@ class SessionFunctions:
 
     def advisory_lock(self, key: tuple[int, ...], *, shared: bool, session: bool, wait: bool) -> bool:
         """Take an advisory lock.  Raises LockWait when it has to wait."""
-        return self.session.advisory_lock(key, SHARED if shared else EXCLUSIVE, session, wait)
+        mode = SHARED if shared else EXCLUSIVE
+        if not wait:
+            return self.session.advisory_lock(key, mode, session, wait)
+        return bool(self.calls.call(lambda: self.session.advisory_lock(key, mode, session, wait)))
 
     def advisory_unlock(self, key: tuple[int, ...] | None, *, shared: bool) -> bool:
         return self.session.advisory_unlock(key, SHARED if shared else EXCLUSIVE)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from skerry_engine import errors
 from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.session.plans import Plan
+from skerry_engine.session.sleeping import FunctionWait
 from skerry_engine.session.steps import PAUSE, Rows, Step, Wait
 from skerry_engine.txn.conflicts import RestartStatement
 from skerry_engine.txn.locks import LockWait
@@ -55,9 +56,10 @@ class Execution:
         """
         transaction = self.session.need_transaction()
         mark = transaction.start_statement()
+        self.session.functions.start_statement()
         try:
             yield from self._locked_tables(transaction)
-            if not self.plan.is_change and not self.plan.has_locks:
+            if not self.plan.is_spooled:
                 yield from self._streamed(transaction)
                 transaction.finish_statement()
             else:
@@ -70,7 +72,7 @@ class Execution:
 
     def _abandon(self, transaction: Transaction, mark: Mark) -> None:
         """Undo what the statement wrote.  A reader wrote nothing, and others may have written since it was suspended."""
-        if transaction.state == "active" and (self.plan.is_change or self.plan.has_locks):
+        if transaction.state == "active" and self.plan.is_spooled:
             transaction.abandon_statement(mark)
 
     def _locked_tables(self, transaction: Transaction) -> Generator[Step, None, None]:
@@ -118,44 +120,25 @@ class Execution:
         context = self._context(transaction, 0)
         compiled = self.plan.compiled
         if compiled.point is not None:
-            rows = yield from self._point(transaction, context)
+            rows = compiled.point(context)
             self.row_count = len(rows)
             yield Rows(rows)
             return
-        emitted = False
-        while True:
-            try:
-                for batch in compiled.run(context):
-                    if isinstance(batch, Step):
-                        yield batch
-                    elif batch:
-                        emitted = True
-                        self.row_count += len(batch)
-                        yield Rows(batch)
-                return
-            except LockWait as wait:
-                # a function such as pg_advisory_lock() waits: what was done so far is kept by the lock table
-                if emitted:
-                    raise errors.NotSupportedError(
-                        "waiting for an advisory lock in the middle of a result"
-                    ) from None
-                yield Wait(wait.request)
-
-    def _point(self, transaction: Transaction, context: ExecutionContext) -> Generator[Step, None, list[Row]]:
-        point = self.plan.compiled.point
-        assert point is not None
-        while True:
-            try:
-                return point(context)
-            except LockWait as wait:
-                yield Wait(wait.request)
+        for batch in compiled.run(context):
+            if isinstance(batch, Step):
+                yield batch
+            elif batch:
+                self.row_count += len(batch)
+                yield Rows(batch)
 
     # --- changing ----------------------------------------
 
     def _complete(self, transaction: Transaction, mark: Mark) -> Generator[Step, None, list[Row]]:
         """All result rows of a change, restarted as often as it takes."""
         restarts = 0
+        functions = self.session.functions
         while True:
+            functions.calls.start_run()
             try:
                 return (yield from self._attempt(transaction, restarts))
             except RestartStatement:
@@ -166,8 +149,8 @@ class Execution:
                         "a table changed while the statement waited for a row"
                     ) from None
                 yield PAUSE
-            except LockWait as wait:
-                yield Wait(wait.request)
+            except (LockWait, FunctionWait) as wait:
+                yield Wait(wait.request if isinstance(wait, LockWait) else wait.waiting)
                 if not transaction.is_snapshot:
                     transaction.restart_statement(mark)
 

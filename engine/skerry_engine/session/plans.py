@@ -18,9 +18,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
+from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import walk_all
 from skerry_engine.plan.compile import CompiledQuery, compile_query
+from skerry_engine.session.sleeping import WAITING_FUNCTIONS
 from skerry_engine.session.steps import ResultColumn
 from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
 from skerry_engine.sql.binder.queries import QueryBinder
@@ -44,7 +46,7 @@ class Plan:
     """A compiled statement with what it takes to run it.
 
     `parameter_types` are the client's parameters; `slots` say where run-time parameters come from; `locks` are
-    (table OID, mode); `lookups` (schema, name, OID, version) of every relation that was looked up.
+    (table OID, mode); a `is_spooled` plan shows nothing until it is complete; `lookups` (schema, name, OID, version) of every relation that was looked up.
     """
 
     compiled: CompiledQuery
@@ -58,6 +60,7 @@ class Plan:
     lookups: tuple[tuple[str | None, str, int, int], ...]
     is_change: bool
     has_locks: bool
+    is_spooled: bool
     checked_catalog: int = -1
     query: q.Query | None = field(default=None, repr=False)
 
@@ -111,6 +114,7 @@ def make_plan(
             raise errors.IndeterminateDatatype(f"could not determine data type of parameter ${number}")
     compiled = compile_query(query, here)
     main = query.body if isinstance(query, q.With) else query
+    has_locks = any(isinstance(n, q.Select) and n.locks for n in walk_all(query))
     changes = [n for n in walk_all(query) if isinstance(n, (q.Insert, q.Update, q.Delete))]
     return Plan(
         compiled,
@@ -123,10 +127,15 @@ def make_plan(
         _table_locks(query),
         tuple(context.lookups),
         bool(changes),
-        any(isinstance(n, q.Select) and n.locks for n in walk_all(query)),
+        has_locks,
+        bool(changes) or has_locks or _may_wait_in_functions(query),
         here.catalog.version,
         query,
     )
+
+
+def _may_wait_in_functions(query: q.Query) -> bool:
+    return any(isinstance(n, ex.Call) and n.function.name in WAITING_FUNCTIONS for n in walk_all(query))
 
 
 def parse_stored_query(source: str) -> exp.Expression:

@@ -1,14 +1,17 @@
-"""A session: one client's settings, transaction, prepared statements and portals, and the running of its statements.
+"""A session: one client's settings, transaction, prepared statements and portals, and the running of its
+statements.
 
     text ── front parser ──> statements ──┬─ query    plans ─> execution
-                                          └─ command  commands.* (transactions, settings, definitions, cursors, COPY ...)
+                                          └─ command  commands.* (transactions, settings, definitions,
+                                          cursors, COPY ...)
 
-Transactions as in PostgreSQL.  Outside a block every message runs in an implicit transaction that is committed at its end
-(simple query: with the last statement; extended: at Sync).  Inside a block an error makes the block failed: until
-ROLLBACK (TO) everything is refused with 25P02.
+Transactions as in PostgreSQL.  Outside a block every message runs in an implicit transaction that is
+committed at its end
+(simple query: with the last statement; extended: at Sync).  Inside a block an error makes the block failed:
+until ROLLBACK (TO) everything is refused with 25P02.
 
-Whatever runs, runs as a generator of steps, and `_watched` stands around it: it forwards what the shell sends in, and
-turns a cancel or a timeout into an exception at the next step.  Nothing here blocks or does I/O.
+Whatever runs, runs as a generator of steps, and `_watched` stands around it: it forwards what the shell
+sends in, and turns a cancel or a timeout into an exception at the next step.  Nothing here blocks or does I/O.
 """
 
 from __future__ import annotations
@@ -284,7 +287,8 @@ class Session:
             self.settings.commit()
             return
         try:
-            self._before_commit()
+            if self.cursors:
+                yield from self._before_commit()
             if not transaction.commit_fast():
                 yield from transaction.commit()
         except BaseException:
@@ -292,11 +296,10 @@ class Session:
             raise
         self._end_transaction(True)
 
-    def _before_commit(self) -> None:
+    def _before_commit(self) -> Steps:
         from skerry_engine.session.commands.cursors import before_commit
 
-        if self.cursors:
-            before_commit(self)
+        yield from before_commit(self)
 
     def rollback(self) -> None:
         """Roll the current transaction back, if there is one."""
