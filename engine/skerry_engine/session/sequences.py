@@ -3,9 +3,9 @@
     catalog    SequenceDef: increment, bounds, start      transactional, by oid
     here       (last value, is it used up?) by oid        nextval and setval are never rolled back
 
-`nextval` gives each value out once, whatever becomes of the transaction that asked.  Only what a definition does to the
-value (CREATE, DROP, RESTART) follows its transaction: those calls return how to undo them.  CACHE counts as 1: a value
-costs no lock and no log record here, so there is nothing to save by taking several.
+`nextval` gives each value out once, whatever becomes of the transaction that asked.  Only what a definition
+does to the value (CREATE, DROP, RESTART) follows its transaction: those calls return how to undo them.
+CACHE counts as 1: a value costs no lock and no log record here, so there is nothing to save by taking several.
 
 What a session got last (currval, lastval) is the session's own affair.
 """
@@ -34,7 +34,7 @@ class Sequences:
     def __init__(self) -> None:
         self._states: dict[int, SequenceState] = {}
 
-    # --- values -------------------------------------------------------------------------------------------------------
+    # --- values -----------------------------------------------------------------------------------
 
     def nextval(self, definition: SequenceDef) -> int:
         """The next value.  Raises SequenceGeneratorLimitExceeded at the end of one that does not cycle."""
@@ -70,7 +70,7 @@ class Sequences:
             state = self._states[definition.oid] = SequenceState(definition.start, False)
         return state
 
-    # --- definitions --------------------------------------------------------------------------------------------------
+    # --- definitions ------------------------------------------------------------------------------
 
     def create(self, definition: SequenceDef) -> Callable[[], None]:
         """Begin at the definition's start; the result undoes it."""

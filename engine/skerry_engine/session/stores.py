@@ -72,10 +72,12 @@ class Stores:
         return storage
 
     def get(self, storage_id: int) -> TableStorage:
-        """The generation of that id.  Raises UndefinedTable when it was forgotten: its table was dropped or rewritten."""
+        """The generation of that id.  Raises SerializationFailure when it was forgotten: only an old snapshot asks."""
         storage = self._storages.get(storage_id)
         if storage is None:
-            raise errors.UndefinedTable("the table was dropped or rewritten by another transaction")
+            raise errors.SerializationFailure(
+                "could not serialize access due to concurrent change of a table"
+            )
         return storage
 
     def find(self, storage_id: int) -> TableStorage | None:
@@ -193,7 +195,8 @@ def _key_names(database: Database, index: IndexDef, table: Table) -> tuple[str, 
     """The key columns as messages name them: columns by name, expressions as text."""
     printer = DefinitionPrinter(database, SearchPath((), 0, ()))
     return tuple(
-        table.column(key.attnum).name if key.attnum else printer.key_expression(table, key, False) for key in index.keys
+        table.column(key.attnum).name if key.attnum else printer.key_expression(table, key, False)
+        for key in index.keys
     )
 
 

@@ -1,0 +1,270 @@
+"""Binding what the catalog stores: defaults, checks, index keys and predicates, views.
+
+Expressions are bound over one table's columns as range 0, by position, which is how the catalog keeps them.  Literals
+are read now, once: `'t_id_seq'::regclass` becomes the sequence's OID, and `'now'::timestamptz` the moment of the
+definition, as in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from skerry_engine import errors
+from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.traversal import walk_all
+from skerry_engine.catalog.objects import CLASS_RELATION, Address, Column, StoredExpression, Table, View
+from skerry_engine.functions.registry import Function
+from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.names import find_relation
+from skerry_engine.sql.binder.context import BindContext, Parameters
+from skerry_engine.sql.binder.expressions import ExpressionBinder, Place
+from skerry_engine.sql.binder.queries import QueryBinder
+from skerry_engine.sql.binder.scope import Range, Scope, ScopeColumn
+from skerry_engine.sql.bridge import parse_query, position_of
+from skerry_engine.sql.statements import ObjectName, SourceExpression, SourceQuery
+from skerry_engine.values import oids
+from skerry_engine.values.io import text_decoder
+from skerry_engine.values.types import SqlType, format_type
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlace:
+    """A place that holds stored expressions: `clause` as refusals of aggregates and windows name it, `singular` as the
+    refusal of a subquery does."""
+
+    clause: str
+    singular: str
+
+
+DEFAULT = StoredPlace("DEFAULT expressions", "DEFAULT expression")
+CHECK = StoredPlace("check constraints", "check constraint")
+INDEX_EXPRESSION = StoredPlace("index expressions", "index expression")
+INDEX_PREDICATE = StoredPlace("index predicates", "index predicate")
+TRANSFORM = StoredPlace("transform expressions", "transform expression")
+
+
+# --- entry points -----------------------------------------------------------------------------------------------------
+
+
+def bind_default(
+    context: DefinitionContext, source: SourceExpression, column_name: str, target: SqlType
+) -> StoredExpression:
+    """A column's default as a value of its type.  Raises NotSupportedError for columns, DatatypeMismatch."""
+    for node in source.tree.find_all(exp.Column):
+        raise errors.NotSupportedError(
+            "cannot use column reference in DEFAULT expression", position=position_of(node)
+        )
+    binder = _Binder(context, "", (), DEFAULT)
+    bound = binder.coerced(binder.bind(source.tree), target)
+    if bound is None:
+        raise _mismatch(column_name, target, binder.bind(source.tree).type, "default expression", source)
+    return StoredExpression(source.text, bound)
+
+
+def bind_check(
+    context: DefinitionContext, source: SourceExpression, table_name: str, columns: Sequence[Column]
+) -> StoredExpression:
+    """A CHECK constraint's condition."""
+    binder = _Binder(context, table_name, columns, CHECK)
+    return StoredExpression(source.text, binder.condition(source.tree, "CHECK"))
+
+
+def bind_index_expression(
+    context: DefinitionContext, source: SourceExpression, table: Table
+) -> StoredExpression:
+    """An index key.  Raises InvalidObjectDefinition for what is not immutable."""
+    binder = _Binder(context, table.name, table.live_columns, INDEX_EXPRESSION)
+    bound = binder.known(binder.bind(source.tree))
+    _require_immutable(bound, "index expression")
+    return StoredExpression(source.text, bound)
+
+
+def bind_predicate(context: DefinitionContext, source: SourceExpression, table: Table) -> StoredExpression:
+    """The WHERE of a partial index.  Raises InvalidObjectDefinition for what is not immutable."""
+    binder = _Binder(context, table.name, table.live_columns, INDEX_PREDICATE)
+    bound = binder.condition(source.tree, "WHERE")
+    _require_immutable(bound, "index predicate")
+    return StoredExpression(source.text, bound)
+
+
+def bind_transform(
+    context: DefinitionContext, source: SourceExpression, table: Table, column: Column, target: SqlType
+) -> ex.Expr:
+    """The USING of ALTER COLUMN TYPE: a value of the new type over the old row.  Raises DatatypeMismatch."""
+    binder = _Binder(context, table.name, table.live_columns, TRANSFORM)
+    bound = binder.coerced(binder.bind(source.tree), target)
+    if bound is None:
+        raise errors.DatatypeMismatch(
+            f'result of USING clause for column "{column.name}" cannot be cast automatically to type '
+            f"{format_type(target.oid, target.typmod)}",
+            hint="You might need to add an explicit cast.",
+        )
+    return bound
+
+
+def cast_column(context: DefinitionContext, table: Table, column: Column, target: SqlType) -> ex.Expr:
+    """The column as a value of another type, by an assignment cast.  Raises DatatypeMismatch."""
+    binder = _Binder(context, table.name, table.live_columns, TRANSFORM)
+    read = ex.Column(column.type, 0, column.position, column.name, not column.not_null)
+    bound = binder.coerced(read, target)
+    if bound is None:
+        shown = format_type(target.oid, target.typmod)
+        raise errors.DatatypeMismatch(
+            f'column "{column.name}" cannot be cast automatically to type {shown}',
+            hint=f'You might need to specify "USING {column.name}::{shown}".',
+        )
+    return bound
+
+
+def cast_expression(context: DefinitionContext, expr: ex.Expr, target: SqlType) -> ex.Expr | None:
+    """An expression without columns by an assignment cast; None when there is no such cast."""
+    return _Binder(context, "", (), DEFAULT).coerced(expr, target)
+
+
+# --- expressions ------------------------------------------------------------------------------------------------------
+
+
+class _Binder:
+    """Binds expressions over one table's columns."""
+
+    def __init__(
+        self, context: DefinitionContext, table_name: str, columns: Sequence[Column], place: StoredPlace
+    ) -> None:
+        self.io = context.io
+        self.place = place
+        self.queries = _query_binder(context)
+        offered = [ScopeColumn(c.name, c.type, c.position, not c.not_null, c.attnum) for c in columns]
+        scope = Scope(None, [Range(table_name, 0, offered)] if columns else [])
+        self.expressions = ExpressionBinder(self.queries, scope, Place(place.clause))
+
+    def bind(self, tree: exp.Expression) -> ex.Expr:
+        """The bound expression, literals read."""
+        self._refuse_queries(tree)
+        return self._folded(self.expressions.bind(tree.copy()))
+
+    def condition(self, tree: exp.Expression, construct: str) -> ex.Expr:
+        """A bound boolean expression."""
+        self._refuse_queries(tree)
+        return self._folded(self.expressions.condition(tree.copy(), construct))
+
+    def coerced(self, expr: ex.Expr, target: SqlType) -> ex.Expr | None:
+        """The expression by an assignment cast to `target`; None when there is none."""
+        found = self.queries.coercer.coerce(expr, target, "a")
+        return None if found is None else self._folded(found)
+
+    def known(self, expr: ex.Expr) -> ex.Expr:
+        return self.queries.coercer.known(expr)
+
+    def _refuse_queries(self, tree: exp.Expression) -> None:
+        for node in tree.find_all(exp.Subquery, exp.Exists, exp.Select):
+            raise errors.NotSupportedError(
+                f"cannot use subquery in {self.place.singular}", position=position_of(node)
+            )
+        for node in tree.find_all(exp.Parameter):
+            raise errors.UndefinedParameter(
+                f"there is no parameter ${node.this.this}", position=position_of(node)
+            )
+
+    def _folded(self, expr: ex.Expr) -> ex.Expr:
+        """Read the literals whose type's input depends on settings or names, as a definition does at once."""
+
+        def fold(node: ex.Expr) -> ex.Expr | None:
+            if not isinstance(node, ex.Cast) or not isinstance(node.arg, ex.Const):
+                return None
+            if not isinstance(node.arg.value, str) or not _reads_text(node):
+                return None
+            return ex.Const(
+                SqlType(node.type.oid), text_decoder(SqlType(node.type.oid), self.io)(node.arg.value)
+            )
+
+        return ex.transform(expr, fold)
+
+
+def _reads_text(cast: ex.Cast) -> bool:
+    """Whether a cast is a type's input function over a literal."""
+    function = cast.function
+    return function is not None and function.name == "text_io" and function.arg_types == (oids.TEXT,)
+
+
+def _query_binder(context: DefinitionContext) -> QueryBinder:
+    bind_context = BindContext(context.database, context.search_path, Parameters(None, ()), None, parse_query)
+    return QueryBinder(bind_context, context.io)
+
+
+def _mismatch(
+    column_name: str, target: SqlType, given: SqlType, what: str, source: SourceExpression
+) -> errors.DatatypeMismatch:
+    return errors.DatatypeMismatch(
+        f'column "{column_name}" is of type {format_type(target.oid, target.typmod)}'
+        f" but {what} is of type {format_type(given.oid)}",
+        hint="You will need to rewrite or cast the expression.",
+        position=position_of(source.tree),
+    )
+
+
+def functions_of(expr: ex.Expr) -> list[Function]:
+    """The functions that an expression calls, casts included."""
+    found: list[Function] = []
+    for node in ex.walk(expr):
+        if isinstance(node, (ex.Call, ex.Cast)) and node.function is not None:
+            found.append(node.function)
+    return found
+
+
+def is_volatile(expr: ex.Expr) -> bool:
+    """Whether the expression may give another value for each row."""
+    return any(function.volatility == "v" for function in functions_of(expr))
+
+
+def _require_immutable(expr: ex.Expr, what: str) -> None:
+    if any(function.volatility != "i" for function in functions_of(expr)):
+        raise errors.InvalidObjectDefinition(f"functions in {what} must be marked IMMUTABLE")
+
+
+# --- views ------------------------------------------------------------------------------------------------------------
+
+
+def bind_view(context: DefinitionContext, source: SourceQuery) -> q.Query:
+    """A view's query.  Raises what is wrong with it."""
+    for node in source.tree.find_all(exp.Parameter):
+        raise errors.UndefinedParameter(
+            f"there is no parameter ${node.this.this}", position=position_of(node)
+        )
+    return _query_binder(context).query(source.tree.copy())
+
+
+def view_references(context: DefinitionContext, source: SourceQuery, query: q.Query) -> tuple[Address, ...]:
+    """What a view reads by itself: columns of tables, and other views as a whole."""
+    named = {relation.oid: relation for relation in _named_relations(context, source.tree)}
+    found: dict[Address, None] = {}
+    scans = {scan.range_id: scan.table_oid for scan in walk_all(query) if isinstance(scan, q.Scan)}
+    for node in walk_all(query):
+        oid = scans.get(node.range_id) if isinstance(node, ex.Column) else None
+        table = named.get(oid) if oid is not None else None
+        if isinstance(node, ex.Column) and isinstance(table, Table):
+            attnum = next(c.attnum for c in table.columns if c.position == node.position)
+            found[Address(CLASS_RELATION, table.oid, attnum)] = None
+    read = {address.oid for address in found}
+    for oid in named:
+        if oid not in read:
+            found[Address(CLASS_RELATION, oid)] = None
+    return tuple(found)
+
+
+def _named_relations(context: DefinitionContext, tree: exp.Expression) -> list[Table | View]:
+    """The tables and views that the text names; names of WITH queries are not among them."""
+    with_names = {cte.args["alias"].this.this for cte in tree.find_all(exp.CTE)}
+    found: list[Table | View] = []
+    for node in tree.find_all(exp.Table):
+        schema = node.args.get("db")
+        if schema is None and node.this.this in with_names:
+            continue
+        parts = (node.this.this,) if schema is None else (schema.this, node.this.this)
+        relation = find_relation(context, ObjectName(parts))
+        if isinstance(relation, (Table, View)):
+            found.append(relation)
+    return found

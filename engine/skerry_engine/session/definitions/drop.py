@@ -1,0 +1,184 @@
+"""DROP TABLE, VIEW, INDEX, SEQUENCE, SCHEMA.
+
+What goes along is planned from the catalog (`dependencies.plan_drop`), then everything that goes is locked; if the
+catalog changed while a lock was waited for, the plan is made again.  Storages and sequences' values go at commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from skerry_engine import errors
+from skerry_engine.catalog import drops
+from skerry_engine.catalog.dependencies import DropPlan, plan_drop
+from skerry_engine.catalog.objects import (
+    CLASS_CONSTRAINT,
+    CLASS_NAMESPACE,
+    CLASS_RELATION,
+    Address,
+    IndexDef,
+    Relation,
+    SequenceDef,
+    SystemTable,
+    Table,
+)
+from skerry_engine.session.definitions.change import change_catalog
+from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.names import ARTICLES, KIND_CLASSES, find_relation
+from skerry_engine.session.definitions.waiting import lock_object_name, lock_relation
+from skerry_engine.session.steps import Complete, Step
+from skerry_engine.sql import statements as st
+from skerry_engine.txn.modes import ACCESS_EXCLUSIVE
+
+KIND_OF_RELKIND = {"r": "table", "v": "view", "i": "index", "S": "sequence"}
+
+
+def drop(context: DefinitionContext, statement: st.Drop) -> Generator[Step, object, Complete]:
+    """DROP of schema objects.  Raises UndefinedTable and kin, WrongObjectType, DependentObjectsStillExist."""
+    if statement.kind != "schema" and statement.kind not in KIND_CLASSES:
+        return _drop_unknown(context, statement)
+    if statement.concurrently and context.in_transaction_block:
+        raise errors.ActiveTransaction("DROP INDEX CONCURRENTLY cannot run inside a transaction block")
+    targets = [
+        address for name in statement.names if (address := _target(context, statement, name)) is not None
+    ]
+    targets = list(dict.fromkeys(targets))
+    if targets:
+        yield from drop_objects(context, targets, statement.cascade)
+    return Complete(f"DROP {statement.kind.upper()}")
+
+
+def _drop_unknown(context: DefinitionContext, statement: st.Drop) -> Complete:
+    """Kinds that Skerry has no objects of: none exists, which IF EXISTS is content with."""
+    kind = statement.kind
+    if not statement.if_exists:
+        raise errors.NotSupportedError(f"DROP {kind.upper()} is not supported")
+    for name in statement.names:
+        context.notice(f'{kind} "{name}" does not exist, skipping')
+    return Complete(f"DROP {kind.upper()}")
+
+
+# --- targets ----------------------------------------------------------------------------------------------------------
+
+
+def _target(context: DefinitionContext, statement: st.Drop, name: st.ObjectName) -> Address | None:
+    """What a name in DROP means; None when it is missing and may be."""
+    database = context.database
+    if statement.kind == "schema":
+        schema = database.schema_named(name.name)
+        if schema is not None:
+            return Address(CLASS_NAMESPACE, schema.oid)
+        _report_missing(context, statement, "schema", name.name)
+        return None
+    if name.schema is not None and database.schema_oid(name.schema, context.search_path) is None:
+        _report_missing(context, statement, "schema", name.schema)
+        return None
+    found = find_relation(context, name)
+    if found is None:
+        _report_missing(context, statement, statement.kind, str(name))
+        return None
+    if not isinstance(found, KIND_CLASSES[statement.kind]):
+        raise _wrong_kind(statement.kind, found)
+    return Address(CLASS_RELATION, found.oid)
+
+
+def _report_missing(context: DefinitionContext, statement: st.Drop, kind: str, name: str) -> None:
+    """A notice for IF EXISTS, else an error."""
+    message = f'{kind} "{name}" does not exist'
+    if statement.if_exists:
+        context.notice(f"{message}, skipping")
+        return
+    if kind == "schema":
+        raise errors.InvalidSchemaName(message)
+    if kind == "index":
+        raise errors.UndefinedObject(message)
+    raise errors.UndefinedTable(message)
+
+
+def _wrong_kind(kind: str, found: Relation) -> errors.DatabaseError:
+    if isinstance(found, SystemTable):
+        return errors.InsufficientPrivilege(f'permission denied: "{found.name}" is a system catalog')
+    actual = KIND_OF_RELKIND.get(found.kind, "table")
+    return errors.WrongObjectType(
+        f'"{found.name}" is not {ARTICLES[kind]}',
+        hint=f"Use DROP {actual.upper()} to remove {ARTICLES[actual]}.",
+    )
+
+
+# --- removing ---------------------------------------------------------------------------------------------------------
+
+
+def drop_objects(
+    context: DefinitionContext, targets: Sequence[Address], cascade: bool
+) -> Generator[Step, object, None]:
+    """Remove objects with what depends on them, as CASCADE or RESTRICT says."""
+    plan = yield from _locked_plan(context, targets, cascade)
+    if plan is None:
+        return
+    if plan.notice is not None:
+        context.notice(plan.notice, detail=plan.notice_detail)
+    _forget_at_commit(context, plan)
+    database_oid, objects = context.database_oid, plan.objects
+    change_catalog(context, lambda catalog: drops.remove_objects(catalog, database_oid, objects))
+
+
+def _locked_plan(
+    context: DefinitionContext, targets: Sequence[Address], cascade: bool
+) -> Generator[Step, object, DropPlan | None]:
+    """The plan, with everything in it locked; None if the targets went while locks were waited for."""
+    while True:
+        present = [target for target in targets if _exists(context, target)]
+        if not present:
+            return None
+        plan = plan_drop(context.database, present, cascade, context.search_path)
+        before = context.database
+        for target in present:
+            if target.class_oid == CLASS_NAMESPACE:
+                yield from lock_object_name(context, "schema", context.database_oid, target.oid)
+        for oid in _relations_to_lock(context, plan):
+            yield from lock_relation(context, oid, ACCESS_EXCLUSIVE)
+        if context.database is before:
+            return plan
+
+
+def _exists(context: DefinitionContext, target: Address) -> bool:
+    database = context.database
+    if target.class_oid == CLASS_NAMESPACE:
+        return target.oid in database.schemas
+    if target.class_oid == CLASS_CONSTRAINT:
+        return target.oid in database.constraints()
+    return database.relation(target.oid) is not None
+
+
+def _relations_to_lock(context: DefinitionContext, plan: DropPlan) -> list[int]:
+    """What goes, and the tables that lose an index, a column or a constraint, or are no longer referenced."""
+    database = context.database
+    found: set[int] = set()
+    for address in plan.objects:
+        if address.class_oid == CLASS_RELATION:
+            found.add(address.oid)
+            relation = database.relation(address.oid)
+            if isinstance(relation, IndexDef):
+                found.add(relation.table_oid)
+        elif address.class_oid == CLASS_CONSTRAINT:
+            constraint = database.constraints()[address.oid]
+            found.add(constraint.table_oid)
+            if constraint.kind == "f":
+                found.add(constraint.referenced_table_oid)
+    return sorted(found)
+
+
+def _forget_at_commit(context: DefinitionContext, plan: DropPlan) -> None:
+    stores, sequences = context.stores, context.sequences
+    on_commit = context.transaction.on_commit
+    going = set(plan.relation_oids())
+    for oid in going:
+        relation = context.database.relation(oid)
+        if isinstance(relation, Table):
+            storage_id = relation.storage_id
+            on_commit(lambda storage_id=storage_id: stores.forget(storage_id))  # type: ignore[misc]
+        elif isinstance(relation, SequenceDef):
+            on_commit(lambda oid=oid: sequences.forget(oid))  # type: ignore[misc]
+        elif isinstance(relation, IndexDef) and relation.table_oid not in going:
+            storage = stores.get(context.database.table(relation.table_oid).storage_id)
+            on_commit(lambda storage=storage, oid=oid: storage.remove_index(oid))  # type: ignore[misc]

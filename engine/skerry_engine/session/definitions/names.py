@@ -1,0 +1,197 @@
+"""Finding what a definition names, and where it puts what it creates."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TypeVar
+
+from skerry_engine import errors
+from skerry_engine.catalog.objects import (
+    C_COLLATION,
+    DEFAULT_COLLATION,
+    IndexDef,
+    Relation,
+    Role,
+    Schema,
+    SequenceDef,
+    SystemTable,
+    Table,
+    View,
+)
+from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.waiting import lock_relation
+from skerry_engine.session.steps import Step
+from skerry_engine.sql.binder.context import array_oid
+from skerry_engine.sql.statements import ObjectName
+from skerry_engine.sql.types_syntax import TypeName, resolve_type_name
+from skerry_engine.values.types import SqlType, format_type, internal_type, type_info
+
+KIND_CLASSES: dict[str, type[Relation]] = {
+    "table": Table,
+    "view": View,
+    "index": IndexDef,
+    "sequence": SequenceDef,
+}
+ARTICLES = {"table": "a table", "view": "a view", "index": "an index", "sequence": "a sequence"}
+COLLATIONS = {"default": DEFAULT_COLLATION, "C": C_COLLATION, "POSIX": 951}
+
+R = TypeVar("R", bound=Relation)
+
+
+# --- existing relations -----------------------------------------------------------------------------------------------
+
+
+def find_relation(context: DefinitionContext, name: ObjectName) -> Relation | None:
+    """The relation that a written name means.  Raises NotSupportedError for another database's."""
+    if len(name.parts) > 2 and name.parts[-3] != context.database.name:
+        raise errors.NotSupportedError(
+            f'cross-database references are not implemented: "{name}"', position=name.position
+        )
+    return context.database.find_relation(name.name, name.schema, context.search_path)
+
+
+def open_relation(
+    context: DefinitionContext, name: ObjectName, mode: int
+) -> Generator[Step, object, Relation | None]:
+    """The relation of that name, locked; None if there is none.  A name that moved meanwhile is followed."""
+    while True:
+        found = find_relation(context, name)
+        if found is None:
+            return None
+        yield from lock_relation(context, found.oid, mode)
+        again = find_relation(context, name)
+        if again is not None and again.oid == found.oid:
+            return again
+
+
+def get_relation(
+    context: DefinitionContext, name: ObjectName, mode: int
+) -> Generator[Step, object, Relation]:
+    """As `open_relation`.  Raises UndefinedTable."""
+    found = yield from open_relation(context, name, mode)
+    if found is None:
+        raise undefined_relation(name)
+    return found
+
+
+def get_table(context: DefinitionContext, name: ObjectName, mode: int) -> Generator[Step, object, Table]:
+    """The base table of that name, locked.  Raises UndefinedTable, WrongObjectType, InsufficientPrivilege."""
+    found = yield from get_relation(context, name, mode)
+    return as_kind(found, Table, "table")
+
+
+def as_kind(relation: Relation, cls: type[R], kind: str) -> R:
+    """The relation if it is of that class.  Raises WrongObjectType, InsufficientPrivilege for a system catalog."""
+    if isinstance(relation, SystemTable):
+        raise errors.InsufficientPrivilege(f'permission denied: "{relation.name}" is a system catalog')
+    if not isinstance(relation, cls):
+        raise errors.WrongObjectType(f'"{relation.name}" is not {ARTICLES[kind]}')
+    return relation
+
+
+def undefined_relation(name: ObjectName) -> errors.UndefinedTable:
+    return errors.UndefinedTable(f'relation "{name}" does not exist', position=name.position)
+
+
+def current_table(context: DefinitionContext, oid: int) -> Table:
+    """The table as the transaction's catalog has it now."""
+    return context.database.table(oid)
+
+
+# --- where new things go ----------------------------------------------------------------------------------------------
+
+
+def creation_schema(context: DefinitionContext, name: ObjectName) -> Schema:
+    """The schema that a new relation of that name goes to.  Raises InvalidSchemaName, NotSupportedError."""
+    database = context.database
+    if len(name.parts) > 2 and name.parts[-3] != database.name:
+        raise errors.NotSupportedError(
+            f'cross-database references are not implemented: "{name}"', position=name.position
+        )
+    if name.schema is None:
+        if not context.search_path.creation:
+            raise errors.InvalidSchemaName("no schema has been selected to create in", position=name.position)
+        return database.schemas[context.search_path.creation]
+    if name.schema == "pg_temp":
+        raise errors.NotSupportedError("temporary tables are not supported", position=name.position)
+    schema = database.schema_named(name.schema)
+    if schema is None:
+        raise errors.InvalidSchemaName(f'schema "{name.schema}" does not exist', position=name.position)
+    return schema
+
+
+def refuse_temporary(persistence: str, what: str) -> None:
+    """Raise NotSupportedError for TEMP objects."""
+    if persistence == "t":
+        raise errors.NotSupportedError(f"temporary {what} are not supported")
+
+
+# --- types, collations, roles -----------------------------------------------------------------------------------------
+
+
+def type_of(context: DefinitionContext, written: TypeName) -> SqlType:
+    """The type that a written name means.  Raises UndefinedObject, InvalidParameterValue, NotSupportedError."""
+    if written.of_column:
+        return _type_of_column(context, written)
+    if written.is_set:
+        raise errors.InvalidTableDefinition("column cannot be declared SETOF", position=written.position)
+    return resolve_type_name(written, _type_oid, array_oid)
+
+
+def _type_oid(names: tuple[str, ...]) -> int | None:
+    if len(names) > 1 and names[-2] != "pg_catalog":
+        return None
+    info = internal_type(names[-1])
+    return None if info is None else info.oid
+
+
+def _type_of_column(context: DefinitionContext, written: TypeName) -> SqlType:
+    relation_name = ObjectName(written.names[:-1], written.position)
+    relation = find_relation(context, relation_name)
+    if relation is None:
+        raise undefined_relation(relation_name)
+    column = (
+        relation.column_named(written.names[-1]) if isinstance(relation, (Table, View, SystemTable)) else None
+    )
+    if column is None:
+        raise errors.UndefinedColumn(
+            f'column "{written.names[-1]}" of relation "{relation.name}" does not exist',
+            position=written.position,
+        )
+    return column.type
+
+
+def column_type(context: DefinitionContext, written: TypeName, column_name: str) -> SqlType:
+    """The type of a new column.  Raises InvalidTableDefinition for a pseudo-type."""
+    found = type_of(context, written)
+    if type_info(found.oid).is_pseudo:
+        raise errors.InvalidTableDefinition(
+            f'column "{column_name}" has pseudo-type {format_type(found.oid)}', position=written.position
+        )
+    return found
+
+
+def collation_of(sql_type: SqlType, written: ObjectName | None) -> int:
+    """The OID of a column's collation, 0 for a type that has none.  Raises UndefinedObject, DatatypeMismatch."""
+    natural = type_info(sql_type.oid).collation_oid
+    if written is None:
+        return natural
+    if not natural:
+        raise errors.DatatypeMismatch(
+            f"collations are not supported by type {format_type(sql_type.oid)}", position=written.position
+        )
+    if written.name not in COLLATIONS:
+        raise errors.UndefinedObject(
+            f'collation "{written}" for encoding "UTF8" does not exist', position=written.position
+        )
+    return COLLATIONS[written.name]
+
+
+def role_named(context: DefinitionContext, name: str) -> Role:
+    """The role of that name; `current_user` and `session_user` are the session's.  Raises UndefinedObject."""
+    if name in ("current_user", "current_role", "session_user"):
+        return context.catalog.roles[context.user_oid]
+    role = context.catalog.role_named(name)
+    if role is None:
+        raise errors.UndefinedObject(f'role "{name}" does not exist')
+    return role
