@@ -264,7 +264,9 @@ def _text_coercion(source: int, target: int, context: str) -> Coercion | None:
 
 def _array_coercion(source: int, target: int, context: str) -> Coercion | None:
     source_info, target_info = find_type(source), find_type(target)
-    if source_info is None or target_info is None or not target_info.is_array or not source_info.is_array:
+    if source_info is None or target_info is None or not target_info.is_array:
+        return None
+    if not source_info.is_array and source not in oids.VECTORS:
         return None
     element = find_coercion(source_info.element_oid, target_info.element_oid, context)
     if element is None:

@@ -22,7 +22,8 @@ from skerry_engine.session.sleeping import FunctionWait
 from skerry_engine.session.steps import PAUSE, Rows, Step, Wait
 from skerry_engine.txn.conflicts import RestartStatement
 from skerry_engine.txn.locks import LockWait
-from skerry_engine.txn.transaction import Mark, Transaction
+from skerry_engine.txn.marks import Mark
+from skerry_engine.txn.transaction import Transaction
 
 if TYPE_CHECKING:
     from skerry_engine.session.session import Session
