@@ -1,7 +1,7 @@
 """From the text of a query to its syntax tree: sqlglot's node classes, PostgreSQL's grammar.
 
 The nodes are sqlglot's (`sqlglot.expressions`), so whatever prints or walks sqlglot trees works on them.  The grammar
-is our own (`expression_syntax`, `query_syntax`): sqlglot's parser is lenient (it takes `'a' 'b'`, `LIMIT 1, 2`,
+is our own (`expression_syntax` to `dml_syntax`): sqlglot's parser is lenient (it takes `'a' 'b'`, `LIMIT 1, 2`,
 `x -> y` as a lambda, groups `a IS DISTINCT FROM b = c` wrongly) and reports neither PostgreSQL's messages nor
 positions.  A grammar that follows PostgreSQL's rule by rule has nothing to regroup or to undo.
 
@@ -116,8 +116,8 @@ from sqlglot import expressions as exp
 
 from skerry_engine.errors import StatementTooComplex
 from skerry_engine.sql.dml_syntax import DataParser
-from skerry_engine.sql.expression_syntax import LiteralInSyntax
 from skerry_engine.sql.normalise import Normalised, normalise
+from skerry_engine.sql.primary_syntax import LiteralInSyntax
 from skerry_engine.sql.types_syntax import TypeName
 
 
