@@ -39,6 +39,7 @@ class WireClient:
     """One connection."""
 
     def __init__(self, address: Address, database: str | None = None, **options: str) -> None:
+        self._address = address
         self._socket = socket.create_connection((address.host, address.port), timeout=TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._input = self._socket.makefile("rb")
@@ -57,11 +58,24 @@ class WireClient:
         self._send(b"Q", text.encode() + b"\0")
         return self._until_ready()
 
+    def cancel(self) -> None:
+        """Ask, on a connection of its own, that what runs on this one be cancelled."""
+        with socket.create_connection((self._address.host, self._address.port), timeout=TIMEOUT_S) as request:
+            request.sendall(struct.pack("!iiii", 16, 80877102, *self.backend_key))
+            request.recv(1)
+
     def close(self) -> None:
         """Terminate politely."""
         with contextlib.suppress(OSError):
             self._send(b"X", b"")
         self._input.close()
+        self._socket.close()
+
+    def reset(self) -> None:
+        """Vanish: the connection is reset, without Terminate."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def _send(self, kind: bytes, body: bytes) -> None:
