@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from skerry_engine.storage.heap import PAGE_BITS, PAGE_MASK, PAGE_ROWS, Row, Version, visible_row
+from skerry_engine.storage.heap import PAGE_BITS, PAGE_MASK, PAGE_ROWS, Row, visible_row
 from skerry_engine.storage.index import Index, equal_ids
 from skerry_engine.storage.pending import ABSENT, PendingTable
 from skerry_engine.storage.table import TableStorage
@@ -217,22 +217,13 @@ class TableReader:
 
     def _candidate(self, index: Index, key: object, row_id: int) -> Row | None:
         """The visible row of a candidate if it has the key."""
-        pending = self.pending
-        if pending is not None:
-            own = pending.find(row_id, self.statement_number)
-            if own is not ABSENT:
-                if own is None:
-                    return None
-                row = self._full(cast("Row", own))
-                return row if index.matches(row, key) else None
-        slot = self.storage.heap.slot(row_id)
-        if isinstance(slot, tuple):
-            return self._full(slot)
-        seen = visible_row(slot, self.snapshot_epoch)
-        if seen is None:
-            return None
-        row = self._full(seen)
-        return row if index.matches(row, key) else None
+        if self.pending is None:
+            slot = self.storage.heap.slot(row_id)
+            if isinstance(slot, tuple):
+                return self._full(slot)
+        # A private entry may belong to a write that this reader does not see: then even a frozen row is rechecked.
+        row = self.get(row_id)
+        return row if row is not None and index.matches(row, key) else None
 
     # --- by key order ---------------------------------------------------------------------------------------
 
@@ -283,16 +274,9 @@ class TableReader:
 
     def _entry_row(self, index: Index, entry: bytes, row_id: int) -> Row | None:
         """The visible row of an entry if it has the entry's key."""
-        pending = self.pending
-        own: object = ABSENT
-        if pending is not None:
-            own = pending.find(row_id, self.statement_number)
-        if own is ABSENT:
+        if self.pending is None:
             slot = self.storage.heap.slot(row_id)
             if isinstance(slot, tuple):
                 return self._full(slot)
-            own = visible_row(slot, self.snapshot_epoch) if isinstance(slot, Version) else None
-        if own is None:
-            return None
-        row = self._full(cast("Row", own))
-        return row if index.matches_order(row, entry_order_key(entry)) else None
+        row = self.get(row_id)
+        return row if row is not None and index.matches_order(row, entry_order_key(entry)) else None
