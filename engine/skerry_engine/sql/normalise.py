@@ -32,21 +32,15 @@ from skerry_engine.sql.lexer import (
     OPERATOR,
     PARAMETER,
     PUNCTUATION,
-    QUOTED,
     STRING,
     WORD,
     Tokens,
     tokenize,
 )
-
-Value = int | Decimal | str | bool | None
+from skerry_engine.sql.literals import MARKS, Literal, classify, key_part, widest
+from skerry_engine.sql.row_lists import RowCollector, RowList, row_spans
 
 _LIST_LIMIT: Final = 8
-_MAX_TEMPLATES: Final = 16
-_INT4_LIMIT: Final = 1 << 31
-_INT8_LIMIT: Final = 1 << 63
-_MARKS: Final = {"int4": "?i", "int8": "?l", "numeric": "?n", "string": "?s", "bool": "?b", "null": "?z"}
-_NUMBER_ORDER: Final = {"int4": 0, "int8": 1, "numeric": 2}
 
 # Words in front of a string constant that leave it a plain constant; any other word may be a type's name.
 _BEFORE_STRING: Final = frozenset(
@@ -67,39 +61,11 @@ _LIST_END_WORDS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
-    """A lifted constant.
-
-    `kind`: int4, int8, numeric or string; `value`: int, Decimal or str; `position` 1-based.
-    """
-
-    kind: str
-    value: int | Decimal | str
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
 class LiteralList:
     """An IN list of constants.  `kind` is the widest of their classes, all `values` are of it."""
 
     kind: str
     values: tuple[int | Decimal | str, ...]
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class RowTemplate:
-    """What rows of one shape have in common: the class of each slot: int4, int8, numeric, string, bool, null."""
-
-    kinds: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RowList:
-    """The data of a long VALUES list: for each row its template's number and its slots' values, in order."""
-
-    templates: tuple[RowTemplate, ...]
-    rows: list[tuple[int, tuple[Value, ...]]]
     position: int
 
 
@@ -163,33 +129,8 @@ def normalise(source: str | Tokens, lift: bool = True) -> Normalised:
     return _Lifter(tokens).run()
 
 
-def classify(kind: int, text: str) -> tuple[str, int | Decimal | str]:
-    """The class and value of a constant's token, as PostgreSQL types unadorned constants."""
-    if kind == STRING:
-        return "string", text
-    if kind == INTEGER:
-        value = int(text)
-        if value < _INT4_LIMIT:
-            return "int4", value
-        if value < _INT8_LIMIT:
-            return "int8", value
-    return "numeric", Decimal(text)
-
-
 def _plain_key(tokens: Tokens) -> str:
-    return " ".join([_key_part(tokens, index) for index in range(len(tokens.kinds))])
-
-
-def _key_part(tokens: Tokens, index: int) -> str:
-    kind = tokens.kinds[index]
-    value = tokens.values[index]
-    if kind == QUOTED:
-        return '"' + value.replace('"', '""') + '"'
-    if kind == STRING:
-        return "'" + value.replace("'", "''") + "'"
-    if kind in (WORD, PUNCTUATION, OPERATOR, INTEGER, NUMERIC):
-        return value
-    return tokens.text[tokens.starts[index] : tokens.ends[index]]
+    return " ".join([key_part(tokens, index) for index in range(len(tokens.kinds))])
 
 
 class _Lifter:
@@ -233,7 +174,7 @@ class _Lifter:
             elif (kind == INTEGER or kind == STRING or kind == NUMERIC) and self.is_liftable(index):
                 self.lift(index)
             else:
-                parts.append(_key_part(source, index))
+                parts.append(key_part(source, index))
             if self.out is not None:
                 self.out.copy_from(source, index, index + 1)
             index += 1
@@ -291,7 +232,7 @@ class _Lifter:
 
     def lift(self, index: int) -> None:
         kind, value = classify(self.source.kinds[index], self.source.values[index])
-        mark = _MARKS[kind]
+        mark = MARKS[kind]
         number = len(self.literals)
         if self.shared is not None:
             number = self.shared.setdefault((kind, self.source.values[index]), number)
@@ -326,14 +267,14 @@ class _Lifter:
         out.add(LITERAL_LIST, str(len(self.lists)), start, self.source.ends[end - 1])
         out.copy_from(self.source, end, end + 1)
         self.lists.append(LiteralList(kind, values, start + 1))
-        self.parts += ["in", "(", "?list" + _MARKS[kind], ")"]
+        self.parts += ["in", "(", "?list" + MARKS[kind], ")"]
         return end + 1
 
     def long_values(self, index: int) -> int:
-        rows = _row_spans(self.source, index + 1)
+        rows = row_spans(self.source, index + 1)
         if len(rows) <= _LIST_LIMIT:
             return index
-        collected = _RowCollector(self).collect(rows)
+        collected = RowCollector(self.source, self.is_liftable).collect(rows)
         if collected is None:
             return index
         out = self.start_output(index)
@@ -413,244 +354,6 @@ def _constants(tokens: Tokens, index: int) -> tuple[str, tuple[int | Decimal | s
     if family == "numeric":
         found = [Decimal(value) for value in found]
     return family, tuple(found), index
-
-
-def widest(first: str, second: str) -> str:
-    """The wider of two number classes."""
-    return first if _NUMBER_ORDER.get(first, 0) >= _NUMBER_ORDER.get(second, 0) else second
-
-
-def _row_spans(tokens: Tokens, index: int) -> list[tuple[int, int]]:
-    """The rows of a VALUES list: (index of the opening parenthesis, index of the closing one) each."""
-    kinds = tokens.kinds
-    values = tokens.values
-    spans: list[tuple[int, int]] = []
-    while kinds[index] == PUNCTUATION and values[index] == "(":
-        begin = index
-        depth = 0
-        while True:
-            if kinds[index] == PUNCTUATION:
-                value = values[index]
-                if value == "(":
-                    depth += 1
-                elif value == ")":
-                    depth -= 1
-                    if depth == 0:
-                        break
-            elif kinds[index] == 0:
-                return []
-            index += 1
-        spans.append((begin, index))
-        index += 1
-        if kinds[index] != PUNCTUATION or values[index] != ",":
-            break
-        index += 1
-    return spans
-
-
-class _Shape:
-    """Rows that one template covers.
-
-    `cells` is None for rows of exactly equal tokens apart from their constants.
-    """
-
-    __slots__ = ("cells", "kinds", "first_row", "text")
-
-    def __init__(self, cells: list[str] | None, kinds: list[str], first_row: int, text: str) -> None:
-        self.cells: list[str] | None = cells
-        self.kinds: list[str] = kinds
-        self.first_row: int = first_row
-        self.text: str = text
-
-
-class _RowCollector:
-    """Sorts the rows of a VALUES list into few shapes.
-
-    A row of bare constants is described by the family of each cell: n(umber), s(tring), b(oolean),
-    d(efault), or * for NULL, which fits any family.  Other rows must agree token by token, constants apart.
-    """
-
-    __slots__ = ("lifter", "tokens", "shapes_found", "by_text", "rows")
-
-    def __init__(self, lifter: _Lifter) -> None:
-        self.lifter: _Lifter = lifter
-        self.tokens: Tokens = lifter.source
-        self.shapes_found: list[_Shape] = []
-        self.by_text: dict[str, int] = {}
-        self.rows: list[tuple[int, tuple[Value, ...]]] = []
-
-    def collect(self, spans: list[tuple[int, int]]) -> _RowCollector | None:
-        """Self with all rows sorted, None when they have too many shapes."""
-        for number, (begin, end) in enumerate(spans):
-            simple = self.simple_row(begin + 1, end)
-            if simple is None:
-                self.other_row(number, begin + 1, end)
-            else:
-                self.rows.append((self.simple_shape(simple[0], simple[1], number), tuple(simple[2])))
-            if len(self.shapes_found) > _MAX_TEMPLATES:
-                return None
-        self.widen_numbers()
-        return self
-
-    def simple_row(self, index: int, end: int) -> tuple[str, list[str], list[Value]] | None:
-        """Families, classes and values of a row of bare constants; None if it holds anything else."""
-        kinds = self.tokens.kinds
-        texts = self.tokens.values
-        families: list[str] = []
-        classes: list[str] = []
-        row: list[Value] = []
-        while index < end:
-            kind = kinds[index]
-            text = texts[index]
-            if kind == STRING:
-                families.append("s")
-                classes.append("string")
-                row.append(text)
-            elif kind == INTEGER or kind == NUMERIC or (kind == OPERATOR and text == "-"):
-                negative = kind == OPERATOR
-                index += negative
-                if kinds[index] != INTEGER and kinds[index] != NUMERIC:
-                    return None
-                number_class, number = classify(kinds[index], texts[index])
-                assert not isinstance(number, str)
-                families.append("n")
-                classes.append(number_class)
-                row.append(-number if negative else number)
-            elif kind == WORD and text in ("null", "true", "false", "default"):
-                families.append("*" if text == "null" else "d" if text == "default" else "b")
-                if text != "default":
-                    classes.append("null" if text == "null" else "bool")
-                    row.append(None if text == "null" else text == "true")
-            else:
-                return None
-            index += 1
-            if index < end:
-                if texts[index] != "," or kinds[index] != PUNCTUATION:
-                    return None
-                index += 1
-        return "".join(families), classes, row
-
-    def simple_shape(self, families: str, classes: list[str], row: int) -> int:
-        """The number of the shape that fits, made or made more precise if need be."""
-        number = self.by_text.get(families)
-        if number is None:
-            number = self.fitting_shape(families)
-            if number is None:
-                number = len(self.shapes_found)
-                self.shapes_found.append(_Shape(list(families), list(classes), row, ""))
-            self.by_text[families] = number
-        shape = self.shapes_found[number]
-        if shape.kinds != classes:
-            shape.kinds = [_merge_class(old, new) for old, new in zip(shape.kinds, classes, strict=True)]
-        return number
-
-    def fitting_shape(self, families: str) -> int | None:
-        for number, shape in enumerate(self.shapes_found):
-            if shape.cells is None or len(shape.cells) != len(families):
-                continue
-            if all(_fits(cell, family) for cell, family in zip(shape.cells, families, strict=True)):
-                shape.cells = [b if a == "*" else a for a, b in zip(shape.cells, families, strict=True)]
-                self.by_text = {text: n for text, n in self.by_text.items() if n != number}
-                return number
-        return None
-
-    def other_row(self, number: int, index: int, end: int) -> None:
-        parts: list[str] = []
-        classes: list[str] = []
-        row: list[Value] = []
-        tokens = self.tokens
-        for place in range(index, end):
-            if tokens.kinds[place] in (INTEGER, NUMERIC, STRING) and self.lifter.is_liftable(place):
-                kind, value = classify(tokens.kinds[place], tokens.values[place])
-                classes.append(kind)
-                row.append(value)
-                parts.append(_MARKS[kind])
-            else:
-                parts.append(_key_part(tokens, place))
-        text = " ".join(parts)
-        shape = self.by_text.get("other " + text)
-        if shape is None:
-            shape = self.by_text["other " + text] = len(self.shapes_found)
-            self.shapes_found.append(_Shape(None, classes, number, text))
-        self.rows.append((shape, tuple(row)))
-
-    def widen_numbers(self) -> None:
-        """Make whole numbers Decimal where their column holds numerics too."""
-        wide = [
-            [slot for slot, kind in enumerate(shape.kinds) if kind == "numeric"]
-            for shape in self.shapes_found
-        ]
-        if not any(wide):
-            return
-        for place, (number, row) in enumerate(self.rows):
-            if any(isinstance(row[slot], int) for slot in wide[number]):
-                mended = list(row)
-                for slot in wide[number]:
-                    value = mended[slot]
-                    mended[slot] = Decimal(value) if isinstance(value, int) else value
-                self.rows[place] = (number, tuple(mended))
-
-    def row_list(self, position: int) -> RowList:
-        templates = tuple(RowTemplate(tuple(shape.kinds)) for shape in self.shapes_found)
-        return RowList(templates, self.rows, position)
-
-    def shapes(self) -> list[str]:
-        """The shapes as parts of the cache key."""
-        parts: list[str] = []
-        for shape in self.shapes_found:
-            if shape.cells is None:
-                parts.append(f"( {shape.text} )")
-            else:
-                kinds = iter(shape.kinds)
-                parts.append(
-                    "( "
-                    + " ".join("default" if c == "d" else _MARKS[next(kinds)] for c in shape.cells)
-                    + " )"
-                )
-        return parts
-
-    def write(self, out: Tokens, slots: dict[int, int], spans: list[tuple[int, int]]) -> None:
-        """Write one row per shape to the token list."""
-        for number, shape in enumerate(self.shapes_found):
-            begin, end = spans[shape.first_row]
-            if number:
-                out.add(PUNCTUATION, ",", self.tokens.starts[begin], self.tokens.starts[begin])
-            if shape.cells is not None:
-                self.write_cells(out, slots, shape.cells, self.tokens.starts[begin], self.tokens.ends[end])
-                continue
-            slot = 0
-            for place in range(begin, end + 1):
-                if self.tokens.kinds[place] in (INTEGER, NUMERIC, STRING) and self.lifter.is_liftable(place):
-                    slots[len(out.kinds)] = slot
-                    slot += 1
-                out.copy_from(self.tokens, place, place + 1)
-
-    def write_cells(self, out: Tokens, slots: dict[int, int], cells: list[str], start: int, end: int) -> None:
-        """A row of constants, written as zeros that carry their slots."""
-        out.add(PUNCTUATION, "(", start, start + 1)
-        slot = 0
-        for number, cell in enumerate(cells):
-            if number:
-                out.add(PUNCTUATION, ",", start, start)
-            if cell == "d":
-                out.add(WORD, "default", start, start)
-                continue
-            slots[len(out.kinds)] = slot
-            slot += 1
-            out.add(STRING if cell == "s" else INTEGER, "0", start, start)
-        out.add(PUNCTUATION, ")", end - 1, end)
-
-
-def _fits(cell: str, family: str) -> bool:
-    if cell == "d" or family == "d":
-        return cell == family
-    return cell == family or cell == "*" or family == "*"
-
-
-def _merge_class(old: str, new: str) -> str:
-    if old == new or new == "null":
-        return old
-    return new if old == "null" else widest(old, new)
 
 
 def has_parameters(normalised: Normalised) -> bool:

@@ -8,7 +8,8 @@ import pytest
 from sqlglot import expressions as exp
 
 from skerry_engine.sql.bridge import list_index, literal_index, parse_query, template_slot
-from skerry_engine.sql.normalise import RowList, normalise
+from skerry_engine.sql.normalise import normalise
+from skerry_engine.sql.row_lists import RowList
 
 
 def key(text: str) -> str:
