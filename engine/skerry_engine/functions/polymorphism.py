@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skerry_engine.errors import DatatypeMismatch
+from skerry_engine.errors import DatatypeMismatch, UndefinedObject
 from skerry_engine.functions.casts import find_coercion
 from skerry_engine.values import oids
 from skerry_engine.values.types import find_type, format_type
@@ -49,7 +49,7 @@ def concrete_types(
     settled = _settle(declared, actual)
     if settled is None:
         raise DatatypeMismatch("arguments declared polymorphic are not all alike")
-    _fill_in(settled, declared)
+    _fill_in(settled, (*declared, return_type))
     arguments = tuple([_concrete(oid, settled) for oid in declared])
     return arguments, _concrete(return_type, settled)
 
@@ -145,9 +145,15 @@ def _fill_in(settled: _Settled, declared: Sequence[int]) -> None:
     if not settled.array and settled.element:
         settled.array = array_type_of(settled.element)
         if not settled.array and oids.ANYARRAY in declared:
-            raise DatatypeMismatch(f"could not find array type for data type {format_type(settled.element)}")
+            raise _no_array_type(settled.element)
     if not settled.compatible:
         settled.compatible = oids.TEXT
+    if oids.ANYCOMPATIBLEARRAY in declared and not array_type_of(settled.compatible):
+        raise _no_array_type(settled.compatible)
+
+
+def _no_array_type(element: int) -> UndefinedObject:
+    return UndefinedObject(f"could not find array type for data type {format_type(element)}")
 
 
 def _concrete(oid: int, settled: _Settled) -> int:

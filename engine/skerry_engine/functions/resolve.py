@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from skerry_engine.errors import AmbiguousFunction, DatabaseError, NotSupportedError, UndefinedFunction
-from skerry_engine.functions.casts import find_coercion, is_binary_coercible
+from skerry_engine.functions.casts import find_coercion
 from skerry_engine.functions.operators import Operator, find_operator, operators_named
 from skerry_engine.functions.polymorphism import (
     POLYMORPHIC,
@@ -145,10 +145,10 @@ def coercion_target(name: str, arg_types: Sequence[int]) -> int | None:
     info = None if name.startswith("_") or " " in name else type_by_name(name)
     if info is None or info.name != name or info.is_pseudo:
         return None
-    if source == UNKNOWN or is_binary_coercible(source, info.oid):
+    if source == UNKNOWN:
         return info.oid
     coercion = find_coercion(source, info.oid, "e")
-    return info.oid if coercion is not None and coercion.kind == "io" else None
+    return info.oid if coercion is not None and coercion.kind in ("relabel", "io") else None
 
 
 def argument_order(function: AnyFunction, arg_names: Sequence[str | None]) -> list[int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from skerry_engine.abc import FunctionContext
-from skerry_engine.errors import InvalidParameterValue
+from skerry_engine.errors import DatatypeMismatch, InvalidParameterValue
 from skerry_engine.functions.registry import Implementation, define
 from skerry_engine.values import oids
 from skerry_engine.values.types import format_type
@@ -163,11 +163,15 @@ def _type_of(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
     return lambda value: arg_types[0]
 
 
+_COLLATABLE = frozenset((oids.TEXT, oids.VARCHAR, oids.BPCHAR))
+
+
 def _collation_for(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
-    collatable = format_type(arg_types[0]) in ("text", "character varying", "character", "bpchar")
     if arg_types[0] == oids.NAME:
         return lambda value: '"C"'
-    return lambda value: '"default"' if collatable else None
+    if arg_types[0] not in _COLLATABLE:
+        raise DatatypeMismatch(f"collations are not supported by type {format_type(arg_types[0])}")
+    return lambda value: '"default"'
 
 
 define("pg_typeof", factory=_type_of, strict=False)
