@@ -40,6 +40,14 @@ class ScriptSession(Protocol):
         ...
 
 
+class Runner(Protocol):
+    """Who runs a script's commands: a Stepper, or threads that drive sessions elsewhere."""
+
+    def run(self, name: str, command: str) -> list[str]:
+        """Run a command in a session; returns the lines to print, with session names."""
+        ...
+
+
 class Stepper:
     """Steps sessions deterministically."""
 
@@ -101,12 +109,16 @@ _COMMAND = re.compile(r"(?:(\w+): *)?(.*)")
 
 def run_script(text: str, open_session: Callable[[str], ScriptSession]) -> str:
     """Run a goldenscript's commands; returns the script with the output that they gave."""
-    stepper = Stepper(open_session)
+    return play_script(text, Stepper(open_session))
+
+
+def play_script(text: str, stepper: Runner) -> str:
+    """Run a goldenscript's commands by any runner; returns the script with the output that they gave."""
     blocks = [block for block in re.split(r"\n{2,}", text.strip("\n")) if block.strip()]
     return "\n\n".join([_run_block(block, stepper) for block in blocks]) + "\n"
 
 
-def _run_block(block: str, stepper: Stepper) -> str:
+def _run_block(block: str, stepper: Runner) -> str:
     commands: list[str] = []
     for line in block.splitlines():
         if line == "---":

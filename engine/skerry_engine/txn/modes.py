@@ -51,6 +51,10 @@ _CONFLICTING: dict[int, tuple[int, ...]] = {
 }
 
 
+BULK_KEYS: Final = 256
+"""From this many keys at once on, one lock on the whole index is tried first."""
+
+
 def _mask(modes: tuple[int, ...]) -> int:
     mask = 0
     for mode in modes:

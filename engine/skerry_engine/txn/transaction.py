@@ -24,7 +24,7 @@ Failure to commit (T001, a violated deferred constraint) rolls the transaction b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Final
 
 from skerry_engine.errors import (
@@ -532,7 +532,9 @@ class Transaction:
             return False
         if overlay is not None or self.deferred or self.changes:
             try:
-                self._prepare()
+                if self._needs_preparing():
+                    for _ in self._prepare():
+                        pass
                 self._install()
             except LockWait:
                 return False
@@ -553,7 +555,9 @@ class Transaction:
         try:
             while True:
                 try:
-                    self._prepare()
+                    for _ in self._prepare():
+                        yield PAUSE
+                        self._check_active()
                     break
                 except LockWait as wait:
                     request = wait.request
@@ -571,14 +575,19 @@ class Transaction:
         while self.manager.collector.rows_waiting >= SLICE_ROWS and self.manager.gc(SLICE_ROWS):
             yield PAUSE
 
-    def _prepare(self) -> None:
-        """Everything that may fail or wait: deferred checks, SNAPSHOT's locks and validation."""
-        if self.checks is not None:
-            self._run_checks(self.checks)
-        if self.deferred is not None:
-            self._run_checks(self.deferred)
+    def _needs_preparing(self) -> bool:
+        return self.is_snapshot or self.deferred is not None or self.checks is not None
+
+    def _prepare(self) -> Iterator[None]:
+        """Everything that may fail or wait: deferred checks, SNAPSHOT's locks and validation.
+
+        A generator of slices.  After LockWait it is run again from the start: what is held stays held.
+        """
+        for due in (self.checks, self.deferred):
+            while due is not None and not self._run_checks(due, SLICE_ROWS):
+                yield
         if self.is_snapshot and self.overlay is not None:
-            validate_snapshot_writes(self, self.overlay)
+            yield from validate_snapshot_writes(self, self.overlay)
 
     def _install(self) -> None:
         """The atomic step: epoch, versions, catalog, log.

@@ -10,7 +10,8 @@ stays held.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from skerry_engine.storage.heap import newest_epoch, newest_row
 from skerry_engine.storage.index import NO_KEY
@@ -18,21 +19,21 @@ from skerry_engine.storage.pending import PendingTable
 from skerry_engine.txn.checks import UniqueCheck
 from skerry_engine.txn.conflicts import write_conflict
 from skerry_engine.txn.foreign_keys import refuse_children, require_parent
-from skerry_engine.txn.modes import ROW_NO_KEY_UPDATE, ROW_UPDATE
+from skerry_engine.txn.modes import BULK_KEYS, ROW_NO_KEY_UPDATE, ROW_UPDATE
 from skerry_engine.txn.overlay import Overlay
 from skerry_engine.txn.target import WriteTarget
 
 if TYPE_CHECKING:
     from skerry_engine.txn.transaction import Transaction
 
-BULK_KEYS = 256
-"""From this many keys on, one lock on the whole index is tried first."""
+SLICE_ROWS: Final = 1000
+"""Rows handled between two yields."""
 
 
-def validate_snapshot_writes(transaction: Transaction, overlay: Overlay) -> None:
-    """Lock and validate everything in the overlay.
+def validate_snapshot_writes(transaction: Transaction, overlay: Overlay) -> Iterator[None]:
+    """Lock and validate everything in the overlay, yielding between slices.
 
-    Raises LockWait, WriteConflict (T001), ForeignKeyViolation.
+    Raises LockWait, WriteConflict (T001), UniqueViolation, ForeignKeyViolation.
     """
     targets = transaction.targets or {}
     tables = [overlay.tables[storage_id] for storage_id in sorted(overlay.tables)]
@@ -41,14 +42,14 @@ def validate_snapshot_writes(transaction: Transaction, overlay: Overlay) -> None
     for table in tables:
         target = targets.get(table.storage.storage_id)
         if target is not None:
-            _lock_keys(transaction, table, target)
-        _lock_rows(transaction, table, target)
+            yield from _lock_keys(transaction, table, target)
+        yield from _lock_rows(transaction, table, target)
     for table in tables:
         target = targets.get(table.storage.storage_id)
         if target is not None:
-            _check_unique(transaction, table, target)
-            _check_children(transaction, table, target)
-            _check_parents(transaction, table, target)
+            yield from _check_unique(transaction, table, target)
+            yield from _check_children(transaction, table, target)
+            yield from _check_parents(transaction, table, target)
 
 
 def refuse_newer_rows(transaction: Transaction, table: PendingTable) -> None:
@@ -61,7 +62,7 @@ def refuse_newer_rows(transaction: Transaction, table: PendingTable) -> None:
             raise write_conflict(newest_row(slot) is None)
 
 
-def _lock_keys(transaction: Transaction, table: PendingTable, target: WriteTarget) -> None:
+def _lock_keys(transaction: Transaction, table: PendingTable, target: WriteTarget) -> Iterator[None]:
     """Lock every unique key that was written, old and new."""
     storage = table.storage
     row_ids = table.row_ids()
@@ -69,7 +70,9 @@ def _lock_keys(transaction: Transaction, table: PendingTable, target: WriteTarge
         index = key.index
         if len(row_ids) >= BULK_KEYS and transaction.hold_keys_in_bulk(index.index_id):
             continue
-        for row_id, row in table.final_rows():
+        for count, (row_id, row) in enumerate(table.final_rows(), 1):
+            if count % SLICE_ROWS == 0:
+                yield
             before = newest_row(storage.heap.slot(row_id))
             if (
                 before is not None
@@ -83,11 +86,13 @@ def _lock_keys(transaction: Transaction, table: PendingTable, target: WriteTarge
                     transaction.hold_key(index.index_id, key_of_state)
 
 
-def _lock_rows(transaction: Transaction, table: PendingTable, target: WriteTarget | None) -> None:
+def _lock_rows(transaction: Transaction, table: PendingTable, target: WriteTarget | None) -> Iterator[None]:
     """Lock every row that existed before, in row-id order; what the wait brought is T001."""
     storage = table.storage
     snapshot = transaction.snapshot
-    for row_id in sorted(table.entries):
+    for count, row_id in enumerate(sorted(table.entries), 1):
+        if count % SLICE_ROWS == 0:
+            yield
         slot = storage.heap.slot(row_id)
         before = newest_row(slot)
         if before is None and slot is None:
@@ -104,11 +109,13 @@ def _lock_rows(transaction: Transaction, table: PendingTable, target: WriteTarge
             raise write_conflict(newest_row(slot) is None)
 
 
-def _check_unique(transaction: Transaction, table: PendingTable, target: WriteTarget) -> None:
+def _check_unique(transaction: Transaction, table: PendingTable, target: WriteTarget) -> Iterator[None]:
     """A written key that somebody else committed meanwhile is T001."""
     storage = table.storage
     for key in target.unique_keys:
-        for row_id, row in table.final_rows():
+        for count, (row_id, row) in enumerate(table.final_rows(), 1):
+            if count % SLICE_ROWS == 0:
+                yield
             if row is None:
                 continue
             before = newest_row(storage.heap.slot(row_id))
@@ -116,12 +123,14 @@ def _check_unique(transaction: Transaction, table: PendingTable, target: WriteTa
                 UniqueCheck(storage, key, row_id).run(transaction)
 
 
-def _check_children(transaction: Transaction, table: PendingTable, target: WriteTarget) -> None:
+def _check_children(transaction: Transaction, table: PendingTable, target: WriteTarget) -> Iterator[None]:
     """Every written child has its parent, which can't go any more."""
     storage = table.storage
     for foreign_key in target.foreign_keys:
         known: set[object] = set()
-        for row_id, row in table.final_rows():
+        for count, (row_id, row) in enumerate(table.final_rows(), 1):
+            if count % SLICE_ROWS == 0:
+                yield
             if row is None:
                 continue
             values = foreign_key.child_values(storage.padded(row))
@@ -133,11 +142,13 @@ def _check_children(transaction: Transaction, table: PendingTable, target: Write
                 known.add(values)
 
 
-def _check_parents(transaction: Transaction, table: PendingTable, target: WriteTarget) -> None:
+def _check_parents(transaction: Transaction, table: PendingTable, target: WriteTarget) -> Iterator[None]:
     """No child is left of a parent that went or changed its key."""
     storage = table.storage
     for foreign_key in target.referenced_by:
-        for row_id in table.entries:
+        for count, row_id in enumerate(table.entries, 1):
+            if count % SLICE_ROWS == 0:
+                yield
             before = newest_row(storage.heap.slot(row_id))
             if before is None:
                 continue

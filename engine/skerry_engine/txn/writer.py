@@ -33,7 +33,7 @@ from skerry_engine.txn.foreign_keys import (
     check_new_children,
     check_parent_later,
 )
-from skerry_engine.txn.modes import ROW_NO_KEY_UPDATE, ROW_UPDATE
+from skerry_engine.txn.modes import BULK_KEYS, ROW_NO_KEY_UPDATE, ROW_UPDATE
 from skerry_engine.txn.target import UniqueKey, WriteTarget
 
 if TYPE_CHECKING:
@@ -107,10 +107,13 @@ class TableWriter:
         return first
 
     def _claim_many(self, key: UniqueKey, rows: list[Row], duplicates: list[tuple[UniqueKey, int]]) -> None:
-        """Lock and check one unique key of many rows: by one lock on the index if nobody else writes keys there."""
+        """Lock and check one unique key of many rows: with one lock on the index if that is free."""
         index = key.index
         transaction = self.transaction
-        by_key = not self._is_snapshot and not transaction.hold_keys_in_bulk(index.index_id)
+        in_bulk = (
+            not self._is_snapshot and len(rows) >= BULK_KEYS and transaction.hold_keys_in_bulk(index.index_id)
+        )
+        by_key = not self._is_snapshot and not in_bulk
         seen: set[object] = set()
         offset = -1
         for row in rows:
@@ -164,8 +167,9 @@ class TableWriter:
         return True
 
     def newest(self, row_id: int) -> Row | None:
-        """READ COMMITTED: the newest state of the row, locked so that it stays that (LockWait: call again)."""
-        if self.pending.statement_of(row_id) < 0 and self.storage.heap.slot(row_id) is not None:
+        """The newest state of the row; READ COMMITTED locks it so that it stays that (LockWait: call again)."""
+        is_committed = self.pending.statement_of(row_id) < 0 and self.storage.heap.slot(row_id) is not None
+        if is_committed and not self._is_snapshot:
             self.transaction.hold_row(self.storage, row_id, ROW_NO_KEY_UPDATE)
         return self._newest(row_id)
 

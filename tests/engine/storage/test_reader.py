@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from skerry_engine.storage.heap import PAGE_ROWS, CommitStamp, Row
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.pending import PendingTable
@@ -33,7 +34,9 @@ def scan(reader: TableReader, n: int) -> list[tuple[int, Row]]:
             return found
 
 
-def walk(reader: TableReader, index: Index, low: bytes | None, high: bytes | None, n: int, down: bool) -> list[int]:
+def walk(
+    reader: TableReader, index: Index, low: bytes | None, high: bytes | None, n: int, down: bool
+) -> list[int]:
     found: list[int] = []
     after: bytes | None = None
     while True:

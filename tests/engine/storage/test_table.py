@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from skerry_engine.storage.heap import INFINITY, CommitStamp, Row, Version, newest_epoch, visible_row
 from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.reader import TableReader
@@ -12,7 +13,9 @@ from skerry_engine.values.keys import KeyCodec, KeyColumn
 
 
 def int_index(index_id: int, position: int) -> Index:
-    return Index(index_id, lambda row: (row[position],), KeyCodec((KeyColumn(oids.INT4),)), positions=(position,))
+    return Index(
+        index_id, lambda row: (row[position],), KeyCodec((KeyColumn(oids.INT4),)), positions=(position,)
+    )
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from skerry_engine.storage.trees import KeyTree, entry_key, entry_order_key, entry_row_id
 
 # Order keys are prefix-free, as codecs make them: here by a closing zero byte.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from skerry_engine.errors import DeadlockDetected, LockTimeout, QueryCanceled
 from skerry_engine.txn.advisory import SessionAdvisoryLocks, lock_in_transaction, try_lock_in_transaction
 from skerry_engine.txn.locks import TABLE, Holder, LockRequest, LockTable, LockWait, Owner

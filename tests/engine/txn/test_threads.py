@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from kernel_script import KernelDatabase, KernelSession
+
 from skerry_engine.errors import DatabaseError, DeadlockDetected, LockTimeout, QueryCanceled, WriteConflict
 from skerry_engine.session.steps import Wait
 from skerry_engine.txn.locks import Owner
@@ -48,12 +49,12 @@ class ThreadedDatabase(KernelDatabase):
 
 
 def in_threads(*bodies: Callable[[], None]) -> None:
-    failures: list[BaseException] = []
+    failures: list[Exception] = []
 
     def guarded(body: Callable[[], None]) -> None:
         try:
             body()
-        except BaseException as failure:
+        except Exception as failure:  # noqa: BLE001 - raised again by the main thread
             failures.append(failure)
 
     threads = [threading.Thread(target=guarded, args=(body,)) for body in bodies]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from kernel_script import KernelDatabase, KernelTable
+
 from skerry_engine.errors import (
     DatabaseError,
     DuplicateTable,
@@ -140,7 +141,9 @@ def test_the_overlay_is_bounded(database: KernelDatabase, table: KernelTable) ->
     writer.insert_many([(number, 0) for number in range(10)])
 
 
-def test_a_finished_transaction_leaves_no_reference_cycles(database: KernelDatabase, table: KernelTable) -> None:
+def test_a_finished_transaction_leaves_no_reference_cycles(
+    database: KernelDatabase, table: KernelTable
+) -> None:
     insert(database, (1, 1), (2, 2))
     gc.collect()
     gc.disable()
@@ -236,11 +239,12 @@ def test_savepoints_cover_catalog_changes_and_hooks(ddl: KernelDatabase) -> None
 # --- bulk and large transactions --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("level", ["read committed", "snapshot"])
 def test_a_large_commit_takes_several_units_and_shows_all_or_nothing(
-    database: KernelDatabase, table: KernelTable
+    database: KernelDatabase, table: KernelTable, level: str
 ) -> None:
     insert(database, (-1, 0))
-    transaction = begin(database)
+    transaction = begin(database, level)
     writer = transaction.writer(table.target)
     for start in range(0, 5000, 1000):
         writer.insert_many([(number, number % 7) for number in range(start, start + 1000)])
@@ -296,7 +300,9 @@ def test_a_bulk_insert_holds_one_lock_for_its_keys(database: KernelDatabase, tab
     other.writer(table.target).insert((9999, 0))
 
 
-def test_a_bulk_insert_beside_another_writer_locks_its_keys(database: KernelDatabase, table: KernelTable) -> None:
+def test_a_bulk_insert_beside_another_writer_locks_its_keys(
+    database: KernelDatabase, table: KernelTable
+) -> None:
     other = begin(database)
     other.writer(table.target).insert((5, 0))
     transaction = begin(database)
