@@ -51,6 +51,9 @@ _REFUSALS: Final = {
 }
 
 
+_REPORTED: Final = tuple(d.name for d in SETTINGS.values() if d.reported)
+
+
 class Settings:
     """The settings of one session.  Names are taken in any case."""
 
@@ -64,6 +67,7 @@ class Settings:
         self._local: dict[str, SettingValue] = {}
         self._journal: list[tuple[dict[str, SettingValue], str, object]] = []
         self._reported: dict[str, str] = {}
+        self._search_path: tuple[str, tuple[str, ...]] = ("", ())  # the text last read, and its schemas
         self.version = 0
         for name, value in (initial or {}).items():
             key = self._settable(name)
@@ -117,7 +121,10 @@ class Settings:
 
     def search_path(self) -> tuple[str, ...]:
         """The schemas named by search_path, `$user` as it stands."""
-        return split_identifiers("search_path", self.text("search_path"))
+        text = self.text("search_path")
+        if text != self._search_path[0]:
+            self._search_path = (text, split_identifiers("search_path", text))
+        return self._search_path[1]
 
     # --- changing ---------------------------------------------------------------------------------
 
@@ -199,7 +206,7 @@ class Settings:
 
     def reported(self) -> dict[str, str]:
         """The settings that a client hears of, with their values: ParameterStatus at start-up."""
-        return {d.name: self.get(d.name) for d in SETTINGS.values() if d.reported}
+        return {name: self.get(name) for name in _REPORTED}
 
     def take_reports(self) -> list[tuple[str, str]]:
         """The reported settings that changed since this was last called."""
