@@ -152,6 +152,12 @@ class Transaction:
         self.snapshot = manager.published
         manager.readers[self.id] = self
 
+    def set_isolation(self, level: str) -> None:
+        """Change the level (as `manager.isolation_level` gives it) of a transaction that has run no statement yet."""
+        assert self.statement_number == 0, "the level is fixed once a statement has run"
+        self.isolation = level
+        self.is_snapshot = self.isolation == "snapshot"
+
     def _drop_snapshot(self) -> None:
         self.snapshot = NO_SNAPSHOT
         if not self.held_snapshots:

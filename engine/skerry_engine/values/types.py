@@ -9,6 +9,7 @@ The table holds built-in types only: row types of tables belong to the catalog.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from skerry_engine.errors import NotSupportedError
 from skerry_engine.values import oids
@@ -251,8 +252,12 @@ def numeric_modifier(typmod: int) -> tuple[int, int]:
 # Interval modifiers: a mask of fields in the upper half, the precision (0xFFFF for none) in the lower.
 INTERVAL_FULL_RANGE = 0x7FFF
 INTERVAL_FULL_PRECISION = 0xFFFF
-INTERVAL_MONTH, INTERVAL_YEAR, INTERVAL_DAY = 1 << 1, 1 << 2, 1 << 3
-INTERVAL_HOUR, INTERVAL_MINUTE, INTERVAL_SECOND = 1 << 10, 1 << 11, 1 << 12
+INTERVAL_MONTH: Final = 1 << 1
+INTERVAL_YEAR: Final = 1 << 2
+INTERVAL_DAY: Final = 1 << 3
+INTERVAL_HOUR: Final = 1 << 10
+INTERVAL_MINUTE: Final = 1 << 11
+INTERVAL_SECOND: Final = 1 << 12
 
 INTERVAL_RANGES: dict[int, str] = {
     INTERVAL_YEAR: "year",

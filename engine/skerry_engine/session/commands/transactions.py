@@ -11,6 +11,7 @@ from skerry_engine.session.steps import Complete, Step, Wait
 from skerry_engine.sql import statements as st
 from skerry_engine.txn import modes
 from skerry_engine.txn.locks import LockWait
+from skerry_engine.txn.manager import isolation_level
 
 if TYPE_CHECKING:
     from skerry_engine.session.session import Session
@@ -140,7 +141,7 @@ def _apply_modes(session: Session, wanted: st.TransactionModes) -> None:
     if wanted.isolation is not None:
         if transaction.statement_number > 0:
             raise errors.ActiveTransaction("SET TRANSACTION ISOLATION LEVEL must be called before any query")
-        transaction.set_isolation(wanted.isolation)
+        transaction.set_isolation(isolation_level(wanted.isolation))
         session.settings.force("transaction_isolation", wanted.isolation)
     if wanted.read_only is not None:
         if not wanted.read_only and transaction.read_only and transaction.statement_number > 0:
