@@ -21,6 +21,7 @@ from skerry_engine.errors import StatementTooComplex
 from skerry_engine.functions.regex_automaton import Automaton, is_regular
 from skerry_engine.functions.regex_parser import (
     Alternatives,
+    Assertion,
     Characters,
     Group,
     Node,
@@ -110,7 +111,8 @@ class Regex:
             return [(begin, end)]
         whole = self.matcher.fullmatch(text, begin, end) if self._is_cheap(text[begin:end]) else None
         if whole is None:  # an anchor at its end may need to see what follows
-            whole = self.matcher.match(text, begin)
+            rest = f"(?:{self.matcher.pattern})(?=.{{{len(text) - end}}}\\Z)"
+            whole = re.compile(rest, self.matcher.flags).match(text, begin)
         if whole is None or whole.end() != end:
             raise StatementTooComplex("regular expression is too complex to tell its groups for this text")
         return [whole.span(group) for group in range(self.groups + 1)]
@@ -182,22 +184,31 @@ def _preference(node: Node) -> bool | None:
 
 
 def _is_deterministic(node: Node) -> bool:
-    """Whether `re`'s match is surely the longest: no alternatives, and nothing to choose but in one last repetition."""
-    items = list(node.items) if isinstance(node, Sequence) else [node]
-    for index, item in enumerate(items):
-        inner = item.item if isinstance(item, Group) else item
-        if isinstance(inner, Repeat) and inner.low != inner.high:
-            last = index == len(items) - 1 or not any(
-                isinstance(rest, (Repeat, Group)) for rest in items[index + 1 :]
-            )
-            if not (last and inner.greedy and isinstance(inner.item, Characters)):
-                return False
-        elif isinstance(inner, Repeat):
-            if not isinstance(inner.item, Characters):
-                return False
-        elif isinstance(inner, Sequence):
-            if not all(isinstance(part, Characters) for part in inner.items):
-                return False
-        elif isinstance(inner, Alternatives):
-            return False
-    return True
+    """Whether `re`'s match is surely the longest: characters one after the other, and at most one greedy repetition of
+    a character, with only characters behind it."""
+    parts = _flattened(node)
+    if parts is None:
+        return False
+    choices = [part for part in parts if isinstance(part, Repeat) and part.low != part.high]
+    if not choices:
+        return True
+    return len(choices) == 1 and choices[0].greedy
+
+
+def _flattened(node: Node) -> list[Node] | None:
+    """Characters, assertions and repetitions of characters in a row, groups dissolved; None for anything else."""
+    if isinstance(node, (Characters, Assertion)):
+        return [node]
+    if isinstance(node, Repeat):
+        return [node] if isinstance(node.item, Characters) else None
+    if isinstance(node, Group):
+        return _flattened(node.item)
+    if not isinstance(node, Sequence):
+        return None
+    parts: list[Node] = []
+    for item in node.items:
+        inner = _flattened(item)
+        if inner is None:
+            return None
+        parts.extend(inner)
+    return parts
