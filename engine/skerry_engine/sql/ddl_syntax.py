@@ -212,6 +212,13 @@ class DefinitionParser(UtilityBase):
             return replace(column, constraints=(*column.constraints, constraint))
         if constraint_name is not None:
             raise self.error()
+        if word in ("deferrable", "initially") or (word == "not" and self.word_at(1) == "deferrable"):
+            name = (
+                "INITIALLY " + self.word_at(1).upper()
+                if word == "initially"
+                else self.values[self.index].upper()
+            )
+            raise SyntaxError(f"misplaced {name.replace('NOT', 'NOT DEFERRABLE')} clause", position=position)
         return None
 
     def refuse_null_conflict(self, column: st.ColumnDefinition, not_null: bool, position: int) -> None:

@@ -9,10 +9,18 @@ A query comes back as `statements.Query`: normalised, not yet parsed, since its 
 
 from __future__ import annotations
 
-from skerry_engine.sql.bridge import too_complex
+from skerry_engine.sql.bridge import parse_query, too_complex
 from skerry_engine.sql.lexer import END, PUNCTUATION, WORD, Tokens, tokenize
 from skerry_engine.sql.normalise import normalise
-from skerry_engine.sql.statements import Query, Statement
+from skerry_engine.sql.statements import (
+    Copy,
+    CreateTableAs,
+    DeclareCursor,
+    Explain,
+    Prepare,
+    Query,
+    Statement,
+)
 from skerry_engine.sql.utility import UtilityParser
 
 QUERY_VERBS = frozenset(("select", "values", "table", "with", "insert", "update", "delete", "merge"))
@@ -42,14 +50,34 @@ def parse_tokens(tokens: Tokens) -> Statement | None:
 
 
 def parse_batch(text: str) -> list[tuple[Statement, str]]:
-    """The statements of a simple-query text, each with its own text; positions refer to the whole."""
+    """The statements of a simple-query text, each with its own text; positions refer to the whole.
+
+    Where there are several, a syntax error in any of them is found here, before the first one runs.
+    """
     tokens = tokenize(text)
     found: list[tuple[Statement, str]] = []
     for begin, end in statement_spans(tokens):
         statement = parse_tokens(tokens.slice(begin, end))
         if statement is not None:
             found.append((statement, text[tokens.starts[begin] : tokens.ends[end - 1]]))
+    if len(found) > 1:
+        for statement, _ in found:
+            for query in queries_of(statement):
+                parse_query(query.normalised)
     return found
+
+
+def queries_of(statement: Statement) -> list[Query]:
+    """The queries that a statement is or holds, whose trees are not made yet."""
+    if isinstance(statement, Query):
+        return [statement]
+    if isinstance(statement, Explain):
+        return queries_of(statement.statement)
+    if isinstance(statement, (Prepare, DeclareCursor, CreateTableAs)):
+        return [statement.query]
+    if isinstance(statement, Copy) and statement.query is not None:
+        return [statement.query]
+    return []
 
 
 def statement_spans(tokens: Tokens) -> list[tuple[int, int]]:

@@ -34,6 +34,10 @@ _REFUSED_COMMENT_KINDS = frozenset(
     """access aggregate cast event function language large operator policy procedure publication routine
     rule server subscription text transform trigger""".split()
 )
+_DROP_REFUSED = frozenset(
+    """access aggregate cast event function language operator owned policy procedure publication routine rule
+    server subscription tablespace text transform trigger user""".split()
+)
 _PRIVILEGE_OBJECTS = (
     ("table",),
     ("sequence",),
@@ -124,6 +128,8 @@ class ObjectParser(UtilityBase):
             return self.drop_role()
         kind = self.object_kind(_DROP_KINDS)
         if not kind:
+            if self.word() not in _DROP_REFUSED:
+                raise self.error()
             return self.refused_object("DROP")
         concurrently = kind == "index" and self.accept_word("concurrently")
         if_exists = self.accept_if_exists()

@@ -157,6 +157,9 @@ class SessionParser(UtilityBase):
         if self.word() == "constraints":
             self.index += 1
             return self.set_constraints()
+        scope = ""
+        if self.is_scope() and not self.is_assignment(1):
+            scope = self.accept_one_of("local", "session")
         if self.word() == "transaction" and self.word_at(1) not in ("to", ""):
             self.index += 1
             return self.set_transaction(False)
@@ -164,11 +167,13 @@ class SessionParser(UtilityBase):
             self.index += 2
             self.expect_word("as", "transaction")
             return self.set_transaction(True)
-        scope = ""
-        is_scope = self.word() in ("local", "session") and not self.at_words("session", "authorization")
-        if is_scope and not self.is_assignment(1):
-            scope = self.accept_one_of("local", "session")
         return self.set_rest(scope == "local")
+
+    def is_scope(self) -> bool:
+        """Whether LOCAL or SESSION follows as a scope, not as the beginning of a setting's name."""
+        if self.word() == "session":
+            return self.word_at(1) not in ("authorization", "characteristics")
+        return self.word() == "local"
 
     def is_assignment(self, ahead: int) -> bool:
         """Whether `=` or TO stands `ahead` tokens further."""
