@@ -19,7 +19,7 @@ gets them when it is first read through the overlay.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from skerry_engine.storage.heap import PAGE_BITS, Row
@@ -191,17 +191,18 @@ class PendingTable:
         for row_id, entry in entries.items():
             yield row_id, entry.row
 
-    def row_ids(self) -> list[int]:
-        """Each written row id, once."""
-        found: list[int] = []
+    def row_ids(self) -> list[Sequence[int]]:
+        """The written row ids, in runs; an id may be in two of them."""
+        found: list[Sequence[int]] = []
         for segment in self.segments:
-            found.extend(range(segment.first_row_id, segment.first_row_id + len(segment.rows)))
-        entries = self.entries
-        if found:
-            known = set(found)
-            found.extend([row_id for row_id in entries if row_id not in known])
-            return found
-        return list(entries)
+            found.append(range(segment.first_row_id, segment.first_row_id + len(segment.rows)))
+        if self.entries:
+            found.append(list(self.entries))
+        return found
+
+    def count(self) -> int:
+        """How many rows are written, those of segments counted again when they were changed later."""
+        return len(self.entries) + sum([len(segment.rows) for segment in self.segments])
 
     # --- writing --------------------------------------------------------------------------------------------
 
@@ -244,6 +245,14 @@ class PendingTable:
             del self.entries[entry.row_id]
         else:
             self.entries[entry.row_id] = entry.older
+
+    def forget_some(self, limit: int) -> bool:
+        """Drop up to `limit` entries, of an overlay that is done with; are some left?"""
+        entries = self.entries
+        while entries and limit > 0:
+            entries.popitem()
+            limit -= 1
+        return len(entries) > 0
 
     def unwind_segment(self) -> None:
         """Drop the last segment."""

@@ -10,6 +10,7 @@ for the next call.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from skerry_engine.storage.table import TableStorage
 
@@ -19,10 +20,10 @@ class Batch:
 
     __slots__ = ("epoch", "storage", "row_ids", "done")
 
-    def __init__(self, epoch: int, storage: TableStorage, row_ids: list[int]) -> None:
+    def __init__(self, epoch: int, storage: TableStorage, row_ids: Sequence[int]) -> None:
         self.epoch: int = epoch
         self.storage: TableStorage = storage
-        self.row_ids: list[int] = row_ids
+        self.row_ids: Sequence[int] = row_ids
         self.done: int = 0
 
 
@@ -35,7 +36,7 @@ class Collector:
         self._batches: deque[Batch] = deque()
         self.rows_waiting: int = 0
 
-    def add(self, epoch: int, storage: TableStorage, row_ids: list[int]) -> None:
+    def add(self, epoch: int, storage: TableStorage, row_ids: Sequence[int]) -> None:
         """Hand in rows that the commit at `epoch` left as chains."""
         if row_ids:
             self._batches.append(Batch(epoch, storage, row_ids))

@@ -49,8 +49,9 @@ def install_ahead(overlay: Overlay, stamp: CommitStamp) -> Iterator[None]:
 def take_back(overlay: Overlay, stamp: CommitStamp) -> None:
     """Undo `install_ahead`, wherever it had got to."""
     for table in overlay.tables.values():
-        for row_id in table.row_ids():
-            table.storage.uninstall(row_id, stamp)
+        for run in table.row_ids():
+            for row_id in run:
+                table.storage.uninstall(row_id, stamp)
 
 
 def settle_tables(overlay: Overlay, epoch: int, collector: Collector | None) -> None:
@@ -58,4 +59,5 @@ def settle_tables(overlay: Overlay, epoch: int, collector: Collector | None) -> 
     for table in overlay.tables.values():
         table.storage.row_count += table.live_change
         if collector is not None:
-            collector.add(epoch, table.storage, table.row_ids())
+            for run in table.row_ids():
+                collector.add(epoch, table.storage, run)

@@ -12,10 +12,11 @@ How waiting works without blocking: `acquire` grants and returns, or puts a requ
 `Wait(request)`), then makes the very same call again: now the lock is in hand and the call passes.  A request
 can also be refused (a timeout, a cancel); then the repeated call raises the reason.
 
-Deadlocks are looked for when a request is queued, the only moment a circle can close, and the requester is
-the victim. Edges are: a waiting request -> holders it conflicts with and requests ahead of it that it
-conflicts with.  For an owner that blocks its thread while it waits (`thread_id`), another: an owner of the
-same thread, since it can't go on either.
+Deadlocks are looked for when a request is queued, the only moment a circle can close.  Edges are: a waiting
+request -> holders it conflicts with and requests ahead of it that it conflicts with.  For an owner that blocks
+its thread while it waits (`thread_id`), another: an owner of the same thread, since it can't go on either.  A
+circle that only the order of a queue closes is opened by letting one request pass another; from any other the
+requester is taken out as the victim.
 
 An `Owner` is a session: its holders never conflict with each other.  A `Holder` is what lets go at one
 moment: a transaction, or the session's own advisory locks.  A holder journals what it got, so that a
@@ -41,6 +42,9 @@ KEY: Final = 2
 INDEX: Final = 3
 NAME: Final = 4
 ADVISORY: Final = 5
+
+MAX_REORDERINGS: Final = 16
+"""How often queues are reordered to avoid one deadlock."""
 
 Space = dict[object, "Lock"]
 
@@ -317,6 +321,10 @@ class LockTable:
         if owner.thread_id:
             self.blocked_threads[owner.thread_id] = owner
         cycle = self._find_cycle(owner)
+        for _ in range(MAX_REORDERINGS):
+            if not cycle or not relax(cycle):
+                break
+            cycle = self._find_cycle(owner)
         if cycle:
             self.abandon_wait(owner)
             raise DeadlockDetected(
@@ -356,6 +364,17 @@ class LockTable:
                 settle(lock)
         locks.clear()
         holder.previous.clear()
+
+    def release_some(self, holder: Holder, limit: int) -> bool:
+        """Let up to `limit` locks go, newest first; says whether some are left."""
+        while holder.locks and limit > 0:
+            lock = holder.locks.pop()
+            holder.previous.pop()
+            if lock.mask_of(holder):
+                lock.set_mask(holder, 0)
+                settle(lock)
+            limit -= 1
+        return len(holder.locks) > 0
 
     def unwind(self, holder: Holder, length: int) -> None:
         """Let go what the holder got since its journal had `length` entries (ROLLBACK TO SAVEPOINT)."""
@@ -457,6 +476,24 @@ def _grant_queued(lock: Lock, queue: list[LockRequest]) -> None:
         granted.append(request)
     for request in granted:
         request.grant()
+
+
+def relax(cycle: list[tuple[LockRequest, Holder]]) -> bool:
+    """Break a circle by letting a request pass one ahead that only queues; False when only held locks close it."""
+    for request, holder in cycle:
+        lock = request.lock
+        if lock.mask_of(holder) & CONFLICTS[request.mode]:
+            continue
+        queue = lock.queue
+        if queue is None or request not in queue:
+            continue
+        ahead = [position for position, other in enumerate(queue) if other.holder is holder]
+        if ahead and ahead[0] < queue.index(request):
+            queue.remove(request)
+            queue.insert(ahead[0], request)
+            settle(lock)
+            return True
+    return False
 
 
 def leave_queue(request: LockRequest) -> None:

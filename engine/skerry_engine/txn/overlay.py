@@ -73,6 +73,15 @@ class Overlay:
                 hint="Split the work into smaller transactions.",
             )
 
+    def forget_some(self, limit: int) -> bool:
+        """Drop up to `limit` journal items and as many entries, of an overlay that is done with; are some left?"""
+        del self.journal[-limit:]
+        del self.homes[-limit:]
+        for table in self.tables.values():
+            if table.forget_some(limit):
+                return True
+        return len(self.journal) > 0
+
     def unwind(self, length: int) -> None:
         """Take back every write since the journal had `length` entries."""
         journal = self.journal

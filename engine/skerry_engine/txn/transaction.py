@@ -97,6 +97,7 @@ class Transaction:
         "_own_catalog",
         "_stamp",
         "_is_session",
+        "_lets_go_in_slices",
     )
 
     def __init__(
@@ -139,6 +140,7 @@ class Transaction:
         self._base_catalog: object = None
         self._own_catalog: object = None
         self._stamp: CommitStamp | None = None
+        self._lets_go_in_slices: bool = False
 
     def _check_active(self) -> None:
         if self.state != ACTIVE:
@@ -574,10 +576,14 @@ class Transaction:
                 for _ in install_ahead(self.overlay, self._stamp):
                     yield PAUSE
                     self._check_active()
+                self._lets_go_in_slices = True
             self._install()
+            while self._let_go(SLICE_ROWS):
+                yield PAUSE
         finally:
             if self.state == ACTIVE:
                 self.rollback()
+            self._let_go(NEWEST)
         while self.manager.collector.rows_waiting >= SLICE_ROWS and self.manager.gc(SLICE_ROWS):
             yield PAUSE
 
@@ -645,19 +651,32 @@ class Transaction:
             self.rollback()
 
     def _end(self, state: str) -> None:
-        """Release overlay, snapshot and locks."""
+        """Release snapshot, overlay and locks (after a large commit, `_let_go` releases the latter two)."""
         manager = self.manager
         owner = self.owner
         self.state = state
         manager.readers.pop(self.id, None)
         self.snapshot = NO_SNAPSHOT
-        self.overlay = None
         if state == COMMITTED and self.commit_hooks is not None:
             for hook in self.commit_hooks:
                 hook()
         if owner.request is not None:
             manager.locks.abandon_wait(owner)
-        manager.locks.release_all(self.holder)
-        if self._is_session:
-            owner.spare = self.holder
         manager.active.pop(self.id, None)
+        if not self._lets_go_in_slices:
+            self.overlay = None
+            manager.locks.release_all(self.holder)
+            if self._is_session:
+                owner.spare = self.holder
+
+    def _let_go(self, limit: int) -> bool:
+        """After a large commit: release up to `limit` locks, then forget so many pending writes.  False: all gone."""
+        if not self._lets_go_in_slices or self.state == ACTIVE:
+            return False
+        if self.manager.locks.release_some(self.holder, limit):
+            return True
+        if self.overlay is not None and self.overlay.forget_some(limit):
+            return True
+        self.overlay = None
+        self._lets_go_in_slices = False
+        return False

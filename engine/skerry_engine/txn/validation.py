@@ -65,10 +65,10 @@ def refuse_newer_rows(transaction: Transaction, table: PendingTable) -> None:
 def _lock_keys(transaction: Transaction, table: PendingTable, target: WriteTarget) -> Iterator[None]:
     """Lock every unique key that was written, old and new."""
     storage = table.storage
-    row_ids = table.row_ids()
+    count_of_rows = table.count()
     for key in target.unique_keys:
         index = key.index
-        if len(row_ids) >= BULK_KEYS and transaction.hold_keys_in_bulk(index.index_id):
+        if count_of_rows >= BULK_KEYS and transaction.hold_keys_in_bulk(index.index_id):
             continue
         for count, (row_id, row) in enumerate(table.final_rows(), 1):
             if count % SLICE_ROWS == 0:

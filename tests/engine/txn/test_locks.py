@@ -152,14 +152,29 @@ def test_a_deadlock_is_found_when_it_closes(table: LockTable) -> None:
     assert one.lock(6) is None
 
 
-def test_a_deadlock_through_the_queue_is_found(table: LockTable) -> None:
+def test_a_circle_through_a_queue_is_opened_by_passing(table: LockTable) -> None:
     one, two, three = (Locker(table, number) for number in (1, 2, 3))
     three.lock(9)
     one.lock(5, ACCESS_SHARE)
+    writer = two.lock(5, ACCESS_EXCLUSIVE)
+    reader = three.lock(5, ACCESS_SHARE)
+    assert reader is not None and not reader.is_over()
+    assert one.lock(9) is not None, "one waits for three, which no longer waits for two"
+    assert reader.is_over() and writer is not None and not writer.is_over()
+    three.release()
+    one.release()
+    assert writer.is_over()
+
+
+def test_the_requester_itself_may_pass(table: LockTable) -> None:
+    one, two, three = (Locker(table, number) for number in (1, 2, 3))
+    one.lock(5, ACCESS_SHARE)
+    three.lock(9)
+    assert one.lock(9) is not None
     assert two.lock(5, ACCESS_EXCLUSIVE) is not None
-    assert three.lock(5, ACCESS_SHARE) is not None
-    with pytest.raises(DeadlockDetected):
-        one.lock(9)
+    request = three.lock(5, ACCESS_SHARE)
+    assert request is not None and request.is_over()
+    assert three.lock(5, ACCESS_SHARE) is None
 
 
 def test_a_thread_never_waits_for_itself(table: LockTable) -> None:

@@ -289,6 +289,31 @@ def test_a_large_commit_that_is_broken_off_leaves_nothing(
     insert(database, (100, 0))
 
 
+def test_a_large_update_releases_its_locks_in_slices(database: KernelDatabase, table: KernelTable) -> None:
+    insert(database, *[(number, 0) for number in range(3000)])
+    transaction = begin(database)
+    writer = transaction.writer(table.target)
+    ids, rows, _ = transaction.reader(table.storage).scan_ids_batch(-1, 4000)
+    for row_id, row in zip(ids, rows, strict=True):
+        writer.update(row_id, row, (row[0], 1))
+    transaction.finish_statement()
+    held = set()
+    for _ in transaction.commit():
+        held.add(len(transaction.holder.locks))
+    assert {3000, 2000, 1000, 0} <= held
+    assert not list(database.manager.locks.all_locks()) and transaction.overlay is None
+    transaction = begin(database)
+    for row_id, row in zip(*transaction.reader(table.storage).scan_ids_batch(-1, 4000)[:2], strict=True):
+        transaction.writer(table.target).delete(row_id, row)
+    transaction.finish_statement()
+    commit = transaction.commit()
+    while transaction.state == "active":
+        next(commit)
+    commit.close()
+    assert transaction.state == "committed" and not list(database.manager.locks.all_locks())
+    assert all_rows(database) == []
+
+
 def test_a_bulk_insert_holds_one_lock_for_its_keys(database: KernelDatabase, table: KernelTable) -> None:
     transaction = begin(database)
     transaction.writer(table.target).insert_many([(number, 0) for number in range(500)])
