@@ -76,7 +76,6 @@ class WireClient:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
 
     def _send(self, kind: bytes, body: bytes) -> None:
         self._socket.sendall(kind + struct.pack("!i", len(body) + 4) + body)

@@ -219,7 +219,7 @@ class Session:
     def catalog(self) -> Catalog:
         """The catalog that the session sees: its transaction's, else the newest published one."""
         transaction = self.transaction
-        if transaction is not None:
+        if transaction is not None and transaction.state == "active":
             return transaction.catalog  # type: ignore[return-value]
         return self.engine.published_catalog()
 
@@ -334,12 +334,23 @@ class Session:
         return max(n for n, (found, _) in enumerate(self.savepoint_marks) if found == name)
 
     def _failed_statement(self) -> None:
-        """After an error: the block is failed, or the implicit transaction is gone."""
+        """After an error: the block is failed, or the implicit transaction is gone.
+
+        A failed block has nothing left to lose, so it gives its locks back at once: it is unwound to its last savepoint,
+        or rolled back.
+        """
         self._notices.clear()
-        if self.in_block:
-            self.failed = True
-        else:
+        if not self.in_block:
             self.rollback()
+            return
+        self.failed = True
+        transaction = self.transaction
+        if transaction is None or transaction.state != "active":
+            return
+        if self.savepoint_marks:
+            transaction.rollback_to(self.savepoint_marks[-1][0])
+        else:
+            transaction.rollback()
 
     # --- advisory locks ----------------------------------------
 

@@ -109,7 +109,11 @@ def release_savepoint(session: Session, statement: st.ReleaseSavepoint) -> Steps
 def rollback_to_savepoint(session: Session, statement: st.RollbackToSavepoint) -> Steps:
     """Undo everything since the savepoint; a failed block lives again."""
     _need_block(session, "ROLLBACK TO SAVEPOINT")
-    session.need_transaction().rollback_to(statement.name)
+    transaction = session.need_transaction()
+    if transaction.state != "active":
+        # a block that failed before its first savepoint
+        raise errors.UndefinedSavepoint(f'savepoint "{statement.name}" does not exist')
+    transaction.rollback_to(statement.name)
     position = session.savepoint_position(statement.name)
     session.settings.rollback_to(session.savepoint_marks[position][1])
     del session.savepoint_marks[position + 1 :]

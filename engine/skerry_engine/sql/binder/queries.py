@@ -570,9 +570,8 @@ class QueryBinder:
         kind = {exp.Union: "union", exp.Except: "except", exp.Intersect: "intersect"}[type(node)]  # type: ignore[index]
         position = position_of(node)
         if node.args.get("locks"):
-            raise errors.NotSupportedError(
-                f"FOR UPDATE is not allowed with {kind.upper()}", position=position
-            )
+            lock = _lock_name(node.args["locks"][0])
+            raise errors.NotSupportedError(f"{lock} is not allowed with UNION/INTERSECT/EXCEPT")
         left = self.query(node.this, scope, final=False)
         right = self.query(node.expression, scope, final=False)
         shown = kind.upper()
