@@ -2,9 +2,9 @@
 
     fields by row ─> columns of values ─> + columns of defaults ─> rows ─> WHERE ─> constraints
 
-WHERE and the constraints become one generated function each, a loop over the batch.  When anything is wrong with a
-batch, its rows are gone through one by one to find the first bad one, so that the error names its line, as PostgreSQL
-does.
+WHERE and the constraints become one generated function each, a loop over the batch.  When anything is wrong
+with a batch, its rows are gone through one by one to find the first bad one, so that the error names its
+line, as PostgreSQL does.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from skerry_engine.plan.writing import check_violation, not_null_violation
 from skerry_engine.session.commands.copy_values import column_reader, field_reader, with_context
 from skerry_engine.session.copy_format import copy_context, copy_encoder
 from skerry_engine.session.definitions.binding import is_volatile
+from skerry_engine.session.plans import parse_stored_query
 from skerry_engine.session.stores import default_value
 from skerry_engine.sql import statements as st
 from skerry_engine.sql.binder.context import BindContext, Parameters
@@ -33,7 +34,6 @@ from skerry_engine.sql.binder.expressions import ExpressionBinder, Place
 from skerry_engine.sql.binder.queries import QueryBinder
 from skerry_engine.sql.binder.scope import Range, Scope, ScopeColumn
 from skerry_engine.sql.bridge import position_of
-from skerry_engine.session.plans import parse_stored_query
 
 if TYPE_CHECKING:
     from skerry_engine.session.environment import StatementCatalog
@@ -48,7 +48,12 @@ class RowMaker:
     """Makes rows of one table out of the fields of some of its columns."""
 
     def __init__(
-        self, session: Session, here: StatementCatalog, table: Table, columns: Sequence[Column], statement: st.Copy
+        self,
+        session: Session,
+        here: StatementCatalog,
+        table: Table,
+        columns: Sequence[Column],
+        statement: st.Copy,
     ) -> None:
         self.table = table
         self.columns = columns
@@ -145,7 +150,9 @@ class _Defaults:
                 exprs[column.position] = default_value(here.database, table, column.attnum)
         found = [(position, expr) for position, expr in enumerate(exprs) if expr is not None]
         self._width = table.width
-        self._stable = [(position, compile_rows((expr,))) for position, expr in found if not is_volatile(expr)]
+        self._stable = [
+            (position, compile_rows((expr,))) for position, expr in found if not is_volatile(expr)
+        ]
         self._volatile = [position for position, expr in found if is_volatile(expr)]
         self._make_volatile = compile_rows(tuple(expr for _, expr in found if is_volatile(expr)))
         self._values: list[object] | None = None
@@ -189,7 +196,7 @@ def _bound_where(session: Session, here: StatementCatalog, table: Table, tree: e
     return ExpressionBinder(QueryBinder(context, session.io), scope, _WHERE).condition(tree.copy(), "WHERE")
 
 
-# --- generated loops ------------------------------------------------------------------------------------------------------
+# --- generated loops ------------------------------------------------------------------------------
 
 
 class _NoSubqueries(Subqueries):

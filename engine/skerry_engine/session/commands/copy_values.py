@@ -1,8 +1,8 @@
 """COPY's fields to values and back, a column at a time.
 
-Turning a batch of rows into columns costs one call, and a column of plain integers or text then costs one more; only
-what is unusual (NULLs, signs, dates) is looked at value by value.  Columns that repeat a few spellings, as dates and
-flags do, have each spelling read once.
+Turning a batch of rows into columns costs one call, and a column of plain integers or text then costs one
+more; only what is unusual (NULLs, signs, dates) is looked at value by value.  Columns that repeat a few
+spellings, as dates and flags do, have each spelling read once.
 
 The readers raise the DataError of some bad field; which one, the caller finds out by reading again row by row.
 """

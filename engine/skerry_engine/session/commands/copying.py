@@ -3,9 +3,10 @@
     TO     query ─> Rows ─> columns as text or binary ─> CopyData, a message for each row
     FROM   CopyIn <─ bytes ─> lines ─> fields ─> rows (copy_rows) ─> TableWriter, BATCH_ROWS at a time
 
-COPY FROM is one statement that never starts over: where others hold a lock it waits in place, and then makes the same
-call again.  Rows are checked and written in batches, but errors are those of the first bad line.  FREEZE asks for nothing
-that would have to be done: rows are frozen anyway as soon as every snapshot sees them, and not before.
+COPY FROM is one statement that never starts over: where others hold a lock it waits in place, and then makes
+the same call again.  Rows are checked and written in batches, but errors are those of the first bad line.
+FREEZE asks for nothing that would have to be done: rows are frozen anyway as soon as every snapshot sees
+them, and not before.
 """
 
 from __future__ import annotations
@@ -101,7 +102,9 @@ def _given_columns(table: Table | SystemTable, names: Sequence[str]) -> list[Col
 
 def _check_forced(options: st.CopyOptions, names: Sequence[str], table: Table | SystemTable | None) -> None:
     """The columns of FORCE_QUOTE and its like must be among those copied."""
-    known = {column.name for column in table.columns if not column.dropped} if table is not None else set(names)
+    known = (
+        {column.name for column in table.columns if not column.dropped} if table is not None else set(names)
+    )
     for option, wanted in (
         ("FORCE_QUOTE", options.force_quote),
         ("FORCE_NOT_NULL", options.force_not_null),
@@ -115,7 +118,7 @@ def _check_forced(options: st.CopyOptions, names: Sequence[str], table: Table | 
                 raise errors.InvalidColumnReference(f'{option} column "{name}" not referenced by COPY')
 
 
-# --- TO -----------------------------------------------------------------------------------------------------------------
+# --- TO -------------------------------------------------------------------------------------------
 
 
 def _copy_to(session: Session, statement: st.Copy) -> Steps:
@@ -191,7 +194,9 @@ class _RowFormatter:
         fields: list[Row] = rows
         if self._converts:
             columns = zip(self._writers, zip(*rows, strict=True), strict=True)
-            fields = list(zip(*[values if write is None else write(values) for write, values in columns], strict=True))
+            fields = list(
+                zip(*[values if write is None else write(values) for write, values in columns], strict=True)
+            )
         if not self.is_binary:
             lines = self._encoder.encode(fields).split(b"\n")  # type: ignore[arg-type]
             if len(lines) == len(rows) + 1:  # no line end inside a field
@@ -200,7 +205,7 @@ class _RowFormatter:
         return [self._encoder.encode([row]) for row in fields]  # type: ignore[list-item]
 
 
-# --- FROM ---------------------------------------------------------------------------------------------------------------
+# --- FROM -----------------------------------------------------------------------------------------
 
 
 def _copy_from(session: Session, statement: st.Copy) -> Steps:
@@ -263,7 +268,9 @@ def _locked_table(
         if transaction.is_snapshot:
             newest = session.engine.published_catalog().database(session.database_oid).relation(table.oid)
             if newest is None or newest.version != table.version:
-                raise errors.SerializationFailure("could not serialize access due to concurrent change of a table")
+                raise errors.SerializationFailure(
+                    "could not serialize access due to concurrent change of a table"
+                )
             return table
         transaction.take_snapshot()
         found = _writable(session, name)

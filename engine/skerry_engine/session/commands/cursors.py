@@ -7,13 +7,14 @@
 
 A cursor's position is a number: 0 before the first row, n on the nth, one more than the last after the end.
 
-Going backward needs the rows that were passed.  SCROLL keeps them from the start (in memory up to work_mem, then on disk).
-Where neither SCROLL nor NO SCROLL was said, PostgreSQL allows it for plans that can run backward: plain scans, perhaps
-sorted.  The same queries may here; nothing is kept for them until the first step back, which runs the plan again over
-the same readers, and so over the same rows.
+Going backward needs the rows that were passed.  SCROLL keeps them from the start (in memory up to work_mem,
+then on disk).  Where neither SCROLL nor NO SCROLL was said, PostgreSQL allows it for plans that can run
+backward: plain scans, perhaps sorted.  The same queries may here; nothing is kept for them until the first
+step back, which runs the plan again over the same readers, and so over the same rows.
 
-A cursor FOR UPDATE locks all its rows at DECLARE (PostgreSQL: each row when it is fetched), because only a statement
-that has shown nothing yet may start over when it meets a newer row.
+Two differences.  A cursor FOR UPDATE locks all its rows at DECLARE (PostgreSQL: each row when it is fetched),
+because only a statement that has shown nothing yet may start over when it meets a newer row.  Rows are
+computed a batch at a time, so an error in one may show when an earlier row of its batch is fetched.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ class Cursor:
         self.text = session.current_query
         self.columns: tuple[ResultColumn, ...] = plan.columns or ()
         self.is_hold = statement.hold
-        self.is_scrollable = statement.scroll if statement.scroll is not None else can_run_backward(plan.query)
+        self.is_scrollable = (
+            statement.scroll if statement.scroll is not None else can_run_backward(plan.query)
+        )
         self.created_at_us = session.functions.statement_timestamp
         self.transaction: Transaction | None = session.need_transaction()
         self.is_broken = False
@@ -204,7 +207,9 @@ class Cursor:
     def _forward(self, count: int | None, emits: bool) -> Generator[Step, None, int]:
         passed = 0
         while count is None or passed < count:
-            rows = yield from self._next_rows(CHUNK_ROWS if count is None else min(CHUNK_ROWS, count - passed))
+            rows = yield from self._next_rows(
+                CHUNK_ROWS if count is None else min(CHUNK_ROWS, count - passed)
+            )
             if not rows:
                 assert self._total is not None
                 self._position = self._total + 1
@@ -297,7 +302,9 @@ class Cursor:
                 self._batches = None
             except LockWait as wait:
                 if self._has_given_rows:
-                    raise errors.NotSupportedError("waiting for an advisory lock in the middle of a result") from None
+                    raise errors.NotSupportedError(
+                        "waiting for an advisory lock in the middle of a result"
+                    ) from None
                 yield Wait(wait.request)
                 assert self._context is not None
                 self._batches = self._plan.compiled.run(self._context)
@@ -324,7 +331,7 @@ def can_run_backward(query: q.Query | None) -> bool:
     return isinstance(relation, (q.OneRow, q.Scan, q.Values, q.FunctionScan, q.CteScan))
 
 
-# --- statements ---------------------------------------------------------------------------------------------------------
+# --- statements -----------------------------------------------------------------------------------
 
 
 def declare(session: Session, statement: st.DeclareCursor) -> Steps:
@@ -432,7 +439,7 @@ def close(session: Session, statement: st.CloseCursor) -> Steps:
     yield Complete("CLOSE CURSOR")
 
 
-# --- the session's side ---------------------------------------------------------------------------------------------------
+# --- the session's side ---------------------------------------------------------------------------
 
 
 def cursor_infos(session: Session) -> list[CursorInfo]:

@@ -1,14 +1,16 @@
 """Rows kept for later, within a bound: the newest in memory, older ones in a temporary file.
 
-Rows are read by number, from 0.  They are held in chunks of CHUNK_ROWS; when more than `memory_rows` are kept, whole chunks
-go to the file, from which one at a time comes back.  The file has no name and vanishes with the object.
+Rows are read by number, from 0.  They are held in chunks of CHUNK_ROWS; when more than `memory_rows` are
+kept, whole chunks go to the file, from which one at a time comes back.  The file has no name and vanishes
+with the object.
 """
 
 from __future__ import annotations
 
 import pickle
 import tempfile
-from typing import IO
+import weakref
+from typing import IO, Any
 
 Row = tuple[object, ...]
 CHUNK_ROWS = 512
@@ -22,6 +24,7 @@ class KeptRows:
         self._chunks: list[list[Row] | None] = []  # None: in the file
         self._places: list[tuple[int, int]] = []  # (offset, bytes) in the file, of the leading chunks
         self._file: IO[bytes] | None = None
+        self._close_file: weakref.finalize[Any, Any] | None = None
         self._cached_number = -1
         self._cached: list[Row] = []
         self._count = 0
@@ -45,7 +48,7 @@ class KeptRows:
             self._spill(len(self._places))
 
     def read(self, start: int, limit: int) -> list[Row]:
-        """Some rows from number `start` on, at most `limit` and not beyond the end of a chunk; [] past the last one."""
+        """Some rows from number `start` on: at most `limit`, up to the end of a chunk; [] past the last one."""
         if start >= self._count or limit <= 0:
             return []
         chunk = self._chunk(start // CHUNK_ROWS)
@@ -53,7 +56,7 @@ class KeptRows:
         return chunk[offset : offset + limit]
 
     def read_back(self, stop: int, limit: int) -> list[Row]:
-        """Some rows before number `stop`, last one first, at most `limit` and not beyond the start of a chunk."""
+        """Some rows before number `stop`, last one first: at most `limit`, down to the start of a chunk."""
         if stop <= 0 or limit <= 0:
             return []
         number = (stop - 1) // CHUNK_ROWS
@@ -67,9 +70,9 @@ class KeptRows:
         self._cached = []
         self._cached_number = -1
         self._count = 0
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._file = None
+        if self._close_file is not None:
+            self._close_file()
 
     def _chunk(self, number: int) -> list[Row]:
         chunk = self._chunks[number]
@@ -79,13 +82,14 @@ class KeptRows:
             offset, size = self._places[number]
             assert self._file is not None
             self._file.seek(offset)
-            self._cached = pickle.loads(self._file.read(size))  # noqa: S301 - this object wrote it
+            self._cached = pickle.loads(self._file.read(size))
             self._cached_number = number
         return self._cached
 
     def _spill(self, number: int) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close(), at the latest with the object
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the object
+            self._close_file = weakref.finalize(self, self._file.close)
         data = pickle.dumps(self._chunks[number], pickle.HIGHEST_PROTOCOL)
         offset = self._file.seek(0, 2)
         self._file.write(data)
