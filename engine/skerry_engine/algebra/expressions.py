@@ -164,9 +164,10 @@ class Subscript(Expr):
 
 @dataclass(frozen=True, slots=True)
 class RowOf(Expr):
-    """ROW(items): at run time a tuple."""
+    """ROW(items): at run time a tuple.  `names` are the fields' names where it is a table's row."""
 
     items: tuple[Expr, ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

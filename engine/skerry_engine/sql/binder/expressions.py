@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -172,8 +174,9 @@ class ExpressionBinder:
         """A range's row as a value; a function's single column stands for itself."""
         if item.is_scalar_function and len(item.columns) == 1:
             return item.reference(item.columns[0])
-        columns = tuple(item.reference(c) for c in item.columns if not c.hidden)
-        return ex.RowOf(SqlType(oids.RECORD), columns)
+        shown = [c for c in item.columns if not c.hidden]
+        columns = tuple(item.reference(c) for c in shown)
+        return ex.RowOf(SqlType(oids.RECORD), columns, tuple(c.name for c in shown))
 
     # --- constants and parameters ----------------------------------------
 
@@ -606,6 +609,10 @@ class ExpressionBinder:
             schema = schema.this
         args, names = self._arguments(node)
         position = position_of(node)
+        if name in _TAKE_JSON:
+            args = [self._row_as_json(arg) if isinstance(arg, ex.RowOf) else arg for arg in args]
+            if name == "row_to_json" and len(args) == 1 and args[0].type.oid == oids.JSON:
+                return args[0]
         if node.args.get("within_group"):
             return self._within_group_call(node, name, args, position)
         if node.args.get("star"):
@@ -630,6 +637,19 @@ class ExpressionBinder:
                 f"set-returning functions are not allowed in {self.place.clause}", position=position
             )
         return ex.Call(SqlType(result), function, tuple(args))
+
+    def _row_as_json(self, row: ex.RowOf) -> ex.Expr:
+        """A row as a JSON object: rows do not know their fields' types at run time, so it is built field by field."""
+        names = row.names or tuple(f"f{n}" for n in range(1, len(row.items) + 1))
+        items = [self.coercer.known(item) for item in row.items]
+        items = [self._row_as_json(item) if isinstance(item, ex.RowOf) else item for item in items]
+        parts: list[ex.Expr] = []
+        for item in items:
+            function, types, result = resolve_function("to_json", [item.type.oid])
+            assert isinstance(function, Function)
+            call = ex.Call(SqlType(result), function, (self.coercer.implicit(item, types[0]),))
+            parts.append(ex.Coalesce(SqlType(result), (call, ex.Const(SqlType(result), "null"))))
+        return ex.Call(SqlType(oids.JSON), _object_of(names), tuple(parts))
 
     def _arguments(self, node: Node) -> tuple[list[ex.Expr], list[str | None]]:
         args: list[ex.Expr] = []
@@ -758,6 +778,26 @@ class ExpressionBinder:
             )
         partition, order, frame = self.queries.window_of(over, self)
         return ex.WindowCall(SqlType(result), function, tuple(args), partition, order, frame, condition)
+
+
+_TAKE_JSON = frozenset({"row_to_json", "to_json", "to_jsonb", "json_agg", "jsonb_agg", "json_build_array"}) | {
+    "json_build_object",
+    "jsonb_build_object",
+    "jsonb_build_array",
+    "json_object_agg",
+    "jsonb_object_agg",
+}
+
+
+@lru_cache(maxsize=256)
+def _object_of(names: tuple[str, ...]) -> Function:
+    """A function from fields as JSON texts to the object with these names."""
+    heads = [f"{',' if n else '{'}{json.dumps(name, ensure_ascii=False)}:" for n, name in enumerate(names)]
+
+    def build(*fields: object) -> str:
+        return "".join([f"{head}{field}" for head, field in zip(heads, fields, strict=True)]) + "}"
+
+    return Function(9002, "row_to_json", (oids.JSON,) * len(names), oids.JSON, build)
 
 
 _ORDER_SENSITIVE = frozenset({"array_agg", "string_agg", "json_agg", "jsonb_agg"})
