@@ -102,6 +102,7 @@ class Session:
         self.owner = Owner(backend_pid)
         self.settings = Settings(options)
         self.settings.force("session_authorization", user)
+        self.settings.take_reports()
         self.transaction: Transaction | None = None
         self.in_block = False
         self.failed = False
@@ -124,7 +125,7 @@ class Session:
         self._io: IoContext | None = None
         self._io_version = -1
         self._settings_version = -1
-        self._reported_version = -1
+        self._reported_version = self.settings.version
         self._statement_timeout_ms = 0
         self._shown_modes: tuple[str, bool] | None = None
         self.work_mem_bytes = 0
