@@ -268,31 +268,79 @@ def _extract_interval(text: str, value: bytes) -> Decimal:
     return Decimal(part(months, days))
 
 
-def _as_float(extract: Callable[..., Decimal | None]) -> Callable[..., float | None]:
-    def part(*args: object) -> float | None:
-        value = extract(*args)
-        return None if value is None else float(value)
+# date_part reckons in double precision throughout, which can differ from the exact value in the last digit.
 
-    return part
+
+def _clock_as_float(unit: str, microseconds: int) -> float | None:
+    """A part of the clock that has decimals; None for other units."""
+    minutes = _quotient(microseconds, 60_000_000)
+    seconds = _quotient(microseconds - minutes * 60_000_000, 1_000_000)
+    rest = microseconds - minutes * 60_000_000 - seconds * 1_000_000
+    if unit == "second":
+        return seconds + rest / 1e6
+    return seconds * 1000.0 + rest / 1000.0 if unit == "milliseconds" else None
+
+
+def _moment_as_float(unit: str, moment: int, local: int) -> float | None:
+    """A part of a timestamp that has decimals; None for other units."""
+    days, time = divmod(local, MICROSECONDS_PER_DAY)
+    if unit == "epoch":
+        return (moment + UNIX_EPOCH_DAYS * MICROSECONDS_PER_DAY) / 1e6
+    if unit == "julian":
+        return days + JULIAN_EPOCH + (time // 1_000_000 + time % 1_000_000 / 1e6) / 86_400.0
+    return _clock_as_float(unit, time)
+
+
+def _float_or_none(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _timestamp_part(text: str, local: int) -> float | None:
+    unit = _UNITS.get(text.lower(), "")
+    part = _moment_as_float(unit, local, local) if is_finite_timestamp(local) else None
+    return _float_or_none(_extract_timestamp(text, local)) if part is None else part
+
+
+def _timestamptz_part(context: FunctionContext, text: str, instant: int) -> float | None:
+    unit = _UNITS.get(text.lower(), "")
+    part = None
+    if is_finite_timestamp(instant):
+        part = _moment_as_float(unit, instant, to_local(context.time_zone, instant))
+    return _float_or_none(_extract_timestamptz(context, text, instant)) if part is None else part
+
+
+def _time_part(text: str, time: int) -> float:
+    part = _clock_as_float(_UNITS.get(text.lower(), ""), time)
+    return float(_extract_time(text, time)) if part is None else part
+
+
+def _timetz_part(text: str, value: bytes) -> float:
+    part = _clock_as_float(_UNITS.get(text.lower(), ""), struct.unpack(">qi", value)[0])
+    return float(_extract_timetz(text, value)) if part is None else part
+
+
+def _interval_part(text: str, value: bytes) -> float:
+    part = _clock_as_float(_UNITS.get(text.lower(), ""), unpack(value)[2])
+    return float(_extract_interval(text, value)) if part is None else part
 
 
 def _part_of_date(text: str, days: int) -> float | None:
     """date_part of a date: it is taken as a timestamp, so the clock's parts are there too."""
-    value = _extract_timestamp(text, date_to_timestamp(days))
-    return None if value is None else float(value)
+    return _timestamp_part(text, date_to_timestamp(days))
 
 
-for _name, _function, _zoned in (
-    ("timestamp", _extract_timestamp, False),
-    ("timestamptz", _extract_timestamptz, True),
-    ("time", _extract_time, False),
-    ("timetz", _extract_timetz, False),
-    ("interval", _extract_interval, False),
-):
-    define(f"extract_{_name}", _function, needs_context=_zoned)
-    define(f"{_name}_part", _as_float(_function), needs_context=_zoned)
 define("extract_date", _extract_date)
+define("extract_timestamp", _extract_timestamp)
+define("extract_timestamptz", _extract_timestamptz, needs_context=True)
+define("extract_time", _extract_time)
+define("extract_timetz", _extract_timetz)
+define("extract_interval", _extract_interval)
 define("date_part_text_date", _part_of_date)
+define("timestamp_part", _timestamp_part)
+define("timestamptz_part", _timestamptz_part, needs_context=True)
+define("time_part", _time_part)
+define("timetz_part", _timetz_part)
+define("interval_part", _interval_part)
 
 
 # --- date_trunc -------------------------------------------------------------------------------------------------------

@@ -241,51 +241,9 @@ def _in_domain(function: Callable[[float], float]) -> Callable[[float], float]:
     return checked
 
 
-def _in_degrees(exact: dict[float, float], function: Callable[[float], float]) -> Callable[[float], float]:
-    """A trigonometric function of degrees, exact at the multiples of 30 and 45 that `exact` (modulo 360) lists."""
-
-    def of_degrees(value: float) -> float:
-        if math.isinf(value):
-            raise _out_of_range("input is out of range")
-        known = exact.get(math.fmod(value, 360.0) % 360.0)
-        return known if known is not None else function(math.radians(value))
-
-    return of_degrees
-
-
-_SINES = {0.0: 0.0, 30.0: 0.5, 90.0: 1.0, 150.0: 0.5, 180.0: 0.0, 210.0: -0.5, 270.0: -1.0, 330.0: -0.5}
-_COSINES = {(angle + 270.0) % 360.0: value for angle, value in _SINES.items()}
-_TANGENTS = {
-    0.0: 0.0,
-    45.0: 1.0,
-    90.0: math.inf,
-    135.0: -1.0,
-    180.0: 0.0,
-    225.0: 1.0,
-    270.0: -math.inf,
-    315.0: -1.0,
-}
-_COTANGENTS = {
-    angle: (1.0 / value if value and not math.isinf(value) else (0.0 if value else math.inf))
-    for angle, value in _TANGENTS.items()
-}
-_COTANGENTS[180.0] = -math.inf
-
-
 def _cotangent(value: float) -> float:
     tangent = math.tan(value)
     return 1.0 / tangent if tangent else math.inf
-
-
-def _inverse_degrees(function: Callable[[float], float]) -> Callable[[float], float]:
-    """An inverse function in degrees, whole degrees coming out whole."""
-
-    def to_degrees(value: float) -> float:
-        degrees = math.degrees(function(value))
-        whole = float(round(degrees))
-        return whole if abs(degrees - whole) < 1e-13 * max(1.0, abs(degrees)) else degrees
-
-    return _in_domain(to_degrees)
 
 
 def _define_mathematics() -> None:
@@ -309,16 +267,133 @@ def _define_mathematics() -> None:
     define("datanh", _in_domain(_inverse_hyperbolic_tangent))
     define("dcot", _in_domain(_cotangent))
     define("datan2", math.atan2)
-    define("dsind", _in_degrees(_SINES, math.sin))
-    define("dcosd", _in_degrees(_COSINES, math.cos))
-    define("dtand", _in_degrees(_TANGENTS, math.tan))
-    define("dcotd", _in_degrees(_COTANGENTS, _cotangent))
-    for name in ("asin", "acos", "atan"):
-        define(f"d{name}d", _inverse_degrees(getattr(math, name)))
-    define("datan2d", lambda y, x: _inverse_degrees(lambda value: math.atan2(value, x))(y))
 
 
 _define_mathematics()
+
+
+# --- trigonometry in degrees ------------------------------------------------------------------------------------------
+#
+# Exact at the multiples of 30 and 45: each function is scaled by its value there, within the part of the first quadrant
+# where it is precise, and the other quadrants follow by symmetry.
+
+_SIN_30 = math.sin(math.radians(30.0))
+_ONE_MINUS_COS_60 = 1.0 - math.cos(math.radians(60.0))
+
+
+def _sine_to_30(angle: float) -> float:
+    return (math.sin(math.radians(angle)) / _SIN_30) / 2.0
+
+
+def _cosine_to_60(angle: float) -> float:
+    return 1.0 - ((1.0 - math.cos(math.radians(angle))) / _ONE_MINUS_COS_60) / 2.0
+
+
+def _sine_first_quadrant(angle: float) -> float:
+    return _sine_to_30(angle) if angle <= 30.0 else _cosine_to_60(90.0 - angle)
+
+
+def _cosine_first_quadrant(angle: float) -> float:
+    return _cosine_to_60(angle) if angle <= 60.0 else _sine_to_30(90.0 - angle)
+
+
+_TAN_45 = _sine_first_quadrant(45.0) / _cosine_first_quadrant(45.0)
+_COT_45 = _cosine_first_quadrant(45.0) / _sine_first_quadrant(45.0)
+
+
+def _reduced(angle: float) -> float:
+    """The angle modulo 360, with its sign.  Raises NumericValueOutOfRange for infinity."""
+    if math.isinf(angle):
+        raise _out_of_range("input is out of range")
+    return math.fmod(angle, 360.0)
+
+
+def _sine_of_degrees(value: float) -> float:
+    angle, sign = _reduced(value), 1.0
+    if angle < 0.0:
+        angle, sign = -angle, -1.0
+    if angle > 180.0:
+        angle, sign = 360.0 - angle, -sign
+    if angle > 90.0:
+        angle = 180.0 - angle
+    return sign * _sine_first_quadrant(angle) if angle == angle else angle
+
+
+def _cosine_of_degrees(value: float) -> float:
+    angle, sign = abs(_reduced(value)), 1.0
+    if angle > 180.0:
+        angle = 360.0 - angle
+    if angle > 90.0:
+        angle, sign = 180.0 - angle, -1.0
+    return sign * _cosine_first_quadrant(angle) if angle == angle else angle
+
+
+def _by_quadrant(value: float, function: Callable[[float], float]) -> float:
+    """A function of period 180 and odd, from its first quadrant.  Zero comes without a sign."""
+    angle, sign = _reduced(value), 1.0
+    if angle < 0.0:
+        angle, sign = -angle, -1.0
+    if angle > 180.0:
+        angle, sign = 360.0 - angle, -sign
+    if angle > 90.0:
+        angle, sign = 180.0 - angle, -sign
+    return sign * function(angle) or 0.0
+
+
+def _quotient_of(dividend: float, divisor: float) -> float:
+    return dividend / divisor if divisor else math.inf
+
+
+def _tangent_of_degrees(value: float) -> float:
+    return _by_quadrant(
+        value,
+        lambda angle: _quotient_of(_sine_first_quadrant(angle), _cosine_first_quadrant(angle)) / _TAN_45,
+    )
+
+
+def _cotangent_of_degrees(value: float) -> float:
+    return _by_quadrant(
+        value,
+        lambda angle: _quotient_of(_cosine_first_quadrant(angle), _sine_first_quadrant(angle)) / _COT_45,
+    )
+
+
+def _arc_sine_first_quadrant(value: float) -> float:
+    if value <= 0.5:
+        return math.asin(value) / math.asin(0.5) * 30.0
+    return 90.0 - math.acos(value) / math.acos(0.5) * 60.0
+
+
+def _arc_cosine_first_quadrant(value: float) -> float:
+    if value <= 0.5:
+        return 90.0 - math.asin(value) / math.asin(0.5) * 30.0
+    return math.acos(value) / math.acos(0.5) * 60.0
+
+
+def _arc_sine_in_degrees(value: float) -> float:
+    if value >= 0.0:
+        return _arc_sine_first_quadrant(value)
+    return -_arc_sine_first_quadrant(-value)
+
+
+def _arc_cosine_in_degrees(value: float) -> float:
+    if value >= 0.0:
+        return _arc_cosine_first_quadrant(value)
+    return 90.0 + _arc_sine_first_quadrant(-value)
+
+
+def _arc_tangent_in_degrees(value: float) -> float:
+    return math.atan(value) / math.atan(1.0) * 45.0
+
+
+define("dsind", _sine_of_degrees)
+define("dcosd", _cosine_of_degrees)
+define("dtand", _tangent_of_degrees)
+define("dcotd", _cotangent_of_degrees)
+define("dasind", _in_domain(_arc_sine_in_degrees))
+define("dacosd", _in_domain(_arc_cosine_in_degrees))
+define("datand", _arc_tangent_in_degrees)
+define("datan2d", lambda y, x: math.atan2(y, x) / math.atan(1.0) * 45.0)
 
 
 # --- numeric ----------------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def _add_key(template: Template, key: str, written: str) -> None:
         _add_sign(template, key)
     elif key in ("MI", "PL", "SG"):
         if template.sign == "S" or template.sign == "s":
-            raise _invalid('cannot use "S" and "PL"/"MI"/"SG"/"PR" together')
+            raise _invalid(f'cannot use "S" and "{key}" together')
         template.separate_signs.add(key)
     elif key == "EEEE":
         if template.scientific:
@@ -147,17 +147,21 @@ def _add_sign(template: Template, key: str) -> None:
 
 
 class _Writer:
-    """Writes one number by a template.  `digits` is the number's magnitude with the template's decimals."""
+    """Writes one number by a template.  `digits` is the number's magnitude with `decimals` digits behind the point.
 
-    def __init__(self, template: Template, digits: str, negative: bool) -> None:
+    Where the template asks for a point or decimals that the digits do not have, the text ends, as PostgreSQL's does.
+    """
+
+    def __init__(self, template: Template, digits: str, negative: bool, decimals: int) -> None:
         self.template = template
         self.negative = negative
         self.whole, _point, self.fraction = digits.partition(".")
         self.lead = template.before - len(self.whole)
         self.overflowed = self.lead < 0
         if self.overflowed:
-            self.whole, self.fraction = "#" * template.before, "#" * template.after
+            self.whole, self.fraction = "#" * template.before, "#" * decimals
             self.lead = 0
+        self.has_point = bool(self.fraction) or self.overflowed
         self.kept_decimals = self._kept_decimals()
         self.output: list[str] = []
         self.sign_written = False
@@ -167,10 +171,13 @@ class _Writer:
     def text(self) -> str:
         template = self.template
         for kind, written in template.tokens:
+            if self._is_beyond_digits(kind):
+                break
             if kind in _DIGITS:
                 self._digit(kind)
             elif kind == ".":
-                self._point()
+                self._opening_sign()
+                self.output.append(".")
             elif kind in (",", "G"):
                 self._separator()
             elif kind in ("MI", "PL", "SG"):
@@ -193,9 +200,17 @@ class _Writer:
         relevant = len(self.fraction.rstrip("0"))
         return max(relevant, template.last_zero - template.before + 1)
 
+    def _is_beyond_digits(self, kind: str) -> bool:
+        if kind == ".":
+            return not self.has_point
+        decimal = self.slot - self.template.before
+        return kind in _DIGITS and decimal >= len(self.fraction) and decimal >= 0
+
     def _is_last_slot(self, kind: str) -> bool:
-        slots = self.template.before + self.template.after
-        return (kind in _DIGITS and self.slot == slots) or (kind == "." and self.template.after == 0)
+        template = self.template
+        if template.has_point and not template.after:
+            return kind == "."
+        return kind in _DIGITS and self.slot == template.before + template.after
 
     def _hides_zero(self) -> bool:
         """Whether the 0 before the point of a number like 0.5 stays blank."""
@@ -212,8 +227,6 @@ class _Writer:
         self.in_number = False
         if index >= template.before:
             decimal = index - template.before
-            if decimal >= len(self.fraction):
-                return  # NaN and infinity have no decimals
             if decimal < self.kept_decimals or kind == "0":
                 self._opening_sign()
                 self.output.append(self.fraction[decimal])
@@ -237,12 +250,6 @@ class _Writer:
         self._opening_sign()
         self.output.append(self.whole[index - self.lead])
         self.in_number = True
-
-    def _point(self) -> None:
-        if self.template.after and not self.fraction:
-            return
-        self._opening_sign()
-        self.output.append(".")
 
     def _separator(self) -> None:
         if self.in_number:
@@ -344,7 +351,7 @@ def format_number(value: Decimal, text: str) -> str:
     if template.shift:
         value = EXACT.multiply(value, Decimal(10) ** template.shift)
     value = rounded(value, template.after)
-    return _Writer(template, write_numeric(value.copy_abs()), value < 0).text()
+    return _Writer(template, write_numeric(value.copy_abs()), value < 0, template.after).text()
 
 
 def _format_special(text: str, shown: str, negative: bool) -> str:
@@ -354,7 +361,7 @@ def _format_special(text: str, shown: str, negative: bool) -> str:
         return _write_roman(template, 0)
     if template.scientific:
         return _write_scientific(template, Decimal("NaN"))
-    return _Writer(template, shown, negative).text()
+    return _Writer(template, shown, negative, template.after).text()
 
 
 def _numeric_to_char(value: Decimal, text: str) -> str:
@@ -375,9 +382,7 @@ def _float_to_char(digits: int) -> Callable[[float, str], str]:
         whole = len(f"{abs(scaled):.0f}")
         decimals = min(template.after, digits - whole) if whole < digits else 0
         shown = f"{abs(scaled):.{decimals}f}"
-        if template.after > decimals:
-            shown += ("." if decimals == 0 else "") + "0" * (template.after - decimals)
-        return _Writer(template, shown, math.copysign(1.0, scaled) < 0).text()
+        return _Writer(template, shown, math.copysign(1.0, scaled) < 0, decimals).text()
 
     return to_char
 
