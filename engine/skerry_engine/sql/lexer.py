@@ -43,13 +43,13 @@ _LETTER = r"A-Za-z_\u0080-\U0010ffff"
 _TOKEN = re.compile(
     r"(?:[ \t\n\r\f\v]+|--[^\n\r]*)*(?:"
     rf"([{_LETTER}][{_LETTER}0-9$]*+)(?!['&])"  # 1 word (the look-ahead leaves E'', U&"" to the branches below)
-    r"|(\d+)(?![\d.eE])"  # 2 plain integer
+    rf"|(\d++)(?![.{_LETTER}])"  # 2 plain integer
     r"|([,()\[\];])"  # 3 punctuation
     rf"|({_STANDARD})"  # 4 string
     r"|((?:\d+(?:\.(?!\.)\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"  # 5 number
     rf"|({_QUOTED})"  # 6 quoted identifier
     r"|([~!@#^&|`?+\-*/%<>=]+)"  # 7 operator, longest run; or a comment
-    r"|\$(\d+)"  # 8 parameter
+    rf"|\$(\d++)(?![{_LETTER}])"  # 8 parameter
     rf"|[eE]({_ESCAPED})"  # 9 E''
     rf"|[uU]&({_STANDARD})"  # 10 U&''
     rf"|[uU]&({_QUOTED})"  # 11 U&""
@@ -90,6 +90,7 @@ _UESCAPE = re.compile(r"[ \t\n\r\f\v]*[uU][eE][sS][cC][aA][pP][eE][ \t\n\r\f\v]*
 _JUNK = re.compile(rf"[{_LETTER}][{_LETTER}0-9$]*")
 _SIMPLE_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _FREE_OPERATOR_CHARACTERS: Final = frozenset("~!@#^&|`?%")
+_PARAMETER_END = re.compile(r"\d*")
 _MAX_IDENTIFIER_BYTES: Final = 63
 
 
@@ -128,63 +129,56 @@ class Tokens:
         return part
 
 
-def tokenize(text: str, begin: int = 0) -> Tokens:
-    """The tokens of `text` from offset `begin` to its end.
-
-    Raises SyntaxError as PostgreSQL's lexer words it.
-    """
+def tokenize(text: str) -> Tokens:
+    """The tokens of `text`.  Raises SyntaxError as PostgreSQL's lexer words it."""
     tokens = Tokens(text)
+    position = 0
+    while position >= 0:
+        position = _read_run(tokens, position)
+    tokens.add(END, "", len(text), len(text))
+    return tokens
+
+
+def _read_run(tokens: Tokens, position: int) -> int:
+    """Read tokens from `position` on, as far as each begins where the expression's match before it ended.
+
+    Returns where to begin anew (behind a comment, a dollar-quoted string, an operator cut short), -1 at the end.
+    """
+    text = tokens.text
     kinds, values, starts, ends = tokens.kinds, tokens.values, tokens.starts, tokens.ends
-    match = _TOKEN.match
-    position = begin
-    while True:
-        found = match(text, position)
-        assert found is not None  # the last branches match anything, and the end
+    for found in _TOKEN.finditer(text, position):
         group = found.lastindex
         if group is None:
-            break
-        start, position = found.span(group)
-        if group == _G_WORD or group == _G_WORD_BEFORE_QUOTE:
+            return -1
+        start, end = found.span(group)
+        if group == _G_WORD:
+            word = found[group]
             kinds.append(WORD)
-            values.append(fold(found[group]))
+            values.append(word.lower() if word.isascii() else fold(word))
         elif group == _G_PUNCTUATION or group == _G_OTHER:
             kinds.append(PUNCTUATION)
             values.append(found[group])
         elif group == _G_INTEGER:
             kinds.append(INTEGER)
             values.append(found[group])
-            _refuse_junk(text, start, position, "numeric literal")
         elif group == _G_STRING:
             kinds.append(STRING)
             values.append(_standard_content(found[group]))
-        elif group == _G_OPERATOR:
-            operator = _operator(found[group])
-            if operator == "/*":
-                position = _skip_comment(text, start)
-                continue
-            position = start + len(operator)
-            if operator == "--":  # never: the whitespace branch takes it, unless an operator stood before it
-                continue
-            kinds.append(OPERATOR)
-            values.append("<>" if operator == "!=" else operator)
-        elif group == _G_QUOTED:
-            kinds.append(QUOTED)
-            values.append(_quoted_content(text, found[group], start))
         elif group == _G_PARAMETER:
             start -= 1
             kinds.append(PARAMETER)
             values.append(found[group])
-            _refuse_junk(text, start, position, "parameter")
-        elif group == _G_NUMBER:
-            kinds.append(INTEGER if found[group].isdigit() else NUMERIC)
-            values.append(found[group])
-            _refuse_junk(text, start, position, "numeric literal")
         else:
-            start, position = _rare_token(tokens, found, group, start, position)
+            start, position = _rare_token(tokens, found, group, start, end)
+            if start >= 0:
+                starts.append(start)
+                ends.append(position)
+            if position != end:
+                return position
+            continue
         starts.append(start)
-        ends.append(position)
-    tokens.add(END, "", len(text), len(text))
-    return tokens
+        ends.append(end)
+    return -1
 
 
 def fold(word: str) -> str:
@@ -201,36 +195,35 @@ def identifier_name(value: str) -> str:
     return value.encode()[:_MAX_IDENTIFIER_BYTES].decode(errors="ignore")
 
 
-def split_statements(text: str) -> list[tuple[int, int]]:
-    """Where each statement of a simple-query text begins and ends (without its semicolon).
-
-    Empty ones are left out.
-    """
-    tokens = tokenize(text)
-    spans: list[tuple[int, int]] = []
-    first = 0
-    depth = 0
-    for index, value in enumerate(tokens.values):
-        kind = tokens.kinds[index]
-        if kind == PUNCTUATION:
-            if value == "(":
-                depth += 1
-            elif value == ")":
-                depth -= 1
-        if kind == END or (value == ";" and kind == PUNCTUATION and depth <= 0):
-            if index > first:
-                spans.append((tokens.starts[first], tokens.ends[index - 1]))
-            first = index + 1
-            depth = 0
-    return spans
-
-
 def _rare_token(
     tokens: Tokens, found: re.Match[str], group: int, start: int, position: int
 ) -> tuple[int, int]:
-    """Add the kind and value of a token that is seldom seen; returns its start and end."""
+    """Add the kind and value of a token that is seldom seen.
+
+    Returns its start (-1 for a comment, which is no token) and where reading goes on.
+    """
     text = tokens.text
     raw = found[group]
+    if group == _G_OPERATOR:
+        operator = _operator(raw)
+        if operator == "/*":
+            return -1, _skip_comment(text, start)
+        tokens.kinds.append(OPERATOR)
+        tokens.values.append("<>" if operator == "!=" else operator)
+        return start, start + len(operator)
+    if group == _G_QUOTED:
+        tokens.kinds.append(QUOTED)
+        tokens.values.append(_quoted_content(text, raw, start))
+        return start, position
+    if group == _G_WORD_BEFORE_QUOTE:
+        tokens.kinds.append(WORD)
+        tokens.values.append(fold(raw))
+        return start, position
+    if group == _G_NUMBER:
+        tokens.kinds.append(INTEGER if raw.isdigit() else NUMERIC)
+        tokens.values.append(raw)
+        _refuse_junk(text, start, position, "numeric literal")
+        return start, position
     if group == _G_DOLLAR:
         close = text.find(raw, position)
         if close < 0:
@@ -256,6 +249,8 @@ def _rare_token(
         tokens.kinds.append(BIT_STRING if group == _G_BITS else HEX_STRING)
         tokens.values.append(_standard_content(raw))
         return start - 1, position
+    if raw == "$" and text[position : position + 1].isdigit():
+        _refuse_junk(text, start, _PARAMETER_END.match(text, position).end(), "parameter")  # type: ignore[union-attr]
     if raw == "'":
         raise _lexical_error("unterminated quoted string", text, start)
     if raw == '"':

@@ -30,7 +30,6 @@ from skerry_engine.sql.lexer import (
     LITERAL_LIST,
     NUMERIC,
     OPERATOR,
-    PARAMETER,
     PUNCTUATION,
     STRING,
     WORD,
@@ -354,8 +353,3 @@ def _constants(tokens: Tokens, index: int) -> tuple[str, tuple[int | Decimal | s
     if family == "numeric":
         found = [Decimal(value) for value in found]
     return family, tuple(found), index
-
-
-def has_parameters(normalised: Normalised) -> bool:
-    """Whether the statement refers to client parameters."""
-    return PARAMETER in normalised.tokens.kinds

@@ -6,7 +6,7 @@ import pytest
 
 from skerry_engine.errors import SyntaxError
 from skerry_engine.sql import lexer
-from skerry_engine.sql.lexer import identifier_name, split_statements, tokenize
+from skerry_engine.sql.lexer import identifier_name, tokenize
 
 
 def values(text: str) -> list[str]:
@@ -106,11 +106,6 @@ def test_places_are_those_of_the_text() -> None:
         "$1",
         "",
     ]
-
-
-def test_statements_split_at_semicolons_outside_strings() -> None:
-    text = "select ';'; ; insert into t values ($$;$$) ; -- end;\n"
-    assert [text[a:b] for a, b in split_statements(text)] == ["select ';'", "insert into t values ($$;$$)"]
 
 
 def test_names_are_cut_to_63_bytes() -> None:

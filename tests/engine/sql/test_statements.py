@@ -113,9 +113,14 @@ def test_a_query_knows_its_verb_behind_with() -> None:
 def test_a_batch_is_parsed_whole_with_places_in_the_whole() -> None:
     text = "begin; select 1;; commit"
     assert [part for _, part in parse_batch(text)] == ["begin", "select 1", "commit"]
-    with pytest.raises(errors.SyntaxError) as caught:
-        parse_batch("begin; fetch ; commit")
-    assert (caught.value.message, caught.value.position) == ('syntax error at or near ";"', 14)
+    assert [part for _, part in parse_batch("select ';' ; insert into t values ($$;$$)")] == [
+        "select ';'",
+        "insert into t values ($$;$$)",
+    ]
+    for wrong, position in (("begin; fetch ; commit", 14), ("select 1; select ; select 1 +; commit", 30)):
+        with pytest.raises(errors.SyntaxError) as caught:
+            parse_batch(wrong)
+        assert (caught.value.message, caught.value.position) == ('syntax error at or near ";"', position)
 
 
 def test_columns_keep_every_clause() -> None:
