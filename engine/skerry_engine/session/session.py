@@ -136,6 +136,7 @@ class Session:
         self._running = False
         self._deadline_s: float | None = None
         self._notices: list[Notice] = []
+        self._running_portal: Portal | None = None
 
     # --- what the session looks like now ----------------------------------------
 
@@ -322,7 +323,7 @@ class Session:
     def _close_portals(self) -> None:
         """Portals end with their transaction (held cursors are kept elsewhere)."""
         for portal in self.portals.values():
-            if portal.steps is not None:
+            if portal.steps is not None and portal is not self._running_portal:
                 portal.steps.close()
         self.portals.clear()
         if self.cursors:
@@ -737,7 +738,11 @@ class Session:
     def execute(self, portal: str, max_rows: int) -> Steps:
         """Run a portal, for at most `max_rows` rows (0: all).  Yields no Description."""
         found = self.portal(portal)
-        yield from self._watched(self._execute(found, max_rows), found.prepared.text)
+        self._running_portal = found
+        try:
+            yield from self._watched(self._execute(found, max_rows), found.prepared.text)
+        finally:
+            self._running_portal = None
 
     def _execute(self, portal: Portal, max_rows: int) -> Steps:
         if portal.prepared.statement is None:
