@@ -262,7 +262,7 @@ def make_foreign_key(
     index = _referenced_index(parent, referenced)
     name = _foreign_key_name(context, site, table, written)
     for child_column, parent_column in zip(columns, referenced, strict=True):
-        _require_comparable(name, child_column, parent_column)
+        require_comparable(name, child_column, parent_column)
     return Constraint(
         context.catalog.oids.allocate(),
         name,
@@ -355,7 +355,7 @@ def _foreign_key_name(
     return name
 
 
-def _require_comparable(name: str, child: Column, parent: Column) -> None:
+def require_comparable(name: str, child: Column, parent: Column) -> None:
     """Raise DatatypeMismatch for types without a common equality, NotSupportedError for one that keys can't test."""
     one, other = child.type.oid, parent.type.oid
     if one == other or any(one in group and other in group for group in COMPARABLE):

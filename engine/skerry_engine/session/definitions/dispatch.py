@@ -6,10 +6,24 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from skerry_engine import errors
+from skerry_engine.session.definitions.alter import alter_table
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.databases import (
+    alter_database,
+    create_database,
+    create_role,
+    create_schema,
+    drop_database,
+    drop_role,
+)
 from skerry_engine.session.definitions.drop import drop
 from skerry_engine.session.definitions.indexes import create_index, reindex
+from skerry_engine.session.definitions.maintenance import checkpoint, cluster, create_extension, vacuum
+from skerry_engine.session.definitions.objects import comment, grant, rename, set_owner, set_schema
+from skerry_engine.session.definitions.sequences import alter_sequence, create_sequence
 from skerry_engine.session.definitions.tables import create_table, create_table_as
+from skerry_engine.session.definitions.truncate import truncate
+from skerry_engine.session.definitions.views import create_view
 from skerry_engine.session.steps import Complete, Step
 from skerry_engine.sql import statements as st
 
@@ -19,8 +33,28 @@ _EXECUTORS: dict[type[st.Statement], Executor] = {
     st.CreateTable: create_table,
     st.CreateTableAs: create_table_as,
     st.CreateIndex: create_index,
-    st.Reindex: reindex,
+    st.CreateView: create_view,
+    st.CreateSequence: create_sequence,
+    st.AlterSequence: alter_sequence,
+    st.AlterTable: alter_table,
+    st.Rename: rename,
+    st.SetOwner: set_owner,
+    st.SetSchema: set_schema,
     st.Drop: drop,
+    st.Truncate: truncate,
+    st.Comment: comment,
+    st.Grant: grant,
+    st.CreateDatabase: create_database,
+    st.AlterDatabase: alter_database,
+    st.DropDatabase: drop_database,
+    st.CreateSchema: create_schema,
+    st.CreateRole: create_role,
+    st.DropRole: drop_role,
+    st.CreateExtension: create_extension,
+    st.Vacuum: vacuum,
+    st.Reindex: reindex,
+    st.Cluster: cluster,
+    st.Checkpoint: checkpoint,
 }
 
 

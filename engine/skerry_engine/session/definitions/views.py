@@ -1,0 +1,150 @@
+"""CREATE VIEW, and keeping views' texts true.
+
+A view keeps its query twice: bound, for dependencies and for printing, and as text, which is bound anew wherever the
+view is read.  The text is the printed form of the bound query with every name qualified, so neither search_path nor a
+later table of the same name can change its meaning; renaming a table or column prints it again (`with_views_renamed`).
+Where the printed form does not read back as the same query, the text stays as it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from skerry_engine import errors
+from skerry_engine.algebra import queries as q
+from skerry_engine.catalog import changes, naming
+from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.definitions import DefinitionPrinter
+from skerry_engine.catalog.objects import Address, Column, View
+from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.session.definitions.binding import bind_view, view_references
+from skerry_engine.session.definitions.change import change_catalog
+from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.names import as_kind, creation_schema, refuse_temporary
+from skerry_engine.session.definitions.options import storage_options
+from skerry_engine.session.definitions.waiting import lock_new_name, lock_relation
+from skerry_engine.session.steps import Complete, Step
+from skerry_engine.sql import statements as st
+from skerry_engine.sql.bridge import parse_query
+from skerry_engine.txn.modes import ACCESS_EXCLUSIVE, ACCESS_SHARE
+from skerry_engine.values.types import format_type, type_info
+
+NO_PATH = SearchPath((), 0, ())
+
+
+def create_view(context: DefinitionContext, statement: st.CreateView) -> Generator[Step, object, Complete]:
+    """CREATE [OR REPLACE] VIEW.  Raises DuplicateTable, WrongObjectType, InvalidTableDefinition, NotSupportedError."""
+    refuse_temporary(statement.persistence, "views")
+    if statement.check_option:
+        raise errors.NotSupportedError("WITH CHECK OPTION is supported only on automatically updatable views")
+    if statement.query.tree.find(exp.Insert, exp.Update, exp.Delete) is not None:
+        raise errors.NotSupportedError("views must not contain data-modifying statements in WITH")
+    options = storage_options(statement.options)
+    schema = creation_schema(context, statement.name)
+    name = naming.truncate_name(statement.name.name)
+    yield from lock_new_name(context, schema.oid, name)
+    old = context.database.relation_named(schema.oid, name)
+    if old is not None:
+        if not statement.or_replace:
+            raise errors.DuplicateTable(f'relation "{name}" already exists')
+        yield from lock_relation(context, as_kind(old, View, "view").oid, ACCESS_EXCLUSIVE)
+    query, references = yield from _bound(context, statement.query)
+    view = View(
+        oid=context.catalog.oids.allocate() if old is None else old.oid,
+        name=name,
+        schema_oid=schema.oid,
+        owner_oid=context.user_oid if old is None else old.owner_oid,
+        columns=_columns(query, statement.columns),
+        source=_source(context, statement.query, query, references),
+        query=query,
+        references=references,
+        options=options,
+    )
+    _enter(context, view, old if isinstance(old, View) else None)
+    return Complete("CREATE VIEW")
+
+
+def _bound(
+    context: DefinitionContext, source: st.SourceQuery
+) -> Generator[Step, object, tuple[q.Query, tuple[Address, ...]]]:
+    """The bound query and what it reads, which is locked so that it stays."""
+    while True:
+        before = context.database
+        query = bind_view(context, source)
+        references = view_references(context, source, query)
+        for oid in sorted({address.oid for address in references}):
+            yield from lock_relation(context, oid, ACCESS_SHARE)
+        if context.database is before:
+            return query, references
+
+
+def _columns(query: q.Query, names: Sequence[str]) -> tuple[Column, ...]:
+    if len(names) > len(query.columns):
+        raise errors.SyntaxError("CREATE VIEW specifies more column names than columns")
+    found: list[Column] = []
+    for number, output in enumerate(query.columns):
+        name = names[number] if number < len(names) else output.name
+        info = type_info(output.type.oid)
+        if info.is_pseudo:
+            raise errors.InvalidTableDefinition(
+                f'column "{name}" has pseudo-type {format_type(output.type.oid)}'
+            )
+        found.append(Column(name, number + 1, number, output.type, collation_oid=info.collation_oid))
+    return tuple(found)
+
+
+def _enter(context: DefinitionContext, view: View, old: View | None) -> None:
+    database_oid = context.database_oid
+    if old is not None:
+        kept = replace(
+            view, rule_oid=old.rule_oid, row_type_oid=old.row_type_oid, row_array_oid=old.row_array_oid
+        )
+        change_catalog(context, lambda catalog: changes.replace_view(catalog, database_oid, kept))
+        return
+    allocate = context.catalog.oids.allocate
+    made = replace(view, row_array_oid=allocate(), row_type_oid=allocate(), rule_oid=allocate())
+    change_catalog(context, lambda catalog: changes.create_view(catalog, database_oid, made))
+
+
+# --- texts ------------------------------------------------------------------------------------------------------------
+
+
+def _source(
+    context: DefinitionContext, written: st.SourceQuery, query: q.Query, references: Sequence[Address]
+) -> str:
+    """The text that the view keeps: printed with qualified names if that reads back, else as written."""
+    database = context.database
+    if any(isinstance(database.relation(address.oid), View) for address in references):
+        return written.text  # the bound query has the inner views' queries in place of their names
+    printed = _printed(database, query)
+    if printed is None:
+        return written.text
+    try:
+        again = bind_view(context, st.SourceQuery(printed, parse_query(printed)))
+    except errors.DatabaseError:
+        return written.text
+    same_columns = [c.type for c in again.columns] == [c.type for c in query.columns]
+    return printed if same_columns and _printed(database, again) == printed else written.text
+
+
+def _printed(database: Database, query: q.Query) -> str | None:
+    """The query as text in which every name is qualified; None if it can't be printed."""
+    view = View(oid=0, name="", schema_oid=0, columns=(), source="", query=query)
+    text = DefinitionPrinter(database, NO_PATH).view(view).strip().rstrip(";").rstrip()
+    return text or None
+
+
+def with_views_renamed(before: Catalog, after: Catalog, database_oid: int) -> Catalog:
+    """`after`, with the texts of views printed anew where a change of names since `before` touches them."""
+    old, new = before.database(database_oid), after.database(database_oid)
+    changed: list[View] = []
+    for view in new.views():
+        if not isinstance(view.query, q.Query) or _printed(old, view.query) != view.source:
+            continue
+        source = _printed(new, view.query)
+        if source is not None and source != view.source:
+            changed.append(replace(view, source=source, version=view.version + 1))
+    return after.with_database(new.with_relations(changed)) if changed else after
