@@ -166,6 +166,8 @@ class Cursor:
             count = -count
         if count is None and direction == "backward":
             return (yield from self._backward(None, emits))
+        if count == 0 and direction == "backward" and emits:
+            self._need_scroll()
         if count == 0 or direction == "relative":
             return (yield from self._again(emits))
         return (yield from self._by(count, emits))
@@ -201,6 +203,12 @@ class Cursor:
         yield from self._backward(1, False)
         return (yield from self._forward(1, True))
 
+    def _need_scroll(self) -> None:
+        if not self.is_scrollable:
+            raise errors.ObjectNotInPrerequisiteState(
+                "cursor can only scan forward", hint="Declare it with SCROLL option to enable backward scan."
+            )
+
     def _is_on_row(self) -> bool:
         return self._position > 0 and (self._total is None or self._position <= self._total)
 
@@ -220,10 +228,9 @@ class Cursor:
         return passed
 
     def _backward(self, count: int | None, emits: bool) -> Generator[Step, None, int]:
-        if not self.is_scrollable:
-            raise errors.ObjectNotInPrerequisiteState(
-                "cursor can only scan forward", hint="Declare it with SCROLL option to enable backward scan."
-            )
+        if count is None and not emits and self._position == 0:
+            return 0
+        self._need_scroll()
         if self._kept is None:
             yield from self._keep_rows()
         kept = self._kept
