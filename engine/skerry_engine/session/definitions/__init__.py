@@ -10,7 +10,8 @@ rolled back.  Long work (building an index, checking rows, rewriting a table) is
 
     context       what the session provides            waiting, names, change    locks, look-ups, catalog changes
     binding       stored expressions and views         validation, rewriting     work over existing rows
-    tables, like, columns, constraints, indexes, views, sequences, alter*, drop, truncate, objects, databases, maintenance
+    tables, like, columns, constraints, indexes, views, sequences, alter*, drop, truncate, objects, databases,
+    maintenance: the executors, by topic
 """
 
 from skerry_engine.session.definitions.context import DefinitionContext

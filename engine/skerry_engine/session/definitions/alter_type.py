@@ -1,8 +1,10 @@
 """ALTER COLUMN TYPE: other values in every row, and all that is bound over them bound anew.
 
-    default       cast to the new type               checks, index expressions, predicates   printed, parsed, bound again
-    views         refused: they would change         foreign keys                            types and rows checked again
-    indexes       built over the rewritten rows, unique ones checked
+    default                                cast to the new type
+    checks, index expressions, predicates  printed, parsed, bound again
+    indexes                                built over the rewritten rows, unique ones checked
+    foreign keys                           types and rows checked again
+    views                                  refused: they would change
 
 Where old values are values of the new type as they are (a longer varchar, varchar to text) the rows stay.
 """

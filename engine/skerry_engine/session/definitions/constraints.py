@@ -74,7 +74,7 @@ def _check_name_free(table: Table, name: str) -> None:
 def make_key(
     context: DefinitionContext, site: TableSite, table: Table, written: ConstraintDefinition
 ) -> Generator[Step, object, tuple[Constraint, IndexDef]]:
-    """A key constraint with its index.  Raises UndefinedColumn, DuplicateColumn, InvalidTableDefinition, DuplicateTable."""
+    """A key constraint with its index.  Raises UndefinedColumn, DuplicateColumn, DuplicateTable."""
     if written.kind == "primary" and table.primary_key is not None:
         raise errors.InvalidTableDefinition(f'multiple primary keys for table "{table.name}" are not allowed')
     columns = _key_columns(table, written)
@@ -129,7 +129,8 @@ def require_orderable(sql_type: SqlType, method: str = "btree") -> None:
     if default_class(sql_type.oid, method) is None:
         raise errors.UndefinedObject(
             f'data type {format_type(sql_type.oid)} has no default operator class for access method "{method}"',
-            hint="You must specify an operator class for the index or define a default operator class for the data type.",
+            hint="You must specify an operator class for the index or "
+            "define a default operator class for the data type.",
         )
 
 

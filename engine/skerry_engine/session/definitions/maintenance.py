@@ -2,7 +2,7 @@
 
 VACUUM collects garbage: it turns version chains that no snapshot needs back into bare rows, in bounded slices.  It does
 so for the whole cluster, whatever tables are named, since garbage is queued by commit.  ANALYZE has nothing to do: row
-counts are always exact and nothing is sampled yet.  CHECKPOINT has nothing to do either while a cluster lives in memory.
+counts are always exact and nothing is sampled yet.  CHECKPOINT has nothing to do while a cluster lives in memory.
 """
 
 from __future__ import annotations

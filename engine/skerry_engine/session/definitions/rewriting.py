@@ -35,7 +35,7 @@ def empty_generation(context: DefinitionContext, table: Table, width: int | None
 def rewrite(
     context: DefinitionContext, old: Table, new: Table, make_row: Callable[[Row], Row]
 ) -> Generator[Step, object, TableStorage]:
-    """A generation for `new` with a row for each of `old`.  `new` differs in columns and indexes; not in the catalog yet."""
+    """A generation for `new`, which the catalog does not know yet, with a row for each row of `old`."""
     before = context.stores.get(old.storage_id)
     storage = empty_generation(context, new)
 
