@@ -82,13 +82,18 @@ def _at(value: Any, step: object) -> Any:
 
 
 def _part(text: str, step: object) -> str | None:
-    part = _at(parsed(text), step)
+    part = _at_top(parsed(text), step)
     return None if part is _MISSING else written(part)
 
 
 def _part_text(text: str, step: object) -> str | None:
-    part = _at(parsed(text), step)
+    part = _at_top(parsed(text), step)
     return None if part is _MISSING else text_of_value(part)
+
+
+def _at_top(value: Any, step: object) -> Any:
+    """As `_at`, but a bare scalar is its own element 0: PostgreSQL keeps it as an array of one."""
+    return value if step in (0, -1) and not _is_container(value) else _at(value, step)
 
 
 def _find_path(text: str, path: tuple[str | None, ...]) -> Any:
@@ -277,6 +282,8 @@ def _check_changeable(value: Any, verb: str) -> None:
 def _delete_path(text: str, path: tuple[str | None, ...]) -> str:
     value = parsed(text)
     _check_changeable(value, "delete path in")
+    if not value:
+        return text
     return written(_PathChange(path, "delete", None, False, False).apply(value))
 
 
