@@ -47,19 +47,32 @@ class Execution:
         self.params = params
         self.data = data
         self.row_count = 0
+        self.transaction: Transaction | None = None
+        self.mark: Mark | None = None
 
     # --- the whole statement ----------------------------------------
 
-    def steps(self) -> Generator[Step, None, None]:
-        """Run to the end, yielding Rows, Pause and Wait.
+    def lock_tables(self) -> Generator[Step, None, None]:
+        """Begin the statement: snapshot and table locks.
 
-        Raises PlanChanged before anything was done when the plan is no longer good.
+        Raises PlanChanged, nothing done, when a table is no longer what the plan was made for.
         """
-        transaction = self.session.need_transaction()
-        mark = transaction.start_statement()
+        transaction = self.transaction = self.session.need_transaction()
+        mark = self.mark = transaction.start_statement()
         self.session.functions.start_statement()
+        if not self.plan.locks:
+            return
         try:
             yield from self._locked_tables(transaction)
+        except BaseException:
+            self._abandon(transaction, mark)
+            raise
+
+    def run(self) -> Generator[Step, None, None]:
+        """Run to the end, after `lock_tables`, yielding Rows, Pause and Wait."""
+        transaction, mark = self.transaction, self.mark
+        assert transaction is not None and mark is not None, "lock_tables() comes first"
+        try:
             if not self.plan.is_spooled:
                 yield from self._streamed(transaction)
                 transaction.finish_statement()

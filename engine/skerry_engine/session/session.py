@@ -600,20 +600,14 @@ class Session:
             params = run_time_parameters(plan, statement.normalised, values, self.io)
             execution = Execution(self, plan, params, row_data(plan, statement.normalised))
             self._check_read_only(plan)
-            steps = execution.steps()
             try:
-                first = next(steps, None)
-                while isinstance(first, Wait):
-                    yield first
-                    first = next(steps, None)
+                yield from execution.lock_tables()
+                break
             except PlanChanged:
                 continue
-            break
         if describe and plan.columns is not None:
             yield Description(plan.columns)
-        if first is not None:
-            yield first
-        yield from steps
+        yield from execution.run()
         yield Complete(command_tag(plan.verb, execution.row_count), execution.row_count)
 
     def _replanned(self, statement: st.Query, old: Plan, types: Sequence[int], describe: bool) -> Plan:

@@ -204,7 +204,7 @@ _DEFINITIONS: Final = (
     _choice("synchronous_commit", "on", ("local", "remote_write", "remote_apply", "on", "off"),
             "Write-Ahead Log / Settings", "Whether COMMIT waits until it is durable."),
     # memory
-    _number("work_mem", 4096, 64, _MAX_INT, "kB", _MEMORY, "Memory for a sort or hash table of a statement."),
+    _number("work_mem", 262144, 64, _MAX_INT, "kB", _MEMORY, "Memory for a sort or hash table of a statement."),
     _number("maintenance_work_mem", 65536, 1024, _MAX_INT, "kB", _MEMORY, "Memory for building indexes."),
     _number("logical_decoding_work_mem", 65536, 64, _MAX_INT, "kB", _MEMORY, "No effect: no logical decoding."),
     _number("temp_buffers", 1024, 100, 1073741823, "8kB", _MEMORY, "No effect: temporary tables live in memory."),
