@@ -57,9 +57,10 @@ class KeyTree:
 
     def discard(self, entry: bytes) -> None:
         """Remove an entry if it is there."""
-        tree = self._tree
-        if entry in tree:
-            tree.remove(entry)
+        try:
+            self._tree.remove(entry)
+        except KeyError:
+            return
 
     def ascending(
         self, low: bytes | None, high: bytes | None, after: bytes | None, limit: int
