@@ -8,7 +8,7 @@
     dates, clocks, date_parts, intervals         dates and times
     number_formatting, datetime_formatting, datetime_parsing      to_char and its inverses
     arrays, json_functions, jsonb_functions, json_building        arrays and JSON
-    encodings, identifiers, series, session_functions             bytea and uuid, system types, generate_series, the session
+    encodings, hashing, identifiers, series, session_functions    bytea and uuid, system types, generate_series, the session
     aggregates, statistics                                        aggregates
 
 A function never sees a catalog, a row or a transaction: what it may know beyond its arguments is its FunctionContext (`abc`).

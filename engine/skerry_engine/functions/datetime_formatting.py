@@ -153,8 +153,15 @@ def _number(width: int, get: Callable[[Fields], int]) -> Callable[[Fields, Item]
     return write
 
 
-def _twelve(hour: int) -> int:
-    return 12 if hour % 12 == 0 else _remainder(hour, 12)
+def _narrow(width: int, get: Callable[[Fields], int]) -> Callable[[Fields, Item], str]:
+    """A number padded with zeros to `width`, its sign included, unless FM."""
+    return lambda fields, item: str(get(fields)) if item.fill_mode else f"{get(fields):0{width}d}"
+
+
+def _hour_of_twelve(fields: Fields, item: Item) -> str:
+    hour = fields.hour
+    shown = 12 if hour % 12 == 0 else _remainder(hour, 12)
+    return str(shown) if item.fill_mode else f"{shown:0{2 + (hour < 0)}d}"
 
 
 def _fraction(digits: int) -> Callable[[Fields, Item], str]:
@@ -175,8 +182,8 @@ def _dotted(text: str) -> str:
 
 def _last_digits(count: int, get: Callable[[Fields], int]) -> Callable[[Fields, Item], str]:
     def write(fields: Fields, item: Item) -> str:
-        value = get(fields) % 10**count
-        return str(value) if item.fill_mode else f"{value:0{count}d}"
+        value = _remainder(get(fields), 10**count)
+        return str(value) if item.fill_mode else f"{value:0{count + (value < 0)}d}"
 
     return write
 
@@ -201,7 +208,7 @@ def _year_with_comma(fields: Fields, item: Item) -> str:
 def _century(fields: Fields) -> int:
     year = fields.year
     if fields.days is None:
-        return year // 100
+        return _quotient(year, 100)
     return (year + 99) // 100 if year > 0 else -((100 - year) // 100)
 
 
@@ -209,10 +216,7 @@ def _offset(fields: Fields, item: Item) -> str:
     sign = "-" if fields.offset_s < 0 else "+"
     hours, rest = divmod(abs(fields.offset_s), 3600)
     text = f"{sign}{hours}" if item.fill_mode else f"{sign}{hours:02d}"
-    minutes, seconds = divmod(rest, 60)
-    if minutes or seconds:
-        text += f":{minutes:02d}"
-    return text + (f":{seconds:02d}" if seconds else "")
+    return f"{text}:{rest // 60:02d}" if rest // 60 else text
 
 
 def _zone_hours(fields: Fields, item: Item) -> str:
@@ -243,23 +247,26 @@ def _weekday(fields: Fields) -> int:
 
 
 def _roman_month(fields: Fields, item: Item) -> str:
-    if not fields.month:
-        return ""
-    text = roman_numeral(fields.month if fields.month > 0 else 13 + fields.month)
+    month = fields.month
+    if not month:  # of an interval: as PostgreSQL has it
+        if not fields.year:
+            return ""
+        month = 12 if fields.year > 0 else 1
+    text = roman_numeral(month if month > 0 else 13 + month)
     text = text if item.pattern.isupper() else text.lower()
     return text if item.fill_mode else text.ljust(4)
 
 
 _WRITERS: dict[str, Callable[[Fields, Item], str]] = {
     "HH24": _number(2, lambda fields: fields.hour),
-    "HH12": _number(2, lambda fields: _twelve(fields.hour)),
-    "HH": _number(2, lambda fields: _twelve(fields.hour)),
+    "HH12": _hour_of_twelve,
+    "HH": _hour_of_twelve,
     "MI": _number(2, lambda fields: fields.minute),
     "SS": _number(2, lambda fields: fields.second),
-    "MS": _number(3, lambda fields: fields.microsecond // 1000),
-    "US": _number(6, lambda fields: fields.microsecond),
-    "SSSS": _number(1, lambda fields: fields.time_us // 1_000_000),
-    "SSSSS": _number(1, lambda fields: fields.time_us // 1_000_000),
+    "MS": lambda fields, item: f"{_quotient(fields.microsecond, 1000):03d}",
+    "US": lambda fields, item: f"{fields.microsecond:06d}",
+    "SSSS": _narrow(1, lambda fields: _quotient(fields.time_us, 1_000_000)),
+    "SSSSS": _narrow(1, lambda fields: _quotient(fields.time_us, 1_000_000)),
     "Y,YYY": _year_with_comma,
     "YYYY": _number(4, lambda fields: fields.shown_year),
     "YYY": _last_digits(3, lambda fields: fields.shown_year),
@@ -270,15 +277,15 @@ _WRITERS: dict[str, Callable[[Fields, Item], str]] = {
     "IY": _last_digits(2, _iso_year),
     "I": _last_digits(1, _iso_year),
     "MM": _number(2, lambda fields: fields.month),
-    "DD": lambda fields, item: str(fields.day) if item.fill_mode else f"{fields.day:02d}",
-    "DDD": _number(3, lambda fields: fields.day_of_year),
+    "DD": _narrow(2, lambda fields: fields.day),
+    "DDD": _narrow(3, lambda fields: fields.day_of_year),
     "IDDD": _number(3, _iso_day_of_year),
     "D": _number(1, lambda fields: _weekday(fields) + 1),
     "ID": _number(1, lambda fields: _weekday(fields) or 7),
-    "WW": _number(2, lambda fields: (fields.day_of_year - 1) // 7 + 1),
-    "W": _number(1, lambda fields: (fields.day - 1) // 7 + 1),
+    "WW": _narrow(2, lambda fields: _quotient(fields.day_of_year - 1, 7) + 1),
+    "W": _narrow(1, lambda fields: _quotient(fields.day - 1, 7) + 1),
     "IW": _number(2, lambda fields: iso_week(fields.days or 0)[1]),
-    "Q": _number(1, lambda fields: (fields.month - 1) // 3 + 1),
+    "Q": lambda fields, item: str(_quotient(fields.month - 1, 3) + 1) if fields.month else "",
     "CC": _number(2, _century),
     "J": _number(1, lambda fields: (fields.days or 0) + JULIAN_EPOCH),
     "RM": _roman_month,

@@ -153,6 +153,7 @@ FAMILIES = (
     "datetime_formatting",
     "datetime_parsing",
     "encodings",
+    "hashing",
     "identifiers",
     "json_functions",
     "jsonb_functions",
