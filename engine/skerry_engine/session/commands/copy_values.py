@@ -119,7 +119,6 @@ def _repeating_reader(read: Callable[[Any], Any]) -> ColumnConverter:
 
 
 def with_context(error: errors.DatabaseError, context: str) -> errors.DatabaseError:
-    """The error, with the place in the data where it happened unless it has one."""
-    if error.context is None:
-        error.context = context
+    """The error, with the place in the data where it happened added to its context."""
+    error.context = context if error.context is None else f"{error.context}\n{context}"
     return error
