@@ -80,7 +80,11 @@ def alter_column_type(
         value = cast_column(context, table, old, sql_type)
     new = _new_column(context, action, old, sql_type)
     retyped = changes.with_column(table, new)
-    rebound = _rebind(context, table, retyped, new)
+    try:
+        rebound = _rebind(context, table, retyped, new)
+    except errors.DatabaseError as error:
+        error.position = None  # it is one in the printed expression, not in the statement
+        raise
     retyped = _with_rebound(retyped, rebound)
     storage_id = table.storage_id
     if not _keeps_values(old.type, new.type, value):
@@ -94,7 +98,7 @@ def _new_column(
 ) -> Column:
     default = old.default
     if default is not None:
-        expr = cast_expression(context, default.expr, sql_type)
+        expr = cast_expression(context, _without_implicit_casts(default.expr), sql_type)
         if expr is None:
             raise errors.DatatypeMismatch(
                 f'default for column "{old.name}" cannot be cast automatically to type '
@@ -108,6 +112,13 @@ def _new_column(
         collation_oid=collation_of(sql_type, action.collation),
         dimensions=action.type.dimensions,
     )
+
+
+def _without_implicit_casts(expr: ex.Expr) -> ex.Expr:
+    """A default as it was written: the casts to the old type go."""
+    while isinstance(expr, ex.Cast) and not expr.explicit:
+        expr = expr.arg
+    return expr
 
 
 def _refuse_views(context: DefinitionContext, table: Table, column: Column) -> None:

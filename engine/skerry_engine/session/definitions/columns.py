@@ -91,7 +91,7 @@ def _is_null(expr: Expr) -> bool:
 def _check_combination(site: TableSite, written: ColumnDefinition) -> None:
     both = f'for column "{written.name}" of table "{site.name}"'
     if written.serial and written.default is not None:
-        raise errors.SyntaxError(f"multiple default values specified {both}", position=written.position)
+        raise errors.SyntaxError(f"multiple default values specified {both}")
     if (written.default is not None or written.serial) and written.identity:
         raise errors.SyntaxError(f"both default and identity specified {both}", position=written.position)
     if (written.serial or written.identity) and written.not_null is False:

@@ -47,6 +47,8 @@ def make_check(
     columns = tuple(naming.columns_read(table, stored))
     if written.name is not None:
         name = naming.truncate_name(written.name)
+        if name in site.taken and table.constraint_named(name) is not None:
+            raise errors.DuplicateObject(f'check constraint "{name}" already exists')
         _check_name_free(table, name)
     else:
         names = [table.column(attnum).name for attnum in columns]

@@ -15,7 +15,7 @@ from skerry_engine import errors
 from skerry_engine.algebra.expressions import Expr
 from skerry_engine.catalog import changes, naming
 from skerry_engine.catalog.catalog import Catalog
-from skerry_engine.catalog.objects import Column, IndexDef, IndexKey, Table
+from skerry_engine.catalog.objects import Column, IndexDef, IndexKey, SequenceDef, Table, View
 from skerry_engine.catalog.opclasses import METHODS, class_named, default_class
 from skerry_engine.session.definitions.binding import bind_index_expression, bind_predicate
 from skerry_engine.session.definitions.change import change_catalog
@@ -25,8 +25,9 @@ from skerry_engine.session.definitions.names import (
     COLLATIONS,
     as_kind,
     current_table,
-    get_table,
+    get_relation,
     open_relation,
+    undefined_relation,
 )
 from skerry_engine.session.definitions.options import check_tablespace, storage_options
 from skerry_engine.session.definitions.validation import validate_unique
@@ -51,7 +52,14 @@ def create_index(context: DefinitionContext, statement: st.CreateIndex) -> Gener
     _check_method(statement)
     storage_options(statement.options)
     check_tablespace(statement.tablespace)
-    table = yield from get_table(context, statement.table, SHARE)
+    found = yield from get_relation(context, statement.table, SHARE)
+    if isinstance(found, (View, IndexDef, SequenceDef)):
+        kind = {"v": "views", "i": "indexes", "S": "sequences"}[found.kind]
+        raise errors.WrongObjectType(
+            f'cannot create index on relation "{found.name}"',
+            detail=f"This operation is not supported for {kind}.",
+        )
+    table = as_kind(found, Table, "table")
     name = yield from _free_name(context, table, statement)
     if name is None:
         return Complete("CREATE INDEX")
@@ -132,11 +140,11 @@ def _chosen_name(context: DefinitionContext, table: Table, statement: st.CreateI
     keys: list[int | Expr] = []
     for written in statement.columns:
         if written.name is not None:
-            keys.append(_column(table, written.name, written.position).attnum)
+            keys.append(_column(table, written.name).attnum)
         else:
             assert written.expression is not None
             keys.append(bind_index_expression(context, written.expression, table).expr)
-    keys.extend(_column(table, name, None).attnum for name in statement.include)
+    keys.extend(_column(table, name).attnum for name in statement.include)
     columns = naming.index_column_names(table, keys)
     return naming.index_name(context.database, table.schema_oid, table.name, columns)
 
@@ -157,7 +165,7 @@ def make_definition(
         persistence=table.persistence,
         table_oid=table.oid,
         keys=tuple(_make_key(context, table, written, statement.method) for written in statement.columns),
-        included=tuple(_column(table, each, None).attnum for each in statement.include),
+        included=tuple(_column(table, each).attnum for each in statement.include),
         unique=statement.unique,
         nulls_not_distinct=not statement.nulls_distinct,
         predicate=predicate,
@@ -167,7 +175,7 @@ def make_definition(
 
 def _make_key(context: DefinitionContext, table: Table, written: st.IndexColumn, method: str) -> IndexKey:
     if written.name is not None:
-        column = _column(table, written.name, written.position)
+        column = _column(table, written.name)
         key = IndexKey(type=column.type, attnum=column.attnum, collation_oid=column.collation_oid)
     else:
         assert written.expression is not None
@@ -217,10 +225,10 @@ def _operator_class(sql_type: SqlType, written: st.IndexColumn, method: str) -> 
     return "" if default is not None and default.oid == found.oid else name
 
 
-def _column(table: Table, name: str, position: int | None) -> Column:
+def _column(table: Table, name: str) -> Column:
     column = table.column_named(name)
     if column is None:
-        raise errors.UndefinedColumn(f'column "{name}" does not exist', position=position)
+        raise errors.UndefinedColumn(f'column "{name}" does not exist')
     return column
 
 
@@ -241,11 +249,11 @@ def reindex(context: DefinitionContext, statement: st.Reindex) -> Generator[Step
         return Complete("REINDEX")
     relation = yield from open_relation(context, statement.name, ACCESS_EXCLUSIVE)
     if relation is None:
-        raise errors.UndefinedTable(
-            f'relation "{statement.name}" does not exist', position=statement.name.position
-        )
+        raise undefined_relation(statement.name)
     if statement.kind == "table":
         table = as_kind(relation, Table, "table")
+        if not table.indexes:
+            context.notice(f'table "{table.name}" has no indexes to reindex')
         yield from _rebuild(context, table, table.indexes)
     else:
         index = as_kind(relation, IndexDef, "index")

@@ -90,7 +90,8 @@ def as_kind(relation: Relation, cls: type[R], kind: str) -> R:
 
 
 def undefined_relation(name: ObjectName) -> errors.UndefinedTable:
-    return errors.UndefinedTable(f'relation "{name}" does not exist', position=name.position)
+    """The error for a name that nothing has; as in PostgreSQL definitions give it no position."""
+    return errors.UndefinedTable(f'relation "{name}" does not exist')
 
 
 def current_table(context: DefinitionContext, oid: int) -> Table:
@@ -166,7 +167,7 @@ def column_type(context: DefinitionContext, written: TypeName, column_name: str)
     found = type_of(context, written)
     if type_info(found.oid).is_pseudo:
         raise errors.InvalidTableDefinition(
-            f'column "{column_name}" has pseudo-type {format_type(found.oid)}', position=written.position
+            f'column "{column_name}" has pseudo-type {format_type(found.oid)}'
         )
     return found
 

@@ -114,9 +114,7 @@ def _with_column(
     if new.sequence is not None:
         sequences.append(new.sequence)
     if table.column_named(new.column.name) is not None:
-        raise errors.DuplicateColumn(
-            f'column "{new.column.name}" specified more than once', position=written.position
-        )
+        raise errors.DuplicateColumn(f'column "{new.column.name}" specified more than once')
     return replace(table, columns=(*table.columns, new.column))
 
 

@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from skerry_engine import errors
 from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.traversal import rewrite_all
 from skerry_engine.catalog import changes, naming
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
@@ -137,14 +138,27 @@ def _printed(database: Database, query: q.Query) -> str | None:
     return text or None
 
 
+def _with_new_names(database: Database, query: q.Query) -> q.Query:
+    """The query with its scans named as their tables are now: what printing takes for the alias."""
+
+    def rename(node: object) -> object | None:
+        if not isinstance(node, q.Scan):
+            return None
+        table = database.relation(node.table_oid)
+        return None if table is None or table.name == node.name else replace(node, name=table.name)
+
+    return rewrite_all(query, rename)
+
+
 def with_views_renamed(before: Catalog, after: Catalog, database_oid: int) -> Catalog:
     """`after`, with the texts of views printed anew where a change of names since `before` touches them."""
     old, new = before.database(database_oid), after.database(database_oid)
     changed: list[View] = []
     for view in new.views():
-        if not isinstance(view.query, q.Query) or _printed(old, view.query) != view.source:
+        if not isinstance(view.query, q.Query):
             continue
-        source = _printed(new, view.query)
-        if source is not None and source != view.source:
-            changed.append(replace(view, source=source, version=view.version + 1))
+        query = _with_new_names(new, view.query)
+        source = _printed(new, query) if _printed(old, view.query) == view.source else view.source
+        if source is not None and (source != view.source or query is not view.query):
+            changed.append(replace(view, source=source, query=query, version=view.version + 1))
     return after.with_database(new.with_relations(changed)) if changed else after
