@@ -29,20 +29,19 @@ from typing import TYPE_CHECKING, Final
 
 from skerry_engine.errors import (
     InvalidTransactionState,
-    LockNotAvailable,
     ReadOnlyViolation,
 )
 from skerry_engine.session.steps import PAUSE, Step, Wait
-from skerry_engine.storage.heap import CommitStamp, newest_epoch, newest_row
+from skerry_engine.storage.heap import CommitStamp
 from skerry_engine.storage.pending import NEWEST, PendingTable
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.checks import Check
 from skerry_engine.txn.commit import SLICE_ROWS, install, install_ahead, settle_tables, take_back
-from skerry_engine.txn.conflicts import NEWEST_EPOCH, RestartStatement, write_conflict
-from skerry_engine.txn.locks import INDEX, KEY, NAME, ROW, TABLE, Holder, LockWait, Owner
+from skerry_engine.txn.conflicts import NEWEST_EPOCH
+from skerry_engine.txn.locking import NO_SNAPSHOT, LockingTransaction
+from skerry_engine.txn.locks import LockWait, Owner
 from skerry_engine.txn.marks import Mark, Savepoint, find_savepoint
-from skerry_engine.txn.modes import BULK, EXCLUSIVE, INTENT
 from skerry_engine.txn.overlay import Overlay
 from skerry_engine.txn.target import WriteTarget
 from skerry_engine.txn.validation import validate_snapshot_writes
@@ -55,15 +54,8 @@ ACTIVE: Final = "active"
 COMMITTED: Final = "committed"
 ABORTED: Final = "aborted"
 
-NO_SNAPSHOT: Final = -1
 
-
-def row_resource(storage_id: int, row_id: int) -> int:
-    """The lock table's name for a row: one number, cheap to hash."""
-    return storage_id << 40 | row_id
-
-
-class Transaction:
+class Transaction(LockingTransaction):
     """One transaction.  Made by `TransactionManager.begin`.
 
     `isolation` is 'read committed' or 'snapshot'; `state` is 'active', 'committed' or 'aborted'; `snapshot`
@@ -72,15 +64,8 @@ class Transaction:
     """
 
     __slots__ = (
-        "manager",
-        "id",
-        "isolation",
-        "is_snapshot",
         "read_only",
-        "owner",
-        "holder",
         "state",
-        "snapshot",
         "statement_number",
         "commit_epoch",
         "overlay",
@@ -109,22 +94,10 @@ class Transaction:
         owner: Owner,
         is_session: bool,
     ) -> None:
-        self.manager: TransactionManager = manager
-        self.id: int = transaction_id
-        self.isolation: str = isolation
-        self.is_snapshot: bool = isolation == "snapshot"
+        super().__init__(manager, transaction_id, isolation, owner)
         self.read_only: bool = read_only
-        self.owner: Owner = owner
         self._is_session: bool = is_session
-        holder = owner.spare
-        if holder is None:
-            holder = Holder(owner)
-        else:
-            owner.spare = None
-        holder.transaction_id = transaction_id
-        self.holder: Holder = holder
         self.state: str = ACTIVE
-        self.snapshot: int = NO_SNAPSHOT
         self.statement_number: int = 0
         self.commit_epoch: int = 0
         self.overlay: Overlay | None = None
@@ -259,13 +232,10 @@ class Transaction:
             self._drop_snapshot()
 
     def restart_statement(self, mark: Mark) -> None:
-        """Undo a statement in order to run it again on a fresh snapshot; its locks stay.
-
-        READ COMMITTED only.
-        """
-        assert not self.is_snapshot
+        """Undo a statement in order to run it again; its locks stay.  READ COMMITTED takes a fresh snapshot."""
         self._unwind(mark)
-        self.take_snapshot()
+        if not self.is_snapshot:
+            self.take_snapshot()
 
     def _unwind(self, mark: Mark) -> None:
         if self.overlay is not None:
@@ -396,86 +366,6 @@ class Transaction:
             for check in due:
                 check.run(self)
                 self.deferred.remove(check)
-
-    # --- locks ----------------------------------------------------------------------------------------------
-
-    def lock_table(self, oid: int, mode: int, nowait: bool = False, name: str = "") -> None:
-        """Lock a table (modes.ACCESS_SHARE …).
-
-        `nowait`: LockNotAvailable, naming the table, instead of LockWait.
-        """
-        locks = self.manager.locks
-        if nowait:
-            if not locks.try_acquire(locks.tables, TABLE, oid, mode, self.holder):
-                raise LockNotAvailable(f'could not obtain lock on relation "{name or oid}"')
-        else:
-            locks.acquire(locks.tables, TABLE, oid, mode, self.holder)
-
-    def lock_row(
-        self,
-        storage: TableStorage,
-        row_id: int,
-        mode: int,
-        nowait: bool = False,
-        skip_locked: bool = False,
-        in_place: bool = False,
-        table_name: str = "",
-    ) -> bool:
-        """Lock a visible row (modes.ROW_KEY_SHARE … ROW_UPDATE), for SELECT FOR ….
-
-        False: skipped (`skip_locked`).  Raises LockNotAvailable (`nowait`), LockWait, RestartStatement when
-        READ COMMITTED finds the row newer than its snapshot (unless `in_place`: then recheck
-        `newest_reader(...)`), WriteConflict (T001) when SNAPSHOT does.
-        """
-        if self.is_snapshot:
-            self.check_not_newer(storage, row_id)
-        if storage.heap.slot(row_id) is None:
-            return True
-        locks = self.manager.locks
-        resource = row_resource(storage.storage_id, row_id)
-        if nowait or skip_locked:
-            if not locks.try_acquire(locks.rows, ROW, resource, mode, self.holder):
-                if skip_locked:
-                    return False
-                raise LockNotAvailable(f'could not obtain lock on row in relation "{table_name}"')
-        else:
-            locks.acquire(locks.rows, ROW, resource, mode, self.holder)
-        if not in_place:
-            self.check_not_newer(storage, row_id)
-        return True
-
-    def hold_row(self, storage: TableStorage, row_id: int, mode: int) -> None:
-        """Lock a row, whatever its versions.  Raises LockWait."""
-        locks = self.manager.locks
-        locks.acquire(locks.rows, ROW, row_resource(storage.storage_id, row_id), mode, self.holder)
-
-    def check_not_newer(self, storage: TableStorage, row_id: int) -> None:
-        """Raise RestartStatement or WriteConflict if the row's newest version is newer than the snapshot."""
-        slot = storage.heap.slot(row_id)
-        if newest_epoch(slot) > self.snapshot:
-            if self.is_snapshot:
-                raise write_conflict(newest_row(slot) is None)
-            raise RestartStatement(storage.storage_id, row_id)
-
-    def hold_key(self, index_id: int, key: object) -> None:
-        """Lock a unique key exclusively, unless the whole index is held in bulk.  Raises LockWait."""
-        locks = self.manager.locks
-        holder = self.holder
-        lock = locks.indexes.get(index_id)
-        if lock is not None and lock.mask_of(holder) >> BULK & 1:
-            return
-        locks.acquire(locks.indexes, INDEX, index_id, INTENT, holder)
-        locks.acquire(locks.keys, KEY, (index_id, key), EXCLUSIVE, holder)
-
-    def hold_keys_in_bulk(self, index_id: int) -> bool:
-        """Lock all keys of an index at once if nobody else writes keys there; says whether it did."""
-        locks = self.manager.locks
-        return locks.try_acquire(locks.indexes, INDEX, index_id, BULK, self.holder)
-
-    def lock_name(self, name: object, mode: int = EXCLUSIVE) -> None:
-        """Lock any hashable name (a name about to be created, MERGE's match values).  Raises LockWait."""
-        locks = self.manager.locks
-        locks.acquire(locks.names, NAME, name, mode, self.holder)
 
     # --- catalog and hooks ----------------------------------------------------------------------------------
 

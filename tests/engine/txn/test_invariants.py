@@ -9,8 +9,9 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kernel_script import KernelDatabase
-from skerry_engine.storage.heap import Row
 from stepper import Stepper
+
+from skerry_engine.storage.heap import Row
 
 parents = st.integers(1, 3).map(str)
 children = st.integers(10, 13).map(str)

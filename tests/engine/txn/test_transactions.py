@@ -9,7 +9,6 @@ import pytest
 from kernel_script import KernelDatabase, KernelTable
 
 from skerry_engine.errors import (
-    DatabaseError,
     DuplicateTable,
     InvalidParameterValue,
     InvalidTransactionState,
@@ -24,7 +23,6 @@ from skerry_engine.storage.heap import Row, Version
 from skerry_engine.txn.locks import LockWait
 from skerry_engine.txn.target import UniqueKey
 from skerry_engine.txn.transaction import Transaction
-from skerry_engine.txn.verify import verify_foreign_key, verify_unique
 
 
 @pytest.fixture
@@ -474,30 +472,17 @@ def test_a_failed_commit_releases_everything(database: KernelDatabase, table: Ke
     assert not list(database.manager.locks.all_locks()) and not database.manager.active
 
 
-# --- whole-table checks -----------------------------------------------------------------------------------------------
-
-
-def test_verify_unique(database: KernelDatabase, table: KernelTable) -> None:
-    insert(database, (1, 1), (2, 1), (3, None), (4, None))
-    transaction = begin(database)
-    index = table.indexes["v"]
-    index.unique = True
-    key = UniqueKey(index, "t_v_key", "t", ("v",), (str,))
-    with pytest.raises(UniqueViolation, match='could not create unique index "t_v_key"') as caught:
-        list(verify_unique(transaction, table.storage, key))
-    assert caught.value.detail == "Key (v)=(1) is duplicated."
-    ids, rows = transaction.reader(table.storage).lookup_ids(table.primary, 1)
-    transaction.writer(table.target).delete(ids[0], rows[0])
-    list(verify_unique(transaction, table.storage, key))
-
-
-def test_verify_foreign_key(database: KernelDatabase) -> None:
-    database.create_table(["c", "id", "t"])
-    insert(database, (1, 1))
-    transaction = begin(database)
-    writer = transaction.writer(database.tables["c"].target)
-    writer.insert_many([(1, 1), (2, None), (3, 7)])
-    foreign_key = database.create_reference(["c.t", "t"])
-    with pytest.raises(DatabaseError) as caught:
-        list(verify_foreign_key(transaction, foreign_key))
-    assert caught.value.detail == 'Key (t)=(7) is not present in table "t".'
+def test_a_snapshot_statement_can_be_restarted_after_a_wait(
+    database: KernelDatabase, table: KernelTable
+) -> None:
+    transaction = begin(database, "snapshot")
+    mark = transaction.mark()
+    transaction.writer(table.target).insert((1, 1))
+    snapshot = transaction.snapshot
+    insert(database, (2, 2))
+    transaction.restart_statement(mark)
+    assert transaction.snapshot == snapshot
+    transaction.writer(table.target).insert((1, 1))
+    transaction.finish_statement()
+    finish(transaction)
+    assert sorted(all_rows(database)) == [(1, 1), (2, 2)]
