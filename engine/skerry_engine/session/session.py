@@ -28,6 +28,7 @@ from skerry_engine.session.environment import SessionFunctions, SessionNames, St
 from skerry_engine.session.execution import Execution, PlanChanged, command_tag, deadline_of
 from skerry_engine.session.plans import Plan, is_current, make_plan, row_data, run_time_parameters
 from skerry_engine.session.settings import Settings
+from skerry_engine.session.sleeping import Timer
 from skerry_engine.session.steps import (
     Complete,
     Description,
@@ -391,6 +392,8 @@ class Session:
         if self._running:
             self._interrupt = error
             self.owner.cancel(error)
+            if isinstance(self.waiting, Timer):
+                self.waiting.end()
 
     def close(self) -> None:
         """End the session: overlay, locks, cursors, advisory locks go at once."""

@@ -32,21 +32,31 @@ class FunctionWait(Exception):
 
 
 class Timer:
-    """A wait that ends by itself at `deadline` (time.monotonic())."""
+    """A wait that ends by itself at `deadline` (time.monotonic()), or by `end()`."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
+        self._callbacks: list[Callable[[], None]] = []
 
     def is_over(self) -> bool:
         return time.monotonic() >= self._deadline
 
     def on_over(self, callback: Callable[[], None]) -> None:
-        """Nothing calls back: whoever waits also waits for `deadline_s`."""
+        """Only `end()` calls back: whoever waits also waits for `deadline_s`."""
         if self.is_over():
             callback()
+        else:
+            self._callbacks.append(callback)
 
     def deadline_s(self) -> float | None:
         return self._deadline
+
+    def end(self) -> None:
+        """Be over now."""
+        self._deadline = time.monotonic()
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
 
 
 class CallRecord:

@@ -33,7 +33,10 @@ def explain(session: Session, statement: st.Explain) -> Steps:
             raise errors.SyntaxError(f'unrecognized EXPLAIN option "{name}"')
         if name in _REFUSED_ON and value == "true":
             raise errors.NotSupportedError(f"EXPLAIN option {name.upper()} is not supported")
-    if options.get("format", "text") != "text":
+    form = options.get("format", "text")
+    if form not in ("text", "xml", "json", "yaml"):
+        raise errors.InvalidParameterValue(f'unrecognized value for EXPLAIN option "format": "{form}"')
+    if form != "text":
         raise errors.NotSupportedError("EXPLAIN formats other than TEXT are not supported")
     if not isinstance(statement.statement, st.Query):
         raise errors.NotSupportedError("EXPLAIN of a command is not supported")
