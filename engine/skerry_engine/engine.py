@@ -15,7 +15,7 @@ from skerry_engine import errors
 from skerry_engine.catalog.bootstrap import new_catalog
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.system.context import LockInfo
-from skerry_engine.session.plans import PlanCache
+from skerry_engine.session.plans import PlanCache, StatementCache
 from skerry_engine.session.sequences import Sequences
 from skerry_engine.session.session import Session
 from skerry_engine.session.stores import Stores
@@ -35,6 +35,7 @@ class Engine:
         self.stores = Stores()
         self.sequences = Sequences()
         self.plans = PlanCache()
+        self.statements = StatementCache()
         self.sessions: dict[int, Session] = {}
         self._pids = itertools.count(1)
         self.closed = False

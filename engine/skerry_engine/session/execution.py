@@ -100,11 +100,11 @@ class Execution:
                 except LockWait as wait:
                     waited = True
                     yield Wait(wait.request)
-        if waited:
+        if waited or transaction.is_snapshot:
             self._check_newest(transaction)
 
     def _check_newest(self, transaction: Transaction) -> None:
-        """After a wait the catalog may be newer: READ COMMITTED plans again, a snapshot can't go on."""
+        """A locked table may be newer than the plan: READ COMMITTED plans again, an older snapshot can't go on."""
         if not transaction.is_snapshot:
             transaction.take_snapshot()
             if not self.session.is_current(self.plan):

@@ -27,7 +27,9 @@ from skerry_engine.session.steps import ResultColumn
 from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
 from skerry_engine.sql.binder.queries import QueryBinder
 from skerry_engine.sql.bridge import parse_query
+from skerry_engine.sql.front import parse_statement
 from skerry_engine.sql.normalise import Normalised, normalise
+from skerry_engine.sql.statements import Statement
 from skerry_engine.txn.modes import ACCESS_SHARE, ROW_EXCLUSIVE, ROW_SHARE_TABLE
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext, text_decoder
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from skerry_engine.session.environment import StatementCatalog
 
 CACHE_ENTRIES = 2000
+CACHED_TEXT_CHARACTERS = 2000
 _NUMBER_TYPES = frozenset({oids.INT2, oids.INT4, oids.INT8, oids.OID})
 _FLOAT_TYPES = frozenset({oids.FLOAT4, oids.FLOAT8})
 
@@ -86,6 +89,26 @@ class PlanCache:
 
     def clear(self) -> None:
         self._plans.clear()
+
+
+class StatementCache:
+    """Parsed statements by exact text: drivers send the same texts with parameters over and over."""
+
+    def __init__(self) -> None:
+        self._statements: dict[str, Statement | None] = {}
+
+    def parse(self, text: str) -> Statement | None:
+        """The statement in `text`.  Raises SyntaxError."""
+        statements = self._statements
+        try:
+            return statements[text]
+        except KeyError:
+            statement = parse_statement(text)
+        if len(text) <= CACHED_TEXT_CHARACTERS:
+            if len(statements) >= CACHE_ENTRIES:
+                statements.clear()
+            statements[text] = statement
+        return statement
 
 
 def is_current(plan: Plan, here: StatementCatalog) -> bool:

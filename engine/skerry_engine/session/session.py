@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.system.context import CursorInfo, PreparedStatementInfo, SessionInfo
+from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.session.environment import SessionFunctions, SessionNames, StatementCatalog
 from skerry_engine.session.execution import Execution, PlanChanged, command_tag, deadline_of
 from skerry_engine.session.plans import Plan, is_current, make_plan, row_data, run_time_parameters
@@ -43,10 +44,10 @@ from skerry_engine.session.steps import (
     Waiting,
 )
 from skerry_engine.sql import statements as st
-from skerry_engine.sql.front import parse_batch, parse_statement
-from skerry_engine.txn.locks import ADVISORY, Holder, Owner
+from skerry_engine.sql.front import parse_batch
+from skerry_engine.txn.locks import ADVISORY, TABLE, Holder, Owner
 from skerry_engine.txn.transaction import Transaction
-from skerry_engine.values.io import IoContext, binary_decoder, text_decoder, wall_clock
+from skerry_engine.values.io import IoContext, TextDecoder, binary_decoder, text_decoder, wall_clock
 from skerry_engine.values.python import from_python
 from skerry_engine.values.types import SqlType
 
@@ -73,6 +74,8 @@ class Prepared:
     plan: Plan | None
     prepared_at_us: int
     from_sql: bool = False
+    decoders: list[TextDecoder] | None = None
+    decoders_io: IoContext | None = None
 
 
 @dataclass(slots=True)
@@ -240,8 +243,10 @@ class Session:
 
     def is_current_in_newest(self, plan: Plan) -> bool:
         """Whether the plan is good for the newest published catalog, too."""
-        here = StatementCatalog(self, self.engine.published_catalog(), self.settings.version)
-        return is_current(plan, here)
+        newest = self.engine.published_catalog()
+        if newest is self.catalog():
+            return True
+        return is_current(plan, StatementCatalog(self, newest, self.settings.version))
 
     def notice(
         self,
@@ -631,7 +636,7 @@ class Session:
         """Prepare a statement under a name ('' for the unnamed one)."""
         if name and name in self.prepared:
             raise errors.DuplicatePreparedStatement(f'prepared statement "{name}" already exists')
-        statement = parse_statement(text)
+        statement = self.engine.statements.parse(text)
         self.check_not_failed(statement)
         self.prepared[name] = self.prepare(name, text, statement, parameter_oids)
 
@@ -687,8 +692,22 @@ class Session:
         old = self.portals.pop(portal, None)
         if old is not None and old.steps is not None:
             old.steps.close()
-        decoded = self._decode(values, formats, wanted) if wanted else []
+        decoded: list[object] = []
+        if wanted:
+            decoded = self._decode_text(prepared, values) if not any(formats) else self._decode(values, formats, wanted)
         self.portals[portal] = Portal(portal, prepared, decoded, result_formats)
+
+    def _decode_text(self, prepared: Prepared, values: Sequence[bytes | None]) -> list[object]:
+        """Parameters in text form, by readers that are kept with the statement."""
+        io = self.io
+        decoders = prepared.decoders
+        if decoders is None or prepared.decoders_io is not io:
+            decoders = [text_decoder(SqlType(oid), io) for oid in prepared.parameter_oids]
+            prepared.decoders, prepared.decoders_io = decoders, io
+        decoded: list[object] = []
+        for decoder, value in zip(decoders, values, strict=True):
+            decoded.append(None if value is None else decoder(_text(value)))
+        return decoded
 
     def _decode(
         self, values: Sequence[bytes | None], formats: Sequence[int], oids: Sequence[int]
@@ -735,9 +754,61 @@ class Session:
     def execute(self, portal: str, max_rows: int) -> Steps:
         """Run a portal, for at most `max_rows` rows (0: all).  Yields no Description."""
         found = self.portal(portal)
-        self._running_portal = found
+        plan = found.prepared.plan
+        if plan is not None and plan.compiled.point is not None and found.steps is None and max_rows == 0:
+            if not plan.is_spooled and not found.is_done and not self.failed:
+                return self._execute_point(found, plan)
+        return self._execute_portal(found, max_rows)
+
+    def _execute_point(self, portal: Portal, plan: Plan) -> Steps:
+        """A point statement in one unit, with no generator but this; the long way where a table is locked."""
+        statement = portal.prepared.statement
+        assert isinstance(statement, st.Query)
+        point = plan.compiled.point
+        assert point is not None
+        self._start_running(portal.prepared.text)
         try:
-            yield from self._watched(self._execute(found, max_rows), found.prepared.text)
+            transaction = self.need_transaction()
+            at_once = not transaction.is_snapshot and self.is_current(plan)
+            if not at_once or not self._lock_at_once(transaction, plan):
+                yield from self._execute_portal(portal, 0)
+                return
+            transaction.start_statement()
+            params = run_time_parameters(plan, statement.normalised, portal.values, self.io)
+            rows = point(self._point_context(transaction, plan, params))
+            transaction.finish_statement()
+        except Exception:
+            self._failed_statement()
+            raise
+        finally:
+            self._stop_running()
+        portal.is_done = True
+        if rows:
+            yield Rows(rows)
+        yield Complete(command_tag(plan.verb, len(rows)), len(rows))
+
+    def _lock_at_once(self, transaction: Transaction, plan: Plan) -> bool:
+        locks = self.engine.manager.locks
+        for oid, mode in plan.locks:
+            if not locks.try_acquire(locks.tables, TABLE, oid, mode, transaction.holder):
+                return False
+        return True
+
+    def _point_context(self, transaction: Transaction, plan: Plan, params: Sequence[object]) -> ExecutionContext:
+        return ExecutionContext(
+            transaction,
+            self.statement_catalog(),
+            plan.compiled.slots,
+            self.functions,
+            params,
+            (),
+            self.work_mem_bytes,
+        )
+
+    def _execute_portal(self, portal: Portal, max_rows: int) -> Steps:
+        self._running_portal = portal
+        try:
+            yield from self._watched(self._execute(portal, max_rows), portal.prepared.text)
         finally:
             self._running_portal = None
 
