@@ -423,6 +423,12 @@ class InvalidArgumentForWidthBucket(DataError):
     sqlstate = "2201G"
 
 
+class InvalidPrecedingOrFollowingSize(DataError):
+    """A window frame's offset is NULL or negative."""
+
+    sqlstate = "22013"
+
+
 class InvalidRowCountInLimit(DataError):
     """A negative LIMIT."""
 

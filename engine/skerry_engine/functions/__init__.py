@@ -9,7 +9,7 @@
     number_formatting, datetime_formatting, datetime_parsing      to_char and its inverses
     arrays, json_functions, jsonb_functions, json_building        arrays and JSON
     encodings, hashing, identifiers, series, session_functions    bytea and uuid, system types, generate_series, the session
-    aggregates, statistics                                        aggregates
+    aggregates, statistics, window_ranges                         aggregates, window frames
 
 A function never sees a catalog, a row or a transaction: what it may know beyond its arguments is its FunctionContext (`abc`).
 Functions that need the catalog are defined by the catalog's layer, through `registry.define`.

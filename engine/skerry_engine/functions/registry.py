@@ -159,6 +159,7 @@ FAMILIES = (
     "jsonb_functions",
     "json_building",
     "session_functions",
+    "window_ranges",
     "aggregates",
     "statistics",
 )
