@@ -289,8 +289,29 @@ class _TargetGraph:
             for index in sorted(unique, key=lambda index: index.oid)
         )
         schema_name = self.database.schema_of(table).name
+        probes = tuple(
+            UniqueKey(_probe(storage.indexes[index.oid]), index.name, table.name, (), (), schema_name)
+            for index in table.indexes
+            if not index.unique and storage.indexes[index.oid].positions is None
+        )
         check = self.stores.row_check(self.database, table)
-        return WriteTarget(storage, table.name, table.oid, keys, schema_name, check)
+        return WriteTarget(storage, table.name, table.oid, (*probes, *keys), schema_name, check)
+
+
+def _probe(index: Index) -> Index:
+    """Stands among a target's unique keys for an index that is not unique but computes its keys.
+
+    Installing a row must not fail, so a key that can't be computed (`1 / a`) must fail when the row is written.  The
+    kernel reads unique keys then: the probe computes the index's key and says that the row has none.
+    """
+
+    def compute(row: Row) -> Row | None:
+        values = index.extract(row)
+        if values is not None:
+            index.codec.order_key(values)
+        return None
+
+    return Index(-index.index_id, compute, index.codec)
 
 
 def foreign_key(

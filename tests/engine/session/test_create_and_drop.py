@@ -268,3 +268,16 @@ def test_like_copies_what_it_is_told_to(session: Session) -> None:
     session.insert("b", (1, 2, "Q"))
     with pytest.raises(errors.UniqueViolation):
         session.insert("b", (1, 2, "Q"))
+
+
+def test_a_key_that_can_not_be_computed_fails_the_write_not_the_commit(session: Session) -> None:
+    session.run("create table t (a int, b int)")
+    session.run("create index on t ((10 / a))")
+    session.run("create index on t (b) where 10 / a > 1")
+    session.insert("t", (5, 1))
+    with pytest.raises(errors.DivisionByZero):
+        session.insert("t", (0, 1))
+    with pytest.raises(errors.DivisionByZero):
+        session.insert("t", (1, 1), (0, 1))
+    assert session.rows("t") == [(5, 1)]
+    session.delete("t", (5, 1))
