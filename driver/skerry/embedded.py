@@ -16,6 +16,7 @@ in-process.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -39,8 +40,10 @@ from skerry_engine.session.steps import (
     Wait,
 )
 from skerry_engine.values import oids
+from skerry_engine.values.io import IoContext, text_encoder
 from skerry_engine.values.python import Interval as EngineInterval
 from skerry_engine.values.python import to_python
+from skerry_engine.values.types import SqlType
 
 Steps = Generator[Step, object, None]
 Converter = Callable[[object], object]
@@ -126,7 +129,7 @@ class EmbeddedBackend:
         except KeyboardInterrupt:
             self._interrupt(session, steps)
             raise
-        _convert_rows(outcome)
+        self._convert_rows(session, outcome)
         return outcome
 
     def cancel(self) -> None:
@@ -185,6 +188,22 @@ class EmbeddedBackend:
         elif isinstance(step, Notice):
             self.notices.append(f"{step.severity}:  {step.message}")
 
+    def _convert_rows(self, session: Session, outcome: Outcome) -> None:
+        """Turn the engine's atoms into Python objects, column by column; most columns need nothing."""
+        if outcome.columns is None or not outcome.rows:
+            return
+        converters: list[tuple[int, Converter]] = []
+        names_wanted = False
+        for position, column in enumerate(outcome.columns):
+            converter = _converter(column.type_oid, column.type_modifier, session.io)
+            if converter is not None:
+                converters.append((position, converter))
+                names_wanted = names_wanted or column.type_oid in oids.REG_TYPES
+        if not converters:
+            return
+        with self._source.mutex if names_wanted else contextlib.nullcontext():
+            outcome.rows = [_convert_row(row, converters) for row in outcome.rows]
+
     def _interrupt(self, session: Session, steps: Steps) -> None:
         """Ctrl-C: cancel the statement and let it unwind before the exception goes on."""
         with self._source.mutex:
@@ -202,19 +221,6 @@ def _sleep_until(over: threading.Event, deadline_s: float | None) -> None:
         over.wait(max(0.0, deadline_s - time.monotonic()))
 
 
-def _convert_rows(outcome: Outcome) -> None:
-    """Turn the engine's atoms into Python objects, column by column; most columns need nothing."""
-    if outcome.columns is None or not outcome.rows:
-        return
-    converters: list[tuple[int, Converter]] = []
-    for position, column in enumerate(outcome.columns):
-        converter = _converter(column.type_oid, column.type_modifier)
-        if converter is not None:
-            converters.append((position, converter))
-    if converters:
-        outcome.rows = [_convert_row(row, converters) for row in outcome.rows]
-
-
 def _convert_row(row: Row, converters: list[tuple[int, Converter]]) -> Row:
     values = list(row)
     for position, convert in converters:
@@ -224,7 +230,9 @@ def _convert_row(row: Row, converters: list[tuple[int, Converter]]) -> Row:
     return tuple(values)
 
 
-def _converter(type_oid: int, typmod: int) -> Converter | None:
+def _converter(type_oid: int, typmod: int, io: IoContext) -> Converter | None:
+    if type_oid in oids.REG_TYPES:  # numbers inside, names outside, as over the network
+        return text_encoder(SqlType(type_oid, typmod), io)
     convert = to_python(type_oid, typmod)
     if convert is None or type_oid not in (oids.INTERVAL, oids.INTERVAL_ARRAY):
         return convert

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import struct
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
@@ -87,6 +88,12 @@ def read_interval(text: str) -> object:
         return Interval(months, days, microseconds)
 
 
+def read_float4(text: str) -> object:
+    """A float4, exactly: its nearest double differs from the digits that the server prints."""
+    value = float(text)
+    return float(struct.unpack("<f", struct.pack("<f", value))[0])
+
+
 def read_vector(text: str) -> object:
     """An int2vector or oidvector."""
     return [int(part) for part in text.split()]
@@ -136,6 +143,7 @@ def _read_bytea(text: str) -> object:
 _SCALARS: dict[int, Reader] = {
     22: read_vector,
     30: read_vector,
+    700: read_float4,
     1082: read_date,
     1083: read_time,
     1114: read_timestamp,
@@ -157,7 +165,7 @@ _ELEMENTS: dict[int, Reader] = {
     1014: str,
     1015: str,
     1016: int,
-    1021: float,
+    1021: read_float4,
     1022: float,
     1028: int,
     1115: read_timestamp,

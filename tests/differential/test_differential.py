@@ -141,8 +141,8 @@ def _error(pair: Pair, outcome: Outcome) -> dict[str, str] | None:
 
 def _columns(outcome: Outcome) -> list[tuple[str, int, int]] | None:
     """Columns with the OIDs of user-made types, which differ from run to run, made equal."""
-    if outcome.columns is None:
-        return None
+    if outcome.columns is None or outcome.error is not None:
+        return None  # whether columns are announced before an error depends on when it is found
     return [(name, min(oid, FIRST_USER_OID), typmod) for name, oid, typmod in outcome.columns]
 
 

@@ -85,6 +85,7 @@ def psqls(skerry_server: Address) -> Iterator[Callable[[], Psql]]:
     """Starts interactive psqls in front of a server whose table `t` has rows 1 and 2."""
     with closing(WireClient(skerry_server)) as client:
         client.query("DROP TABLE IF EXISTS t")
+        client.query("DROP TABLE IF EXISTS big")
         assert client.query("CREATE TABLE t (id int PRIMARY KEY, v text)").error is None
         client.query("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
     started: list[Psql] = []
@@ -231,7 +232,7 @@ def test_long_query_does_not_freeze_others(psqls: Callable[[], Psql], skerry_ser
 def test_long_sort_and_insert_do_not_freeze_others(psqls: Callable[[], Psql], skerry_server: Address) -> None:
     busy = psqls()
     busy.send(
-        "CREATE TEMP TABLE big AS SELECT x, md5(x::text) AS h FROM generate_series(1, 300000) x;"
+        "CREATE TABLE big AS SELECT x, md5(x::text) AS h FROM generate_series(1, 300000) x;"
         " SELECT count(*) FROM (SELECT h FROM big ORDER BY h) s;"
     )
     slowest_s = 0.0
