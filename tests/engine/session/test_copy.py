@@ -266,6 +266,13 @@ def test_a_bad_binary_field_names_its_column(session: SqlSession) -> None:
     assert caught.value.context == "COPY t, line 1, column a"
 
 
+def test_a_place_is_added_to_a_context_that_is_there(session: SqlSession) -> None:
+    run(session, "create table t (a json)")
+    with pytest.raises(errors.InvalidTextRepresentation) as caught:
+        copy_in(session, "copy t from stdin", b"1\nNaN\n")
+    assert caught.value.context == 'JSON data, line 1: NaN\nCOPY t, line 2, column a: "NaN"'
+
+
 def test_foreign_keys_are_checked(session: SqlSession) -> None:
     run(
         session,
