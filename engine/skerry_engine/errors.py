@@ -12,7 +12,7 @@ over the network alike.  This module imports nothing of Skerry: driver, server a
 from __future__ import annotations
 
 
-class Warning(Exception):  # noqa: A001 - the name PEP 249 prescribes
+class Warning(Exception):  # the name PEP 249 prescribes
     """A notice of importance, such as truncation while inserting (PEP 249)."""
 
 
@@ -531,7 +531,7 @@ class CheckViolation(IntegrityError):
 # --- class 42, 2B: statements -----------------------------------------------------------------------------------------
 
 
-class SyntaxError(ProgrammingError):  # noqa: A001 - PostgreSQL's name for 42601
+class SyntaxError(ProgrammingError):  # PostgreSQL's name for 42601
     """The statement does not parse."""
 
     sqlstate = "42601"
