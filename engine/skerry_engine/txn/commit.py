@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from skerry_engine.storage.heap import CommitStamp
+from skerry_engine.storage.pending import PendingTable
 from skerry_engine.txn.collector import Collector
 from skerry_engine.txn.overlay import Overlay
 
@@ -25,14 +26,25 @@ def install(overlay: Overlay, epoch: int, frozen: bool) -> CommitStamp | None:
     """Install everything in one unit; returns the stamp under which versions were left, None if frozen."""
     if frozen:
         for table in overlay.tables.values():
-            for row_id, row in table.final_rows():
-                table.live_change += table.storage.install_frozen(row_id, row)
+            _install_frozen(table)
         return None
     stamp = CommitStamp(epoch)
     for table in overlay.tables.values():
         for row_id, row in table.final_rows():
             table.live_change += table.storage.install(row_id, row, stamp)
     return stamp
+
+
+def _install_frozen(table: PendingTable) -> None:
+    storage = table.storage
+    change = 0
+    if table.segments:
+        for row_id, row in table.final_rows():
+            change += storage.install_frozen(row_id, row)
+    else:  # the common case, without a generator
+        for row_id, entry in table.entries.items():
+            change += storage.install_frozen(row_id, entry.row)
+    table.live_change += change
 
 
 def install_ahead(overlay: Overlay, stamp: CommitStamp) -> Iterator[None]:

@@ -319,9 +319,10 @@ class Transaction(LockingTransaction):
         self._check_active()
         if self.read_only:
             raise ReadOnlyViolation("cannot execute a write in a read-only transaction")
-        if self.targets is None:
-            self.targets = {}
-        self.targets[target.storage.storage_id] = target
+        if self.is_snapshot:  # commit validates what statements did not lock
+            if self.targets is None:
+                self.targets = {}
+            self.targets[target.storage.storage_id] = target
         return TableWriter(self, target)
 
     def add_check(self, check: Check) -> None:
