@@ -57,6 +57,10 @@ class SessionDefinitionContext:
         return self._session.statement_catalog().current_user_oid
 
     @property
+    def temporary_schema_name(self) -> str:
+        return self._session.temporary_schema_name
+
+    @property
     def stores(self) -> Stores:
         return self._session.engine.stores
 

@@ -50,7 +50,9 @@ class StatementCatalog:
         self.settings_version = settings_version
         self.database: Database = catalog.database(session.database_oid)
         self.search_path: SearchPath = self.database.search_path(
-            session.settings.search_path(), session.user, 0
+            session.settings.search_path(),
+            session.user,
+            self.database.schema_oids.get(session.temporary_schema_name, 0),
         )
         self._targets: dict[int, WriteTarget] = {}
         self._indexes: dict[int, list[IndexInfo]] = {}
@@ -286,7 +288,7 @@ class SessionFunctions:
 
 
 class SessionNames:
-    """NameResolver over whatever the session's current statement sees, so that an IoContext outlives catalog changes."""
+    """NameResolver over whatever the session's current statement sees: an IoContext outlives catalog changes."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -5,8 +5,8 @@
           └── newer table ──┴── LockWait, ───┘     READ COMMITTED starts over on a fresh snapshot, keeping its locks,
                                RestartStatement    as long as nothing has left the engine
 
-Results of reading statements stream.  Those of changes and of FOR UPDATE are kept until the statement is complete, so that it
-can still be restarted and so that nothing is shown before the constraints have been checked.
+Results of reading statements stream.  Those of changes and of FOR UPDATE are kept until the statement is complete, so
+that it can still be restarted and so that nothing is shown before the constraints have been checked.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Execution:
             raise
 
     def _abandon(self, transaction: Transaction, mark: Mark) -> None:
-        """Undo what the statement wrote.  A reader wrote nothing, and others may have written since it was suspended."""
+        """Undo what the statement wrote.  A reader wrote nothing; others may have written since it was suspended."""
         if transaction.state == "active" and self.plan.is_spooled:
             transaction.abandon_statement(mark)
 

@@ -49,7 +49,8 @@ class Plan:
     """A compiled statement with what it takes to run it.
 
     `parameter_types` are the client's parameters; `slots` say where run-time parameters come from; `locks` are
-    (table OID, mode); a `is_spooled` plan shows nothing until it is complete; `lookups` (schema, name, OID, version) of every relation that was looked up.
+    (table OID, mode).  An `is_spooled` plan shows nothing until it is complete.  `lookups` are (schema, name, OID,
+    version) of every relation that was looked up.
     """
 
     compiled: CompiledQuery

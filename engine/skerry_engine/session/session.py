@@ -43,6 +43,7 @@ from skerry_engine.session.steps import (
     Wait,
     Waiting,
 )
+from skerry_engine.session.temporary import drop_temporary_schema
 from skerry_engine.sql import statements as st
 from skerry_engine.sql.front import parse_batch
 from skerry_engine.txn.locks import ADVISORY, TABLE, Holder, Owner
@@ -103,6 +104,7 @@ class Session:
         self.database_oid = database_oid
         self.user = user
         self.backend_pid = backend_pid
+        self.temporary_schema_name = f"pg_temp_{backend_pid}"
         self.owner = Owner(backend_pid)
         self.settings = Settings(options)
         self.settings.force("session_authorization", user)
@@ -344,8 +346,8 @@ class Session:
     def _failed_statement(self) -> None:
         """After an error: the block is failed, or the implicit transaction is gone.
 
-        A failed block has nothing left to lose, so it gives its locks back at once: it is unwound to its last savepoint,
-        or rolled back.
+        A failed block has nothing left to lose, so it gives its locks back at once: it is unwound to its last
+        savepoint, or rolled back.
         """
         self._notices.clear()
         if not self.in_block:
@@ -411,6 +413,7 @@ class Session:
         self.engine.manager.locks.release_all(self.session_locks)
         self.cursors.clear()
         self.prepared.clear()
+        drop_temporary_schema(self)
         self.engine.forget_session(self)
 
     # --- running steps ----------------------------------------
@@ -789,10 +792,8 @@ class Session:
 
     def _lock_at_once(self, transaction: Transaction, plan: Plan) -> bool:
         locks = self.engine.manager.locks
-        for oid, mode in plan.locks:
-            if not locks.try_acquire(locks.tables, TABLE, oid, mode, transaction.holder):
-                return False
-        return True
+        holder = transaction.holder
+        return all(locks.try_acquire(locks.tables, TABLE, oid, mode, holder) for oid, mode in plan.locks)
 
     def _point_context(self, transaction: Transaction, plan: Plan, params: Sequence[object]) -> ExecutionContext:
         return ExecutionContext(

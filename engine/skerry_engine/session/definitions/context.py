@@ -56,6 +56,11 @@ class DefinitionContext(Protocol):
         ...
 
     @property
+    def temporary_schema_name(self) -> str:
+        """The name of the session's pg_temp schema, whether it exists or not."""
+        ...
+
+    @property
     def stores(self) -> Stores: ...
 
     @property

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from skerry_engine import errors
+from skerry_engine.catalog.catalog import Catalog
+from skerry_engine.catalog.cluster_changes import create_schema
 from skerry_engine.catalog.objects import (
     C_COLLATION,
     DEFAULT_COLLATION,
@@ -102,22 +104,41 @@ def current_table(context: DefinitionContext, oid: int) -> Table:
 # --- where new things go ----------------------------------------------------------------------------------------------
 
 
-def creation_schema(context: DefinitionContext, name: ObjectName) -> Schema:
-    """The schema that a new relation of that name goes to.  Raises InvalidSchemaName, NotSupportedError."""
+def creation_schema(context: DefinitionContext, name: ObjectName, persistence: str = "p") -> Schema:
+    """The schema that a new relation of that name goes to; a temporary one to the session's own.
+
+    Raises InvalidSchemaName, InvalidTableDefinition, NotSupportedError.
+    """
     database = context.database
     if len(name.parts) > 2 and name.parts[-3] != database.name:
         raise errors.NotSupportedError(
             f'cross-database references are not implemented: "{name}"', position=name.position
         )
+    if persistence == "t" or name.schema == "pg_temp":
+        return _temporary_schema(context, name)
     if name.schema is None:
         if not context.search_path.creation:
             raise errors.InvalidSchemaName("no schema has been selected to create in", position=name.position)
         return database.schemas[context.search_path.creation]
-    if name.schema == "pg_temp":
-        raise errors.NotSupportedError("temporary tables are not supported", position=name.position)
     schema = database.schema_named(name.schema)
     if schema is None:
         raise errors.InvalidSchemaName(f'schema "{name.schema}" does not exist', position=name.position)
+    return schema
+
+
+def _temporary_schema(context: DefinitionContext, name: ObjectName) -> Schema:
+    """The session's pg_temp schema, made when it is first needed."""
+    own = context.temporary_schema_name
+    if name.schema not in (None, "pg_temp", own):
+        raise errors.InvalidTableDefinition("cannot create temporary relation in non-temporary schema")
+    found = context.database.schema_named(own)
+    if found is not None:
+        return found
+    schema = Schema(context.catalog.oids.allocate(), own, context.user_oid)
+    database_oid = context.database_oid
+    context.transaction.set_catalog_change(
+        lambda catalog: create_schema(cast(Catalog, catalog), database_oid, schema, is_temporary=True)
+    )
     return schema
 
 

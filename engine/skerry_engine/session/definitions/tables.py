@@ -20,7 +20,7 @@ from skerry_engine.session.definitions.columns import TableSite, make_column
 from skerry_engine.session.definitions.constraints import make_check, make_foreign_key, make_key, with_key
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.like import LikeCopy, copied_indexes, like_columns, like_definitions
-from skerry_engine.session.definitions.names import creation_schema, refuse_temporary
+from skerry_engine.session.definitions.names import creation_schema
 from skerry_engine.session.definitions.options import check_tablespace, storage_options
 from skerry_engine.session.definitions.waiting import lock_new_name
 from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step
@@ -64,9 +64,10 @@ def create_table(context: DefinitionContext, statement: st.CreateTable) -> Gener
 
 
 def _refuse_unsupported(statement: st.CreateTable) -> None:
-    refuse_temporary(statement.persistence, "tables")
-    if statement.on_commit:
+    if statement.on_commit and statement.persistence != "t":
         raise errors.InvalidTableDefinition("ON COMMIT can only be used on temporary tables")
+    if statement.on_commit not in ("", "preserve rows"):
+        raise errors.NotSupportedError(f"ON COMMIT {statement.on_commit.upper()} is not supported")
     check_tablespace(statement.tablespace)
 
 
@@ -74,7 +75,7 @@ def table_site(
     context: DefinitionContext, name: st.ObjectName, persistence: str, if_not_exists: bool
 ) -> Generator[Step, object, TableSite | None]:
     """Where a new table goes, its name locked; None when IF NOT EXISTS finds it taken.  Raises DuplicateTable."""
-    schema = creation_schema(context, name)
+    schema = creation_schema(context, name, persistence)
     table_name = naming.truncate_name(name.name)
     yield from lock_new_name(context, schema.oid, table_name)
     if context.database.relation_named(schema.oid, table_name) is not None:
@@ -212,7 +213,8 @@ def create_table_as(
     context: DefinitionContext, statement: st.CreateTableAs
 ) -> Generator[Step, object, Complete]:
     """CREATE TABLE AS: the query's rows become the table's."""
-    refuse_temporary(statement.persistence, "tables")
+    if statement.on_commit not in ("", "preserve rows"):
+        raise errors.NotSupportedError(f"ON COMMIT {statement.on_commit.upper()} is not supported")
     site = yield from table_site(context, statement.name, statement.persistence, statement.if_not_exists)
     if site is None:
         return Complete("CREATE TABLE AS")
