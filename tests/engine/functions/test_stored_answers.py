@@ -41,7 +41,7 @@ def test_stored_answers_are_postgresqls(path: Path, postgres: Address) -> None:
             expression, stored = line.split("\t=> ")
             answer = _ESCAPE.sub(lambda match: "\n" if match[1] == "n" else match[1], stored)
             live = _answer(connection, expression)
-            if live != re.sub("^NULL$", "", answer, flags=re.MULTILINE):
+            if live not in (answer, re.sub("^NULL$", "", answer, flags=re.MULTILINE)):
                 wrong.append((expression, answer, live))
         assert not wrong
     finally:
