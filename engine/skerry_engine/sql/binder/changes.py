@@ -94,10 +94,8 @@ class ChangeBinder:
         columns = [
             ScopeColumn(c.name, c.type, c.position, not c.not_null, c.attnum) for c in table.live_columns
         ]
-        schema = node.args.get("db")
-        return Range(
-            name, range_id, columns, table.oid, None if schema is None or alias else schema.this, True
-        )
+        schema = None if alias is not None else self.context.database.schema_of(table).name
+        return Range(name, range_id, columns, table.oid, schema, has_row_ids=True)
 
     def _returning(self, node: Node, scope: Scope) -> tuple[tuple[ex.Expr, ...], tuple[q.OutputColumn, ...]]:
         returning = node.args.get("returning")
@@ -354,7 +352,7 @@ class ChangeBinder:
             source = q.Join("inner", source, joined, None)
             others = from_scope.ranges
             for item in others:
-                scope.add(item, position_of(node.this))
+                scope.add(item)
             scope.merged = from_scope.merged
         if node.args.get("where") is not None:
             binder = be.ExpressionBinder(self.queries, scope, be.WHERE)
@@ -458,7 +456,7 @@ class ChangeBinder:
             joined = FromBinder(self.queries, from_scope).from_clause(node.args["using"])
             source = q.Join("inner", source, joined, None)
             for item in from_scope.ranges:
-                scope.add(item, position_of(node.this))
+                scope.add(item)
         if node.args.get("where") is not None:
             binder = be.ExpressionBinder(self.queries, scope, be.WHERE)
             source = q.Filter(source, binder.condition(node.args["where"].this, "WHERE"))

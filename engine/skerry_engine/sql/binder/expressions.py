@@ -23,6 +23,7 @@ from skerry_engine.functions.resolve import (
 )
 from skerry_engine.sql.binder.coercion import BOOL, INT4, UNKNOWN, Coercer
 from skerry_engine.sql.binder.context import BindContext, array_oid
+from skerry_engine.sql.binder.hints import missing_column, missing_range
 from skerry_engine.sql.binder.scope import Range, Scope
 from skerry_engine.sql.binder.whitelist import check
 from skerry_engine.sql.bridge import list_index, literal_index, position_of, template_slot, type_name_of
@@ -99,7 +100,7 @@ class ExpressionBinder:
 
     def _column(self, node: Node) -> ex.Expr:
         if isinstance(node.this, exp.Star):
-            raise errors.SyntaxError('syntax error at or near "*"', position=position_of(node))
+            return self.whole_row(self.queries.star_range(node, self.scope))
         parts = [node.args.get(part) for part in ("catalog", "db", "table")]
         names = [part.this for part in parts if part is not None]
         name = node.this.this
@@ -119,7 +120,7 @@ class ExpressionBinder:
         system = self._system_column(self.scope.ranges, name, position)
         if system is not None:
             return system
-        raise errors.UndefinedColumn(f'column "{name}" does not exist', position=position)
+        raise missing_column(self.scope, None, name, position)
 
     def _note_position(self, found: ex.Expr, position: int | None) -> None:
         if isinstance(found, ex.Column):
@@ -129,14 +130,14 @@ class ExpressionBinder:
         schema = names[-2] if len(names) > 1 else None
         item = self.scope.range_named(names[-1], schema)
         if item is None:
-            raise self._missing_range(".".join(names), names[-1], position)
+            raise missing_range(self.context, self.queries.ctes, self.scope, names, position)
         column = self._column_of(item, name, position)
         if column is not None:
             return column
         system = self._system_column([item], name, position)
         if system is not None:
             return system
-        raise errors.UndefinedColumn(f"column {names[-1]}.{name} does not exist", position=position)
+        raise missing_column(self.scope, names[-1], name, position)
 
     def _column_of(self, item: Range, name: str, position: int | None) -> ex.Expr | None:
         try:
@@ -149,16 +150,6 @@ class ExpressionBinder:
         found = item.reference(column)
         self._note_position(found, position)
         return found
-
-    def _missing_range(self, shown: str, alias: str, position: int | None) -> errors.DatabaseError:
-        for item in self.scope.lateral_only:
-            if item.alias == alias:
-                return errors.UndefinedTable(
-                    f'invalid reference to FROM-clause entry for table "{alias}"',
-                    hint=f'There is an entry for table "{alias}", but it cannot be referenced from this part of the query.',
-                    position=position,
-                )
-        return errors.UndefinedTable(f'missing FROM-clause entry for table "{shown}"', position=position)
 
     def _system_column(self, ranges: list[Range], name: str, position: int | None) -> ex.Expr | None:
         if name not in SYSTEM_COLUMNS:
@@ -233,11 +224,17 @@ class ExpressionBinder:
         what = node.expression
         negated = bool(node.args.get("negate"))
         if isinstance(what, exp.Null):
-            return ex.IsNull(BOOL, self.bind(node.this), negated)
+            return self._null_test(self.bind(node.this), negated)
         value = bool(what.this) if isinstance(what, exp.Boolean) else None
         shown = "UNKNOWN" if value is None else str(value).upper()
         arg = self.condition(node.this, f"IS {'NOT ' if negated else ''}{shown}")
         return ex.IsTruth(BOOL, arg, value, negated)
+
+    def _null_test(self, arg: ex.Expr, negated: bool) -> ex.Expr:
+        """IS [NOT] NULL; of a row it asks about every field."""
+        if isinstance(arg, ex.RowOf):
+            return ex.And(BOOL, tuple(ex.IsNull(BOOL, item, negated) for item in arg.items))
+        return ex.IsNull(BOOL, arg, negated)
 
     def _distinct_from(self, node: Node) -> ex.Expr:
         return self._is_distinct(node, False)
@@ -542,8 +539,24 @@ class ExpressionBinder:
         return bound
 
     def _dot(self, node: Node) -> ex.Expr:
-        raise errors.NotSupportedError(
-            "field selection from composite values is not supported", position=position_of(node)
+        """(row).field."""
+        position = position_of(node.this)
+        row = self.bind(node.this)
+        if isinstance(node.expression, exp.Star):
+            raise errors.NotSupportedError('row expansion via "*" is not supported here', position=position)
+        name = node.expression.this
+        if isinstance(row, ex.RowOf):
+            if name in row.names:
+                return row.items[row.names.index(name)]
+            shown = f'could not identify column "{name}" in record data type'
+            if row.names and isinstance(node.this, exp.Column):
+                shown = f"column {node.this.name}.{name} does not exist"
+            raise errors.UndefinedColumn(shown, position=position)
+        if row.type.oid == oids.RECORD:
+            raise errors.NotSupportedError("selecting a field of this record is not supported", position=position)
+        raise errors.WrongObjectType(
+            f"column notation .{name} applied to type {format_type(row.type.oid)}, which is not a composite type",
+            position=position,
         )
 
     # --- conditionals ----------------------------------------

@@ -80,13 +80,13 @@ class FromBinder:
         if cte is not None:
             range_id = self.context.new_range()
             columns = [ScopeColumn(n, t, i) for i, (n, t) in enumerate(cte.columns)]
-            self._add(scope, node, Range(name, range_id, columns), position)
+            self._add(scope, node, Range(name, range_id, columns, cte_id=cte.cte_id), position)
             return q.CteScan(range_id, cte.cte_id, len(columns))
         relation = self.context.relation(name, schema, position)
-        return self.relation(relation, node, scope, schema, position)
+        return self.relation(relation, node, scope, position)
 
     def relation(
-        self, relation: object, node: Node, scope: Scope, schema: str | None, position: int | None
+        self, relation: object, node: Node, scope: Scope, position: int | None
     ) -> q.Relation:
         """A relation of the catalog as a range."""
         range_id = self.context.new_range()
@@ -99,7 +99,7 @@ class FromBinder:
                 is_virtual = isinstance(relation, SystemTable)
                 width = len(relation.columns) if is_virtual else relation.width  # type: ignore[union-attr]
                 item = Range(
-                    relation.name, range_id, columns, relation.oid, self._schema(schema), not is_virtual
+                    relation.name, range_id, columns, relation.oid, self._schema(relation), has_row_ids=not is_virtual
                 )
                 self._add(scope, node, item, position)
                 return q.Scan(range_id, relation.oid, width, relation.name, is_virtual)
@@ -110,7 +110,7 @@ class FromBinder:
                     ScopeColumn(c.name, c.type, i, True, c.attnum)
                     for i, c in enumerate(relation.live_columns)
                 ]
-                item = Range(relation.name, range_id, columns, relation.oid, self._schema(schema))
+                item = Range(relation.name, range_id, columns, relation.oid, self._schema(relation))
                 self._add(scope, node, item, position)
                 return q.Derived(range_id, query)
             case SequenceDef():
@@ -119,8 +119,8 @@ class FromBinder:
                 raise errors.WrongObjectType(f'"{relation.name}" is an index', position=position)
         raise errors.WrongObjectType("cannot be read as a table", position=position)
 
-    def _schema(self, schema: str | None) -> str | None:
-        return schema
+    def _schema(self, relation: Table | SystemTable | View) -> str:
+        return self.context.database.schema_of(relation).name
 
     def _sequence(
         self, sequence: SequenceDef, node: Node, scope: Scope, range_id: int, position: int | None
@@ -142,12 +142,11 @@ class FromBinder:
             if len(names) > len(item.columns):
                 raise errors.InvalidColumnReference(
                     f'table "{item.alias}" has {len(item.columns)} columns available'
-                    f" but {len(names)} columns specified",
-                    position=position,
+                    f" but {len(names)} columns specified"
                 )
             for column, name in zip(item.columns, names, strict=False):
                 column.name = name
-        scope.add(item, position)
+        scope.add(item)
 
     # --- subqueries and functions ----------------------------------------
 
@@ -175,9 +174,7 @@ class FromBinder:
 
     def _enclosing(self, scope: Scope) -> Scope | None:
         """What a non-lateral subquery sees: the enclosing queries, not its siblings (but it knows their names)."""
-        hidden = Scope(scope.parent)
-        hidden.lateral_only = list(scope.ranges)
-        return hidden
+        return scope.part([], [])
 
     def _functions(self, node: Node, scope: Scope) -> q.Relation:
         position = position_of(node)
@@ -223,8 +220,10 @@ class FromBinder:
 
     def _join(self, node: Node, scope: Scope) -> q.Relation:
         position = position_of(node)
-        if node.args.get("alias") is not None or node.args.get("using_alias") is not None:
-            raise errors.NotSupportedError("an alias for a join is not supported", position=position)
+        if node.args.get("using_alias") is not None:
+            raise errors.NotSupportedError("an alias for JOIN USING is not supported", position=position)
+        if node.args.get("alias") is not None:
+            return self._aliased_join(node, scope)
         mark = len(scope.ranges)
         left = self.item(node.args["left"], scope)
         middle = len(scope.ranges)
@@ -239,6 +238,19 @@ class FromBinder:
             )
         return q.Join(kind, left, right, condition, lateral)
 
+    def _aliased_join(self, node: Node, scope: Scope) -> q.Relation:
+        """(a JOIN b ...) AS j: one range with the columns of `SELECT *`; the names inside are not seen outside."""
+        inner = scope.part([], [])
+        bare = exp.Join(**{**node.args, "alias": None})
+        bare.meta.update(node.meta)
+        relation = self._join(bare, inner)
+        found = self.queries.all_columns(inner)
+        columns = [ScopeColumn(name, expr.type, n) for n, (name, expr) in enumerate(found)]
+        outputs = tuple(q.OutputColumn(name, expr.type) for name, expr in found)
+        range_id = self.context.new_range()
+        self._add(scope, node, Range("", range_id, columns), position_of(node))
+        return q.Derived(range_id, q.Select(outputs, relation, tuple(expr for _, expr in found)))
+
     def _join_condition(
         self, node: Node, scope: Scope, left: list[Range], right: list[Range], kind: str
     ) -> ex.Expr | None:
@@ -250,7 +262,7 @@ class FromBinder:
         on = node.args.get("on")
         if on is None:
             return None
-        visible = Scope(scope.parent, left + right, scope.merged)
+        visible = scope.part(left + right)
         return be.ExpressionBinder(self.queries, visible, be.ON).condition(on, "JOIN/ON")
 
     def _natural_names(self, left: list[Range], right: list[Range]) -> list[str]:
@@ -292,12 +304,11 @@ class FromBinder:
             found = scope.unqualified(name, position)
         except errors.AmbiguousColumn as error:
             raise errors.AmbiguousColumn(
-                f'common column name "{name}" appears more than once in {which} table', position=position
+                f'common column name "{name}" appears more than once in {which} table'
             ) from error
         if found is None:
             raise errors.UndefinedColumn(
-                f'column "{name}" specified in USING clause does not exist in {which} table',
-                position=position,
+                f'column "{name}" specified in USING clause does not exist in {which} table'
             )
         return found
 

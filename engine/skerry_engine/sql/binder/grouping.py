@@ -135,8 +135,12 @@ class Grouper:
             SqlType(oids.INT4), range_id, len(keys) + len(aggregates), "grouping", False
         )
         replacements: dict[ex.Expr, ex.Expr] = {}
+        is_extended = any(isinstance(node, q.Join) and node.kind != "inner" for node in walk_all(relation))
         for n, key in enumerate(keys):
-            nullable = bool(sets) or not isinstance(key, ex.Column) or key.nullable
+            nullable = bool(sets) or is_extended or not isinstance(key, ex.Column)
+            if isinstance(key, ex.Column):
+                # a row of an enclosing query may be extended by an outer join there
+                nullable = nullable or key.nullable or key.range_id not in inner
             name = key.name if isinstance(key, ex.Column) else "?column?"
             replacements[key] = ex.Column(key.type, range_id, n, name, nullable)
         for n, aggregate in enumerate(aggregates):
@@ -168,8 +172,7 @@ class Grouper:
             r.range_id for r in self.scope.ranges if self._key_is_grouped(r.table_oid, r.range_id, keys)
         }
         extra: dict[ex.Expr, None] = {}
-        outside = [part for part in parts]
-        for node in _outside_aggregates(outside):
+        for node in _outside_aggregates(parts):
             if isinstance(node, ex.Column) and node.range_id in determined & inner and node not in keys:
                 extra[node] = None
         return list(extra)
@@ -218,7 +221,7 @@ class Grouper:
 
     def windows(self, relation: q.Relation, parts: list[ex.Expr]) -> tuple[q.Relation, list[ex.Expr]]:
         """Window functions moved into Window nodes, one per PARTITION BY and ORDER BY."""
-        calls = [c for c in dict.fromkeys(_collect(parts, ex.WindowCall))]
+        calls = list(dict.fromkeys(_collect(parts, ex.WindowCall)))
         if not calls:
             return relation, parts
         groups: dict[tuple[object, object], list[ex.WindowCall]] = {}
@@ -230,7 +233,7 @@ class Grouper:
             for n, call in enumerate(members):
                 replacements[call] = ex.Column(call.type, range_id, n, call.function.name)
             relation = q.Window(range_id, relation, tuple(members))
-        return relation, [ex.transform(part, lambda e: replacements.get(e)) for part in parts]
+        return relation, [ex.transform(part, replacements.get) for part in parts]
 
     def sets(
         self, relation: q.Relation, parts: list[ex.Expr], outputs: int
@@ -251,7 +254,7 @@ class Grouper:
             if any(isinstance(n, ex.Call) and n.function.returns_set for a in call.args for n in ex.walk(a)):
                 raise errors.NotSupportedError("nested set-returning functions are not supported")
         return q.ProjectSet(range_id, relation, tuple(calls)), [
-            ex.transform(part, lambda e: replacements.get(e)) for part in parts
+            ex.transform(part, replacements.get) for part in parts
         ]
 
 

@@ -26,6 +26,7 @@ from skerry_engine.sql.binder.coercion import INT8, UNKNOWN, Coercer
 from skerry_engine.sql.binder.context import BindContext, BoundCte, CteScope
 from skerry_engine.sql.binder.from_clause import FromBinder
 from skerry_engine.sql.binder.grouping import Grouper
+from skerry_engine.sql.binder.hints import missing_range
 from skerry_engine.sql.binder.naming import output_name
 from skerry_engine.sql.binder.scope import Range, Scope, ScopeColumn
 from skerry_engine.sql.binder.whitelist import check
@@ -293,17 +294,19 @@ class QueryBinder:
                 raise errors.SyntaxError(
                     "SELECT * with no tables specified is not valid", position=position_of(node)
                 )
-            return self._all_columns(scope)
-        table = node.args["table"]
-        schema = node.args.get("db")
-        item = scope.range_named(table.this, None if schema is None else schema.this)
-        if item is None:
-            raise errors.UndefinedTable(
-                f'missing FROM-clause entry for table "{table.this}"', position=position_of(node)
-            )
+            return self.all_columns(scope)
+        item = self.star_range(node, scope)
         return [(c.name, item.reference(c)) for c in item.columns if not c.hidden]
 
-    def _all_columns(self, scope: Scope) -> list[tuple[str, ex.Expr]]:
+    def star_range(self, node: Node, scope: Scope) -> Range:
+        """The range that `t.*` means.  Raises UndefinedTable."""
+        names = [node.args[part].this for part in ("catalog", "db", "table") if node.args.get(part) is not None]
+        item = scope.range_named(names[-1], names[-2] if len(names) > 1 else None)
+        if item is None:
+            raise missing_range(self.context, self.ctes, scope, names, position_of(node))
+        return item
+
+    def all_columns(self, scope: Scope) -> list[tuple[str, ex.Expr]]:
         """All columns, those merged by USING once and first."""
         found: list[tuple[str, ex.Expr]] = []
         taken: set[tuple[int, int]] = set()
@@ -562,7 +565,8 @@ class QueryBinder:
         own = {"int4": oids.INT4, "int8": oids.INT8, "numeric": oids.NUMERIC, "bool": oids.BOOL}.get(
             kind, oids.UNKNOWN
         )
-        return ex.Column(SqlType(own), range_id, slot, "?column?", kind in ("null", "string"))
+        # a NULL fits rows of any shape, so that every slot may hold one
+        return ex.Column(SqlType(own), range_id, slot, "?column?")
 
     # --- set operations ----------------------------------------
 

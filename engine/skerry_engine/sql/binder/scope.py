@@ -34,6 +34,7 @@ class Range:
     columns: list[ScopeColumn]
     table_oid: int = 0
     schema: str | None = None
+    cte_id: int = 0
     has_row_ids: bool = False
     is_scalar_function: bool = False
 
@@ -60,20 +61,41 @@ class MergedColumn:
 
 @dataclass(slots=True)
 class Scope:
-    """The ranges visible at one query level, innermost level first through `parent`."""
+    """The ranges visible at one query level, innermost level first through `parent`.
+
+    `entries` are all ranges of the level, also those that this part of the query may not refer to: error messages
+    tell about them.  `aggregates` says whether what is being bound at this level may hold aggregates of it.
+    """
 
     parent: Scope | None = None
     ranges: list[Range] = field(default_factory=list)
     merged: list[MergedColumn] = field(default_factory=list)
-    lateral_only: list[Range] = field(default_factory=list)
+    entries: list[Range] = field(default_factory=list)
+    clause: str = "SELECT"
+    aggregates: bool = False
 
-    def add(self, item: Range, position: int | None = None) -> None:
+    def __post_init__(self) -> None:
+        self.entries.extend(item for item in self.ranges if item not in self.entries)
+
+    def add(self, item: Range) -> None:
         """Put a range in.  Raises DuplicateAlias."""
         if item.alias and any(r.alias == item.alias and r.schema == item.schema for r in self.ranges):
-            raise errors.DuplicateAlias(
-                f'table name "{item.alias}" specified more than once', position=position
-            )
+            raise errors.DuplicateAlias(f'table name "{item.alias}" specified more than once')
         self.ranges.append(item)
+        self.entries.append(item)
+
+    def part(self, ranges: list[Range], merged: list[MergedColumn] | None = None) -> Scope:
+        """The same level where only `ranges` may be referred to."""
+        return Scope(self.parent, list(ranges), self.merged if merged is None else merged, self.entries)
+
+    def level_of(self, range_id: int) -> Scope | None:
+        """The level that a range belongs to, from here outwards."""
+        scope: Scope | None = self
+        while scope is not None:
+            if any(item.range_id == range_id for item in scope.entries):
+                return scope
+            scope = scope.parent
+        return None
 
     def range_named(self, alias: str, schema: str | None = None) -> Range | None:
         """The range under that alias, here or in an enclosing query."""
