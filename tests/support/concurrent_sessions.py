@@ -20,12 +20,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from stepper import describe_error
-from support.postgres_server import Address
-from support.wire_client import Outcome, WireClient
 
 from skerry.embedded import EmbeddedBackend, EmbeddedSource
 from skerry.targets import parse_target
 from skerry_engine.errors import DatabaseError
+from support.postgres_server import Address
+from support.wire_client import Outcome, WireClient
 
 SETTLE_TIMEOUT_S = 20.0
 POLL_S = 0.002

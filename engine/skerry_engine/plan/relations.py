@@ -79,6 +79,7 @@ class RelationWriter:
         self.block = block
         self.module = block.module
         self.rows = rows
+        self.dormant: set[int] = set()  # ranges of `rows` that stand in no row now: their loops are behind us
         self.scalars = ExpressionWriter(block, rows, queries)
         self.sink: Sink = Sink(block)
         self.fan_out = False
@@ -149,8 +150,16 @@ class RelationWriter:
     def _bind_row(self, range_id: int, width: int, with_id: bool = False) -> RowVariable:
         name = self.module.fresh("r")
         row = RowVariable(name, width, self.module.fresh("id") if with_id else None)
-        self.rows[range_id] = row
+        self._make_current(range_id, row)
         return row
+
+    def _make_current(self, range_id: int, row: RowVariable) -> None:
+        self.rows[range_id] = row
+        self.dormant.discard(range_id)
+
+    def live_rows(self) -> dict[int, RowVariable]:
+        """The row variables that hold a row here."""
+        return {r: row for r, row in self.rows.items() if r not in self.dormant}
 
     def _driving(self) -> bool:
         return self.inner == 0
@@ -393,9 +402,10 @@ class RelationWriter:
         With one row variable, and no row id, an item is the row itself; else a tuple of them.
         """
         function = self.module.fresh("q")
-        outer = self.queries.visible_rows(self.rows)
+        live = self.live_rows()
+        outer = self.queries.visible_rows(live)
         block = Block(self.module, function, outer)
-        writer = RelationWriter(self.queries, block, dict(self.rows))
+        writer = RelationWriter(self.queries, block, live)
         writer.sink = OutputSink(block)
         block.declare("out", "[]")
         writer.fan_out = True
@@ -415,7 +425,7 @@ class RelationWriter:
         call, made = self.stage(node)
         batch = self.module.fresh("b")
         for range_id, row in made:
-            self.rows[range_id] = row
+            self._make_current(range_id, row)
         with self.block.indented(f"for {batch} in {call}:"):
             with self.block.indented(f"if type({batch}) is not list:"):
                 self.block.emit(f"yield {batch}")
@@ -505,7 +515,9 @@ class RelationWriter:
         saved_sink, saved_inner, saved_fan = self.sink, self.inner, self.fan_out
         self.sink = MemorySink(self.block, size)
         self.inner = 0
+        before = set(self.rows) - self.dormant
         write()
+        self.dormant |= self.rows.keys() - before
         self.sink, self.inner, self.fan_out = saved_sink, saved_inner, saved_fan
 
     def _hash_join(self, node: ph.HashJoin, consume: Consume) -> None:
@@ -532,8 +544,9 @@ class RelationWriter:
     ) -> None:
         """Write what a join does with the candidate matches (`source`, an iterable of packed rows) of one row."""
         item = self._pack_of(ranges)
+        self.dormant -= ranges.keys()
         if kind in ("semi", "anti"):
-            self._first_match(kind, source, item, conditions, consume)
+            self._first_match(kind, source, ranges, conditions, consume)
             return
         self.fan_out = True
         if kind == "left":
@@ -560,21 +573,24 @@ class RelationWriter:
                 self._where(conditions, lambda: self.block.emit(f"{matches}.append({item})"))
         else:
             tests = " and ".join(self.scalars.is_true(c) for c in conditions)
-            self.block.emit(f"{matches} = [{item} for {item.strip('()')} in {source} if {tests}]")
+            # the candidates have a name of their own: Python takes no := in what a comprehension iterates over
+            self.block.emit(f"{matches} = {source}")
+            self.block.emit(f"{matches} = [{item} for {item.strip('()')} in {matches} if {tests}]")
         return f"{matches} or {nulls}"
 
     def _first_match(
-        self, kind: str, source: str, item: str, conditions: list[ex.Expr], consume: Consume
+        self, kind: str, source: str, ranges: dict[int, int], conditions: list[ex.Expr], consume: Consume
     ) -> None:
         found = self.module.fresh("found")
         self.block.emit(f"{found} = False")
-        with self.block.indented(f"for {item} in {source}:"):
+        with self.block.indented(f"for {self._pack_of(ranges)} in {source}:"):
 
             def hit() -> None:
                 self.block.emit(f"{found} = True")
                 self.block.emit("break")
 
             self._where(conditions, hit)
+        self.dormant |= ranges.keys()
         with self.block.indented(f"if {'' if kind == 'semi' else 'not '}{found}:"):
             consume()
 
@@ -585,7 +601,7 @@ class RelationWriter:
         reader = self.reader(scan.range_id, scan.table_oid)
         index = self.index(scan.range_id, scan.table_oid, node.index_oid)
         for range_id, row in made:
-            self.rows[range_id] = row
+            self._make_current(range_id, row)
         left_item = _packed([row for _, row in made])
         batch, matches = self.module.fresh("b"), self.module.fresh("m")
         with self.block.indented(f"for {batch} in {call}:"):
@@ -630,7 +646,7 @@ class RelationWriter:
                 ph.Filtered(node.right, node.conditions) if node.conditions else node.right
             )
             for range_id, row in made:
-                self.rows[range_id] = row
+                self._make_current(range_id, row)
             matches = self.module.fresh("m")
             self.block.emit(f"{matches} = yield from {self.module.bind('rt', runtime.read_rows)}({call})")
             self._matches(node.kind, matches, ranges, [], consume)
@@ -651,6 +667,7 @@ class RelationWriter:
 
         def each_left() -> None:
             chunk = self.module.fresh("b")
+            self.dormant -= ranges.keys()
             if node.kind == "inner":
                 self.fan_out = True
                 with self.block.indented(f"for {chunk} in {kept}:"):
@@ -676,7 +693,7 @@ class RelationWriter:
         batch = self.module.fresh("b")
         made = left + right
         for range_id, row in made:
-            self.rows[range_id] = RowVariable(row.name, row.width, row.id_name, True)
+            self._make_current(range_id, RowVariable(row.name, row.width, row.id_name, True))
         self.fan_out = True
         with self.block.indented(f"for {batch} in {call}:"):
             with self.block.indented(f"if type({batch}) is not list:"):
@@ -694,9 +711,10 @@ class RelationWriter:
     ) -> tuple[str, list[tuple[int, RowVariable]], list[tuple[int, RowVariable]]]:
         """A generator of the full join's pairs: matches and left rows alone, then right rows never matched."""
         function = self.module.fresh("q")
-        outer = self.queries.visible_rows(self.rows)
+        live = self.live_rows()
+        outer = self.queries.visible_rows(live)
         block = Block(self.module, function, outer)
-        writer = RelationWriter(self.queries, block, dict(self.rows))
+        writer = RelationWriter(self.queries, block, live)
         writer.sink = OutputSink(block)
         writer.fan_out = True
         block.declare("out", "[]")

@@ -69,6 +69,7 @@ class WindowWriter:
                 self.block.emit(f"yield {batch}")
                 self.block.emit("continue")
             relations.rows[node.window.range_id] = row
+            relations.dormant -= ranges.keys()
             packed = f"({relations._pack_items(ranges)},)" if ranges else "_"
             with self.block.indented(f"for {packed}, {row.name} in {batch}:"):
                 relations.inner += 1
