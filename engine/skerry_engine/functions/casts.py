@@ -15,15 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from skerry_engine.abc import FunctionContext
+from skerry_engine.functions.output import decoder_of, encoder_of
 from skerry_engine.functions.registry import Function, read_facts, scalar_function
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, find_type
-
-if TYPE_CHECKING:
-    from skerry_engine.values.io import IoContext
 
 CONTEXT_RANK = {"i": 0, "a": 1, "e": 2}
 """How much a context permits: an explicit cast may use what assignment may, and that what an implicit one may."""
@@ -177,22 +174,10 @@ def io_cast(source: int, target: int) -> Function:
 
     target_is_string = is_string_type(target) and target != oids.CHAR and target != oids.NAME
 
-    @lru_cache(maxsize=64)
-    def encoder(io: IoContext) -> Callable[[object], str]:
-        return text_encoder(SqlType(source), io)
-
-    @lru_cache(maxsize=64)
-    def decoder(io: IoContext) -> Callable[[str], object]:
-        return text_decoder(SqlType(target), io)
-
-    def to_text(context: FunctionContext, value: object) -> object:
-        return encoder(context.io)(value)
-
-    def from_text(context: FunctionContext, value: str) -> object:
-        return decoder(context.io)(value)
+    encode, decode = encoder_of(source), decoder_of(target)
 
     def through_text(context: FunctionContext, value: object) -> object:
-        return decoder(context.io)(encoder(context.io)(value))
+        return decode(context, encode(context, value))
 
     settings_free = source in _SETTINGS_FREE and target in _SETTINGS_FREE
     if settings_free:
@@ -202,9 +187,9 @@ def io_cast(source: int, target: int) -> Function:
             target_is_string,
         )
     elif target_is_string:
-        implementation = to_text
+        implementation = encode
     elif is_string_type(source):
-        implementation = from_text
+        implementation = decode
     else:
         implementation = through_text
     return Function(

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from skerry_engine.abc import FunctionContext
@@ -20,12 +20,12 @@ from skerry_engine.errors import (
     NotSupportedError,
     NullValueNotAllowed,
 )
-from skerry_engine.functions.output import decoder_of, text_of
+from skerry_engine.functions.output import PerSettings, decoder_of, text_of
 from skerry_engine.functions.polymorphism import element_type
 from skerry_engine.functions.registry import AggregateFactory, Implementation, define, define_aggregate
 from skerry_engine.values import oids
 from skerry_engine.values.calendar import is_finite_date, is_finite_timestamp
-from skerry_engine.values.types import find_type
+from skerry_engine.values.types import SqlType, find_type
 
 if TYPE_CHECKING:
     from skerry_engine.values.io import IoContext
@@ -72,9 +72,10 @@ def _number_writer(type_oid: int) -> JsonWriter:
 def _moment_writer(type_oid: int) -> JsonWriter:
     """Dates and timestamps as ISO 8601, whatever DateStyle says."""
     is_finite = is_finite_date if type_oid == oids.DATE else is_finite_timestamp
+    to_text = PerSettings(lambda io: _iso_encoder(type_oid, io))
 
     def write(context: FunctionContext, value: Any) -> str:
-        text = _iso_text(type_oid, context, value)
+        text: str = to_text(context, value)
         if not is_finite(value):
             return quoted(text)
         text = text.replace(" ", "T", 1) if type_oid != oids.DATE else text
@@ -85,17 +86,10 @@ def _moment_writer(type_oid: int) -> JsonWriter:
     return write
 
 
-def _iso_text(type_oid: int, context: FunctionContext, value: Any) -> str:
-    from skerry_engine.functions.output import encoder_of
+def _iso_encoder(type_oid: int, io: IoContext) -> Callable[[Any], str]:
+    from skerry_engine.values.io import text_encoder
 
-    return encoder_of(type_oid, _iso(context.io))(value)
-
-
-@lru_cache(maxsize=64)
-def _iso(io: IoContext) -> IoContext:
-    from dataclasses import replace
-
-    return replace(io, date_style="ISO, " + io.date_order)
+    return text_encoder(SqlType(type_oid), replace(io, date_style=f"ISO, {io.date_order}"))
 
 
 def _with_minutes(text: str) -> str:
@@ -136,7 +130,7 @@ def _as_jsonb(
 
         def built(context: FunctionContext, *args: object) -> object:
             text = build(context, *args)
-            return None if text is None else decoder_of(oids.JSONB, context.io)(str(text))
+            return None if text is None else decoder_of(oids.JSONB)(context, str(text))
 
         return built
 

@@ -1,10 +1,14 @@
-"""Values as text inside functions: what `concat`, `format`, `to_json` and the like need to know of their arguments."""
+"""Values as text inside functions: what `concat`, `format`, `to_json` and the text casts need to know of their arguments.
+
+How a value is written depends on the session's settings.  A function is resolved once and called for many rows, so it keeps the
+writer made for the settings it last met; settings are one object until a session changes them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skerry_engine.abc import FunctionContext
 from skerry_engine.values import oids
@@ -13,33 +17,51 @@ from skerry_engine.values.types import SqlType
 if TYPE_CHECKING:
     from skerry_engine.values.io import IoContext
 
-TextWriter = Callable[[FunctionContext, object], str]
+TextWriter = Callable[[FunctionContext, Any], str]
 
 _SAME = frozenset(
     (oids.TEXT, oids.VARCHAR, oids.NAME, oids.CHAR, oids.BPCHAR, oids.JSON, oids.JSONB, oids.UNKNOWN)
 )
+_PRINTED_BY_STR = frozenset((oids.INT2, oids.INT4, oids.INT8, oids.OID))
 
 
-@lru_cache(maxsize=1024)
-def encoder_of(type_oid: int, io: IoContext) -> Callable[[object], str]:
-    """The text encoder of a type for a session's settings, made once for each."""
+class PerSettings:
+    """A converter made anew when the settings are another object than at the last call."""
+
+    __slots__ = ("converter", "io", "make")
+
+    def __init__(self, make: Callable[[IoContext], Callable[[Any], Any]]) -> None:
+        self.make = make
+        self.io: IoContext | None = None
+        self.converter: Callable[[Any], Any] | None = None
+
+    def __call__(self, context: FunctionContext, value: Any) -> Any:
+        io = context.io
+        converter = self.converter
+        if converter is None or io is not self.io:
+            converter = self.converter = self.make(io)
+            self.io = io
+        return converter(value)
+
+
+@lru_cache(maxsize=256)
+def encoder_of(type_oid: int) -> PerSettings:
+    """(context, value) -> the value's text, as the type's output function writes it."""
     from skerry_engine.values.io import text_encoder
 
-    return text_encoder(SqlType(type_oid), io)
+    return PerSettings(lambda io: text_encoder(SqlType(type_oid), io))
 
 
-@lru_cache(maxsize=1024)
-def decoder_of(type_oid: int, io: IoContext) -> Callable[[str], object]:
-    """The text decoder of a type for a session's settings, made once for each."""
+@lru_cache(maxsize=256)
+def decoder_of(type_oid: int) -> PerSettings:
+    """(context, text) -> the value, as the type's input function reads it."""
     from skerry_engine.values.io import text_decoder
 
-    return text_decoder(SqlType(type_oid), io)
+    return PerSettings(lambda io: text_decoder(SqlType(type_oid), io))
 
 
 def text_of(type_oid: int) -> TextWriter:
     """(context, value) -> the value's text form, for values that are not NULL."""
-    if type_oid in _SAME:
+    if type_oid in _SAME or type_oid in _PRINTED_BY_STR:
         return lambda context, value: str(value)
-    if type_oid in (oids.INT2, oids.INT4, oids.INT8, oids.OID):
-        return lambda context, value: str(value)
-    return lambda context, value: encoder_of(type_oid, context.io)(value)
+    return encoder_of(type_oid)
