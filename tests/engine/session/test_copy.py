@@ -268,7 +268,7 @@ def test_a_bad_binary_field_names_its_column(session: SqlSession) -> None:
 
 def test_a_place_is_added_to_a_context_that_is_there(session: SqlSession) -> None:
     run(session, "create table t (a json)")
-    with pytest.raises(errors.InvalidTextRepresentation) as caught:
+    with pytest.raises(errors.InvalidJsonText) as caught:
         copy_in(session, "copy t from stdin", b"1\nNaN\n")
     assert caught.value.context == 'JSON data, line 1: NaN\nCOPY t, line 2, column a: "NaN"'
 
@@ -381,6 +381,16 @@ def test_copy_waits_for_a_table_and_takes_its_new_form(session: SqlSession) -> N
     run(other, "commit")
     assert copying.go_on() is None
     assert session.rows("table t") == [(1, 7)]
+
+
+def test_a_snapshot_cannot_copy_into_a_table_that_changed_since(session: SqlSession) -> None:
+    other = session.database.session("other")
+    run(session, "create table t (a int)", "begin isolation level repeatable read", "select 1")
+    run(session, "create table own (a int)")
+    run(other, "alter table t add column b int")
+    assert copy_in(session, "copy own from stdin", b"1\n") == "COPY 1"
+    with pytest.raises(errors.SerializationFailure):
+        copy_in(session, "copy t from stdin", b"1\n")
 
 
 def test_a_cancelled_copy_leaves_nothing(session: SqlSession) -> None:

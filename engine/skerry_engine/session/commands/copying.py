@@ -12,9 +12,10 @@ them, and not before.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from skerry_engine import errors
+from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.objects import Column, IndexDef, Relation, SequenceDef, SystemTable, Table, View
 from skerry_engine.session.commands.copy_rows import RowMaker
 from skerry_engine.session.commands.copy_values import column_writer, with_context
@@ -263,19 +264,29 @@ def _locked_table(
             except LockWait as wait:
                 waited = True
                 yield Wait(wait.request)
-        if not waited:
-            return table
         if transaction.is_snapshot:
-            newest = session.engine.published_catalog().database(session.database_oid).relation(table.oid)
-            if newest is None or newest.version != table.version:
-                raise errors.SerializationFailure(
-                    "could not serialize access due to concurrent change of a table"
-                )
+            _check_unchanged(session, transaction, table)
+            return table
+        if not waited:
             return table
         transaction.take_snapshot()
         found = _writable(session, name)
         if found.oid == table.oid:
             return found
+
+
+def _check_unchanged(session: Session, transaction: Transaction, table: Table) -> None:
+    """A snapshot can't write a table that others have changed since; own changes are not published yet."""
+    manager = session.engine.manager
+    snapshot, newest = (
+        cast(Catalog, manager.catalog_at(epoch)) for epoch in (transaction.snapshot, manager.published)
+    )
+    if snapshot is newest:
+        return
+    before = snapshot.database(session.database_oid).relation(table.oid)
+    after = newest.database(session.database_oid).relation(table.oid)
+    if before is not None and (after is None or after.version != before.version):
+        raise errors.SerializationFailure("could not serialize access due to concurrent change of a table")
 
 
 class _Loader:

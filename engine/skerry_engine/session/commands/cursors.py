@@ -12,9 +12,10 @@ then on disk).  Where neither SCROLL nor NO SCROLL was said, PostgreSQL allows i
 backward: plain scans, perhaps sorted.  The same queries may here; nothing is kept for them until the first
 step back, which runs the plan again over the same readers, and so over the same rows.
 
-Two differences.  A cursor FOR UPDATE locks all its rows at DECLARE (PostgreSQL: each row when it is fetched),
-because only a statement that has shown nothing yet may start over when it meets a newer row.  Rows are
-computed a batch at a time, so an error in one may show when an earlier row of its batch is fetched.
+Two differences.  What may have to start over or to wait runs to its end at DECLARE, because only a statement
+that has shown nothing yet can: a cursor FOR UPDATE locks all its rows then (PostgreSQL: each row when it is
+fetched), and pg_sleep() sleeps.  Rows are computed a batch at a time, so an error in one may show when an
+earlier row of its batch is fetched.
 """
 
 from __future__ import annotations
@@ -30,9 +31,8 @@ from skerry_engine.plan.runtime import Batches
 from skerry_engine.session.commands.kept_rows import CHUNK_ROWS, KeptRows
 from skerry_engine.session.execution import Execution, PlanChanged
 from skerry_engine.session.plans import row_data, run_time_parameters
-from skerry_engine.session.steps import PAUSE, Complete, Description, ResultColumn, Rows, Step, Wait
+from skerry_engine.session.steps import PAUSE, Complete, Description, ResultColumn, Rows, Step
 from skerry_engine.sql import statements as st
-from skerry_engine.txn.locks import LockWait
 from skerry_engine.txn.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -48,17 +48,16 @@ class _CursorExecution(Execution):
 
     def open(self) -> Generator[Step, None, tuple[ExecutionContext, int]]:
         """Lock the tables and open the readers; (context, epoch of the held snapshot).  Raises PlanChanged."""
-        transaction = self.session.need_transaction()
-        mark = transaction.start_statement()
+        yield from self.lock_tables()
+        transaction, mark = self.transaction, self.mark
+        assert transaction is not None and mark is not None
         try:
-            yield from self._locked_tables(transaction)
             context = self._context(transaction, 0)
             for slot in range(len(context.slots)):
                 context.reader(slot)
             epoch = transaction.hold_snapshot()
         except BaseException:
-            if transaction.state == "active":
-                transaction.abandon_statement(mark)
+            transaction.abandon_statement(mark)
             raise
         transaction.finish_statement()
         return context, epoch
@@ -88,7 +87,6 @@ class Cursor:
         self._context: ExecutionContext | None = None
         self._epoch = -1
         self._batches: Batches | None = None
-        self._has_given_rows = False
         self._pending: list[Row] = []
         self._kept: KeptRows | None = None
         self._first_kept = 0
@@ -102,7 +100,7 @@ class Cursor:
         plan = self._plan
         params = run_time_parameters(plan, query.normalised, (), session.io)
         data = row_data(plan, query.normalised)
-        if plan.has_locks:
+        if plan.is_spooled:
             yield from self._fill_at_once(Execution(session, plan, params, data))
             return
         execution = _CursorExecution(session, plan, params, data)
@@ -113,7 +111,8 @@ class Cursor:
 
     def _fill_at_once(self, execution: Execution) -> Generator[Step, None, None]:
         self._kept = kept = KeptRows(self._kept_limit)
-        for step in execution.steps():
+        yield from execution.lock_tables()
+        for step in execution.run():
             if isinstance(step, Rows):
                 kept.extend(step.rows)
             else:
@@ -303,24 +302,13 @@ class Cursor:
     def _next_batch(self) -> Generator[Step, None, list[Row] | None]:
         """The plan's next rows; None at the end."""
         while self._batches is not None:
-            try:
-                batch = next(self._batches)
-            except StopIteration:
+            batch = next(self._batches, None)
+            if batch is None:
                 self._batches = None
-            except LockWait as wait:
-                if self._has_given_rows:
-                    raise errors.NotSupportedError(
-                        "waiting for an advisory lock in the middle of a result"
-                    ) from None
-                yield Wait(wait.request)
-                assert self._context is not None
-                self._batches = self._plan.compiled.run(self._context)
-            else:
-                if isinstance(batch, Step):
-                    yield batch
-                elif batch:
-                    self._has_given_rows = True
-                    return batch
+            elif isinstance(batch, Step):
+                yield batch
+            elif batch:
+                return batch
         return None
 
 
