@@ -66,6 +66,7 @@ class Session:
         self.in_transaction_block = False
         self.database_oid = POSTGRES
         self.user_oid = BOOTSTRAP_ROLE
+        self.temporary_schema_name = f"pg_temp_{process_id}"
         self.path = ["$user", "public"]
         self.notices: list[str] = []
         self.details: list[str | None] = []
@@ -92,7 +93,8 @@ class Session:
 
     @property
     def search_path(self) -> SearchPath:
-        return self.database.search_path(self.path, "skerry")
+        temporary = self.database.schema_named(self.temporary_schema_name)
+        return self.database.search_path(self.path, "skerry", 0 if temporary is None else temporary.oid)
 
     @property
     def io(self) -> IoContext:

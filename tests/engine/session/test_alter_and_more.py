@@ -332,6 +332,18 @@ def test_replaced_views_keep_their_columns(session: Session) -> None:
     assert session.fails("create or replace view t as select 1").message == '"t" is not a view'
 
 
+def test_a_view_of_a_view_names_it_and_keeps_its_own_columns(session: Session) -> None:
+    session.run("create table t (a int, b text)")
+    session.run("create view v as select a from t")
+    session.run("create view w as select * from v")
+    session.run("create or replace view v as select a, b from t")
+    assert "public.v" in view_named(session, "w").source
+    assert [c.name for c in view_named(session, "w").columns] == ["a"]
+    assert session.fails("drop view v").detail == "view w depends on view v"
+    session.run("alter view v rename to vv")
+    assert "public.vv" in view_named(session, "w").source
+
+
 # --- renaming, schemas, comments, databases ---------------------------------------------------------------------------
 
 

@@ -140,7 +140,11 @@ def test_a_table_may_reference_itself(session: Session) -> None:
             "42804",
             'foreign key constraint "t_a_fkey" cannot be implemented',
         ),
-        ("create temp table t (a int)", "0A000", "temporary tables are not supported"),
+        (
+            "create temp table t (a int references p)",
+            "42P16",
+            "constraints on temporary tables may reference only temporary tables",
+        ),
         ("create index on q (b)", "42703", 'column "b" does not exist'),
         ("create index on q (now())", "42P17", "functions in index expression must be marked IMMUTABLE"),
         (
@@ -255,6 +259,25 @@ def test_create_table_as_fills_the_table_with_the_query(session: Session) -> Non
     assert session.run("create table u (m) as select 1 with no data") == "CREATE TABLE AS"
     assert session.rows("u") == []
     assert [c.name for c in session.table("u").columns] == ["m"]
+
+
+def test_temporary_tables_hide_others_of_their_name(session: Session) -> None:
+    session.run("create table t (a int)")
+    session.run("create temp table t (b serial)")
+    assert [c.name for c in session.table("t").columns] == ["b"]
+    session.run("create view v as select b from t")
+    assert session.notices == ['NOTICE: view "v" will be a temporary view']
+    session.run("create temp sequence s")
+    assert {r.name for r in session.database.relations.values() if r.persistence == "t"} == {
+        "t",
+        "t_b_seq",
+        "v",
+        "s",
+    }
+    error = session.fails("create table u (a int primary key, foreign key (a) references t (b))")
+    assert error.message == "constraints on permanent tables may reference only permanent tables"
+    session.run("drop table t cascade")
+    assert [c.name for c in session.table("t").columns] == ["a"]
 
 
 def test_like_copies_what_it_is_told_to(session: Session) -> None:

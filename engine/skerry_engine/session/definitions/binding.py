@@ -16,16 +16,24 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import walk_all
-from skerry_engine.catalog.objects import CLASS_RELATION, Address, Column, StoredExpression, Table, View
+from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.objects import (
+    CLASS_RELATION,
+    Address,
+    Column,
+    SequenceDef,
+    StoredExpression,
+    Table,
+    View,
+)
 from skerry_engine.functions.registry import Function
 from skerry_engine.session.definitions.context import DefinitionContext
-from skerry_engine.session.definitions.names import find_relation
 from skerry_engine.sql.binder.context import BindContext, Parameters
 from skerry_engine.sql.binder.expressions import ExpressionBinder, Place
 from skerry_engine.sql.binder.queries import QueryBinder
 from skerry_engine.sql.binder.scope import Range, Scope, ScopeColumn
 from skerry_engine.sql.bridge import parse_query, position_of
-from skerry_engine.sql.statements import ObjectName, SourceExpression, SourceQuery
+from skerry_engine.sql.statements import SourceExpression, SourceQuery
 from skerry_engine.values import oids
 from skerry_engine.values.io import text_decoder
 from skerry_engine.values.types import SqlType, format_type
@@ -190,8 +198,10 @@ def _reads_text(cast: ex.Cast) -> bool:
     return function is not None and function.name == "text_io" and function.arg_types == (oids.TEXT,)
 
 
-def _query_binder(context: DefinitionContext) -> QueryBinder:
-    bind_context = BindContext(context.database, context.search_path, Parameters(None, ()), None, parse_query)
+def _query_binder(context: DefinitionContext, database: Database | None = None) -> QueryBinder:
+    bind_context = BindContext(
+        database or context.database, context.search_path, Parameters(None, ()), None, parse_query
+    )
     return QueryBinder(bind_context, context.io)
 
 
@@ -229,42 +239,53 @@ def _require_immutable(expr: ex.Expr, what: str) -> None:
 
 
 def bind_view(context: DefinitionContext, source: SourceQuery) -> q.Query:
-    """A view's query.  Raises what is wrong with it."""
+    """A view's query, in which other views stand by name as tables do.  Raises what is wrong with it."""
     for node in source.tree.find_all(exp.Parameter):
         raise errors.UndefinedParameter(
             f"there is no parameter ${node.this.this}", position=position_of(node)
         )
-    return _query_binder(context).query(source.tree.copy())
+    database = context.database
+    return _query_binder(
+        context, database.cached("views as tables", lambda: _with_views_as_tables(database))
+    ).query(source.tree.copy())
 
 
-def view_references(context: DefinitionContext, source: SourceQuery, query: q.Query) -> tuple[Address, ...]:
-    """What a view reads by itself: columns of tables, and other views as a whole."""
-    named = {relation.oid: relation for relation in _named_relations(context, source.tree)}
+def _with_views_as_tables(database: Database) -> Database:
+    """The database as a view's definition sees it: a view it reads is a name with columns, whatever is behind it."""
+    views = [
+        Table(
+            oid=view.oid,
+            name=view.name,
+            schema_oid=view.schema_oid,
+            version=view.version,
+            columns=view.columns,
+            storage_id=0,
+        )
+        for view in database.views()
+    ]
+    return database.with_relations(views)
+
+
+def view_references(context: DefinitionContext, query: q.Query) -> tuple[Address, ...]:
+    """What a view reads: columns of tables and views, a relation as a whole where it reads no column, sequences."""
+    database = context.database
+    scans = {
+        scan.range_id: relation
+        for scan in walk_all(query)
+        if isinstance(scan, q.Scan)
+        and isinstance(relation := database.relation(scan.table_oid), (Table, View))
+    }
     found: dict[Address, None] = {}
-    scans = {scan.range_id: scan.table_oid for scan in walk_all(query) if isinstance(scan, q.Scan)}
     for node in walk_all(query):
-        oid = scans.get(node.range_id) if isinstance(node, ex.Column) else None
-        table = named.get(oid) if oid is not None else None
-        if isinstance(node, ex.Column) and isinstance(table, Table):
-            attnum = next(c.attnum for c in table.columns if c.position == node.position)
-            found[Address(CLASS_RELATION, table.oid, attnum)] = None
+        if isinstance(node, ex.Column) and node.range_id in scans:
+            relation = scans[node.range_id]
+            attnum = next(c.attnum for c in relation.columns if c.position == node.position)
+            found[Address(CLASS_RELATION, relation.oid, attnum)] = None
+        elif isinstance(node, ex.Const) and node.type.oid == oids.REGCLASS and isinstance(node.value, int):
+            if isinstance(database.relation(node.value), SequenceDef):
+                found[Address(CLASS_RELATION, node.value)] = None
     read = {address.oid for address in found}
-    for oid in named:
-        if oid not in read:
-            found[Address(CLASS_RELATION, oid)] = None
+    for relation in scans.values():
+        if relation.oid not in read:
+            found[Address(CLASS_RELATION, relation.oid)] = None
     return tuple(found)
-
-
-def _named_relations(context: DefinitionContext, tree: exp.Expression) -> list[Table | View]:
-    """The tables and views that the text names; names of WITH queries are not among them."""
-    with_names = {cte.args["alias"].this.this for cte in tree.find_all(exp.CTE)}
-    found: list[Table | View] = []
-    for node in tree.find_all(exp.Table):
-        schema = node.args.get("db")
-        if schema is None and node.this.this in with_names:
-            continue
-        parts = (node.this.this,) if schema is None else (schema.this, node.this.this)
-        relation = find_relation(context, ObjectName(parts))
-        if isinstance(relation, (Table, View)):
-            found.append(relation)
-    return found

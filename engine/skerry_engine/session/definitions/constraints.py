@@ -302,6 +302,9 @@ def _referenced_table(
         return table
     if isinstance(found, SystemTable):
         return as_kind(found, Table, "table")
+    if found.is_temporary != table.is_temporary:
+        own = "temporary" if table.is_temporary else "permanent"
+        raise errors.InvalidTableDefinition(f"constraints on {own} tables may reference only {own} tables")
     if not isinstance(found, Table):
         raise errors.WrongObjectType(f'referenced relation "{found.name}" is not a table')
     return found

@@ -142,12 +142,6 @@ def _temporary_schema(context: DefinitionContext, name: ObjectName) -> Schema:
     return schema
 
 
-def refuse_temporary(persistence: str, what: str) -> None:
-    """Raise NotSupportedError for TEMP objects."""
-    if persistence == "t":
-        raise errors.NotSupportedError(f"temporary {what} are not supported")
-
-
 # --- types, collations, roles -----------------------------------------------------------------------------------------
 
 

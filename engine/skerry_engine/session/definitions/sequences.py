@@ -18,7 +18,6 @@ from skerry_engine.session.definitions.names import (
     creation_schema,
     find_relation,
     open_relation,
-    refuse_temporary,
     undefined_relation,
 )
 from skerry_engine.session.definitions.sequence_options import altered_sequence, new_sequence, restart_value
@@ -33,8 +32,7 @@ def create_sequence(
     context: DefinitionContext, statement: st.CreateSequence
 ) -> Generator[Step, object, Complete]:
     """CREATE SEQUENCE.  Raises DuplicateTable, InvalidParameterValue."""
-    refuse_temporary(statement.persistence, "sequences")
-    schema = creation_schema(context, statement.name)
+    schema = creation_schema(context, statement.name, statement.persistence)
     name = naming.truncate_name(statement.name.name)
     yield from lock_new_name(context, schema.oid, name)
     if context.database.relation_named(schema.oid, name) is not None:
@@ -47,7 +45,7 @@ def create_sequence(
         name=name,
         schema_oid=schema.oid,
         owner_oid=context.user_oid,
-        persistence=statement.persistence,
+        persistence="t" if schema.name == context.temporary_schema_name else statement.persistence,
         type_oid=oids.INT8,
         owner_column=_owner(context, statement.options, schema.oid),
     )

@@ -76,6 +76,8 @@ def table_site(
 ) -> Generator[Step, object, TableSite | None]:
     """Where a new table goes, its name locked; None when IF NOT EXISTS finds it taken.  Raises DuplicateTable."""
     schema = creation_schema(context, name, persistence)
+    if schema.name == context.temporary_schema_name:
+        persistence = "t"
     table_name = naming.truncate_name(name.name)
     yield from lock_new_name(context, schema.oid, table_name)
     if context.database.relation_named(schema.oid, table_name) is not None:

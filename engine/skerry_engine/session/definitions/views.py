@@ -19,12 +19,12 @@ from skerry_engine.algebra.traversal import rewrite_all
 from skerry_engine.catalog import changes, naming
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
-from skerry_engine.catalog.objects import Address, Column, View
+from skerry_engine.catalog.objects import Address, Column, Schema, View
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.session.definitions.binding import bind_view, view_references
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
-from skerry_engine.session.definitions.names import as_kind, creation_schema, refuse_temporary
+from skerry_engine.session.definitions.names import as_kind, creation_schema
 from skerry_engine.session.definitions.options import storage_options
 from skerry_engine.session.definitions.waiting import lock_new_name, lock_relation
 from skerry_engine.session.steps import Complete, Step
@@ -38,13 +38,12 @@ NO_PATH = SearchPath((), 0, ())
 
 def create_view(context: DefinitionContext, statement: st.CreateView) -> Generator[Step, object, Complete]:
     """CREATE [OR REPLACE] VIEW.  Raises DuplicateTable, WrongObjectType, InvalidTableDefinition, NotSupportedError."""
-    refuse_temporary(statement.persistence, "views")
     if statement.check_option:
         raise errors.NotSupportedError("WITH CHECK OPTION is supported only on automatically updatable views")
     if statement.query.tree.find(exp.Insert, exp.Update, exp.Delete) is not None:
         raise errors.NotSupportedError("views must not contain data-modifying statements in WITH")
     options = storage_options(statement.options)
-    schema = creation_schema(context, statement.name)
+    schema, persistence = _place(context, statement)
     name = naming.truncate_name(statement.name.name)
     yield from lock_new_name(context, schema.oid, name)
     old = context.database.relation_named(schema.oid, name)
@@ -58,14 +57,31 @@ def create_view(context: DefinitionContext, statement: st.CreateView) -> Generat
         name=name,
         schema_oid=schema.oid,
         owner_oid=context.user_oid if old is None else old.owner_oid,
+        persistence=persistence,
         columns=_columns(query, statement.columns),
-        source=_source(context, statement.query, query, references),
+        source=_source(context, statement.query, query),
         query=query,
         references=references,
         options=options,
     )
     _enter(context, view, old if isinstance(old, View) else None)
     return Complete("CREATE VIEW")
+
+
+def _place(context: DefinitionContext, statement: st.CreateView) -> tuple[Schema, str]:
+    """(the view's schema, its persistence): a view of something temporary is temporary too."""
+    wanted = statement.persistence
+    if wanted != "t" and statement.name.schema is None and _reads_temporary(context, statement.query):
+        context.notice(f'view "{statement.name.name}" will be a temporary view')
+        wanted = "t"
+    schema = creation_schema(context, statement.name, wanted)
+    return schema, "t" if schema.name == context.temporary_schema_name else wanted
+
+
+def _reads_temporary(context: DefinitionContext, source: st.SourceQuery) -> bool:
+    references = view_references(context, bind_view(context, source))
+    relations = (context.database.relation(address.oid) for address in references)
+    return any(relation is not None and relation.is_temporary for relation in relations)
 
 
 def _bound(
@@ -75,7 +91,7 @@ def _bound(
     while True:
         before = context.database
         query = bind_view(context, source)
-        references = view_references(context, source, query)
+        references = view_references(context, query)
         for oid in sorted({address.oid for address in references}):
             yield from lock_relation(context, oid, ACCESS_SHARE)
         if context.database is before:
@@ -113,13 +129,9 @@ def _enter(context: DefinitionContext, view: View, old: View | None) -> None:
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
-def _source(
-    context: DefinitionContext, written: st.SourceQuery, query: q.Query, references: Sequence[Address]
-) -> str:
+def _source(context: DefinitionContext, written: st.SourceQuery, query: q.Query) -> str:
     """The text that the view keeps: printed with qualified names if that reads back, else as written."""
     database = context.database
-    if any(isinstance(database.relation(address.oid), View) for address in references):
-        return written.text  # the bound query has the inner views' queries in place of their names
     printed = _printed(database, query)
     if printed is None:
         return written.text
