@@ -117,6 +117,11 @@ class ExecutionContext:
             reader = self._readers[slot] = self.transaction.reader(storage)
         return reader
 
+    def open_readers(self) -> None:
+        """Make every reader now, at the transaction's present snapshot."""
+        for slot in range(len(self.slots)):
+            self.reader(slot)
+
     def index(self, slot: int, index_oid: int) -> Index:
         """An index of a slot's table."""
         return self.tables.storage(self.slots[slot][1]).indexes[index_oid]

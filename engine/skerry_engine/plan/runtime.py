@@ -281,7 +281,7 @@ def limit_count(value: object, what: str) -> int | None:
 
 # --- sorting ----------------------------------------
 
-RUN = 4096
+RUN = 2048
 """Rows per sorted run: sorting one is a single call in C that takes about a millisecond."""
 
 _DESCENDING = bytes(255 - i for i in range(256))

@@ -14,12 +14,14 @@ from typing import Any
 from skerry_engine import errors
 from skerry_engine.algebra.queries import Target
 from skerry_engine.plan.runtime import Batches, Row
-from skerry_engine.session.steps import Step, Wait
+from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.txn.conflicts import RestartStatement
 from skerry_engine.txn.locks import LockWait
 from skerry_engine.txn.writer import TableWriter
 
 MAX_RESTARTS = 3
+ROWS_PER_UNIT = 64
+"""Rows locked and written between two pauses."""
 
 Item = tuple[Any, ...]
 
@@ -47,7 +49,9 @@ def upsert_rows(
         key.index for key in writer.target.unique_keys if not index_oids or key.index.index_id in index_oids
     ]
     written: list[Row] = []
-    for row in rows:
+    for position, row in enumerate(rows):
+        if position % ROWS_PER_UNIT == ROWS_PER_UNIT - 1:
+            yield PAUSE
         result = yield from _upsert(ctx, writer, row, indexes, update)
         if result is not None:
             written.append(result)
@@ -103,6 +107,8 @@ def update_rows(
     position = 0
     while position < len(items):
         item = items[position]
+        if position % ROWS_PER_UNIT == ROWS_PER_UNIT - 1:
+            yield PAUSE
         try:
             if writer.update(item[0], item[1], item[2]):
                 written.append(item)
@@ -128,6 +134,8 @@ def delete_rows(
     position = 0
     while position < len(items):
         item = items[position]
+        if position % ROWS_PER_UNIT == ROWS_PER_UNIT - 1:
+            yield PAUSE
         try:
             if writer.delete(item[0], item[1]):
                 written.append(item)

@@ -11,7 +11,7 @@ from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.session.plans import row_data, run_time_parameters
 from skerry_engine.session.sequences import Sequences
-from skerry_engine.session.steps import ResultColumn, Rows, Step
+from skerry_engine.session.steps import PAUSE, ResultColumn, Rows, Step
 from skerry_engine.session.stores import Stores
 from skerry_engine.sql.statements import Query
 from skerry_engine.txn.manager import TransactionManager
@@ -115,4 +115,8 @@ class SessionDefinitionContext:
             session.work_mem_bytes,
         )
         for batch in plan.compiled.run(context):
-            yield batch if isinstance(batch, Step) else Rows(batch)
+            if isinstance(batch, Step):
+                yield batch
+            else:
+                yield Rows(batch)
+                yield PAUSE

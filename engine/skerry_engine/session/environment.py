@@ -31,7 +31,6 @@ from skerry_engine.catalog.system.context import (
 from skerry_engine.plan.planner import IndexInfo
 from skerry_engine.session.sleeping import CallRecord, FunctionWait, Timer
 from skerry_engine.storage.table import TableStorage
-from skerry_engine.txn.modes import EXCLUSIVE, SHARED
 from skerry_engine.txn.target import WriteTarget
 from skerry_engine.values.io import IoContext, wall_clock
 
@@ -271,13 +270,12 @@ class SessionFunctions:
 
     def advisory_lock(self, key: tuple[int, ...], *, shared: bool, session: bool, wait: bool) -> bool:
         """Take an advisory lock.  Raises LockWait when it has to wait."""
-        mode = SHARED if shared else EXCLUSIVE
         if not wait:
-            return self.session.advisory_lock(key, mode, session, wait)
-        return bool(self.calls.call(lambda: self.session.advisory_lock(key, mode, session, wait)))
+            return self.session.advisory_lock(key, shared, session, wait)
+        return bool(self.calls.call(lambda: self.session.advisory_lock(key, shared, session, wait)))
 
     def advisory_unlock(self, key: tuple[int, ...] | None, *, shared: bool) -> bool:
-        return self.session.advisory_unlock(key, SHARED if shared else EXCLUSIVE)
+        return self.session.advisory_unlock(key, shared)
 
     def notify(self, channel: str, payload: str) -> None:
         raise errors.NotSupportedError("NOTIFY is not supported yet")

@@ -138,6 +138,7 @@ class Execution:
             self.row_count = len(rows)
             yield Rows(rows)
             return
+        context.open_readers()  # a suspended portal reads at this statement's snapshot to its end
         for batch in compiled.run(context):
             if isinstance(batch, Step):
                 yield batch
@@ -165,8 +166,7 @@ class Execution:
                 yield PAUSE
             except (LockWait, FunctionWait) as wait:
                 yield Wait(wait.request if isinstance(wait, LockWait) else wait.waiting)
-                if not transaction.is_snapshot:
-                    transaction.restart_statement(mark)
+                transaction.restart_statement(mark)
 
     def _attempt(self, transaction: Transaction, restarts: int) -> Generator[Step, None, list[Row]]:
         context = self._context(transaction, restarts)

@@ -46,7 +46,8 @@ from skerry_engine.session.steps import (
 from skerry_engine.session.temporary import drop_temporary_schema
 from skerry_engine.sql import statements as st
 from skerry_engine.sql.front import parse_batch
-from skerry_engine.txn.locks import ADVISORY, TABLE, Holder, Owner
+from skerry_engine.txn.advisory import SessionAdvisoryLocks, lock_in_transaction, try_lock_in_transaction
+from skerry_engine.txn.locks import TABLE, Owner
 from skerry_engine.txn.transaction import Transaction
 from skerry_engine.values.io import IoContext, TextDecoder, binary_decoder, text_decoder, wall_clock
 from skerry_engine.values.python import from_python
@@ -119,7 +120,7 @@ class Session:
         self.sequence_values: dict[int, int] = {}
         self.last_sequence = 0
         self.functions = SessionFunctions(self)
-        self.session_locks = Holder(self.owner)
+        self.advisory_locks = SessionAdvisoryLocks(engine.manager.locks, self.owner)
         self.savepoint_marks: list[tuple[str, int]] = []
         self.closed = False
         self.started_at_us = wall_clock()
@@ -364,25 +365,29 @@ class Session:
 
     # --- advisory locks ----------------------------------------
 
-    def advisory_lock(self, key: tuple[int, ...], mode: int, session: bool, wait: bool) -> bool:
+    def advisory_lock(self, key: tuple[int, ...], shared: bool, session: bool, wait: bool) -> bool:
         """Take an advisory lock, for the session or the transaction.  Raises LockWait when it must wait."""
-        locks = self.engine.manager.locks
-        holder = self.session_locks if session else self.need_transaction().holder
         resource = (self.database_oid, *key)
-        if wait:
-            locks.acquire(locks.advisory, ADVISORY, resource, mode, holder)
+        if session:
+            if not wait:
+                return self.advisory_locks.try_lock(resource, shared)
+            self.advisory_locks.lock(resource, shared)
             return True
-        return locks.try_acquire(locks.advisory, ADVISORY, resource, mode, holder)
+        holder = self.need_transaction().holder
+        if not wait:
+            return try_lock_in_transaction(self.engine.manager.locks, holder, resource, shared)
+        lock_in_transaction(self.engine.manager.locks, holder, resource, shared)
+        return True
 
-    def advisory_unlock(self, key: tuple[int, ...] | None, mode: int) -> bool:
+    def advisory_unlock(self, key: tuple[int, ...] | None, shared: bool) -> bool:
         """Give back a session's advisory lock, or (None) all of them."""
-        locks = self.engine.manager.locks
         if key is None:
-            locks.release_all(self.session_locks)
+            self.advisory_locks.unlock_all()
             return True
-        done = locks.release_one(self.session_locks, locks.advisory, (self.database_oid, *key), mode)
+        done = self.advisory_locks.unlock((self.database_oid, *key), shared)
         if not done:
-            self.notice("you don't own a lock of type ExclusiveLock", "WARNING", "01000")
+            mode = "ShareLock" if shared else "ExclusiveLock"
+            self.notice(f"you don't own a lock of type {mode}", "WARNING", "01000")
         return done
 
     # --- cancel, close ----------------------------------------
@@ -410,7 +415,7 @@ class Session:
         self.rollback()
         if self.owner.request is not None:
             self.engine.manager.locks.abandon_wait(self.owner)
-        self.engine.manager.locks.release_all(self.session_locks)
+        self.advisory_locks.unlock_all()
         self.cursors.clear()
         self.prepared.clear()
         drop_temporary_schema(self)
@@ -735,10 +740,11 @@ class Session:
         prepared = self._prepared_named(name)
         self.check_not_failed(prepared.statement)
         if prepared.plan is not None and not self.is_current(prepared.plan):
-            self._refresh(prepared)
+            self.refresh(prepared)
         return prepared.parameter_oids, prepared.columns
 
-    def _refresh(self, prepared: Prepared) -> None:
+    def refresh(self, prepared: Prepared) -> None:
+        """Plan a prepared statement anew.  Raises NotSupportedError when its result would change."""
         assert isinstance(prepared.statement, st.Query) and prepared.plan is not None
         prepared.plan = self._replanned(prepared.statement, prepared.plan, prepared.declared_oids, False)
 
@@ -825,7 +831,7 @@ class Session:
             return
         if portal.steps is None:
             portal.steps = self._portal_steps(portal)
-        if max_rows > 0:
+        if max_rows > 0 and portal.prepared.columns is not None:
             yield from self._limited(portal, max_rows)
         else:
             yield from self._unlimited(portal)

@@ -70,6 +70,8 @@ def execute(session: Session, statement: st.Execute) -> Steps:
     if prepared.plan is None:
         raise errors.NotSupportedError("EXECUTE of a command is not supported")
     assert isinstance(prepared.statement, st.Query)
+    if not session.is_current(prepared.plan):
+        session.refresh(prepared)
     yield from session.query_steps(prepared.statement, prepared.plan, prepared.declared_oids, values, True)
 
 

@@ -72,7 +72,7 @@ def discard(session: Session, statement: st.Discard) -> Steps:
         session.cursors.clear()
         session.settings.reset(None)
         session.prepared.clear()
-        session.advisory_unlock(None, 0)
+        session.advisory_unlock(None, False)
     if statement.what in ("all", "sequences"):
         session.sequence_values.clear()
         session.last_sequence = 0
@@ -82,7 +82,6 @@ def discard(session: Session, statement: st.Discard) -> Steps:
 def listen(session: Session, statement: st.Listen) -> Steps:
     """LISTEN is refused: nothing would ever come."""
     raise errors.NotSupportedError("LISTEN is not supported yet")
-    yield  # pragma: no cover - makes this a generator, as every command is
 
 
 def unlisten(session: Session, statement: st.Unlisten) -> Steps:
@@ -93,4 +92,3 @@ def unlisten(session: Session, statement: st.Unlisten) -> Steps:
 def notify(session: Session, statement: st.Notify) -> Steps:
     """NOTIFY is refused as LISTEN is."""
     raise errors.NotSupportedError("NOTIFY is not supported yet")
-    yield  # pragma: no cover - makes this a generator, as every command is
