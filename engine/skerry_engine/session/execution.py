@@ -110,10 +110,8 @@ class Execution:
             if not self.session.is_current(self.plan):
                 raise PlanChanged
             return
-        if not self.session.is_current_in_newest(self.plan):
-            raise errors.SerializationFailure(
-                "could not serialize access due to concurrent change of a table"
-            )
+        for oid, _ in self.plan.locks:
+            self.session.check_unchanged(oid)
 
     def _context(self, transaction: Transaction, restarts: int) -> ExecutionContext:
         session = self.session

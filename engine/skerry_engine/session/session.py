@@ -244,12 +244,17 @@ class Session:
         """Whether the plan is good for the catalog that the session sees now."""
         return is_current(plan, self.statement_catalog())
 
-    def is_current_in_newest(self, plan: Plan) -> bool:
-        """Whether the plan is good for the newest published catalog, too."""
+    def check_unchanged(self, table_oid: int) -> None:
+        """Raise SerializationFailure if others changed or dropped the table since the transaction's snapshot."""
         newest = self.engine.published_catalog()
-        if newest is self.catalog():
-            return True
-        return is_current(plan, StatementCatalog(self, newest, self.settings.version))
+        seen = self.engine.manager.catalog_at(self.need_transaction().snapshot)
+        assert isinstance(seen, Catalog)
+        if newest is seen:
+            return
+        before = seen.database(self.database_oid).relation(table_oid)
+        now = newest.database(self.database_oid).relation(table_oid)
+        if before is not None and (now is None or now.version != before.version):
+            raise errors.SerializationFailure("could not serialize access due to concurrent change of a table")
 
     def notice(
         self,

@@ -12,10 +12,9 @@ them, and not before.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from skerry_engine import errors
-from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.objects import Column, IndexDef, Relation, SequenceDef, SystemTable, Table, View
 from skerry_engine.session.commands.copy_rows import RowMaker
 from skerry_engine.session.commands.copy_values import column_writer, with_context
@@ -265,7 +264,7 @@ def _locked_table(
                 waited = True
                 yield Wait(wait.request)
         if transaction.is_snapshot:
-            _check_unchanged(session, transaction, table)
+            session.check_unchanged(table.oid)
             return table
         if not waited:
             return table
@@ -273,20 +272,6 @@ def _locked_table(
         found = _writable(session, name)
         if found.oid == table.oid:
             return found
-
-
-def _check_unchanged(session: Session, transaction: Transaction, table: Table) -> None:
-    """A snapshot can't write a table that others have changed since; own changes are not published yet."""
-    manager = session.engine.manager
-    snapshot, newest = (
-        cast(Catalog, manager.catalog_at(epoch)) for epoch in (transaction.snapshot, manager.published)
-    )
-    if snapshot is newest:
-        return
-    before = snapshot.database(session.database_oid).relation(table.oid)
-    after = newest.database(session.database_oid).relation(table.oid)
-    if before is not None and (after is None or after.version != before.version):
-        raise errors.SerializationFailure("could not serialize access due to concurrent change of a table")
 
 
 class _Loader:

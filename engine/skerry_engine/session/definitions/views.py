@@ -8,6 +8,7 @@ Where the printed form does not read back as the same query, the text stays as i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
@@ -34,6 +35,7 @@ from skerry_engine.txn.modes import ACCESS_EXCLUSIVE, ACCESS_SHARE
 from skerry_engine.values.types import format_type, type_info
 
 NO_PATH = SearchPath((), 0, ())
+_LABEL = re.compile(r' AS ("(?:[^"]|"")+"|\w+)(?=,?\n|$)')
 
 
 def create_view(context: DefinitionContext, statement: st.CreateView) -> Generator[Step, object, Complete]:
@@ -140,7 +142,13 @@ def _source(context: DefinitionContext, written: st.SourceQuery, query: q.Query)
     except errors.DatabaseError:
         return written.text
     same_columns = [c.type for c in again.columns] == [c.type for c in query.columns]
-    return printed if same_columns and _printed(database, again) == printed else written.text
+    reads_back = _without_labels(_printed(database, again) or "") == _without_labels(printed)
+    return printed if same_columns and reads_back else written.text
+
+
+def _without_labels(text: str) -> str:
+    """The text without names of outputs: those of a set operation's second query get lost, and mean nothing."""
+    return _LABEL.sub("", text)
 
 
 def _printed(database: Database, query: q.Query) -> str | None:
