@@ -120,6 +120,22 @@ from skerry_engine.sql.normalise import Normalised, normalise
 from skerry_engine.sql.primary_syntax import LiteralInSyntax
 from skerry_engine.sql.types_syntax import TypeName
 
+_BEGIN_WITH_OPERAND = (
+    exp.Operator,
+    exp.And,
+    exp.Or,
+    exp.Is,
+    exp.NullSafeEQ,
+    exp.NullSafeNEQ,
+    exp.Between,
+    exp.In,
+    exp.Cast,
+    exp.Collate,
+    exp.Bracket,
+    exp.Dot,
+)
+"""The nodes whose first operand stands before the word or sign that they are marked with."""
+
 
 def parse_query(source: Normalised | str) -> exp.Expression:
     """The syntax tree of a SELECT, VALUES, TABLE, WITH, INSERT, UPDATE, DELETE or MERGE.
@@ -180,6 +196,20 @@ def position_of(node: exp.Expression) -> int | None:
     """1-based offset in the statement's text at which errors about this node point."""
     found = node.meta.get("position")
     return found if isinstance(found, int) else None
+
+
+def start_of(node: exp.Expression) -> int | None:
+    """1-based offset of an expression's first operand or word, at which errors about it as a whole point."""
+    own = position_of(node)
+    first = node.args.get("this")
+    if isinstance(node, exp.Cast) and isinstance(first, exp.Literal) and first.args["is_string"]:
+        return position_of(first)
+    if isinstance(node, exp.Kwarg):
+        return start_of(node.args["expression"])
+    if not isinstance(node, _BEGIN_WITH_OPERAND) or not isinstance(first, exp.Expression):
+        return own
+    inner = start_of(first)
+    return inner if own is None or (inner is not None and inner < own) else own
 
 
 def type_name_of(node: exp.Expression) -> TypeName:

@@ -6,7 +6,7 @@ from sqlglot import expressions as exp
 
 from skerry_engine.errors import SyntaxError
 from skerry_engine.sql import keywords
-from skerry_engine.sql.lexer import OPERATOR, QUOTED, STRING, WORD
+from skerry_engine.sql.lexer import END, OPERATOR, QUOTED, STRING, WORD
 from skerry_engine.sql.primary_syntax import PrimaryParser
 from skerry_engine.sql.types_syntax import TypeName, parse_modifiers
 
@@ -149,4 +149,7 @@ class CallParser(PrimaryParser):
             if self.at("("):
                 node.set("over", self.window())
             else:
-                node.set("over", exp.Window(this=self.identifier(), named=True))
+                place = self.index
+                node.set("over", self.mark(exp.Window(this=self.identifier(), named=True), place))
+        elif self.word() == "over" and self.kinds[self.index + 1] == END:
+            raise self.error(self.index + 1)

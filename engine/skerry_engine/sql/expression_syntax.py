@@ -11,7 +11,8 @@ from sqlglot import expressions as exp
 
 from skerry_engine.sql import precedence
 from skerry_engine.sql.call_syntax import CallParser
-from skerry_engine.sql.lexer import LITERAL_LIST, OPERATOR, PUNCTUATION, QUOTED, WORD
+from skerry_engine.sql.lexer import END, LITERAL_LIST, OPERATOR, PUNCTUATION, QUOTED, WORD
+from skerry_engine.sql.primary_syntax import LiteralInSyntax
 from skerry_engine.sql.types_syntax import parse_type
 
 # Words with which an infix or postfix construct begins, and its level.
@@ -29,6 +30,8 @@ _WORD_LEVELS = {
     "collate": precedence.COLLATE,
 }
 _RANGE_WORDS = frozenset(("between", "in", "like", "ilike", "similar"))
+_LABELS_AT_THE_END = frozenset(("is", "between", "in", "like", "ilike", "similar", "and", "or", "not", "collate"))
+_LOWEST_INTEGERS = frozenset(("2147483648", "9223372036854775808"))
 _NEVER_PREFIX = frozenset(("<", ">", "=", "<=", ">=", "<>", "*", "/", "%", "^", "=>"))
 _LIKE_OPERATORS = {"like": "~~", "ilike": "~~*", "similar": "~"}
 
@@ -79,11 +82,18 @@ class ExpressionParser(CallParser):
             return precedence.OTHER_OPERATOR if self.at("(", 1) else -1
         if restricted:
             return precedence.IS if value == "is" else -1
+        if self.depth == self.target_depth and value in _LABELS_AT_THE_END and self.item_ends(index + 1):
+            return -1  # SELECT 1 IS: a column called so, as PostgreSQL's parser finds
         if value == "not":
             return precedence.RANGE if self.word_at(1) in _RANGE_WORDS else -1
         if value == "at":
             return precedence.AT_TIME_ZONE if self.at_words("at", "time", "zone") else -1
         return _WORD_LEVELS.get(value, -1)
+
+    def item_ends(self, index: int) -> bool:
+        """Whether token `index` ends a select-list item."""
+        kind, value = self.kinds[index], self.values[index]
+        return kind == END or (kind == PUNCTUATION and value in ",);") or (kind == WORD and value == "from")
 
     def infix(self, left: exp.Expression, level: int, restricted: bool) -> tuple[exp.Expression, bool]:
         """Read one construct behind `left`.
@@ -253,6 +263,8 @@ class ExpressionParser(CallParser):
             if value in _NEVER_PREFIX:
                 raise self.error()
             self.index += 1
+            if value == "-" and self.values[index + 1] in _LOWEST_INTEGERS and index + 1 in self.literals:
+                raise LiteralInSyntax  # with its sign it is of a smaller type than without
             level = precedence.UNARY_SIGN if value in ("-", "+") else precedence.OTHER_OPERATOR + 1
             return self.operator_node(None, value, self.binary(level, restricted), None, index)
         if kind == WORD:

@@ -53,6 +53,7 @@ class PrimaryParser(Cursor):
         self.literals = source.literal_at
         self.slots = source.slot_at
         self.row_lists = source.row_list_at
+        self.target_depth = -1  # the depth at which an expression is itself a select-list item
 
     def read_as_text(self) -> None:
         if self.index in self.literals or self.index in self.slots:
@@ -175,12 +176,12 @@ class PrimaryParser(Cursor):
         if self.word() in QUERY_WORDS and not (self.word() == "values" and not self.at("(", 1)):
             query = self.query()
             self.expect(")")
-            return self.mark(exp.Subquery(this=query), index)
+            return self.mark(exp.Subquery(this=query), index - 1)
         first = self.expression()
         if isinstance(first, exp.Subquery) and self.word() in QUERY_CONTINUES:
             query = self.query_rest(first.this)
             self.expect(")")
-            return self.mark(exp.Subquery(this=query), index)
+            return self.mark(exp.Subquery(this=query), index - 1)
         if not many or (isinstance(first, exp.Subquery) and self.at(")")):
             self.expect(")")
             return first
@@ -199,7 +200,7 @@ class PrimaryParser(Cursor):
             raise self.error()
         query = self.query()
         self.expect(")")
-        return self.mark(exp.Subquery(this=query), index)
+        return self.mark(exp.Subquery(this=query), index - 1)
 
     def overlaps(self, left: exp.Expression) -> exp.Expression:
         """`left`, or the OVERLAPS test that begins with this row."""

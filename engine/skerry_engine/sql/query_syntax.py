@@ -272,7 +272,9 @@ class QueryParser(FromParser):
         if self.kinds[index] == OPERATOR and self.values[index] == "*":
             self.index += 1
             return self.mark(exp.Star(), index)
+        outer, self.target_depth = self.target_depth, self.depth + 1
         node = self.expression()
+        self.target_depth = outer
         if self.accept_word("as"):
             return self.mark(exp.Alias(this=node, alias=self.label_identifier()), index)
         if self.kind() == QUOTED or (self.kind() == WORD and self.word() not in keywords.NOT_BARE_LABEL):

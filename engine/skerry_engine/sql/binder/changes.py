@@ -20,7 +20,7 @@ from skerry_engine.sql.binder import expressions as be
 from skerry_engine.sql.binder.from_clause import FromBinder
 from skerry_engine.sql.binder.scope import Range, Scope, ScopeColumn
 from skerry_engine.sql.binder.whitelist import check
-from skerry_engine.sql.bridge import position_of
+from skerry_engine.sql.bridge import position_of, start_of
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType
 
@@ -245,7 +245,7 @@ class ChangeBinder:
                 values.append(None)
             else:
                 values.append(
-                    self.coercer.assign(binder.bind(cell), column.type, column.name, position_of(cell))
+                    self.coercer.assign(binder.bind(cell), column.type, column.name, start_of(cell))
                 )
         return values
 
@@ -395,7 +395,7 @@ class ChangeBinder:
                 detail=f'Column "{column.name}" is an identity column defined as GENERATED ALWAYS.',
             )
         updates[column.position] = self.coercer.assign(
-            binder.bind(value), column.type, column.name, position_of(value)
+            binder.bind(value), column.type, column.name, start_of(value)
         )
 
     def _assigned_column(self, name: Node, table: Table, updates: dict[int, ex.Expr]) -> Column:
@@ -438,7 +438,7 @@ class ChangeBinder:
             column = self._assigned_column(name, table, updates)
             single = self._single_output(query, n)
             expr = ex.SubqueryExpr(single.columns[0].type, "scalar", single)
-            updates[column.position] = self.coercer.assign(expr, column.type, column.name, position_of(value))
+            updates[column.position] = self.coercer.assign(expr, column.type, column.name, start_of(value))
 
     def _single_output(self, query: q.Query, n: int) -> q.Query:
         range_id = self.context.new_range()

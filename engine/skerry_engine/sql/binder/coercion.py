@@ -171,16 +171,29 @@ class Coercer:
         return done
 
     def common(
-        self, exprs: Sequence[ex.Expr], construct: str, position: int | None = None
+        self, exprs: Sequence[ex.Expr], construct: str, positions: Sequence[int | None] = ()
     ) -> tuple[int, list[ex.Expr]]:
-        """All of `exprs` as their common type."""
+        """All of `exprs`, which stand at `positions`, as their common type."""
+        types = [e.type.oid for e in exprs]
         try:
-            oid = common_type([e.type.oid for e in exprs], construct)
+            oid = common_type(types, construct)
         except errors.DatatypeMismatch as error:
-            error.position = error.position or position
+            error.position = positions[first_mismatch(types)] if positions else None
             raise
-        return oid, [self.implicit(e, oid, position) for e in exprs]
+        return oid, [
+            self.implicit(e, oid, positions[n] if positions else None) for n, e in enumerate(exprs)
+        ]
 
     def known(self, expr: ex.Expr) -> ex.Expr:
         """What is still unknown becomes text, as in a final select list."""
         return self.implicit(expr, oids.TEXT) if expr.type.oid == oids.UNKNOWN else expr
+
+
+def first_mismatch(types: Sequence[int]) -> int:
+    """The number of the first type that has none in common with those before it."""
+    for count in range(2, len(types)):
+        try:
+            common_type(types[:count])
+        except errors.DatatypeMismatch:
+            return count - 1
+    return len(types) - 1

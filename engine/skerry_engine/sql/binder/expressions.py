@@ -26,7 +26,14 @@ from skerry_engine.sql.binder.context import BindContext, array_oid
 from skerry_engine.sql.binder.hints import missing_column, missing_range
 from skerry_engine.sql.binder.scope import Range, Scope
 from skerry_engine.sql.binder.whitelist import check
-from skerry_engine.sql.bridge import list_index, literal_index, position_of, template_slot, type_name_of
+from skerry_engine.sql.bridge import (
+    list_index,
+    literal_index,
+    position_of,
+    start_of,
+    template_slot,
+    type_name_of,
+)
 from skerry_engine.sql.types_syntax import resolve_type_name
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, format_type, type_info
@@ -94,7 +101,7 @@ class ExpressionBinder:
 
     def condition(self, node: Node, construct: str) -> ex.Expr:
         """A boolean expression."""
-        return self.coercer.boolean(self.bind(node), construct, position_of(node))
+        return self.coercer.boolean(self.bind(node), construct, start_of(node))
 
     # --- names ----------------------------------------
 
@@ -377,7 +384,7 @@ class ExpressionBinder:
         bound = [self.bind(item) for item in items]
         if all(isinstance(b, (ex.Const, ex.Param)) for b in bound) and len(bound) > 1:
             try:
-                oid, same = self.coercer.common([left, *bound], "IN", position)
+                oid, same = self.coercer.common([left, *bound], "IN")
             except errors.DatatypeMismatch:
                 return _disjunction([self.operator("=", left, b, position) for b in bound])
             if array_oid(oid):
@@ -468,8 +475,8 @@ class ExpressionBinder:
             )
         items = [self.bind(item) for item in node.expressions]
         if all(type_info(item.type.oid).is_array for item in items):
-            return ex.ArrayOf(items[0].type, tuple(self.coercer.common(items, "ARRAY", position)[1]))
-        oid, items = self.coercer.common(items, "ARRAY", position)
+            return ex.ArrayOf(items[0].type, tuple(self.coercer.common(items, "ARRAY")[1]))
+        oid, items = self.coercer.common(items, "ARRAY", positions_of(node.expressions))
         array = array_oid(oid)
         if not array:
             raise errors.UndefinedObject(
@@ -546,8 +553,9 @@ class ExpressionBinder:
             raise errors.NotSupportedError('row expansion via "*" is not supported here', position=position)
         name = node.expression.this
         if isinstance(row, ex.RowOf):
-            if name in row.names:
-                return row.items[row.names.index(name)]
+            names = row.names or tuple(f"f{n}" for n in range(1, len(row.items) + 1))
+            if name in names:
+                return row.items[names.index(name)]
             shown = f'could not identify column "{name}" in record data type'
             if row.names and isinstance(node.this, exp.Column):
                 shown = f"column {node.this.name}.{name} does not exist"
@@ -581,8 +589,11 @@ class ExpressionBinder:
                 )
             results.append(self.bind(branch.args["true"]))
         default = self.bind_optional(node.args.get("default"))
-        everything = results if default is None else [default, *results]
-        oid, coerced = self.coercer.common(everything, "CASE", position_of(node))
+        nodes = [branch.args["true"] for branch in node.args["ifs"]]
+        everything = results
+        if default is not None:
+            everything, nodes = [default, *results], [node.args["default"], *nodes]
+        oid, coerced = self.coercer.common(everything, "CASE", positions_of(nodes))
         if default is not None:
             default, coerced = coerced[0], coerced[1:]
         return ex.Case(
@@ -590,8 +601,9 @@ class ExpressionBinder:
         )
 
     def _coalesce(self, node: Node) -> ex.Expr:
-        args = [self.bind(a) for a in [node.this, *node.expressions]]
-        oid, coerced = self.coercer.common(args, "COALESCE", position_of(node))
+        nodes = [node.this, *node.expressions]
+        args = [self.bind(a) for a in nodes]
+        oid, coerced = self.coercer.common(args, "COALESCE", positions_of(nodes))
         return ex.Coalesce(_shared_type(oid, coerced), tuple(coerced))
 
     def _nullif(self, node: Node) -> ex.Expr:
@@ -606,8 +618,9 @@ class ExpressionBinder:
 
     def _extreme(self, node: Node, greatest: bool) -> ex.Expr:
         position = position_of(node)
-        args = [self.bind(a) for a in [node.this, *node.expressions]]
-        oid, coerced = self.coercer.common(args, "GREATEST" if greatest else "LEAST", position)
+        nodes = [node.this, *node.expressions]
+        args = [self.bind(a) for a in nodes]
+        oid, coerced = self.coercer.common(args, "GREATEST" if greatest else "LEAST", positions_of(nodes))
         less, _, _ = resolve_operator("<", oid, oid, position)
         return ex.Extreme(_shared_type(oid, coerced), tuple(coerced), greatest, less.function)
 
@@ -736,8 +749,6 @@ class ExpressionBinder:
                 f"aggregate functions are not allowed in {self.place.clause}", position=position
             )
         aggregate = ex.Aggregate(SqlType(result), function, tuple(args), distinct, condition, keys)
-        if any(isinstance(n, ex.Aggregate) for a in args for n in ex.walk(a)):
-            raise errors.GroupingError("aggregate function calls cannot be nested", position=position)
         return aggregate
 
     def _within_group_call(
@@ -848,6 +859,11 @@ def _in_declared_order(
         else:
             ordered.append(ex.Const(SqlType(function.arg_types[position]), parameters[position].default))
     return ordered
+
+
+def positions_of(nodes: list[Node]) -> list[int | None]:
+    """Where the nodes stand in the text."""
+    return [start_of(node) for node in nodes]
 
 
 def _shared_type(oid: int, exprs: list[ex.Expr]) -> SqlType:

@@ -287,7 +287,7 @@ class FromBinder:
             tests.append(equal)
             shown = {"right": b, "full": None}.get(kind, a)
             if shown is None:
-                oid, both = self.queries.coercer.common([a, b], "JOIN/USING", position)
+                oid, both = self.queries.coercer.common([a, b], "JOIN/USING")
                 shown = ex.Coalesce(SqlType(oid), tuple(both))
             sides = tuple(s for s in (*_sides(a, scope), *_sides(b, scope)))
             scope.merged = [m for m in scope.merged if m.name != name or not set(m.sides) & set(sides)]

@@ -27,10 +27,11 @@ from skerry_engine.sql.binder.context import BindContext, BoundCte, CteScope
 from skerry_engine.sql.binder.from_clause import FromBinder
 from skerry_engine.sql.binder.grouping import Grouper
 from skerry_engine.sql.binder.hints import missing_range
+from skerry_engine.sql.binder.locking import bind_locks, check_lockable, lock_name
 from skerry_engine.sql.binder.naming import output_name
 from skerry_engine.sql.binder.scope import Range, Scope, ScopeColumn
 from skerry_engine.sql.binder.whitelist import check
-from skerry_engine.sql.bridge import position_of
+from skerry_engine.sql.bridge import position_of, start_of
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext
 from skerry_engine.values.types import SqlType
@@ -224,6 +225,8 @@ class QueryBinder:
         on = self._distinct_on(node.args.get("distinct"), scope, items, windows)
         exprs = [item.expr for item in items]
         parts = [*exprs, *(k.expr for k in order), *on]
+        check_lockable(node, parts)
+        locks = bind_locks(node, scope, relation)
         relation, parts = grouper.group(relation, keys, sets, having, parts, group_nodes is not None)
         relation, parts = grouper.windows(relation, parts)
         relation, parts = grouper.sets(relation, parts, len(items))
@@ -237,7 +240,6 @@ class QueryBinder:
         distinct = node.args.get("distinct") is not None and not on
         self._check_distinct(distinct, on, order, outputs, node)
         columns = tuple(self._output_column(item, e, scope) for item, e in zip(items, outputs, strict=True))
-        locks = self._locks(node, scope)
         return q.Select(
             columns, relation, outputs, distinct, tuple(on), tuple(order), limit, offset, ties, locks
         )
@@ -416,14 +418,21 @@ class QueryBinder:
         if distinct and any(key.expr not in outputs for key in order):
             raise errors.InvalidColumnReference(
                 "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
-                position=position_of(node.args["order"].expressions[0]),
+                position=start_of(
+                    next(
+                        o.this
+                        for o, key in zip(node.args["order"].expressions, order, strict=True)
+                        if key.expr not in outputs
+                    )
+                ),
             )
         if on and order:
             leading = [key.expr for key in order[: len(on)]]
             if any(expr not in on for expr in leading):
+                unmatched = next((n for n, expr in enumerate(on) if expr not in leading), 0)
                 raise errors.InvalidColumnReference(
                     "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
-                    position=position_of(node.args["distinct"]),
+                    position=start_of(node.args["distinct"].args["on"][unmatched]),
                 )
 
     def _limits(self, node: Node, scope: Scope | None) -> tuple[ex.Expr | None, ex.Expr | None, bool]:
@@ -445,29 +454,9 @@ class QueryBinder:
         if done is None:
             raise errors.DatatypeMismatch(
                 f"argument of {clause} must be type bigint, not type {_shown(bound.type)}",
-                position=position_of(node),
+                position=start_of(node),
             )
         return done
-
-    def _locks(self, node: Node, scope: Scope) -> tuple[q.RowLock, ...]:
-        locks: list[q.RowLock] = []
-        for lock in node.args.get("locks") or []:
-            check(lock)
-            names = [t.this.this for t in lock.expressions or []]
-            ranges = [r for r in scope.ranges if r.has_row_ids and (not names or r.alias in names)]
-            for name in names:
-                if not any(r.alias == name for r in scope.ranges):
-                    raise errors.UndefinedTable(
-                        f'relation "{name}" in {_lock_name(lock)} clause not found in FROM clause',
-                        position=position_of(lock),
-                    )
-            if node.args.get("group") or node.args.get("having") or node.args.get("distinct"):
-                clause = "DISTINCT" if node.args.get("distinct") else "GROUP BY"
-                raise errors.NotSupportedError(f"{_lock_name(lock)} is not allowed with {clause} clause")
-            wait = {None: "block", "NOWAIT": "nowait", "SKIP LOCKED": "skip locked"}[lock.args.get("wait")]
-            strength = lock.args["strength"].lower()
-            locks.append(q.RowLock(strength, wait, tuple(r.range_id for r in ranges)))
-        return tuple(lock for lock in locks if lock.range_ids)
 
     # --- windows ----------------------------------------
 
@@ -508,20 +497,27 @@ class QueryBinder:
         self, node: Node, scope: Scope | None, wanted: list[SqlType | None] | None = None
     ) -> tuple[q.Values, list[SqlType]]:
         """A VALUES list with the columns' common types; `wanted` are an INSERT's column types."""
+        if node.args.get("locks"):
+            raise errors.NotSupportedError(f"{lock_name(node.args['locks'][0])} cannot be applied to VALUES")
         check(node)
         binder = be.ExpressionBinder(self, scope or Scope(), be.VALUES)
         row_list = node.args.get("row_list")
         if row_list is not None:
             return self._template_values(node, int(row_list), binder, wanted)
+        self._check_widths(node)
         rows = [[binder.bind(e) for e in row.expressions] for row in node.expressions]
-        widths = {len(row) for row in rows}
-        if len(widths) > 1:
-            raise errors.SyntaxError("VALUES lists must all be the same length", position=position_of(node))
-        rows, types = self._common_rows(rows, wanted, position_of(node))
+        rows, types = self._common_rows(rows, wanted, node)
         return q.Values(self.context.new_range(), tuple(types), tuple(tuple(row) for row in rows)), types
 
+    def _check_widths(self, node: Node) -> None:
+        for row in node.expressions:
+            if len(row.expressions) != len(node.expressions[0].expressions):
+                raise errors.SyntaxError(
+                    "VALUES lists must all be the same length", position=start_of(row.expressions[0])
+                )
+
     def _common_rows(
-        self, rows: list[list[ex.Expr]], wanted: list[SqlType | None] | None, position: int | None
+        self, rows: list[list[ex.Expr]], wanted: list[SqlType | None] | None, node: Node
     ) -> tuple[list[list[ex.Expr]], list[SqlType]]:
         types: list[SqlType] = []
         for n in range(len(rows[0])):
@@ -529,7 +525,8 @@ class QueryBinder:
             if wanted is not None and n < len(wanted) and wanted[n] is not None:
                 types.append(SqlType(oids.UNKNOWN))
                 continue
-            oid, column = self.coercer.common(column, "VALUES", position)
+            places = [start_of(row.expressions[n]) for row in node.expressions]
+            oid, column = self.coercer.common(column, "VALUES", places)
             types.append(column[0].type if len({c.type for c in column}) == 1 else SqlType(oid))
             for row, cell in zip(rows, column, strict=True):
                 row[n] = cell
@@ -549,9 +546,8 @@ class QueryBinder:
             rows.append([binder.bind(e) for e in row.expressions])
             ranges.append(range_id)
         self._template = None
-        if len({len(row) for row in rows}) > 1:
-            raise errors.SyntaxError("VALUES lists must all be the same length", position=position_of(node))
-        rows, types = self._common_rows(rows, wanted, position_of(node))
+        self._check_widths(node)
+        rows, types = self._common_rows(rows, wanted, node)
         templates = tuple(q.RowTemplate(r, tuple(cells)) for r, cells in zip(ranges, rows, strict=True))
         index = len(self.context.row_lists_used)
         self.context.row_lists_used.append(row_list)
@@ -574,17 +570,18 @@ class QueryBinder:
         kind = {exp.Union: "union", exp.Except: "except", exp.Intersect: "intersect"}[type(node)]  # type: ignore[index]
         position = position_of(node)
         if node.args.get("locks"):
-            lock = _lock_name(node.args["locks"][0])
+            lock = lock_name(node.args["locks"][0])
             raise errors.NotSupportedError(f"{lock} is not allowed with UNION/INTERSECT/EXCEPT")
         left = self.query(node.this, scope, final=False)
         right = self.query(node.expression, scope, final=False)
         shown = kind.upper()
         if len(left.columns) != len(right.columns):
             raise errors.SyntaxError(
-                f"each {shown} query must have the same number of columns", position=position
+                f"each {shown} query must have the same number of columns",
+                position=_first_output(node.expression),
             )
         wanted: list[SqlType] = []
-        for a, b in zip(left.columns, right.columns, strict=True):
+        for n, (a, b) in enumerate(zip(left.columns, right.columns, strict=True)):
             if a.type == b.type and a.type.oid != oids.UNKNOWN:
                 wanted.append(a.type)
             elif a.type.oid == b.type.oid == oids.UNKNOWN:
@@ -593,12 +590,12 @@ class QueryBinder:
                 try:
                     wanted.append(SqlType(common_type([a.type.oid, b.type.oid], shown)))
                 except errors.DatatypeMismatch as error:
-                    error.position = position_of(node.expression)
+                    error.position = _output_position(node.expression, n)
                     raise
         left, right = self.with_types(left, wanted), self.with_types(right, wanted)
         columns = tuple(q.OutputColumn(c.name, t) for c, t in zip(left.columns, wanted, strict=True))
         range_id = self.context.new_range()
-        order = self._set_order(node.args.get("order"), columns, range_id)
+        order = self._set_order(node.args.get("order"), columns, range_id, scope)
         limit, offset, ties = self._limits(node, scope)
         if ties:
             raise errors.NotSupportedError("WITH TIES is not supported on set operations", position=position)
@@ -606,13 +603,18 @@ class QueryBinder:
         return q.SetOperation(columns, kind, everything, left, right, range_id, tuple(order), limit, offset)
 
     def _set_order(
-        self, order: Node | None, columns: tuple[q.OutputColumn, ...], range_id: int
+        self,
+        order: Node | None,
+        columns: tuple[q.OutputColumn, ...],
+        range_id: int,
+        scope: Scope | None,
     ) -> list[ex.SortKey]:
         if order is None:
             return []
         check(order)
         keys: list[ex.SortKey] = []
         items = [Item(c.name, ex.Column(c.type, range_id, n, c.name), None) for n, c in enumerate(columns)]
+        union = Range("", range_id, [ScopeColumn(c.name, c.type, n) for n, c in enumerate(columns)])
         for node in order.expressions:
             ordinal = plain_ordinal(node.this, "ORDER BY")
             if ordinal is not None:
@@ -629,11 +631,12 @@ class QueryBinder:
                     raise errors.UndefinedColumn(
                         f'column "{name}" does not exist', position=position_of(node.this)
                     )
+                be.ExpressionBinder(self, Scope(scope, [union]), be.ORDER_BY).bind(node.this)
                 raise errors.NotSupportedError(
                     "invalid UNION/INTERSECT/EXCEPT ORDER BY clause",
                     detail="Only result column names can be used, not expressions or functions.",
                     hint="Add the expression/function to every SELECT, or move the UNION into a FROM clause.",
-                    position=position_of(node.this),
+                    position=start_of(node.this),
                 )
             keys.append(self._sort_key(node, found[0].expr))
         return keys
@@ -707,8 +710,18 @@ def _not_recursive_form(name: str, position: int | None) -> errors.InvalidRecurs
     )
 
 
-def _lock_name(lock: Node) -> str:
-    return f"FOR {lock.args['strength']}"
+def _first_output(node: Node) -> int | None:
+    return _output_position(node, 0)
+
+
+def _output_position(node: Node, number: int) -> int | None:
+    """Where the expression of a query's output stands, as far as its own list tells."""
+    while isinstance(node, (exp.Union, exp.Except, exp.Intersect, exp.Subquery)):
+        node = node.this
+    if isinstance(node, exp.Values) or not node.expressions:
+        return None
+    found = node.expressions[number if number < len(node.expressions) else 0]
+    return start_of(found.this if isinstance(found, exp.Alias) else found)
 
 
 def _shown(type_: SqlType) -> str:
