@@ -22,11 +22,12 @@ from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.like import LikeCopy, copied_indexes, like_columns, like_definitions
 from skerry_engine.session.definitions.names import creation_schema
 from skerry_engine.session.definitions.options import check_tablespace, storage_options
-from skerry_engine.session.definitions.waiting import lock_new_name
-from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step
+from skerry_engine.session.definitions.waiting import lock_new_name, see_newest
+from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step, Wait
 from skerry_engine.session.stores import append_rows
 from skerry_engine.sql import statements as st
 from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.locks import LockWait
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, format_type, type_info
 
@@ -220,15 +221,32 @@ def create_table_as(
     site = yield from table_site(context, statement.name, statement.persistence, statement.if_not_exists)
     if site is None:
         return Complete("CREATE TABLE AS")
-    outputs = context.query_columns(statement.query)
-    columns = _columns_of_query(outputs, statement.columns)
+    while True:
+        try:
+            count = yield from _create_filled(context, site, statement)
+            return Complete(f"SELECT {count}", count) if statement.with_data else Complete("CREATE TABLE AS")
+        except LockWait as blocked:
+            request = blocked.request
+        yield Wait(request)
+        see_newest(context)
+
+
+def _create_filled(
+    context: DefinitionContext, site: TableSite, statement: st.CreateTableAs
+) -> Generator[Step, object, int]:
+    """Make the table and its rows; returns their number.  Raises LockWait: nothing was done, do it again."""
+    columns = _columns_of_query(context.query_columns(statement.query), statement.columns)
     table = replace(_empty_table(context, site, ()), columns=columns)
     storage = new_storage(context, table.width)
     count = 0
     if statement.with_data:
-        count = yield from _fill(context, statement.query, storage)
+        try:
+            count = yield from _fill(context, statement.query, storage)
+        except LockWait:
+            context.stores.forget(storage.storage_id)
+            raise
     enter_table(context, table, (), storage)
-    return Complete(f"SELECT {count}", count) if statement.with_data else Complete("CREATE TABLE AS")
+    return count
 
 
 def _columns_of_query(outputs: Sequence[ResultColumn], names: tuple[str, ...]) -> tuple[Column, ...]:
