@@ -370,7 +370,7 @@ def function_rows(calls: tuple[tuple[Any, int, bool], ...], ordinality: bool) ->
     else:
         rows = _side_by_side([(_rows_of(r, w, s), max(w, 1)) for r, w, s in calls])
     if ordinality:
-        rows = (row + (number,) for number, row in enumerate(rows, 1))
+        rows = _numbered(rows)
     return drain(rows)
 
 
@@ -382,8 +382,29 @@ def _rows_of(result: Any, width: int, is_set: bool) -> Iterable[Row]:
     if result is None:
         return []
     if width > 1:
-        return (row if row is not None else (None,) * width for row in result)
-    return ((value,) for value in result)
+        return _filled(result, width)
+    return _single_columns(result)
+
+
+# Generators written out: mypyc makes lists of generator expressions, and a series may be endless.
+
+
+def _numbered(rows: Iterable[Row]) -> Iterator[Row]:
+    number = 0
+    for row in rows:
+        number += 1
+        yield (*row, number)
+
+
+def _filled(rows: Iterable[Row | None], width: int) -> Iterator[Row]:
+    nulls = (None,) * width
+    for row in rows:
+        yield nulls if row is None else row
+
+
+def _single_columns(values: Iterable[object]) -> Iterator[Row]:
+    for value in values:
+        yield (value,)
 
 
 def _side_by_side(sources: list[tuple[Iterable[Row], int]]) -> Iterator[Row]:
