@@ -43,6 +43,7 @@ from skerry_engine.values.types import SqlType
 
 if TYPE_CHECKING:
     from skerry_engine.abc import FunctionContext
+    from skerry_engine.txn.manager import TransactionManager
 
 RowFunction = Callable[[Any, Row], Row]
 
@@ -61,6 +62,7 @@ class Stores:
         self.functions: FunctionContext | None = None
         self._storages: dict[int, TableStorage] = {}
         self._next_storage_id: int = 1
+        self._retired: list[tuple[int, TableStorage, int]] = []
 
     # --- storages -----------------------------------------------------------------------------------------------------
 
@@ -101,6 +103,22 @@ class Stores:
         positions = _plain_positions(index, table)
         extract = _by_positions(positions) if positions is not None else self._extractor(index, table)
         return Index(index.oid, extract, codec, index.unique, not index.nulls_not_distinct, positions)
+
+    def retire_index(self, storage: TableStorage, index_id: int, manager: TransactionManager) -> None:
+        """Let a dropped index go, at its drop's commit, once no snapshot is left whose catalog still has it."""
+        self._retired.append((manager.published, storage, index_id))
+        self.remove_retired(manager)
+
+    def remove_retired(self, manager: TransactionManager) -> None:
+        """Remove the dropped indexes that no snapshot's catalog has any more."""
+        horizon = manager.min_active()
+        waiting: list[tuple[int, TableStorage, int]] = []
+        for epoch, storage, index_id in self._retired:
+            if epoch <= horizon:
+                storage.remove_index(index_id)
+            else:
+                waiting.append((epoch, storage, index_id))
+        self._retired = waiting
 
     def _extractor(self, index: IndexDef, table: Table) -> Callable[[Row], Row | None]:
         """Reads the key's values with compiled code; the predicate first, since keys may fail on rows outside it."""

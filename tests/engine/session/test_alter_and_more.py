@@ -427,6 +427,23 @@ def test_a_snapshot_can_not_alter_a_table_that_changed(engine: Engine) -> None:
     assert (error.sqlstate, error.code) == ("40001", "T001")
 
 
+def test_a_dropped_index_stays_as_long_as_a_snapshot_knows_it(engine: Engine) -> None:
+    old, other = Session(engine, 1), Session(engine, 2)
+    old.run("create table t (a int)")
+    old.run("create index i on t (a)")
+    old.run("create table u (a int)")
+    storage = old.stores.get(old.table("t").storage_id)
+    old.begin("snapshot")
+    assert old.rows("u") == []
+    other.run("drop index i")
+    assert len(storage.indexes) == 1
+    other.run("vacuum")
+    assert len(storage.indexes) == 1
+    old.rollback()
+    other.run("vacuum")
+    assert storage.indexes == {}
+
+
 def test_long_work_is_done_in_slices(session: Session) -> None:
     session.run("create table t (a int)")
     session.insert("t", *((n,) for n in range(5000)))

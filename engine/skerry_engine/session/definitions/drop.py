@@ -169,7 +169,7 @@ def _relations_to_lock(context: DefinitionContext, plan: DropPlan) -> list[int]:
 
 
 def _forget_at_commit(context: DefinitionContext, plan: DropPlan) -> None:
-    stores, sequences = context.stores, context.sequences
+    stores, sequences, manager = context.stores, context.sequences, context.manager
     on_commit = context.transaction.on_commit
     going = set(plan.relation_oids())
     for oid in going:
@@ -181,4 +181,4 @@ def _forget_at_commit(context: DefinitionContext, plan: DropPlan) -> None:
             on_commit(lambda oid=oid: sequences.forget(oid))  # type: ignore[misc]
         elif isinstance(relation, IndexDef) and relation.table_oid not in going:
             storage = stores.get(context.database.table(relation.table_oid).storage_id)
-            on_commit(lambda storage=storage, oid=oid: storage.remove_index(oid))  # type: ignore[misc]
+            on_commit(lambda storage=storage, oid=oid: stores.retire_index(storage, oid, manager))  # type: ignore[misc]
