@@ -160,7 +160,7 @@ class SqlSession:
             printer.lines += describe_error(error)
         self._steps = None
         if session.closed:
-            return ["(connection lost: ConnectionError)"]
+            return []
         return (["(goes on)"] if waited else []) + printer.take_lines()
 
 
