@@ -386,6 +386,15 @@ def test_databases_come_and_go(session: Session, engine: Engine) -> None:
     assert session.run("analyze") == "ANALYZE"
 
 
+def test_storage_options_are_kept_for_the_catalogs(session: Session) -> None:
+    session.run("create table t (a int) with (fillfactor = 70)")
+    session.run("alter table t set (fillfactor = 80, autovacuum_enabled = off)")
+    assert session.table("t").options == ("fillfactor=80", "autovacuum_enabled=off")
+    session.run("alter table t reset (fillfactor)")
+    assert session.table("t").options == ("autovacuum_enabled=off",)
+    assert session.fails("alter table t set (nosuch = 1)").sqlstate == "22023"
+
+
 def test_statements_that_are_not_supported_say_so(session: Session) -> None:
     session.run("create table t (a int)")
     for text in (

@@ -22,6 +22,7 @@ from skerry_engine.session.definitions.columns import TableSite, identity_column
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.drop import drop_objects
 from skerry_engine.session.definitions.names import current_table
+from skerry_engine.session.definitions.options import storage_options, written_options
 from skerry_engine.session.definitions.rewriting import rewrite
 from skerry_engine.session.definitions.sequences import add_sequence, change_sequence
 from skerry_engine.session.definitions.validation import contains_nulls, each_slice, validate_not_null
@@ -258,6 +259,8 @@ def tune_column(
     if action.what == "cluster on" and all(index.name != action.value for index in table.indexes):
         raise errors.UndefinedObject(f'index "{action.value}" for table "{table.name}" does not exist')
     if action.column is None:
+        if action.what in ("set", "reset"):
+            _change_options(context, oid, action)
         return
     column = changes.get_column(table, action.column)
     if action.what != "statistics":
@@ -268,5 +271,22 @@ def tune_column(
         return changes.alter_column(
             catalog, database_oid, oid, attnum, lambda old: replace(old, statistics_target=target)
         )
+
+    change_catalog(context, change)
+
+
+def _change_options(context: DefinitionContext, oid: int, action: st.ColumnTuning) -> None:
+    """SET (...) and RESET (...) of the table's storage options, kept for pg_class.reloptions."""
+    written = written_options(action.value)
+    named = {option.name for option in written}
+    set_now = storage_options(written) if action.what == "set" else ()
+    database_oid = context.database_oid
+
+    def change(catalog: Catalog) -> Catalog:
+        database = catalog.database(database_oid)
+        table = database.table(oid)
+        kept = tuple(option for option in table.options if option.partition("=")[0] not in named)
+        altered = replace(table, options=(*kept, *set_now), version=table.version + 1)
+        return catalog.with_database(database.with_relations((altered,)))
 
     change_catalog(context, change)

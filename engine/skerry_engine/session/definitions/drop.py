@@ -50,12 +50,9 @@ def drop(context: DefinitionContext, statement: st.Drop) -> Generator[Step, obje
 
 def _drop_unknown(context: DefinitionContext, statement: st.Drop) -> Complete:
     """Kinds that Skerry has no objects of: none exists, which IF EXISTS is content with."""
-    kind = statement.kind
-    if not statement.if_exists:
-        raise errors.NotSupportedError(f"DROP {kind.upper()} is not supported")
     for name in statement.names:
-        context.notice(f'{kind} "{name}" does not exist, skipping')
-    return Complete(f"DROP {kind.upper()}")
+        _report_missing(context, statement, statement.kind, str(name))
+    return Complete(f"DROP {statement.kind.upper()}")
 
 
 # --- targets ----------------------------------------------------------------------------------------------------------
@@ -90,9 +87,9 @@ def _report_missing(context: DefinitionContext, statement: st.Drop, kind: str, n
         return
     if kind == "schema":
         raise errors.InvalidSchemaName(message)
-    if kind == "index":
-        raise errors.UndefinedObject(message)
-    raise errors.UndefinedTable(message)
+    if kind in ("table", "view", "sequence", "materialized view", "foreign table"):
+        raise errors.UndefinedTable(message)
+    raise errors.UndefinedObject(message)
 
 
 def _wrong_kind(kind: str, found: Relation) -> errors.DatabaseError:

@@ -37,6 +37,15 @@ def storage_options(options: Sequence[Option]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def written_options(text: str) -> tuple[Option, ...]:
+    """The options of an ALTER's `(name = value, ...)`, from its text."""
+    found: list[Option] = []
+    for part in text.strip().removeprefix("(").removesuffix(")").split(","):
+        name, equals, value = part.partition("=")
+        found.append(Option(name.strip().lower(), value.strip().strip("'") if equals else None))
+    return tuple(found)
+
+
 def _check_fillfactor(option: Option) -> None:
     text = str(option.value)
     if not text.lstrip("-").isdigit():
