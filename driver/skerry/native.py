@@ -15,6 +15,7 @@ from __future__ import annotations
 import enum
 import re
 import threading
+import time
 from types import TracebackType
 
 from skerry.abc import Backend, Outcome, Source
@@ -80,19 +81,18 @@ class Database:
     ) -> Transaction:
         """Begin a transaction: 'read committed', 'snapshot' or 'serializable'.
 
-        The snapshot is taken now.  `timeout` is in seconds, for the transaction as a whole: T002 when it runs out.
+        The snapshot is taken now.  `timeout` is in seconds, for the transaction as a whole: a statement, a wait or a
+        commit beyond it is T002.  Nothing watches a transaction between its statements.
         """
         begin = begin_sql(isolation_level, read_only, deferrable)
         backend = self._take()
         try:
             backend.execute(begin)
-            if timeout is not None:
-                backend.execute(f"SET LOCAL transaction_timeout = {max(1, round(timeout * 1000))}")
-            backend.execute("SELECT 1")
+            backend.execute("SELECT 1")  # the snapshot is taken now, not with the first statement
         except BaseException:
             self._settle(backend)
             raise
-        return Transaction(self, backend)
+        return Transaction(self, backend, None if timeout is None else time.monotonic() + timeout)
 
     def connect(
         self,
@@ -164,9 +164,10 @@ class Database:
 class Transaction:
     """A transaction; made by `Database.begin_transaction`."""
 
-    def __init__(self, database: Database, backend: Backend) -> None:
+    def __init__(self, database: Database, backend: Backend, deadline_s: float | None = None) -> None:
         self._database = database
         self._backend: Backend | None = backend
+        self._deadline_s = deadline_s
         self._state = TransactionState.ACTIVE
         self._savepoints: list[str] = []
 
@@ -181,6 +182,7 @@ class Transaction:
         Raises InvalidTransactionState (T004) when the transaction is finished.
         """
         text, values = from_native(statement, parameters)
+        self._check_deadline()
         outcome = self._run(text, values)
         self._note_savepoint(statement)
         return Result(outcome)
@@ -194,6 +196,7 @@ class Transaction:
         if self._active_backend().transaction_status == "E":
             self.rollback()
             raise errors.InFailedTransaction("the transaction had failed and was rolled back, not committed")
+        self._check_deadline()
         self._run("COMMIT", None)
 
     def rollback(self) -> None:
@@ -249,6 +252,18 @@ class Transaction:
             committed = outcome.tag == "COMMIT"
             self._finish(TransactionState.COMMITTED if committed else TransactionState.ABORTED)
         return outcome
+
+    def _check_deadline(self) -> None:
+        """Give the next statement the time that is left; roll back when none is."""
+        backend = self._active_backend()
+        if self._deadline_s is None:
+            return
+        left_ms = round((self._deadline_s - time.monotonic()) * 1000)
+        if left_ms <= 0:
+            self.rollback()
+            raise errors.TransactionTimeout("the transaction's timeout ran out; it was rolled back")
+        if backend.transaction_status == "T":
+            backend.execute(f"SET LOCAL statement_timeout = {left_ms}")
 
     def _finish(self, state: TransactionState) -> None:
         backend, self._backend = self._backend, None

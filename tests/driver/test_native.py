@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 
 import pytest
 
@@ -280,7 +281,19 @@ def test_transaction_timeout(table: skerry.Database) -> None:
         # In a thread of its own: one thread that waits for itself is a deadlock, found at once.
         _in_thread(lambda: waiter.execute("UPDATE t SET v = 'wanted' WHERE id = 1"))
     assert caught.value.code == "T002"
+    assert caught.value.is_retryable
+    waiter.rollback()
     blocker.rollback()
+
+
+def test_transaction_timeout_between_statements(table: skerry.Database) -> None:
+    transaction = table.begin_transaction(timeout=0.1)
+    transaction.execute("INSERT INTO t VALUES (3, 'x')")
+    time.sleep(0.15)
+    with pytest.raises(skerry.TransactionTimeout):
+        transaction.commit()
+    assert transaction.state is TransactionState.ABORTED
+    assert ids(table) == [1, 2]
 
 
 def test_waiting_for_oneself_is_a_deadlock(table: skerry.Database, request: pytest.FixtureRequest) -> None:
