@@ -13,7 +13,14 @@ from skerry_engine import errors
 from skerry_engine.algebra.expressions import Const
 from skerry_engine.catalog import changes, drops
 from skerry_engine.catalog.catalog import Catalog
-from skerry_engine.catalog.objects import CLASS_RELATION, Address, Column, SequenceDef, Table
+from skerry_engine.catalog.objects import (
+    CLASS_CONSTRAINT,
+    CLASS_RELATION,
+    Address,
+    Column,
+    SequenceDef,
+    Table,
+)
 from skerry_engine.plan.compile import compile_rows
 from skerry_engine.session.definitions.alter_constraints import add_constraint
 from skerry_engine.session.definitions.binding import bind_default, is_volatile
@@ -126,7 +133,10 @@ def drop_column(context: DefinitionContext, oid: int, action: st.DropColumn) -> 
             raise errors.UndefinedColumn(f'column "{action.name}" of relation "{table.name}" does not exist')
         context.notice(f'column "{action.name}" of relation "{table.name}" does not exist, skipping')
         return
-    yield from drop_objects(context, [Address(CLASS_RELATION, oid, column.attnum)], action.cascade)
+    including = [i.constraint_oid for i in table.indexes if i.constraint_oid and column.attnum in i.included]
+    targets = [Address(CLASS_RELATION, oid, column.attnum)]
+    targets += [Address(CLASS_CONSTRAINT, constraint_oid) for constraint_oid in including]
+    yield from drop_objects(context, targets, action.cascade)
 
 
 # --- defaults, NOT NULL -----------------------------------------------------------------------------------------------

@@ -51,7 +51,8 @@ def drop(context: DefinitionContext, statement: st.Drop) -> Generator[Step, obje
 def _drop_unknown(context: DefinitionContext, statement: st.Drop) -> Complete:
     """Kinds that Skerry has no objects of: none exists, which IF EXISTS is content with."""
     for name in statement.names:
-        _report_missing(context, statement, statement.kind, str(name))
+        kind = "type" if statement.kind == "domain" else statement.kind
+        _report_missing(context, statement, kind, str(name))
     return Complete(f"DROP {statement.kind.upper()}")
 
 

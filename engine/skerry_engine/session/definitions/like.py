@@ -26,7 +26,7 @@ from skerry_engine.catalog.objects import (
 )
 from skerry_engine.session.definitions.columns import TableSite, identity_column, with_default
 from skerry_engine.session.definitions.context import DefinitionContext
-from skerry_engine.session.definitions.names import get_relation
+from skerry_engine.session.definitions.names import open_relation
 from skerry_engine.session.definitions.waiting import lock_new_name
 from skerry_engine.session.steps import Step
 from skerry_engine.sql import statements as st
@@ -52,7 +52,11 @@ def like_columns(
     copies: list[LikeCopy],
 ) -> Generator[Step, object, Table]:
     """The table with the source's columns; the rest is noted in `copies`."""
-    source = yield from get_relation(context, written.table, ACCESS_SHARE)
+    source = yield from open_relation(context, written.table, ACCESS_SHARE)
+    if source is None:
+        raise errors.UndefinedTable(
+            f'relation "{written.table}" does not exist', position=written.table.position
+        )
     if not isinstance(source, (Table, View)):
         raise errors.WrongObjectType(
             f'relation "{source.name}" is invalid in LIKE clause', position=written.table.position

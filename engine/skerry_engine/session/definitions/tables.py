@@ -128,7 +128,8 @@ def _with_constraints(
     """Checks, then keys (the primary first), then foreign keys, as their names are given out."""
     for each in written:
         if each.kind == "check":
-            table = replace(table, constraints=(*table.constraints, make_check(context, site, table, each)))
+            check = make_check(context, site, table, replace(each, not_valid=False))
+            table = replace(table, constraints=(*table.constraints, check))
     for each in distinct_keys(table, written):
         constraint, index = yield from make_key(context, site, table, each)
         table = with_key(table, constraint, index)
