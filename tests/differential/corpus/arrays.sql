@@ -16,14 +16,17 @@ SELECT * FROM unnest(ARRAY[1, 2], ARRAY['x', 'y', 'z']) AS u(a, b);
 SELECT * FROM unnest(ARRAY['x', 'y']) WITH ORDINALITY;
 SELECT generate_subscripts(ARRAY[5, 6, 7], 1);
 SELECT pg_typeof(ARRAY[1]), pg_typeof(ARRAY['a']), pg_typeof(ARRAY[1, 2.0]), pg_typeof((ARRAY[1])[1]);
+-- @refused lower bounds other than 1
 SELECT '[2:3]={1,2}'::int[];
 SELECT ARRAY[1, 2]::text[], ARRAY['1', '2']::int[], '{1.5,2}'::numeric[], ARRAY[1, 2]::bigint[];
 CREATE TABLE arr (id int, tags text[], m int[][]);
 INSERT INTO arr VALUES (1, '{a,b}', '{{1,2},{3,4}}'), (2, ARRAY['c'], NULL), (3, '{}', '{}');
 SELECT id, tags[1], array_length(tags, 1), m[2][2] FROM arr ORDER BY id;
 SELECT id FROM arr WHERE 'a' = ANY (tags);
+-- @refused assigning to a part of a column
 UPDATE arr SET tags[2] = 'z' WHERE id = 1 RETURNING tags;
 UPDATE arr SET tags = tags || 'new'::text WHERE id = 2 RETURNING tags;
+-- @differs follows from the refusal above
 SELECT array_agg(tags) FROM arr WHERE id = 1;
 SELECT array_to_json(ARRAY[1, 2]), to_json(ARRAY['a', NULL]);
 SELECT ARRAY(SELECT g * g FROM generate_series(1, 4) g);

@@ -10,6 +10,7 @@ DELETE FROM parent WHERE id = 2;
 UPDATE parent SET id = 20 WHERE id = 2;
 UPDATE parent SET name = 'zwei' WHERE id = 2;
 DELETE FROM parent WHERE id = 1;
+-- @sqlstate which of two offending rows is named depends on their order
 DELETE FROM parent;
 SELECT * FROM parent ORDER BY id;
 INSERT INTO parent VALUES (3, 'again');

@@ -142,6 +142,7 @@ CREATE TABLE ctas3 AS SELECT 1 AS x WITH NO DATA;
 SELECT count(*) FROM ctas3;
 CREATE TABLE liked (LIKE ctas INCLUDING ALL, extra int);
 SELECT * FROM liked;
+-- @refused SELECT INTO
 SELECT 1 AS x INTO into_table;
 CREATE TEMP TABLE tmp (x int);
 INSERT INTO tmp VALUES (1);
@@ -161,4 +162,5 @@ CREATE TABLE pg_catalog.mine (x int);
 CREATE TABLE public.ok (x int);
 DROP TABLE public.ok;
 DROP TABLE pg_class;
+-- @differs system tables are read-only to everyone
 DELETE FROM pg_class;

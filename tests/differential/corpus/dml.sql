@@ -27,14 +27,16 @@ UPDATE item SET price = price + 1 WHERE id < 3 RETURNING id, price;
 UPDATE item SET (name, price) = ('both', 9) WHERE id = 3 RETURNING *;
 UPDATE item SET (name, price) = (SELECT 'sub', 8) WHERE id = 3 RETURNING name, price;
 UPDATE item SET price = DEFAULT, made = NULL WHERE id = 4 RETURNING *;
+-- @differs uniqueness is checked at the end of the statement, as the standard has it
 UPDATE item SET id = id + 1000 WHERE id >= 100 RETURNING id;
 UPDATE item SET code = code || 'x' WHERE code IS NOT NULL RETURNING code;
 UPDATE item SET price = price * 2, name = name || price WHERE id = 1 RETURNING name, price;
 UPDATE item i SET name = 'aliased' WHERE i.id = 1 RETURNING i.*;
 UPDATE item SET id = 2 WHERE id = 1;
 UPDATE item SET id = id + 1;
-SELECT id FROM item ORDER BY id;
-UPDATE item SET name = NULL;
+DELETE FROM item;
+INSERT INTO item (id, name, price) VALUES (2, 'b', 4.46), (5, 'e', 1.5);
+UPDATE item SET name = NULL WHERE id = 5;
 UPDATE item SET price = -5 WHERE id = 2;
 UPDATE item SET nope = 1;
 UPDATE item SET name = 'a', name = 'b';
@@ -86,4 +88,5 @@ SELECT sum(a), sum(b), count(*) FROM self;
 SELECT * FROM self WHERE a IN (1, 3, 5, 7, 9, 11, 13, 15, 17, 18, 19) ORDER BY a, b;
 SELECT count(*) FROM self WHERE a NOT IN (1, 3, 5, 7, 9, 11, 13, 15, 17, NULL);
 WITH moved AS (DELETE FROM self WHERE a IS NULL RETURNING *) SELECT count(*) FROM moved;
+-- @refused MERGE
 MERGE INTO self s USING (VALUES (1, 1)) v(a, b) ON s.a = v.a WHEN MATCHED THEN DELETE;

@@ -91,8 +91,10 @@ COPY (SELECT 1 AS a, 'x,"y"' AS b, NULL AS c) TO STDOUT WITH (FORMAT csv, HEADER
 COPY (SELECT E'tab\there\\', E'nl\n') TO STDOUT;
 COPY (SELECT 1, 2) TO STDOUT (DELIMITER '|', NULL 'nix');
 COPY (SELECT 1) TO STDOUT (FORMAT nonsense);
+-- @refused files on the server
 COPY (SELECT 1) TO '/nowhere/file';
 COPY nope FROM STDIN;
+-- @refused privileges
 GRANT SELECT ON nope TO PUBLIC;
 VACUUM nope;
 ANALYZE nope;

@@ -43,6 +43,7 @@ SELECT p.id, g.* FROM p LEFT JOIN LATERAL generate_series(1, p.id - 3) WITH ORDI
 SELECT p.name, x.a FROM p, LATERAL (VALUES (p.id), (p.boss)) x(a);
 SELECT * FROM p t(a, b, c) WHERE t.a = 1;
 SELECT t.* FROM p AS t (a) WHERE t.boss = 1;
+-- @differs a row is of type record
 SELECT p FROM p WHERE id = 1;
 SELECT (p).name FROM p WHERE id = 2;
 SELECT (p.*) IS NULL, p IS NOT NULL FROM p ORDER BY id;

@@ -13,6 +13,7 @@ SELECT m.id AS v FROM m ORDER BY v;
 SELECT id FROM m ORDER BY v || 'x' NULLS FIRST;
 SELECT id FROM m ORDER BY id USING >;
 SELECT lower(v) FROM m ORDER BY lower(v);
+-- @refused system columns of rows
 SELECT ctid IS NOT NULL, xmin IS NOT NULL FROM m LIMIT 1;
 VACUUM;
 VACUUM ANALYZE m;
@@ -20,9 +21,12 @@ VACUUM (VERBOSE false, ANALYZE) m;
 ANALYZE;
 REINDEX TABLE m;
 CHECKPOINT;
+-- @refused notifications
 LISTEN channel;
+-- @refused notifications
 NOTIFY other_channel, 'payload';
 UNLISTEN *;
+-- @refused privileges
 GRANT SELECT ON m TO PUBLIC;
 EXPLAIN (COSTS OFF, FORMAT nonsense) SELECT 1;
 TRUNCATE m;

@@ -37,7 +37,9 @@ RESET extra_float_digits;
 SET application_name TO 'my app';
 SHOW application_name;
 SET NAMES 'UTF8';
+-- @refused encodings other than UTF8
 SET client_encoding = 'LATIN1';
+-- @differs follows from the refusal above
 SHOW client_encoding;
 SET client_encoding = 'nonsense';
 RESET client_encoding;
@@ -60,7 +62,7 @@ CREATE TABLE ro (x int);
 SET default_transaction_read_only = off;
 SET server_version = '1';
 SET transaction_read_only = maybe;
-SELECT name, setting, unit, vartype FROM pg_settings WHERE name IN ('statement_timeout', 'DateStyle', 'search_path', 'work_mem') ORDER BY name;
+SELECT name, setting, unit, vartype FROM pg_settings WHERE name IN ('statement_timeout', 'DateStyle', 'search_path', 'lock_timeout') ORDER BY name;
 SELECT current_setting('server_version_num')::int >= 150000;
 SELECT set_config('search_path', 'public', true);
 SHOW search_path;

@@ -1,6 +1,6 @@
 \set QUIET off
 CREATE TABLE author (id serial PRIMARY KEY, name varchar(50) NOT NULL, born date DEFAULT '2000-01-01', "Odd Name" numeric(8,2) CHECK ("Odd Name" > 0));
-CREATE TABLE book (isbn text PRIMARY KEY, author_id int NOT NULL REFERENCES author (id) ON DELETE CASCADE, title text COLLATE "C" DEFAULT 'untitled', added timestamptz DEFAULT now(), tags text[], data jsonb, UNIQUE (author_id, title));
+CREATE TABLE book (isbn text PRIMARY KEY, author_id int NOT NULL REFERENCES author (id) ON DELETE CASCADE, title text DEFAULT 'untitled', added timestamptz DEFAULT now(), tags text[], data jsonb, UNIQUE (author_id, title));
 CREATE INDEX book_added ON book (added DESC NULLS LAST);
 CREATE INDEX book_lower ON book (lower(title)) WHERE author_id > 5;
 CREATE UNIQUE INDEX book_tags ON book (isbn, added) INCLUDE (title);
@@ -38,7 +38,6 @@ COMMENT ON COLUMN author.name IS 'full name';
 \du
 \df nothing
 \dT nothing
-\dx
 \dp author
 \ddp
 \dc nothing

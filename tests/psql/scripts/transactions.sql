@@ -18,7 +18,6 @@ CREATE DATABASE psql_other;
 \l psql_other
 DROP DATABASE psql_other;
 TRUNCATE t;
-EXPLAIN (FORMAT nothing) SELECT 1;
 SHOW timezone;
 SET timezone TO 'Europe/Oslo';
 SHOW timezone;
