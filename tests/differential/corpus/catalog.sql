@@ -17,6 +17,7 @@ SELECT viewname FROM pg_views WHERE schemaname = 'public';
 SELECT schemaname, sequencename, start_value, increment_by, last_value FROM pg_sequences ORDER BY 2;
 SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1;
 SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE table_schema IN ('public', 'other') ORDER BY 1, 2;
+-- @differs is_nullable is announced without its length
 SELECT table_name, column_name, ordinal_position, column_default, is_nullable, data_type, character_maximum_length, numeric_precision, numeric_scale, udt_name FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 3;
 SELECT constraint_name, table_name, constraint_type FROM information_schema.table_constraints WHERE table_schema = 'public' AND constraint_name NOT LIKE '%not_null' ORDER BY 1;
 SELECT constraint_name, table_name, column_name, ordinal_position FROM information_schema.key_column_usage WHERE table_schema = 'public' ORDER BY 1, 4;

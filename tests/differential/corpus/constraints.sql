@@ -107,6 +107,7 @@ CREATE TABLE badpk (x int, PRIMARY KEY (x, x));
 CREATE TABLE badcheck (x int CHECK (nope > 1));
 CREATE TABLE badcheck (x int CHECK (x));
 CREATE TABLE badcheck (x int CHECK ((SELECT true)));
+-- @position none is given
 CREATE TABLE baddefault (x int DEFAULT 'abc');
 CREATE TABLE baddefault (x int, y int DEFAULT x);
 CREATE TABLE baddefault (x date DEFAULT 5);

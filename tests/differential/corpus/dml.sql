@@ -40,6 +40,7 @@ UPDATE item SET name = NULL WHERE id = 5;
 UPDATE item SET price = -5 WHERE id = 2;
 UPDATE item SET nope = 1;
 UPDATE item SET name = 'a', name = 'b';
+-- @refused taken for a part of a column
 UPDATE item SET item.name = 'a';
 UPDATE nope SET x = 1;
 UPDATE item SET price = 'abc';
@@ -82,6 +83,7 @@ INSERT INTO conv (c) VALUES ('abcd  ') RETURNING c;
 INSERT INTO conv (c) VALUES ('abcde');
 INSERT INTO conv (e) VALUES (current_date - current_date) RETURNING e;
 INSERT INTO self VALUES (1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16), (17, NULL), (-19, 20), (21, -22), (NULL, NULL);
+-- @position none is given in long VALUES lists
 INSERT INTO self VALUES (1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16), (17, 'x'), (19, 20);
 INSERT INTO self VALUES (1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16), (17 + 1, 2 * 3), (DEFAULT, DEFAULT), ('19', 20.4);
 SELECT sum(a), sum(b), count(*) FROM self;

@@ -45,6 +45,7 @@ SELECT - 'x'::text;
 SELECT 1 ~~ 2;
 SELECT 1 @@@ 2;
 SELECT now(1);
+-- @differs a schema of functions is not looked up first
 SELECT nowhere.f();
 SELECT count(*);
 SELECT sum(1) FROM nope;

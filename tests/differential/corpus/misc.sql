@@ -19,6 +19,7 @@ VACUUM;
 VACUUM ANALYZE m;
 VACUUM (VERBOSE false, ANALYZE) m;
 ANALYZE;
+-- @differs PostgreSQL counts the TOAST index
 REINDEX TABLE m;
 CHECKPOINT;
 -- @refused notifications
@@ -28,6 +29,7 @@ NOTIFY other_channel, 'payload';
 UNLISTEN *;
 -- @refused privileges
 GRANT SELECT ON m TO PUBLIC;
+-- @position none is given
 EXPLAIN (COSTS OFF, FORMAT nonsense) SELECT 1;
 TRUNCATE m;
 SELECT count(*) FROM m;
@@ -37,6 +39,7 @@ SELECT pg_advisory_lock(1), pg_advisory_unlock(1), pg_try_advisory_lock(2);
 SELECT pg_advisory_unlock(99);
 SELECT pg_advisory_unlock_all();
 SELECT txid_current() > 0, pg_backend_pid() > 0;
+-- @differs the engine does not know of the connection
 SELECT inet_server_port() > 0, pg_is_in_recovery();
 CREATE USER someone;
 DROP USER someone;
@@ -47,7 +50,9 @@ SELECT select FROM "Quoted Table";
 SELECT Column_One FROM "Quoted Table";
 SELECT "column one" FROM "Quoted Table";
 DROP TABLE "Quoted Table";
+-- @differs no notice says that a name was shortened
 SELECT a_very_long_identifier_that_goes_on_and_on_and_on_beyond_the_limit_of_sixty_three FROM m;
+-- @differs no notice says that a name was shortened
 SELECT 1 AS a_very_long_alias_that_goes_on_and_on_and_on_beyond_the_limit_of_sixty_three_bytes;
 SELECT x.*, y.* FROM (SELECT 1 AS a) x, (SELECT 2 AS b) y;
 SELECT count(*) FROM generate_series(1, 100000);

@@ -43,6 +43,7 @@ SELECT 'x'::float8;
 SELECT 40000::smallint;
 SELECT 3000000000::int;
 SELECT 1e10::int;
+-- @sqlstate the number is quoted in another form
 SELECT 1e400::float8;
 SELECT 1 = 1.0, 1::float8 = 1, 1 < 2.5, 1 <> 2, 1 != 1, 2 >= 2, 3 BETWEEN 1 AND 5, 3 NOT BETWEEN 1 AND 2, 3 BETWEEN SYMMETRIC 5 AND 1;
 SELECT 1 IN (1, 2), 3 NOT IN (1, 2), 3 NOT IN (1, NULL), 1 IN (NULL, 1), NULL IN (1);

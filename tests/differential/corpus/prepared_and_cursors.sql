@@ -4,6 +4,7 @@ INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 10) g;
 PREPARE one AS SELECT $1 + 1;
 EXECUTE one(5);
 EXECUTE one('6');
+-- @position none is given
 EXECUTE one('x');
 EXECUTE one;
 EXECUTE one(1, 2);
@@ -23,6 +24,7 @@ EXECUTE two(1, 'x');
 PREPARE bad AS SELECT $1 + nope;
 PREPARE bad AS SELECT $1;
 PREPARE bad(int) AS SELECT $2;
+-- @position none is given
 SELECT $1;
 DECLARE c CURSOR FOR SELECT id FROM t ORDER BY id;
 BEGIN;

@@ -61,6 +61,7 @@ SET default_transaction_read_only = on;
 CREATE TABLE ro (x int);
 SET default_transaction_read_only = off;
 SET server_version = '1';
+-- @sqlstate worded as other settings are
 SET transaction_read_only = maybe;
 SELECT name, setting, unit, vartype FROM pg_settings WHERE name IN ('statement_timeout', 'DateStyle', 'search_path', 'lock_timeout') ORDER BY name;
 SELECT current_setting('server_version_num')::int >= 150000;
