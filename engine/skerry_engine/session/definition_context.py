@@ -9,6 +9,7 @@ from skerry_engine.abc import FunctionContext
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.plan.context import ExecutionContext
+from skerry_engine.session.execution import lock_table
 from skerry_engine.session.plans import row_data, run_time_parameters
 from skerry_engine.session.sequences import Sequences
 from skerry_engine.session.steps import PAUSE, ResultColumn, Rows, Step
@@ -104,7 +105,7 @@ class SessionDefinitionContext:
         plan = session.plan_query(query, ())
         transaction = session.need_transaction()
         for oid, mode in plan.locks:
-            transaction.lock_table(oid, mode)
+            yield from lock_table(transaction, oid, mode)
         context = ExecutionContext(
             transaction,
             session.statement_catalog(),

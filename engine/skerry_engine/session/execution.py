@@ -93,13 +93,7 @@ class Execution:
         """Take the table locks.  Raises PlanChanged if a table is no longer what the plan was made for."""
         waited = False
         for oid, mode in self.plan.locks:
-            while True:
-                try:
-                    transaction.lock_table(oid, mode)
-                    break
-                except LockWait as wait:
-                    waited = True
-                    yield Wait(wait.request)
+            waited = (yield from lock_table(transaction, oid, mode)) or waited
         if waited or transaction.is_snapshot:
             self._check_newest(transaction)
 
@@ -183,6 +177,18 @@ class Execution:
     def _in_steps(self, rows: list[Row]) -> Generator[Step, None, None]:
         for start in range(0, len(rows), ROWS_PER_STEP):
             yield Rows(rows[start : start + ROWS_PER_STEP])
+
+
+def lock_table(transaction: Transaction, oid: int, mode: int) -> Generator[Step, None, bool]:
+    """Lock a table, waiting where others hold it; whether it had to wait."""
+    waited = False
+    while True:
+        try:
+            transaction.lock_table(oid, mode)
+            return waited
+        except LockWait as wait:
+            waited = True
+            yield Wait(wait.request)
 
 
 def finish_statement(transaction: Transaction) -> Generator[Step, None, None]:

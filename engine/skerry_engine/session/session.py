@@ -434,6 +434,7 @@ class Session:
         sent: object = None
         try:
             while True:
+                self.engine.stores.functions = self.functions
                 try:
                     step = steps.send(sent)
                 except StopIteration:
@@ -781,6 +782,7 @@ class Session:
         point = plan.compiled.point
         assert point is not None
         self._start_running(portal.prepared.text)
+        self.engine.stores.functions = self.functions
         try:
             transaction = self.need_transaction()
             at_once = not transaction.is_snapshot and self.is_current(plan)
