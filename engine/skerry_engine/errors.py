@@ -429,6 +429,18 @@ class InvalidPrecedingOrFollowingSize(DataError):
     sqlstate = "22013"
 
 
+class InvalidArgumentForNtile(DataError):
+    """ntile() of no buckets."""
+
+    sqlstate = "22014"
+
+
+class InvalidArgumentForNthValue(DataError):
+    """nth_value() of a row before the first."""
+
+    sqlstate = "22016"
+
+
 class InvalidRowCountInLimit(DataError):
     """A negative LIMIT."""
 

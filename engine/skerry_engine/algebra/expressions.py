@@ -220,12 +220,14 @@ class Aggregate(Expr):
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A window frame.  Bounds: ('unbounded_preceding' | 'preceding' | 'current' | 'following' |
-    'unbounded_following', offset); `exclude`: 'no_others' | 'current' | 'group' | 'ties'."""
+    'unbounded_following', offset); `exclude`: 'no_others' | 'current' | 'group' | 'ties'.  `in_range` measures the
+    offsets of a RANGE frame, on the values of its one sort key."""
 
     mode: str
     start: tuple[str, Expr | None]
     end: tuple[str, Expr | None]
     exclude: str = "no_others"
+    in_range: Function | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Window functions: input rows are gathered, sorted by partition and order, and each function is computed over them.
 
-The generated code gathers (row variables, per call: arguments) with the partition and order keys; `window_rows` then goes
-partition by partition.  Peers are rows with equal order keys.
+The generated code gathers (row variables, per call: arguments) with the partition and order keys; `window_rows` then
+goes partition by partition.  Peers are rows with equal order keys.
 
     partition   rows in order         frame of the current row: [start, end)
                  0 1 2 3 4 5 6
@@ -50,9 +50,12 @@ class WindowWriter:
                 sort_key_text(calls[0].order_by, scalars, relations.hash_atom) if calls[0].order_by else "0"
             )
             arguments = ", ".join(self._arguments(call) for call in calls)
-            items = relations._pack_items(ranges)
+            measured = "None"
+            if any(call.frame.in_range is not None for call in calls):
+                measured = scalars.value(calls[0].order_by[0].expr)
+            items = f"({relations._pack_items(ranges)},)" if ranges else "()"
             self.block.emit(
-                f"{gathered}.append(({pkey}, {okey}, len({gathered}), ({items},), ({arguments},)))"
+                f"{gathered}.append(({pkey}, {okey}, len({gathered}), {items}, ({arguments},), {measured}))"
             )
 
         relations.blocking(lambda: relations.produce(node.input, gather), f"len({gathered})")
@@ -96,6 +99,7 @@ class _Spec:
         self.name = call.function.name
         self.frame = call.frame
         self.has_order = bool(call.order_by)
+        self.descending = bool(call.order_by) and call.order_by[0].descending
         self.aggregate: Callable[[list[Any], Any], Any] | None = None
         self.running: Running | None = None
         if isinstance(call.function, AggregateFunction):
@@ -159,32 +163,110 @@ def _compute(
     functions: Any,
 ) -> list[Any]:
     arguments = [entry[4][number] for entry in partition]
-    if spec.aggregate is not None:
-        return _aggregates(spec, arguments, peers, offsets, functions)
     ranking = _RANKINGS.get(spec.name)
     if ranking is not None:
         return ranking(arguments, peers)
-    return _values(spec, arguments, peers, offsets)
+    if spec.aggregate is None and spec.name in ("lag", "lead"):
+        return _shifted(arguments, -1 if spec.name == "lag" else 1)
+    frames = _frames(spec, partition, peers, offsets, functions)
+    if spec.aggregate is not None:
+        return _aggregates(spec, arguments, peers, frames, functions)
+    return _values(spec, arguments, peers, frames)
 
 
 # --- frames ----------------------------------------
 
 
-def _frame(
-    spec: _Spec, i: int, count: int, peers: list[tuple[int, int]], offsets: tuple[Any, Any]
-) -> tuple[int, int]:
-    frame = spec.frame
+Frames = Callable[[int], tuple[int, int]]
+
+
+def _frames(
+    spec: _Spec,
+    partition: list[tuple[Any, ...]],
+    peers: list[tuple[int, int]],
+    offsets: tuple[Any, Any],
+    functions: Any,
+) -> Frames:
+    """From a row's number to its frame: [start, end)."""
+    frame, count = spec.frame, len(partition)
     if frame.mode == "groups":
         starts = [i for i, (a, _) in enumerate(peers) if a == i]
-        group = starts.index(peers[i][0])
-        start = _group_edge(frame.start[0], offsets[0], group, starts, count, True)
-        end = _group_edge(frame.end[0], offsets[1], group, starts, count, False)
-        return start, max(start, end)
+        groups = {start: number for number, start in enumerate(starts)}
+
+        def by_group(i: int) -> tuple[int, int]:
+            group = groups[peers[i][0]]
+            start = _group_edge(frame.start[0], offsets[0], group, starts, count, True)
+            end = _group_edge(frame.end[0], offsets[1], group, starts, count, False)
+            return start, max(start, end)
+
+        return by_group
+    if frame.in_range is not None:
+        return _Distances(spec, [entry[5] for entry in partition], peers, offsets, functions).frame
     by_row = frame.mode == "rows"
-    start = _edge(frame.start[0], offsets[0], i, count, peers[i][0] if not by_row else i, "starting")
-    end = _edge(frame.end[0], offsets[1], i, count, (peers[i][1] if not by_row else i + 1) - 1, "ending") + 1
-    start, end = max(0, start), min(count, end)
-    return start, max(start, end)
+
+    def by_position(i: int) -> tuple[int, int]:
+        first, last = (i, i) if by_row else (peers[i][0], peers[i][1] - 1)
+        start = _edge(frame.start[0], offsets[0], i, count, first, "starting")
+        end = _edge(frame.end[0], offsets[1], i, count, last, "ending") + 1
+        start, end = max(0, start), min(count, end)
+        return start, max(start, end)
+
+    return by_position
+
+
+class _Distances:
+    """RANGE with an offset: the rows whose sort value lies within a distance of the current row's.
+
+    Values ascend (or descend) within the rows that are not NULL, so that both edges are found by bisection.
+    """
+
+    def __init__(
+        self,
+        spec: _Spec,
+        values: list[Any],
+        peers: list[tuple[int, int]],
+        offsets: tuple[Any, Any],
+        functions: Any,
+    ) -> None:
+        function = spec.frame.in_range
+        assert function is not None and function.implementation is not None
+        self._in_range = function.implementation
+        self._first = (functions,) if function.needs_context else ()
+        self._spec, self._values, self._peers, self._offsets = spec, values, peers, offsets
+        known = [i for i, value in enumerate(values) if value is not None]
+        self._low, self._high = (known[0], known[-1] + 1) if known else (0, 0)
+
+    def frame(self, i: int) -> tuple[int, int]:
+        """The frame of row `i`."""
+        frame = self._spec.frame
+        start = self._edge(i, frame.start[0], self._offsets[0], True)
+        end = self._edge(i, frame.end[0], self._offsets[1], False)
+        return start, max(start, end)
+
+    def _edge(self, i: int, kind: str, offset: Any, is_start: bool) -> int:
+        if kind == "unbounded_preceding":
+            return 0
+        if kind == "unbounded_following":
+            return len(self._values)
+        if kind != "current" and offset is None:
+            raise errors.NullValueNotAllowed(
+                f"frame {'starting' if is_start else 'ending'} offset must not be null"
+            )
+        if kind == "current" or self._values[i] is None:
+            return self._peers[i][0 if is_start else 1]
+        subtract = (kind == "preceding") != self._spec.descending
+        less = is_start == self._spec.descending
+        low, high = self._low, self._high
+        while low < high:
+            middle = (low + high) // 2
+            inside = self._in_range(
+                *self._first, self._values[middle], self._values[i], offset, subtract, less
+            )
+            if inside == is_start:
+                high = middle
+            else:
+                low = middle + 1
+        return low
 
 
 def _edge(kind: str, offset: Any, i: int, count: int, current: int, which: str) -> int:
@@ -202,7 +284,7 @@ def _check_offset(offset: Any, which: str) -> None:
     if offset is None:
         raise errors.NullValueNotAllowed(f"frame {which} offset must not be null")
     if offset < 0:
-        raise errors.InvalidParameterValue(f"frame {which} offset must not be negative")
+        raise errors.InvalidPrecedingOrFollowingSize(f"frame {which} offset must not be negative")
 
 
 def _group_edge(kind: str, offset: Any, group: int, starts: list[int], count: int, is_start: bool) -> int:
@@ -239,17 +321,17 @@ def _members(spec: _Spec, i: int, start: int, end: int, peers: list[tuple[int, i
 
 
 def _aggregates(
-    spec: _Spec, arguments: list[Any], peers: list[tuple[int, int]], offsets: tuple[Any, Any], functions: Any
+    spec: _Spec, arguments: list[Any], peers: list[tuple[int, int]], frames: Frames, functions: Any
 ) -> list[Any]:
     assert spec.aggregate is not None
     count = len(arguments)
     if spec.running is not None:
-        return _running_values(spec, spec.running(), arguments, peers, offsets)
+        return _running_values(spec.running(), arguments, frames)
     results: list[Any] = []
     cached: tuple[int, int] | None = None
     value: Any = None
     for i in range(count):
-        frame = _frame(spec, i, count, peers, offsets)
+        frame = frames(i)
         if frame != cached or spec.frame.exclude != "no_others":
             members = _members(spec, i, frame[0], frame[1], peers)
             value = spec.aggregate([arguments[m] for m in members if arguments[m] is not None], functions)
@@ -259,11 +341,7 @@ def _aggregates(
 
 
 def _running_values(
-    spec: _Spec,
-    running: Generator[Any, list[Any], None],
-    arguments: list[Any],
-    peers: list[tuple[int, int]],
-    offsets: tuple[Any, Any],
+    running: Generator[Any, list[Any], None], arguments: list[Any], frames: Frames
 ) -> list[Any]:
     """A frame that only grows: each row adds what is new in it."""
     value = next(running)
@@ -271,7 +349,7 @@ def _running_values(
     done = 0
     results: list[Any] = []
     for i in range(len(arguments)):
-        end = _frame(spec, i, len(arguments), peers, offsets)[1]
+        end = frames(i)[1]
         if end > done:
             value = running.send([a for a in arguments[done:end] if a is not None])
             done = end
@@ -322,7 +400,7 @@ def _inlined(function: AggregateFunction, arity: int) -> _Inlined:
 
 def _executed(source: str, name: str) -> Any:
     namespace: dict[str, Any] = dict(NAMESPACE)
-    exec(source, namespace)  # noqa: S102 - our own templates, no user text
+    exec(source, namespace)  # our own templates, no user text
     return namespace[name]
 
 
@@ -381,10 +459,10 @@ def _ntile(arguments: list[Any], peers: list[tuple[int, int]]) -> list[Any]:
     if buckets is None:
         return [None] * len(arguments)
     if buckets <= 0:
-        raise errors.InvalidParameterValue("argument of ntile must be greater than zero")
+        raise errors.InvalidArgumentForNtile("argument of ntile must be greater than zero")
     size, larger = divmod(len(arguments), buckets)
     tiles: list[Any] = []
-    for bucket in range(buckets):
+    for bucket in range(min(buckets, len(arguments))):
         tiles.extend([bucket + 1] * (size + (bucket < larger)))
     return tiles
 
@@ -400,13 +478,11 @@ _RANKINGS: dict[str, Callable[[list[Any], list[tuple[int, int]]], list[Any]]] = 
 
 
 def _values(
-    spec: _Spec, arguments: list[Any], peers: list[tuple[int, int]], offsets: tuple[Any, Any]
+    spec: _Spec, arguments: list[Any], peers: list[tuple[int, int]], frames: Frames
 ) -> list[Any]:
-    if spec.name in ("lag", "lead"):
-        return _shifted(arguments, -1 if spec.name == "lag" else 1)
     results: list[Any] = []
     for i in range(len(arguments)):
-        start, end = _frame(spec, i, len(arguments), peers, offsets)
+        start, end = frames(i)
         members = _members(spec, i, start, end, peers)
         results.append(_pick(spec.name, arguments, members, i))
     return results
@@ -421,7 +497,7 @@ def _pick(name: str, arguments: list[Any], members: list[int], i: int) -> Any:
     if n is None:
         return None
     if n <= 0:
-        raise errors.InvalidParameterValue("argument of nth_value must be greater than zero")
+        raise errors.InvalidArgumentForNthValue("argument of nth_value must be greater than zero")
     return arguments[members[n - 1]][0] if n <= len(members) else None
 
 

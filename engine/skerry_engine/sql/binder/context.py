@@ -136,10 +136,19 @@ class BindContext:
         self.normalised = normalised
         self.parse_view = view_query
         self.lookups: list[tuple[str | None, str, int, int]] = []
-        self.column_positions: dict[tuple[int, int], int | None] = {}
+        self.column_notes: list[tuple[int, int, int | None]] = []
+        self.call_positions: dict[ex.Expr, int | None] = {}
         self.row_lists_used: list[int] = []
         self._ranges = 0
         self._ctes = 0
+
+    def note_column(self, range_id: int, position: int, place: int | None) -> None:
+        """Remember that the text at `place` reads a column; those inside aggregates are taken out again."""
+        self.column_notes.append((range_id, position, place))
+
+    def column_place(self, range_id: int, position: int) -> int | None:
+        """Where the column is first read outside aggregates."""
+        return next((p for r, c, p in self.column_notes if r == range_id and c == position), None)
 
     def new_range(self) -> int:
         """A range id that occurs nowhere else in the statement."""

@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra.traversal import free_ranges
 from skerry_engine.functions.registry import AggregateFunction, Function
 from skerry_engine.functions.resolve import (
     argument_order,
@@ -26,6 +27,7 @@ from skerry_engine.sql.binder.context import BindContext, array_oid
 from skerry_engine.sql.binder.hints import missing_column, missing_range
 from skerry_engine.sql.binder.scope import Range, Scope
 from skerry_engine.sql.binder.whitelist import check
+from skerry_engine.sql.binder.windows import bind_window
 from skerry_engine.sql.bridge import (
     list_index,
     literal_index,
@@ -57,18 +59,16 @@ class Place:
 
 
 WHERE = Place("WHERE")
-ON = Place("JOIN/ON")
+ON = Place("JOIN conditions")
 SELECT_LIST = Place("SELECT", aggregates=True, windows=True, sets=True)
 HAVING = Place("HAVING", aggregates=True)
 ORDER_BY = Place("ORDER BY", aggregates=True, windows=True, sets=True)
 GROUP_BY = Place("GROUP BY")
 LIMIT = Place("LIMIT")
 VALUES = Place("VALUES")
-FROM_FUNCTION = Place("FROM", sets=True)
+FROM_FUNCTION = Place("functions in FROM", sets=True)
 RETURNING = Place("RETURNING")
 UPDATE_SET = Place("UPDATE")
-DEFAULT = Place("DEFAULT")
-CHECK = Place("CHECK")
 FILTER = Place("FILTER")
 
 
@@ -82,13 +82,13 @@ class ExpressionBinder:
         self.scope = scope
         self.place = place
         self.windows: dict[str, Node] = {}
-        self.in_aggregate = False
 
     # --- entry ----------------------------------------
 
     def bind(self, node: Node) -> ex.Expr:
         """The typed expression for a syntax node."""
         check(node)
+        self.scope.clause, self.scope.aggregates = self.place.clause, self.place.aggregates
         binder = _BINDERS.get(type(node).__name__)
         if binder is None:
             raise errors.NotSupportedError(
@@ -131,7 +131,7 @@ class ExpressionBinder:
 
     def _note_position(self, found: ex.Expr, position: int | None) -> None:
         if isinstance(found, ex.Column):
-            self.context.column_positions.setdefault((found.range_id, found.position), position)
+            self.context.note_column(found.range_id, found.position, position)
 
     def _qualified(self, names: list[str], name: str, position: int | None) -> ex.Expr:
         schema = names[-2] if len(names) > 1 else None
@@ -593,6 +593,7 @@ class ExpressionBinder:
         everything = results
         if default is not None:
             everything, nodes = [default, *results], [node.args["default"], *nodes]
+        self._refuse_sets([*conditions, *everything], "CASE")
         oid, coerced = self.coercer.common(everything, "CASE", positions_of(nodes))
         if default is not None:
             default, coerced = coerced[0], coerced[1:]
@@ -600,9 +601,20 @@ class ExpressionBinder:
             _shared_type(oid, coerced), tuple(zip(conditions, coerced, strict=True)), default, test, range_id
         )
 
+    def _refuse_sets(self, parts: list[ex.Expr], construct: str) -> None:
+        """Set-returning functions may not stand where not every part is evaluated."""
+        for node in (n for part in parts for n in ex.walk(part)):
+            if isinstance(node, ex.Call) and node.function.returns_set:
+                raise errors.NotSupportedError(
+                    f"set-returning functions are not allowed in {construct}",
+                    hint="You might be able to move the set-returning function into a LATERAL FROM item.",
+                    position=self.context.call_positions.get(node),
+                )
+
     def _coalesce(self, node: Node) -> ex.Expr:
         nodes = [node.this, *node.expressions]
         args = [self.bind(a) for a in nodes]
+        self._refuse_sets(args, "COALESCE")
         oid, coerced = self.coercer.common(args, "COALESCE", positions_of(nodes))
         return ex.Coalesce(_shared_type(oid, coerced), tuple(coerced))
 
@@ -633,6 +645,7 @@ class ExpressionBinder:
         schema = node.args.get("schema")
         if isinstance(schema, exp.Identifier):
             schema = schema.this
+        mark = len(self.context.column_notes)
         args, names = self._arguments(node)
         position = position_of(node)
         if name in _TAKE_JSON:
@@ -641,8 +654,6 @@ class ExpressionBinder:
                 return args[0]
         if node.args.get("within_group"):
             return self._within_group_call(node, name, args, position)
-        if node.args.get("star"):
-            args = []
         types = [a.type.oid for a in args]
         target = None if schema not in (None, "pg_catalog") else coercion_target(name, types)
         if target is not None and not node.args.get("over"):
@@ -654,15 +665,29 @@ class ExpressionBinder:
             args = _in_declared_order(function, args, names)
         args = [self.coercer.implicit(a, t, position) for a, t in zip(args, arg_types, strict=False)]
         if isinstance(function, AggregateFunction):
-            return self._aggregate(node, function, args, result, position)
+            if not args and not node.args.get("star"):
+                raise errors.WrongObjectType(
+                    f"{name}(*) must be used to call a parameterless aggregate function", position=position
+                )
+            aggregate = self._aggregate(node, function, args, result, position)
+            if isinstance(aggregate, ex.Aggregate):
+                self._forget_columns(aggregate, mark)
+            return aggregate
         if function.kind == "w" or node.args.get("over"):
             return self._window_call(node, function, args, result, position)
         self._refuse_aggregate_parts(node, name, position)
+        if node.args.get("star"):
+            raise errors.WrongObjectType(
+                f"{name}(*) specified, but {name} is not an aggregate function", position=position
+            )
         if function.returns_set and not self.place.sets:
             raise errors.NotSupportedError(
                 f"set-returning functions are not allowed in {self.place.clause}", position=position
             )
-        return ex.Call(SqlType(result), function, tuple(args))
+        call = ex.Call(SqlType(result), function, tuple(args))
+        if function.returns_set:
+            self.context.call_positions.setdefault(call, position)
+        return call
 
     def _row_as_json(self, row: ex.RowOf) -> ex.Expr:
         """A row as a JSON object: rows do not know their fields' types at run time, so it is built field by field."""
@@ -720,7 +745,10 @@ class ExpressionBinder:
     def _grouping(self, node: Node) -> ex.Expr:
         if not self.place.aggregates:
             raise errors.GroupingError("grouping operations are not allowed here", position=position_of(node))
-        return ex.Call(SqlType(oids.INT4), GROUPING, tuple(self.bind(e) for e in node.expressions))
+        call = ex.Call(SqlType(oids.INT4), GROUPING, tuple(self.bind(e) for e in node.expressions))
+        for item, arg in zip(node.expressions, call.args, strict=True):
+            self.context.call_positions.setdefault(arg, start_of(item))
+        return call
 
     def _refuse_aggregate_parts(self, node: Node, name: str, position: int | None) -> None:
         for part, shown in (("distinct", "DISTINCT"), ("order", "ORDER BY"), ("filter", "FILTER")):
@@ -736,20 +764,63 @@ class ExpressionBinder:
         filter_node = node.args.get("filter")
         condition = None
         if filter_node is not None:
-            inner = filter_node.this if isinstance(filter_node, exp.Where) else filter_node
-            condition = self.condition(inner, "FILTER")
+            condition = self._filter(filter_node)
         order = node.args.get("order")
         keys = self.queries.sort_keys(order, self) if order is not None else ()
         if distinct and not keys and function.name in _ORDER_SENSITIVE:
             keys = tuple(ex.SortKey(arg) for arg in args)  # duplicates are found by sorting, and it shows
         if node.args.get("over") is not None:
             return self._window_call(node, function, args, result, position, condition)
-        if not self.place.aggregates:
-            raise errors.GroupingError(
-                f"aggregate functions are not allowed in {self.place.clause}", position=position
-            )
         aggregate = ex.Aggregate(SqlType(result), function, tuple(args), distinct, condition, keys)
+        return self._checked_aggregate(aggregate, position)
+
+    def _filter(self, node: Node) -> ex.Expr:
+        return ExpressionBinder(self.queries, self.scope, FILTER).condition(node, "FILTER")
+
+    def _checked_aggregate(self, aggregate: ex.Aggregate, position: int | None) -> ex.Aggregate:
+        """The aggregate, if one may stand here: in a subquery it may be one of an enclosing query's."""
+        level = self._level_of(aggregate)
+        own = level.entries is self.scope.entries
+        allowed, clause = self.place.aggregates, self.place.clause
+        if not own:
+            allowed, clause = level.aggregates, level.clause
+        if not allowed:
+            raise errors.GroupingError(f"aggregate functions are not allowed in {clause}", position=position)
+        for inner in self._inside(aggregate):
+            place = self.context.call_positions.get(inner)
+            if isinstance(inner, ex.Aggregate) and self._level_of(inner).entries is level.entries:
+                raise errors.GroupingError("aggregate function calls cannot be nested", position=place)
+            if isinstance(inner, ex.WindowCall):
+                raise errors.GroupingError(
+                    "aggregate function calls cannot contain window function calls", position=place
+                )
+            if isinstance(inner, ex.Call) and inner.function.returns_set:
+                raise errors.NotSupportedError(
+                    "aggregate function calls cannot contain set-returning function calls",
+                    hint="You might be able to move the set-returning function into a LATERAL FROM item.",
+                    position=place,
+                )
+        self.context.call_positions.setdefault(aggregate, position)
         return aggregate
+
+    def _forget_columns(self, aggregate: ex.Aggregate, mark: int) -> None:
+        """Columns that an aggregate of their own level reads need not be grouped."""
+        own = {item.range_id for item in self._level_of(aggregate).entries}
+        notes = self.context.column_notes
+        notes[mark:] = [note for note in notes[mark:] if note[0] not in own]
+
+    def _inside(self, call: ex.Expr) -> list[ex.Expr]:
+        return [node for child in ex.children(call) for node in ex.walk(child)]
+
+    def _level_of(self, aggregate: ex.Aggregate) -> Scope:
+        """The query level that an aggregate belongs to: the innermost that its arguments read, else this one."""
+        wanted = free_ranges((aggregate.args, aggregate.filter, aggregate.order_by))
+        scope: Scope | None = self.scope if wanted else None
+        while scope is not None:
+            if any(item.range_id in wanted for item in scope.entries):
+                return scope
+            scope = scope.parent
+        return self.scope
 
     def _within_group_call(
         self, node: Node, name: str, direct: list[ex.Expr], position: int | None
@@ -764,14 +835,21 @@ class ExpressionBinder:
             replace(k, expr=self.coercer.implicit(k.expr, t, position))
             for k, t in zip(keys, arg_types[len(direct) :], strict=False)
         ]
-        if not self.place.aggregates:
-            raise errors.GroupingError(
-                f"aggregate functions are not allowed in {self.place.clause}", position=position
-            )
+        self._check_direct(direct, position)
         args = (*direct, *(k.expr for k in inputs))
         filter_node = node.args.get("filter")
-        condition = None if filter_node is None else self.condition(filter_node, "FILTER")
-        return ex.Aggregate(SqlType(result), function, args, False, condition, tuple(inputs))
+        condition = None if filter_node is None else self._filter(filter_node)
+        aggregate = ex.Aggregate(SqlType(result), function, args, False, condition, tuple(inputs))
+        return self._checked_aggregate(aggregate, position)
+
+    def _check_direct(self, direct: list[ex.Expr], position: int | None) -> None:
+        """Direct arguments are one for a group: columns in them are refused, also grouped ones."""
+        for node in (n for arg in direct for n in ex.walk(arg)):
+            if isinstance(node, ex.Column) and any(node.range_id == r.range_id for r in self.scope.entries):
+                raise errors.NotSupportedError(
+                    "columns in the direct arguments of an ordered-set aggregate are not supported",
+                    position=self.context.column_place(node.range_id, node.position) or position,
+                )
 
     def _window_call(
         self,
@@ -784,7 +862,7 @@ class ExpressionBinder:
     ) -> ex.Expr:
         over = node.args.get("over")
         if over is None:
-            raise errors.WindowingError(
+            raise errors.WrongObjectType(
                 f"window function {node.this} requires an OVER clause", position=position
             )
         if not self.place.windows:
@@ -800,8 +878,20 @@ class ExpressionBinder:
             raise errors.NotSupportedError(
                 "DISTINCT is not implemented for window functions", position=position
             )
-        partition, order, frame = self.queries.window_of(over, self)
-        return ex.WindowCall(SqlType(result), function, tuple(args), partition, order, frame, condition)
+        for inner in (n for arg in args for n in ex.walk(arg)):
+            if isinstance(inner, ex.WindowCall):
+                place = self.context.call_positions.get(inner)
+                raise errors.WindowingError("window function calls cannot be nested", position=place)
+        partition, order, frame = bind_window(self.queries, over, self)
+        for inner in (n for e in (*partition, *(k.expr for k in order)) for n in ex.walk(e)):
+            if isinstance(inner, ex.WindowCall):
+                place = self.context.call_positions.get(inner)
+                raise errors.WindowingError(
+                    "window functions are not allowed in window definitions", position=place
+                )
+        call = ex.WindowCall(SqlType(result), function, tuple(args), partition, order, frame, condition)
+        self.context.call_positions.setdefault(call, position)
+        return call
 
 
 _TAKE_JSON = frozenset({"row_to_json", "to_json", "to_jsonb", "json_agg", "jsonb_agg", "json_build_array"}) | {

@@ -162,7 +162,8 @@ class FromBinder:
                 hint="For example, FROM (SELECT ...) [AS] foo.",
                 position=position,
             )
-        inner = scope if lateral else self._enclosing(scope)
+        inner = scope.part(scope.ranges if lateral else [], scope.merged if lateral else [])
+        inner.clause = "FROM clause of their own query level"
         query = self.queries.query(node.this, inner)
         range_id = self.context.new_range()
         columns = [ScopeColumn(c.name, c.type, i) for i, c in enumerate(query.columns)]
@@ -171,10 +172,6 @@ class FromBinder:
 
     def _parenthesized_join(self, node: Node, scope: Scope) -> q.Relation:
         return self.item(node.this, scope)
-
-    def _enclosing(self, scope: Scope) -> Scope | None:
-        """What a non-lateral subquery sees: the enclosing queries, not its siblings (but it knows their names)."""
-        return scope.part([], [])
 
     def _functions(self, node: Node, scope: Scope) -> q.Relation:
         position = position_of(node)

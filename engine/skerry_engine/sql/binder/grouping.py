@@ -15,7 +15,7 @@ from sqlglot import exp
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
-from skerry_engine.algebra.traversal import relation_ranges, rewrite_all, walk_all
+from skerry_engine.algebra.traversal import free_ranges, relation_ranges, rewrite_all, walk_all
 from skerry_engine.catalog.objects import Table
 from skerry_engine.sql.binder import expressions as be
 from skerry_engine.sql.binder.scope import Scope
@@ -105,10 +105,12 @@ class Grouper:
 
     def _from_item(self, item: Item, node: Node) -> ex.Expr:
         item.expr = self.queries.coercer.known(item.expr)
-        if any(isinstance(n, (ex.Aggregate, ex.WindowCall)) for n in ex.walk(item.expr)):
-            raise errors.GroupingError(
-                "aggregate functions are not allowed in GROUP BY", position=position_of(node)
-            )
+        for inner in ex.walk(item.expr):
+            place = self.context.call_positions.get(inner)
+            if isinstance(inner, ex.Aggregate):
+                raise errors.GroupingError("aggregate functions are not allowed in GROUP BY", position=place)
+            if isinstance(inner, ex.WindowCall):
+                raise errors.WindowingError("window functions are not allowed in GROUP BY", position=place)
         return item.expr
 
     # --- aggregation ----------------------------------------
@@ -124,12 +126,12 @@ class Grouper:
     ) -> tuple[q.Relation, list[ex.Expr]]:
         """The relation grouped if anything asks for it, HAVING applied; `parts` rewritten over the groups."""
         everything = [*parts, *([having] if having is not None else [])]
-        found = _collect(everything, ex.Aggregate)
-        if not found and not grouped and having is None:
+        inner = set(relation_ranges(relation))
+        aggregates = list(dict.fromkeys(_own_aggregates(everything, inner)))
+        if not aggregates and not grouped and having is None:
+            self._refuse_grouping(everything)
             return relation, parts
         range_id = self.context.new_range()
-        aggregates = list(dict.fromkeys(found))
-        inner = set(relation_ranges(relation))
         keys = keys + self._dependent_columns(everything, keys, inner) if not sets else keys
         grouping_column = ex.Column(
             SqlType(oids.INT4), range_id, len(keys) + len(aggregates), "grouping", False
@@ -189,9 +191,7 @@ class Grouper:
         positions: list[int] = []
         for arg in call.args:
             if arg not in keys:
-                raise errors.GroupingError(
-                    "arguments to GROUPING must be grouping expressions of the associated query level"
-                )
+                raise self._no_grouping_key(arg)
             positions.append(keys.index(arg))
         if mask is None:
             return ex.Const(SqlType(oids.INT4), 0)
@@ -207,15 +207,34 @@ class Grouper:
         assert total is not None
         return total
 
+    def _no_grouping_key(self, arg: ex.Expr) -> errors.GroupingError:
+        return errors.GroupingError(
+            "arguments to GROUPING must be grouping expressions of the associated query level",
+            position=self.context.call_positions.get(arg),
+        )
+
+    def _refuse_grouping(self, parts: list[ex.Expr]) -> None:
+        """GROUPING() of a query that does not group."""
+        for call in _collect(parts, ex.Call):
+            if call.function is be.GROUPING:
+                raise self._no_grouping_key(call.args[0])
+
     def _check_grouped(self, part: ex.Expr, inner: set[int]) -> None:
+        direct = {id(node) for node in ex.walk(part)}
         for node in walk_all(part):
-            if isinstance(node, ex.Column) and node.range_id in inner:
-                alias = next((r.alias for r in self.scope.ranges if r.range_id == node.range_id), "")
+            if not isinstance(node, ex.Column) or node.range_id not in inner:
+                continue
+            item = next((r for r in self.scope.ranges if r.range_id == node.range_id), None)
+            shown = f'"{item.alias}.{node.name}"' if item is not None and item.alias else f'"{node.name}"'
+            position = self.context.column_place(node.range_id, node.position)
+            if id(node) not in direct:
                 raise errors.GroupingError(
-                    f'column "{alias}.{node.name}" must appear in the GROUP BY clause'
-                    " or be used in an aggregate function",
-                    position=self.context.column_positions.get((node.range_id, node.position)),
+                    f"subquery uses ungrouped column {shown} from outer query", position=position
                 )
+            raise errors.GroupingError(
+                f"column {shown} must appear in the GROUP BY clause or be used in an aggregate function",
+                position=position,
+            )
 
     # --- windows and sets ----------------------------------------
 
@@ -261,6 +280,25 @@ class Grouper:
 def _collect(parts: list[ex.Expr], kind: type[_E]) -> list[_E]:
     """The nodes of `kind` in the expressions (not inside subqueries)."""
     return [node for part in parts for node in ex.walk(part) if isinstance(node, kind)]
+
+
+def _own_aggregates(parts: list[ex.Expr], inner: set[int]) -> list[ex.Aggregate]:
+    """The aggregates over the ranges `inner`: those of this level, and those in subqueries that read only its ranges.
+
+    An aggregate in a subquery that reads ranges of the subquery's own has found its place below, in an Aggregation.
+    One of this level that reads only enclosing queries' ranges is theirs.
+    """
+    found: list[ex.Aggregate] = []
+    for part in parts:
+        direct = {id(node) for node in ex.walk(part)}
+        everything = list(walk_all(part))
+        placed = {id(a) for node in everything if isinstance(node, q.Aggregation) for a in node.aggregates}
+        for node in everything:
+            if isinstance(node, ex.Aggregate) and id(node) not in placed:
+                reads = free_ranges((node.args, node.filter, node.order_by))
+                if reads & inner or (not reads and id(node) in direct):
+                    found.append(node)
+    return found
 
 
 def _outside_aggregates(parts: list[ex.Expr]) -> list[object]:

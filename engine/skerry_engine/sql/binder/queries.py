@@ -31,6 +31,7 @@ from skerry_engine.sql.binder.locking import bind_locks, check_lockable, lock_na
 from skerry_engine.sql.binder.naming import output_name
 from skerry_engine.sql.binder.scope import Range, Scope, ScopeColumn
 from skerry_engine.sql.binder.whitelist import check
+from skerry_engine.sql.binder.windows import check_names
 from skerry_engine.sql.bridge import position_of, start_of
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext
@@ -212,7 +213,7 @@ class QueryBinder:
         relation: q.Relation = q.OneRow()
         if node.args.get("from_") is not None:
             relation = FromBinder(self, scope).from_clause(node.args["from_"])
-        windows = {w.this.this: w for w in node.args.get("windows") or []}
+        windows = check_names(node.args.get("windows") or [])
         if node.args.get("where") is not None:
             where = be.ExpressionBinder(self, scope, be.WHERE)
             relation = q.Filter(relation, where.condition(node.args["where"].this, "WHERE"))
@@ -296,9 +297,14 @@ class QueryBinder:
                 raise errors.SyntaxError(
                     "SELECT * with no tables specified is not valid", position=position_of(node)
                 )
-            return self.all_columns(scope)
-        item = self.star_range(node, scope)
-        return [(c.name, item.reference(c)) for c in item.columns if not c.hidden]
+            found = self.all_columns(scope)
+        else:
+            item = self.star_range(node, scope)
+            found = [(c.name, item.reference(c)) for c in item.columns if not c.hidden]
+        for _, expr in found:
+            if isinstance(expr, ex.Column):
+                self.context.note_column(expr.range_id, expr.position, position_of(node))
+        return found
 
     def star_range(self, node: Node, scope: Scope) -> Range:
         """The range that `t.*` means.  Raises UndefinedTable."""
@@ -457,16 +463,6 @@ class QueryBinder:
                 position=start_of(node),
             )
         return done
-
-    # --- windows ----------------------------------------
-
-    def window_of(
-        self, over: Node, binder: be.ExpressionBinder
-    ) -> tuple[tuple[ex.Expr, ...], tuple[ex.SortKey, ...], ex.Frame]:
-        """(PARTITION BY, ORDER BY, frame) of an OVER clause."""
-        from skerry_engine.sql.binder.windows import bind_window
-
-        return bind_window(self, over, binder)
 
     # --- VALUES ----------------------------------------
 

@@ -88,15 +88,6 @@ class Scope:
         """The same level where only `ranges` may be referred to."""
         return Scope(self.parent, list(ranges), self.merged if merged is None else merged, self.entries)
 
-    def level_of(self, range_id: int) -> Scope | None:
-        """The level that a range belongs to, from here outwards."""
-        scope: Scope | None = self
-        while scope is not None:
-            if any(item.range_id == range_id for item in scope.entries):
-                return scope
-            scope = scope.parent
-        return None
-
     def range_named(self, alias: str, schema: str | None = None) -> Range | None:
         """The range under that alias, here or in an enclosing query."""
         scope: Scope | None = self
