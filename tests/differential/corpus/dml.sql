@@ -18,8 +18,11 @@ INSERT INTO item (made) VALUES (5);
 INSERT INTO item (made) VALUES ('not a date');
 INSERT INTO item (nope) VALUES (1);
 INSERT INTO item (id, id) VALUES (1, 2);
+-- @position that of the statement
 INSERT INTO item (id, name) VALUES (1);
+-- @position that of the statement
 INSERT INTO item (id) VALUES (1, 2);
+-- @position that of the statement
 INSERT INTO item VALUES (1, 'a', 1, NULL, 'q', 'extra');
 INSERT INTO nope VALUES (1);
 INSERT INTO item (id, name) VALUES (200, 'a'), (201);
@@ -27,12 +30,12 @@ UPDATE item SET price = price + 1 WHERE id < 3 RETURNING id, price;
 UPDATE item SET (name, price) = ('both', 9) WHERE id = 3 RETURNING *;
 UPDATE item SET (name, price) = (SELECT 'sub', 8) WHERE id = 3 RETURNING name, price;
 UPDATE item SET price = DEFAULT, made = NULL WHERE id = 4 RETURNING *;
--- @differs uniqueness is checked at the end of the statement, as the standard has it
 UPDATE item SET id = id + 1000 WHERE id >= 100 RETURNING id;
 UPDATE item SET code = code || 'x' WHERE code IS NOT NULL RETURNING code;
 UPDATE item SET price = price * 2, name = name || price WHERE id = 1 RETURNING name, price;
 UPDATE item i SET name = 'aliased' WHERE i.id = 1 RETURNING i.*;
 UPDATE item SET id = 2 WHERE id = 1;
+-- @differs uniqueness is checked at the end of the statement, as the standard has it
 UPDATE item SET id = id + 1;
 DELETE FROM item;
 INSERT INTO item (id, name, price) VALUES (2, 'b', 4.46), (5, 'e', 1.5);

@@ -100,11 +100,13 @@ GRANT SELECT ON nope TO PUBLIC;
 VACUUM nope;
 ANALYZE nope;
 LISTEN;
+-- @position none is given
 SELECT $1::int;
 SELECT E'\u00zz';
 SELECT 99999999999999999999999999999999999999999999999999;
 SELECT 1 FROM pg_class c, pg_class c;
 SELECT 1::int4(5);
+-- @differs signed modifiers parse
 SELECT '1'::varchar(-1);
 SELECT 1 WHERE 1 = ANY (SELECT 1, 2);
 SELECT (SELECT 1, 2) = 1;

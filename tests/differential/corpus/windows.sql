@@ -5,7 +5,6 @@ SELECT id, row_number() OVER (ORDER BY id) FROM w ORDER BY id;
 SELECT id, rank() OVER (PARTITION BY g ORDER BY v), dense_rank() OVER (PARTITION BY g ORDER BY v), percent_rank() OVER (PARTITION BY g ORDER BY v), cume_dist() OVER (PARTITION BY g ORDER BY v) FROM w ORDER BY id;
 SELECT id, sum(v) OVER (), sum(v) OVER (PARTITION BY g), sum(v) OVER (ORDER BY id), sum(v) OVER (PARTITION BY g ORDER BY v) FROM w ORDER BY id;
 SELECT id, sum(v) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING), count(*) OVER (ORDER BY id ROWS 2 PRECEDING), avg(v) OVER (ORDER BY id ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) FROM w ORDER BY id;
--- @refused RANGE with an offset
 SELECT id, sum(id) OVER (ORDER BY id RANGE BETWEEN 2 PRECEDING AND CURRENT ROW), count(*) OVER (ORDER BY g GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM w ORDER BY id;
 SELECT id, lag(v) OVER o, lead(v) OVER o, lag(v, 2, -1) OVER o, lead(v, 1, 0) OVER o, first_value(v) OVER o, last_value(v) OVER o, nth_value(v, 2) OVER o FROM w WINDOW o AS (ORDER BY id) ORDER BY id;
 SELECT id, ntile(3) OVER (ORDER BY id), last_value(id) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) FROM w ORDER BY id;
@@ -26,7 +25,6 @@ SELECT lower(g) OVER () FROM w;
 SELECT sum(row_number() OVER ()) OVER () FROM w;
 SELECT sum(v) OVER (ROWS BETWEEN CURRENT ROW AND 1 PRECEDING) FROM w;
 SELECT sum(v) OVER (ROWS -1 PRECEDING) FROM w;
--- @refused RANGE with an offset
 SELECT sum(v) OVER (RANGE 1 PRECEDING) FROM w;
 SELECT g, count(*) FROM w GROUP BY g HAVING row_number() OVER () > 1;
 SELECT ntile(0) OVER (ORDER BY id) FROM w;
