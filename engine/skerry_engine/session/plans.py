@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
@@ -27,7 +27,7 @@ from skerry_engine.session.steps import ResultColumn
 from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
 from skerry_engine.sql.binder.queries import QueryBinder
 from skerry_engine.sql.bridge import parse_query
-from skerry_engine.sql.front import parse_statement
+from skerry_engine.sql.front import parse_batch, parse_statement
 from skerry_engine.sql.normalise import Normalised, normalise
 from skerry_engine.sql.statements import Statement
 from skerry_engine.txn.modes import ACCESS_SHARE, ROW_EXCLUSIVE, ROW_SHARE_TABLE
@@ -93,23 +93,39 @@ class PlanCache:
 
 
 class StatementCache:
-    """Parsed statements by exact text: drivers send the same texts with parameters over and over."""
+    """Parsed texts: drivers send the same ones over and over."""
 
     def __init__(self) -> None:
         self._statements: dict[str, Statement | None] = {}
+        self._batches: dict[str, list[tuple[Statement, str]]] = {}
 
-    def parse(self, text: str) -> Statement | None:
-        """The statement in `text`.  Raises SyntaxError."""
-        statements = self._statements
-        try:
-            return statements[text]
-        except KeyError:
-            statement = parse_statement(text)
-        if len(text) <= CACHED_TEXT_CHARACTERS:
-            if len(statements) >= CACHE_ENTRIES:
-                statements.clear()
-            statements[text] = statement
-        return statement
+    def statement(self, text: str) -> Statement | None:
+        """The one statement in `text`.  Raises SyntaxError."""
+        found = self._statements.get(text)
+        if found is None:
+            found = parse_statement(text)
+            _keep(self._statements, text, found)
+        return found
+
+    def batch(self, text: str) -> list[tuple[Statement, str]]:
+        """The statements in `text`, each with its own text.  Raises SyntaxError."""
+        found = self._batches.get(text)
+        if found is None:
+            found = parse_batch(text)
+            _keep(self._batches, text, found)
+        return found
+
+
+_V = TypeVar("_V")
+
+
+def _keep(cache: dict[str, _V], text: str, value: _V) -> None:
+    """Remember a parse.  A full cache starts anew: texts with literals in them pass through, the others come back."""
+    if len(text) > CACHED_TEXT_CHARACTERS:
+        return
+    if len(cache) >= CACHE_ENTRIES:
+        cache.clear()
+    cache[text] = value
 
 
 def is_current(plan: Plan, here: StatementCatalog) -> bool:

@@ -45,7 +45,6 @@ from skerry_engine.session.steps import (
 )
 from skerry_engine.session.temporary import drop_temporary_schema
 from skerry_engine.sql import statements as st
-from skerry_engine.sql.front import parse_batch
 from skerry_engine.txn.advisory import SessionAdvisoryLocks, lock_in_transaction, try_lock_in_transaction
 from skerry_engine.txn.locks import TABLE, Owner
 from skerry_engine.txn.transaction import Transaction
@@ -520,7 +519,7 @@ class Session:
         yield from self._watched(self._batch(text, parameters), text)
 
     def _batch(self, text: str, parameters: Sequence[object] | None) -> Steps:
-        batch = parse_batch(text)
+        batch = self.engine.statements.batch(text)
         if not batch:
             yield EmptyQuery()
             return
@@ -616,6 +615,13 @@ class Session:
         self, statement: st.Query, plan: Plan, types: Sequence[int], values: Sequence[object], describe: bool
     ) -> Steps:
         """Run a planned query: Description (if asked for), Rows, Complete."""
+        rows = self._point_rows(statement, plan, values)
+        if rows is not None:
+            if describe and plan.columns is not None:
+                yield Description(plan.columns)
+            yield Rows(rows)
+            yield Complete(command_tag(plan.verb, len(rows)), len(rows))
+            return
         while True:
             if not self.is_current(plan):
                 plan = self._replanned(statement, plan, types, describe)
@@ -650,7 +656,7 @@ class Session:
         """Prepare a statement under a name ('' for the unnamed one)."""
         if name and name in self.prepared:
             raise errors.DuplicatePreparedStatement(f'prepared statement "{name}" already exists')
-        statement = self.engine.statements.parse(text)
+        statement = self.engine.statements.statement(text)
         self.check_not_failed(statement)
         self.prepared[name] = self.prepare(name, text, statement, parameter_oids)
 
@@ -779,29 +785,36 @@ class Session:
         """A point statement in one unit, with no generator but this; the long way where a table is locked."""
         statement = portal.prepared.statement
         assert isinstance(statement, st.Query)
-        point = plan.compiled.point
-        assert point is not None
         self._start_running(portal.prepared.text)
         self.engine.stores.functions = self.functions
         try:
-            transaction = self.need_transaction()
-            at_once = not transaction.is_snapshot and self.is_current(plan)
-            if not at_once or not self._lock_at_once(transaction, plan):
-                yield from self._execute_portal(portal, 0)
-                return
-            transaction.start_statement()
-            params = run_time_parameters(plan, statement.normalised, portal.values, self.io)
-            rows = point(self._point_context(transaction, plan, params))
-            transaction.finish_statement()
+            rows = self._point_rows(statement, plan, portal.values)
         except Exception:
             self._failed_statement()
             raise
         finally:
             self._stop_running()
+        if rows is None:
+            yield from self._execute_portal(portal, 0)
+            return
         portal.is_done = True
         if rows:
             yield Rows(rows)
         yield Complete(command_tag(plan.verb, len(rows)), len(rows))
+
+    def _point_rows(self, statement: st.Query, plan: Plan, values: Sequence[object]) -> list[Row] | None:
+        """All rows of a point statement, at once; None where it has to go the long way."""
+        point = plan.compiled.point
+        if point is None or plan.is_spooled:
+            return None
+        transaction = self.need_transaction()
+        if transaction.is_snapshot or not self.is_current(plan) or not self._lock_at_once(transaction, plan):
+            return None
+        transaction.start_statement()
+        params = run_time_parameters(plan, statement.normalised, values, self.io)
+        rows = point(self._point_context(transaction, plan, params))
+        transaction.finish_statement()
+        return rows
 
     def _lock_at_once(self, transaction: Transaction, plan: Plan) -> bool:
         locks = self.engine.manager.locks
