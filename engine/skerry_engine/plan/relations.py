@@ -239,13 +239,13 @@ class RelationWriter:
             return
         batch = self.module.fresh("b")
         ids = self.module.fresh("ids") if row.id_name else None
-        if ids is not None:
-            self.block.emit(f"{ids}, {batch} = {reader}.lookup_ids({index}, {key})")
-        else:
-            self.block.emit(f"{batch} = {reader}.lookup_all({index}, {key})")
-        self.fan_out = self.fan_out or not self._driving()
-        self._row_loop(row, batch, ids, node.filters, consume)
-        self._after_batch(f"len({batch})")
+        values = ", ".join(self.scalars.value(e) for e in node.keys)
+        helper = self.module.bind("rt", runtime.index_rows if ids is None else runtime.index_rows_ids)
+        item = batch if ids is None else f"{ids}, {batch}"
+        with self.block.indented(f"for {item} in {helper}({reader}, {index}, {key}, ({values},)):"):
+            self.fan_out = self.fan_out or not self._driving()
+            self._row_loop(row, batch, ids, node.filters, consume)
+            self._after_batch(f"len({batch})")
 
     def _index_keys(self, node: ph.IndexKeys, consume: Consume) -> None:
         scan = node.scan
@@ -255,17 +255,18 @@ class RelationWriter:
         keys, found = self.module.fresh("b"), self.module.fresh("m")
         made = f"{self.module.bind('rt', runtime.index_keys)}({index}, {self.scalars.value(node.array)})"
         with self.block.indented(f"for {keys} in {made}:"):
-            lookup = f"{reader}.lookup_many({index}, {keys})"
-            if row.id_name is not None:
-                lookup = f"{self.module.bind('rt', runtime.lookup_many_ids)}({reader}, {index}, {keys})"
+            helper = self.module.bind("rt", runtime.index_matches)
+            pairs = self.module.fresh("p_")
+            source = f"{helper}({reader}, {index}, {keys}, {keys}, {row.id_name is not None})"
             self.fan_out = True
-            with self.block.indented(f"for {found} in {lookup}:"):
-                with self.block.indented(f"for {_packed([row])} in {found}:"):
-                    self.inner += 1
-                    self._where(node.filters, consume)
-                    self.inner -= 1
-                    self._after_row()
-            self._after_batch(f"len({keys})")
+            with self.block.indented(f"for {pairs} in {source}:"):
+                with self.block.indented(f"for _, {found} in {pairs}:"):
+                    with self.block.indented(f"for {_packed([row])} in {found}:"):
+                        self.inner += 1
+                        self._where(node.filters, consume)
+                        self.inner -= 1
+                        self._after_row()
+                self._after_batch(f"len({keys})")
 
     def index_key(self, index: str, index_oid: int, table_oid: int, keys: list[ex.Expr]) -> str:
         """Python text of an index's equality key; NO_KEY where a part is NULL."""
@@ -535,9 +536,26 @@ class RelationWriter:
                 with self.block.indented(f"if {key} {test} {table}:"):
                     consume()
                 return
-            self._matches(node.kind, f"{table}.get({key}, ())", ranges, node.residual, consume)
+            source = f"{table}.get({key}, ())"
+            if self._is_unique(node.right, node.right_keys):
+                self._matches(node.kind, source, ranges, node.residual, consume)
+                return
+            found = self.module.fresh("m")
+            self.block.emit(f"{found} = {source}")
+            self._matches(node.kind, found, ranges, node.residual, consume)
+            self._count_work(f"len({found})")
 
         self.produce(node.left, probe)
+
+    def _is_unique(self, node: ph.Physical, keys: list[ex.Expr]) -> bool:
+        """Whether no two rows of the node can have the same keys: it reads one table, and a unique index says so."""
+        if not isinstance(node, (ph.SeqScan, ph.IndexLookup, ph.IndexRange)):
+            return False
+        columns = {k.position for k in keys if isinstance(k, ex.Column) and k.range_id == node.scan.range_id}
+        return any(
+            index.unique and columns.issuperset(index.positions)
+            for index in self.queries.inputs.indexes(node.scan.table_oid)
+        )
 
     def _matches(
         self, kind: str, source: str, ranges: dict[int, int], conditions: list[ex.Expr], consume: Consume
@@ -611,18 +629,18 @@ class RelationWriter:
             key = self.index_key(index, node.index_oid, scan.table_oid, node.keys)
             keys = f"[{key} for {left_item.strip('()')} in {batch}]"
             with_id = scan.range_id in self.ids_wanted
-            found = f"{reader}.lookup_many({index}, {keys})"
-            if with_id:
-                found = f"{self.module.bind('rt', runtime.lookup_many_ids)}({reader}, {index}, {keys})"
             right = self._bind_row(scan.range_id, scan.width, with_id)
             ranges = {scan.range_id: right.width}
-            header = f"for {left_item}, {matches} in zip({batch}, {found}):"
-            with self.block.indented(header):
-                self.inner += 1
-                self._matches(node.kind, matches, ranges, node.residual, consume)
-                self.inner -= 1
-                self._after_row()
-            self._after_batch(f"len({batch})")
+            helper = self.module.bind("rt", runtime.index_matches)
+            pairs = self.module.fresh("p_")
+            source = f"{helper}({reader}, {index}, {batch}, {keys}, {with_id})"
+            with self.block.indented(f"for {pairs} in {source}:"):
+                with self.block.indented(f"for {left_item}, {matches} in {pairs}:"):
+                    self.inner += 1
+                    self._matches(node.kind, matches, ranges, node.residual, consume)
+                    self.inner -= 1
+                    self._after_row()
+                self._after_batch(f"len({batch})")
 
     def _nested_loop(self, node: ph.NestedLoop, consume: Consume) -> None:
         if node.kind == "full":

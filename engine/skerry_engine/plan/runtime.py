@@ -30,6 +30,17 @@ NUMERIC_NAN = Decimal("NaN")
 # --- subqueries as values ----------------------------------------
 
 
+def paced(batches: Batches) -> Batches:
+    """The same batches, with a pause before each but the first: for those who take rows in without giving any out."""
+    is_first = True
+    for batch in batches:
+        if not isinstance(batch, Step) and batch:
+            if not is_first:
+                yield PAUSE
+            is_first = False
+        yield batch
+
+
 def read_scalar(batches: Batches) -> Generator[Step, None, object]:
     """The one value of a scalar subquery, None if it gave no row.  Raises CardinalityViolation for more."""
     found: Row | None = None
@@ -60,7 +71,7 @@ def read_exists(batches: Batches) -> Generator[Step, None, bool]:
 def read_rows(batches: Batches) -> Generator[Step, None, Batch]:
     """All rows of the subquery."""
     rows: Batch = []
-    for batch in batches:
+    for batch in paced(batches):
         if isinstance(batch, Step):
             yield batch
         else:
@@ -458,9 +469,67 @@ def _stop_of(codec: Any, equal: Row, bound: tuple[Any, bool]) -> bytes | None:
     return codec.prefix_end(prefix) if bound[1] else prefix
 
 
+MATCHES = 4096
+"""Index entries that one look-up follows at most, as long as no single key has more."""
+
+
+def index_rows(reader: Any, index: Any, key: object, values: Row) -> Iterator[Batch]:
+    """The rows under an equality key, in lists: at once if they are few, else by ranges of the index."""
+    entered = index.equal.get(key)
+    if not isinstance(entered, set) or len(entered) <= MATCHES // 4:
+        yield reader.lookup_all(index, key)
+        return
+    for _, rows in index_rows_ids(reader, index, key, values):
+        yield rows
+
+
+def index_rows_ids(reader: Any, index: Any, key: object, values: Row) -> Iterator[tuple[list[int], Batch]]:
+    """As `index_rows`, with the rows' ids."""
+    entered = index.equal.get(key)
+    if not isinstance(entered, set) or len(entered) <= MATCHES // 4:
+        yield reader.lookup_ids(index, key)
+        return
+    low = index.codec.prefix(values)
+    high = index.codec.prefix_end(low)
+    after: bytes | None = None
+    while True:
+        ids, rows, after = reader.index_batch(index, low, high, after, BATCH, False)
+        yield ids, rows
+        if after is None:
+            return
+
+
+def index_matches(
+    reader: Any, index: Any, batch: Batch, keys: list[object], with_ids: bool
+) -> Iterator[Iterator[tuple[Any, Any]]]:
+    """Pairs of a row of the batch and the rows under its key, so many pairs at a time that their matches stay few."""
+    look_up = lookup_many_ids if with_ids else _lookup_many
+    if index.unique:
+        yield zip(batch, look_up(reader, index, keys), strict=True)
+        return
+    counts = [len(found) if type(found) is set else 1 for found in map(index.equal.get, keys)]
+    if sum(counts) <= MATCHES:
+        yield zip(batch, look_up(reader, index, keys), strict=True)
+        return
+    start = total = 0
+    for position, count in enumerate(counts):
+        if position > start and total + count > MATCHES:
+            yield zip(batch[start:position], look_up(reader, index, keys[start:position]), strict=True)
+            start, total = position, 0
+        total += count
+    yield zip(batch[start:], look_up(reader, index, keys[start:]), strict=True)
+
+
+def _lookup_many(reader: Any, index: Any, keys: list[object]) -> list[Batch]:
+    found: list[Batch] = reader.lookup_many(index, keys)
+    return found
+
+
 def lookup_many_ids(reader: Any, index: Any, keys: list[object]) -> list[list[tuple[Row, int]]]:
     """For each key its rows with their ids."""
-    return [[(row, row_id) for row_id, row in zip(*reader.lookup_ids(index, key), strict=True)] for key in keys]
+    return [
+        [(row, row_id) for row_id, row in zip(*reader.lookup_ids(index, key), strict=True)] for key in keys
+    ]
 
 
 def index_keys(index: Any, array: Row | None) -> Iterator[list[object]]:
@@ -586,7 +655,7 @@ def new_rows(batch: Batch, seen: set[object], key: RowKey | None) -> Batch:
 
 def _count_rows(ctx: Any, batches: Batches, key: RowKey | None) -> Generator[Step, None, dict[object, int]]:
     counts: dict[object, int] = {}
-    for batch in batches:
+    for batch in paced(batches):
         if isinstance(batch, Step):
             yield batch
             continue

@@ -31,7 +31,9 @@ def test_a_nullable_key_with_a_further_condition(session: SqlSession) -> None:
 
 
 def test_a_not_null_column_is_null_behind_an_outer_join(session: SqlSession) -> None:
-    text = "select b.n, count(*) from b right join a on a.id = b.a_id group by b.n order by b.n desc nulls last"
+    text = (
+        "select b.n, count(*) from b right join a on a.id = b.a_id group by b.n order by b.n desc nulls last"
+    )
     assert session.rows(text) == [(6, 1), (5, 1), (None, 2)]
 
 
