@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -29,7 +30,20 @@ def database(request: pytest.FixtureRequest) -> Iterator[skerry.Database]:
         admin.execute(f"CREATE DATABASE {name}")
         with skerry.open(f"{server}/{name}") as opened:
             yield opened
-        admin.execute(f"DROP DATABASE {name}")
+        _drop(admin, name)
+
+
+def _drop(admin: skerry.Database, name: str) -> None:
+    """Drop a database once the server has noticed that its clients are gone."""
+    deadline_s = time.monotonic() + 5
+    while True:
+        try:
+            admin.execute(f"DROP DATABASE {name}")
+            return
+        except skerry.errors.ObjectInUse:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.05)
 
 
 @pytest.fixture
