@@ -289,6 +289,14 @@ def _json_agg(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
     return finish
 
 
+def aggregate_json_rows(rows: list[str | None]) -> str | None:
+    """json_agg of rows, which are JSON texts already: one to a line."""
+    if not rows:
+        return None
+    parts = [", null" if row is None else f", \n {row}" for row in rows]
+    return "[" + "".join(parts).removeprefix(", ").removeprefix("\n ") + "]"
+
+
 def _json_object_agg(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
     key_of = _key_writer(arg_types[0])
     write = _nullable(arg_types[1])

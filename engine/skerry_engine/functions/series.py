@@ -11,7 +11,7 @@ from skerry_engine.functions.dates import instant_plus, timestamp_plus
 from skerry_engine.functions.intervals import interval_value
 from skerry_engine.functions.registry import define
 from skerry_engine.values.calendar import is_finite_timestamp
-from skerry_engine.values.numeric import EXACT, rounded, scale_of
+from skerry_engine.values.numeric import EXACT
 
 
 def _no_zero_step() -> InvalidParameterValue:
@@ -32,8 +32,7 @@ def _numerics(start: Decimal, stop: Decimal, step: Decimal = Decimal(1)) -> Iter
             raise InvalidParameterValue(f"{subject} cannot be {what}")
     if not step:
         raise _no_zero_step()
-    scale = max(scale_of(start), scale_of(step))
-    return _count_numerics(rounded(start, scale), stop, step)
+    return _count_numerics(start, stop, step)
 
 
 def _count_numerics(current: Decimal, stop: Decimal, step: Decimal) -> Iterator[Decimal]:

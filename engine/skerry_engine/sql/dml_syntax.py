@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import expressions as exp
 
 from skerry_engine.errors import NotSupportedError
+from skerry_engine.sql.primary_syntax import LiteralInSyntax
 from skerry_engine.sql.query_syntax import QueryParser
 
 
@@ -84,6 +85,8 @@ class DataParser(QueryParser):
         if self.accept_words("on", "constraint"):
             node.set("constraint", self.identifier())
         elif self.accept("("):
+            place = self.index
+            node.meta["target"] = self.tokens.starts[place - 1] + 1
             keys = [self.conflict_key()]
             while self.accept(","):
                 keys.append(self.conflict_key())
@@ -91,6 +94,8 @@ class DataParser(QueryParser):
             node.set("conflict_keys", keys)
             if self.accept_word("where"):
                 node.set("index_predicate", self.expression())
+            if any(place <= index < self.index for index in self.literals):
+                raise LiteralInSyntax  # which indexes are meant depends on the constants
         self.expect_word("do")
         if self.accept_word("nothing"):
             node.set("action", "NOTHING")
@@ -154,12 +159,10 @@ class DataParser(QueryParser):
         place = self.index
         value = self.expression()
         if isinstance(target, exp.Tuple) and not isinstance(value, (exp.Tuple, exp.Subquery)):
-            if len(target.expressions) > 1:
-                raise NotSupportedError(
-                    "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression",
-                    position=self.tokens.starts[place] + 1,
-                )
-            value = exp.Tuple(expressions=[value])
+            raise NotSupportedError(
+                "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression",
+                position=value.meta.get("position", self.tokens.starts[place] + 1),
+            )
         return self.mark(exp.EQ(this=target, expression=value), index)
 
     def delete(self) -> exp.Expression:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from skerry_engine.errors import InvalidEscapeSequence, SyntaxError
+from skerry_engine.errors import CharacterNotInRepertoire, InvalidEscapeSequence, SyntaxError
 
 END: Final = 0
 WORD: Final = 1
@@ -333,6 +333,14 @@ def _quoted_content(text: str, raw: str, start: int) -> str:
     return content
 
 
+def _invalid_bytes(data: bytes, start: int) -> CharacterNotInRepertoire:
+    """The error for bytes that are no UTF-8: it shows as many as their first one announces."""
+    first = data[start]
+    length = 4 if first & 0xF8 == 0xF0 else 3 if first & 0xF0 == 0xE0 else 2 if first & 0xE0 == 0xC0 else 1
+    shown = " ".join(f"0x{byte:02x}" for byte in data[start : start + length])
+    return CharacterNotInRepertoire(f'invalid byte sequence for encoding "UTF8": {shown}')
+
+
 def _escaped_content(text: str, raw: str, start: int) -> str:
     content = _joined_pieces(raw, _ESCAPED_PIECE)
     if "\\" not in content:
@@ -353,10 +361,12 @@ def _escaped_content(text: str, raw: str, start: int) -> str:
     try:
         # \u escapes may spell a surrogate pair, which stands for one character
         result = data.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeError as error:
-        raise _lexical_error("invalid Unicode escape value", text[: start + len(raw) + 1], start) from error
+    except UnicodeDecodeError as error:
+        if error.encoding != "utf-8":
+            raise _lexical_error("invalid Unicode escape value", text[: start + len(raw) + 1], start) from error
+        raise _invalid_bytes(bytes(data), error.start) from error
     if "\0" in result:
-        raise _lexical_error("invalid Unicode escape value", text[: start + len(raw) + 1], start)
+        raise _invalid_bytes(b"\0", 0)
     return result
 
 
@@ -407,4 +417,8 @@ def _decode_unicode(content: str, escape: str, start: int) -> str:
         return chr(int(digits, 16))
 
     decoded = pattern.sub(replace, content)
-    return decoded.encode("utf-16", "surrogatepass").decode("utf-16")
+    try:
+        return decoded.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        place = start + 4 + len(content)
+        raise SyntaxError("invalid Unicode surrogate pair", position=place) from error

@@ -164,7 +164,7 @@ def _parse_character(cursor: Cursor, start: int) -> TypeName:
     if word == "national" and not cursor.accept_one_of("char", "character"):
         raise cursor.error()
     varying = word == "varchar" or cursor.accept_word("varying")
-    modifiers = parse_modifiers(cursor)
+    modifiers = _parse_length(cursor)
     if not varying and not modifiers:
         modifiers = ("1",)
     return _system("varchar" if varying else "bpchar", modifiers, start)
@@ -231,6 +231,18 @@ def _parse_modifier(cursor: Cursor) -> str:
         raise cursor.error()
     cursor.read_as_text()
     return sign + cursor.values[cursor.index - 1]
+
+
+def _parse_length(cursor: Cursor) -> tuple[str, ...]:
+    """`(10)`, an integer constant, or nothing."""
+    if not cursor.accept("("):
+        return ()
+    if cursor.kind() != INTEGER:
+        raise cursor.error()
+    cursor.read_as_text()
+    length = cursor.values[cursor.index - 1]
+    cursor.expect(")")
+    return (length,)
 
 
 def _array_dimensions(cursor: Cursor) -> int:

@@ -23,10 +23,8 @@ CREATE TABLE arr (id int, tags text[], m int[][]);
 INSERT INTO arr VALUES (1, '{a,b}', '{{1,2},{3,4}}'), (2, ARRAY['c'], NULL), (3, '{}', '{}');
 SELECT id, tags[1], array_length(tags, 1), m[2][2] FROM arr ORDER BY id;
 SELECT id FROM arr WHERE 'a' = ANY (tags);
--- @refused assigning to a part of a column
 UPDATE arr SET tags[2] = 'z' WHERE id = 1 RETURNING tags;
 UPDATE arr SET tags = tags || 'new'::text WHERE id = 2 RETURNING tags;
--- @differs follows from the refusal above
 SELECT array_agg(tags) FROM arr WHERE id = 1;
 SELECT array_to_json(ARRAY[1, 2]), to_json(ARRAY['a', NULL]);
 SELECT ARRAY(SELECT g * g FROM generate_series(1, 4) g);

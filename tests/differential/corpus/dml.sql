@@ -43,7 +43,6 @@ UPDATE item SET name = NULL WHERE id = 5;
 UPDATE item SET price = -5 WHERE id = 2;
 UPDATE item SET nope = 1;
 UPDATE item SET name = 'a', name = 'b';
--- @refused taken for a part of a column
 UPDATE item SET item.name = 'a';
 UPDATE nope SET x = 1;
 UPDATE item SET price = 'abc';

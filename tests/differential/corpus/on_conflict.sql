@@ -17,14 +17,11 @@ INSERT INTO k VALUES (11, 'l@x'), (11, 'm@x') ON CONFLICT (id) DO UPDATE SET hit
 INSERT INTO k SELECT g, 'g' || g FROM generate_series(1, 12) g ON CONFLICT (id) DO UPDATE SET hits = k.hits + 1;
 SELECT * FROM k ORDER BY id;
 INSERT INTO k VALUES (1) ON CONFLICT (hits) DO NOTHING;
--- @sqlstate names the relation, gives no hint
 INSERT INTO k VALUES (1) ON CONFLICT (nope) DO NOTHING;
 INSERT INTO k VALUES (1) ON CONFLICT ON CONSTRAINT nope DO NOTHING;
 INSERT INTO k VALUES (1) ON CONFLICT DO UPDATE SET hits = 1;
 INSERT INTO k VALUES (1) ON CONFLICT (id) DO UPDATE SET hits = hits + 1;
--- @refused inference of a partial index
 INSERT INTO k VALUES (20, 't@x', 1, 'ONE') ON CONFLICT (lower(note)) WHERE hits > 0 DO NOTHING;
--- @refused inference of an index on an expression
 INSERT INTO k VALUES (21, 'u@x', 1, 'TWO') ON CONFLICT (lower(note)) DO NOTHING;
 INSERT INTO k VALUES (1, 'w@x') ON CONFLICT (id) DO UPDATE SET email = 'b@x';
 INSERT INTO k VALUES (1, 'x@x') ON CONFLICT (id) DO UPDATE SET id = 2;

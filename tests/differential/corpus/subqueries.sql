@@ -44,7 +44,6 @@ WITH a(n) AS (SELECT id FROM t WHERE grp = 'a') SELECT sum(n) FROM a;
 WITH a AS MATERIALIZED (SELECT * FROM t) SELECT count(*) FROM a x, a y;
 WITH a AS NOT MATERIALIZED (SELECT * FROM t) SELECT count(*) FROM a WHERE id > 2;
 WITH a AS (SELECT 1), a AS (SELECT 2) SELECT * FROM a;
--- @sqlstate no hint at the later WITH item
 WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a;
 WITH t AS (SELECT 42 AS answer) SELECT * FROM t;
 SELECT * FROM t WHERE id IN (WITH w AS (SELECT tid FROM u) SELECT tid FROM w);
@@ -53,7 +52,6 @@ WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT (i * 2) % 7 FROM n) SELECT i FROM 
 WITH RECURSIVE fib(a, b) AS (SELECT 0, 1 UNION ALL SELECT b, a + b FROM fib WHERE b < 100) SELECT a FROM fib ORDER BY a, b;
 WITH RECURSIVE tree(id, path) AS (SELECT 1, ARRAY[1] UNION ALL SELECT t.id, path || t.id FROM t JOIN tree ON t.id = tree.id + 1) SELECT * FROM tree ORDER BY id;
 WITH RECURSIVE bad AS (SELECT * FROM bad) SELECT * FROM bad;
--- @position that of the term
 WITH RECURSIVE bad(i) AS (SELECT 1 UNION ALL SELECT count(*) FROM bad) SELECT * FROM bad;
 WITH RECURSIVE bad(i) AS (SELECT 1 UNION ALL SELECT 'x' FROM bad) SELECT * FROM bad;
 WITH ins AS (INSERT INTO u VALUES (5, 500), (5, 600) RETURNING *) SELECT sum(w) FROM ins;

@@ -30,7 +30,6 @@ SELECT * FROM string_to_table('a b c', ' ');
 SELECT 'a' < 'b', 'a' < 'B', 'Z' < 'a', 'abc' < 'abcd', '' < 'a', 'é' > 'z', 'a' = 'a ', 'a'::char(3) = 'a', 'a'::char(3) = 'a '::text;
 SELECT 'hello'::varchar(3), 'hello'::char(3), 'hi'::char(5) || '|', length('hi'::char(5)), 'x'::"char", 'hello'::name, octet_length('hi'::char(5));
 SELECT 'abc'::char(2)::text || '|', cast('12' AS varchar(1)), 'ab   '::varchar(3) || '|';
--- @differs a literal without a type is text here
 SELECT pg_typeof('a'), pg_typeof('a'::text), pg_typeof('a' || 'b'), pg_typeof(upper('a')), pg_typeof('a'::char(3)), pg_typeof(NULL), pg_typeof(ARRAY['a']);
 SELECT string_agg(x, ','), string_agg(x, ',' ORDER BY x DESC), string_agg(DISTINCT x, ';'), min(x), max(x), count(DISTINCT x) FROM (VALUES ('b'), ('a'), ('b'), (NULL)) v(x);
 SELECT 'abc'[1];
@@ -40,7 +39,6 @@ SELECT 'a' + 'b';
 SELECT 'a' + 1;
 SELECT upper(1);
 SELECT length(NULL), upper(NULL), NULL || 'a', coalesce(NULL, 'x'), nullif('a', 'a'), nullif('a', 'b');
--- @differs refused by the lexer
 SELECT E'\xff';
 SELECT U&'\zzzz';
 SELECT "nocolumn";

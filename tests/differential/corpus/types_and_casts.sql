@@ -12,7 +12,6 @@ SELECT 'nope'::regclass;
 SELECT 'nope'::regtype;
 SELECT 99999999::regclass;
 SELECT 1::nope;
--- @differs the schema is not looked up first
 SELECT CAST(1 AS nope.nope);
 SELECT 'x'::varchar(0);
 SELECT 1::numeric(0);

@@ -165,6 +165,11 @@ class BindContext:
         self.lookups.append((schema, name, found.oid, found.version))
         return found
 
+    def check_schema(self, name: str, position: int | None) -> None:
+        """Raise InvalidSchemaName if there is no such schema."""
+        if self.database.schema_named(name) is None and name != "pg_temp":
+            raise errors.InvalidSchemaName(f'schema "{name}" does not exist', position=position)
+
     def type_oid(self, names: tuple[str, ...]) -> int | None:
         """The OID of a type by the parts of its name."""
         if len(names) > 1 and names[-2] != "pg_catalog":
@@ -185,6 +190,12 @@ class CteScope:
 
     parent: CteScope | None = None
     ctes: dict[str, BoundCte] = field(default_factory=dict)
+    coming: set[str] = field(default_factory=set)
+    """Names of queries of the same WITH that are not in scope yet."""
+
+    def is_coming(self, name: str) -> bool:
+        """Whether a WITH that is being bound names a later query so."""
+        return name in self.coming or (self.parent is not None and self.parent.is_coming(name))
 
     def find(self, name: str) -> BoundCte | None:
         scope: CteScope | None = self

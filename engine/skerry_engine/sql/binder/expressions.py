@@ -15,6 +15,7 @@ from sqlglot import exp
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra.traversal import free_ranges
+from skerry_engine.functions.json_building import aggregate_json_rows
 from skerry_engine.functions.registry import AggregateFunction, Function
 from skerry_engine.functions.resolve import (
     argument_order,
@@ -25,6 +26,7 @@ from skerry_engine.functions.resolve import (
 from skerry_engine.sql.binder.coercion import BOOL, INT4, UNKNOWN, Coercer
 from skerry_engine.sql.binder.context import BindContext, array_oid
 from skerry_engine.sql.binder.hints import missing_column, missing_range
+from skerry_engine.sql.binder.padding import MATCHING, SEE_BLANKS, padded
 from skerry_engine.sql.binder.scope import Range, Scope
 from skerry_engine.sql.binder.whitelist import check
 from skerry_engine.sql.binder.windows import bind_window
@@ -276,6 +278,8 @@ class ExpressionBinder:
         left_oid = None if left is None else left.type.oid
         operator, types, result = resolve_operator(name, left_oid, right.type.oid, position)
         operands = [right] if left is None else [left, right]
+        if name in MATCHING and types[0] == oids.BPCHAR:
+            operands[0] = padded(operands[0])
         args = tuple(self.coercer.implicit(a, t, position) for a, t in zip(operands, types, strict=True))
         return ex.Call(SqlType(result), operator.function, args, name)
 
@@ -296,11 +300,9 @@ class ExpressionBinder:
 
     def _prefix(self, name: str, operand_node: Node, position: int | None) -> ex.Expr:
         operand = self.bind(operand_node)
-        if name == "-" and isinstance(operand, ex.Const) and isinstance(operand.value, int):
-            if operand.type.oid in (oids.INT4, oids.INT8) and not isinstance(operand.value, bool):
-                return number_constant(str(operand.value), negative=True)
-        if name == "-" and isinstance(operand, ex.Const) and isinstance(operand.value, Decimal):
-            return number_constant(str(operand.value), negative=True)
+        if name == "-" and isinstance(operand, ex.Const) and _is_number(operand_node):
+            negated = str(operand.value)
+            return number_constant(negated.lstrip("-"), negative=not negated.startswith("-"))
         return self.operator(name, None, operand, position)
 
     def _quantified(self, node: Node, name: str, right: Node, position: int | None) -> ex.Expr:
@@ -437,7 +439,10 @@ class ExpressionBinder:
 
     def type_of(self, node: Node) -> SqlType:
         """The type that a DataType node names."""
-        return resolve_type_name(type_name_of(node), self.context.type_oid, array_oid)
+        name = type_name_of(node)
+        if len(name.names) > 1:
+            self.context.check_schema(name.names[-2], name.position)
+        return resolve_type_name(name, self.context.type_oid, array_oid)
 
     def _cast(self, node: Node) -> ex.Expr:
         target = self.type_of(node.args["to"])
@@ -482,7 +487,7 @@ class ExpressionBinder:
             raise errors.UndefinedObject(
                 f"could not find array type for data type {format_type(oid)}", position=position
             )
-        return ex.ArrayOf(SqlType(array), tuple(items))
+        return ex.ArrayOf(SqlType(array, _shared_type(oid, items).typmod), tuple(items))
 
     def _bracket(self, node: Node) -> ex.Expr:
         base = self.bind(node.this)
@@ -648,6 +653,7 @@ class ExpressionBinder:
         mark = len(self.context.column_notes)
         args, names = self._arguments(node)
         position = position_of(node)
+        rows_as_json = name == "json_agg" and len(args) == 1 and isinstance(args[0], ex.RowOf)
         if name in _TAKE_JSON:
             args = [self._row_as_json(arg) if isinstance(arg, ex.RowOf) else arg for arg in args]
             if name == "row_to_json" and len(args) == 1 and args[0].type.oid == oids.JSON:
@@ -655,6 +661,10 @@ class ExpressionBinder:
         if node.args.get("within_group"):
             return self._within_group_call(node, name, args, position)
         types = [a.type.oid for a in args]
+        if schema is not None:
+            self.context.check_schema(schema, position)
+        if name == "pg_typeof" and len(args) == 1 and self._is_untyped(args[0]):
+            return ex.Const(SqlType(oids.REGTYPE), oids.UNKNOWN)
         target = None if schema not in (None, "pg_catalog") else coercion_target(name, types)
         if target is not None and not node.args.get("over"):
             return self.coercer.cast(args[0], SqlType(target), position)
@@ -664,7 +674,11 @@ class ExpressionBinder:
         if any(names):
             args = _in_declared_order(function, args, names)
         args = [self.coercer.implicit(a, t, position) for a, t in zip(args, arg_types, strict=False)]
+        if name in SEE_BLANKS:
+            args = [padded(arg) for arg in args]
         if isinstance(function, AggregateFunction):
+            if rows_as_json:
+                function = replace(function, finish=aggregate_json_rows, needs_context=False)
             if not args and not node.args.get("star"):
                 raise errors.WrongObjectType(
                     f"{name}(*) must be used to call a parameterless aggregate function", position=position
@@ -689,10 +703,18 @@ class ExpressionBinder:
             self.context.call_positions.setdefault(call, position)
         return call
 
+    def _is_untyped(self, expr: ex.Expr) -> bool:
+        """Whether an expression is a literal that nothing has given a type."""
+        if expr.type.oid != oids.UNKNOWN:
+            return False
+        return isinstance(expr, ex.Const) or (
+            isinstance(expr, ex.Param) and self.context.parameters.slots[expr.index].source == "literal"
+        )
+
     def _row_as_json(self, row: ex.RowOf) -> ex.Expr:
         """A row as a JSON object: rows do not know their fields' types at run time, so it is built field by field."""
         names = row.names or tuple(f"f{n}" for n in range(1, len(row.items) + 1))
-        items = [self.coercer.known(item) for item in row.items]
+        items = [padded(self.coercer.known(item)) for item in row.items]
         items = [self._row_as_json(item) if isinstance(item, ex.RowOf) else item for item in items]
         parts: list[ex.Expr] = []
         for item in items:
@@ -928,6 +950,13 @@ def number_constant(text: str, negative: bool = False) -> ex.Const:
         return ex.Const(SqlType(oids.NUMERIC), Decimal(value))
     number = _plain_decimal(Decimal(text))
     return ex.Const(SqlType(oids.NUMERIC), number.copy_negate() if negative and number else number)
+
+
+def _is_number(node: Node) -> bool:
+    """Whether a node is a number as written, with signs before it perhaps."""
+    while isinstance(node, exp.Operator) and node.this is None and node.args["operator"] == "-":
+        node = node.expression
+    return isinstance(node, exp.Literal) and not node.args["is_string"]
 
 
 def _plain_decimal(value: Decimal) -> Decimal:

@@ -82,7 +82,17 @@ class FromBinder:
             columns = [ScopeColumn(n, t, i) for i, (n, t) in enumerate(cte.columns)]
             self._add(scope, node, Range(name, range_id, columns, cte_id=cte.cte_id), position)
             return q.CteScan(range_id, cte.cte_id, len(columns))
-        relation = self.context.relation(name, schema, position)
+        try:
+            relation = self.context.relation(name, schema, position)
+        except errors.UndefinedTable as error:
+            if schema is None and self.queries.ctes.is_coming(name):
+                error.detail = (
+                    f'There is a WITH item named "{name}", but it cannot be referenced from this part of the query.'
+                )
+                error.hint = (
+                    "Use WITH RECURSIVE, or re-order the WITH items to remove forward references."
+                )
+            raise
         return self.relation(relation, node, scope, position)
 
     def relation(

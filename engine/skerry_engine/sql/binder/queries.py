@@ -133,7 +133,9 @@ class QueryBinder:
     def _with(self, node: Node, with_: Node, scope: Scope | None) -> q.Query:
         check(with_)
         self.ctes = CteScope(self.ctes)
+        self.ctes.coming = {item.args["alias"].this.this for item in with_.expressions}
         bound = [self._cte(item, bool(with_.args.get("recursive")), scope) for item in with_.expressions]
+        self.ctes.coming.clear()
         body = self._body(node, scope)
         assert self.ctes.parent is not None
         self.ctes = self.ctes.parent
@@ -203,7 +205,10 @@ class QueryBinder:
                 isinstance(inner, q.CteScan) and inner.cte_id == cte_id for inner in walk_all(node.input)
             ):
                 raise errors.InvalidRecursion(
-                    "aggregate functions are not allowed in a recursive query's recursive term", position=position
+                    "aggregate functions are not allowed in a recursive query's recursive term",
+                    position=self.context.call_positions.get(node.aggregates[0], position)
+                    if node.aggregates
+                    else position,
                 )
 
     # --- SELECT ----------------------------------------
@@ -586,7 +591,7 @@ class QueryBinder:
                 try:
                     wanted.append(SqlType(common_type([a.type.oid, b.type.oid], shown)))
                 except errors.DatatypeMismatch as error:
-                    error.position = _output_position(node.expression, n)
+                    error.position = output_position(node.expression, n)
                     raise
         left, right = self.with_types(left, wanted), self.with_types(right, wanted)
         columns = tuple(q.OutputColumn(c.name, t) for c, t in zip(left.columns, wanted, strict=True))
@@ -707,10 +712,10 @@ def _not_recursive_form(name: str, position: int | None) -> errors.InvalidRecurs
 
 
 def _first_output(node: Node) -> int | None:
-    return _output_position(node, 0)
+    return output_position(node, 0)
 
 
-def _output_position(node: Node, number: int) -> int | None:
+def output_position(node: Node, number: int) -> int | None:
     """Where the expression of a query's output stands, as far as its own list tells."""
     while isinstance(node, (exp.Union, exp.Except, exp.Intersect, exp.Subquery)):
         node = node.this
