@@ -218,7 +218,7 @@ class ChangeWriter:
         """The source's rows besides the target's, for RETURNING."""
         seen: set[str] = {writer.rows[r].name for r in own if r in writer.rows}
         others: list[tuple[int, RowVariable]] = []
-        for range_id, row in writer.rows.items():
+        for range_id, row in writer.live_rows().items():
             if range_id in own or range_id in self.relations.rows or row.name in seen:
                 continue
             seen.add(row.name)

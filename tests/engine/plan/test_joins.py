@@ -54,3 +54,11 @@ def test_nulls_in_a_long_values_list(session: SqlSession) -> None:
         "2.3",
         "None",
     ]
+
+
+def test_the_rows_of_an_anti_join_are_not_the_changes_business(session: SqlSession) -> None:
+    condition = "exists (select 1 from b where b.a_id = a.id and (b.n, b.id) <> (a.x, a.id))"
+    session.run_all("begin")
+    assert session.rows(f"update a set x = 0 where not {condition} returning id") == [(2,), (3,)]
+    assert session.rows(f"delete from a where not {condition} returning id") == [(2,), (3,)]
+    session.run_all("rollback")
