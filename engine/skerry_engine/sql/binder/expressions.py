@@ -27,6 +27,7 @@ from skerry_engine.sql.binder.coercion import BOOL, INT4, UNKNOWN, Coercer
 from skerry_engine.sql.binder.context import BindContext, array_oid
 from skerry_engine.sql.binder.hints import missing_column, missing_range
 from skerry_engine.sql.binder.padding import MATCHING, SEE_BLANKS, padded
+from skerry_engine.sql.binder.rows import field_names, fields_of, whole_row
 from skerry_engine.sql.binder.scope import Range, Scope
 from skerry_engine.sql.binder.whitelist import check
 from skerry_engine.sql.binder.windows import bind_window
@@ -109,7 +110,7 @@ class ExpressionBinder:
 
     def _column(self, node: Node) -> ex.Expr:
         if isinstance(node.this, exp.Star):
-            return self.whole_row(self.queries.star_range(node, self.scope))
+            return whole_row(self.queries.star_range(node, self.scope))
         parts = [node.args.get(part) for part in ("catalog", "db", "table")]
         names = [part.this for part in parts if part is not None]
         name = node.this.this
@@ -125,7 +126,7 @@ class ExpressionBinder:
             return found
         whole = self.scope.range_named(name)
         if whole is not None:
-            return self.whole_row(whole)
+            return whole_row(whole)
         system = self._system_column(self.scope.ranges, name, position)
         if system is not None:
             return system
@@ -169,14 +170,6 @@ class ExpressionBinder:
         if name == "tableoid":
             return ex.Const(SqlType(oids.OID), found[0].table_oid)
         raise errors.NotSupportedError(f"system column {name} is not supported", position=position)
-
-    def whole_row(self, item: Range) -> ex.Expr:
-        """A range's row as a value; a function's single column stands for itself."""
-        if item.is_scalar_function and len(item.columns) == 1:
-            return item.reference(item.columns[0])
-        shown = [c for c in item.columns if not c.hidden]
-        columns = tuple(item.reference(c) for c in shown)
-        return ex.RowOf(SqlType(oids.RECORD), columns, tuple(c.name for c in shown))
 
     # --- constants and parameters ----------------------------------------
 
@@ -241,8 +234,9 @@ class ExpressionBinder:
 
     def _null_test(self, arg: ex.Expr, negated: bool) -> ex.Expr:
         """IS [NOT] NULL; of a row it asks about every field."""
-        if isinstance(arg, ex.RowOf):
-            return ex.And(BOOL, tuple(ex.IsNull(BOOL, item, negated) for item in arg.items))
+        row = fields_of(arg)
+        if row is not None:
+            return ex.And(BOOL, tuple(ex.IsNull(BOOL, item, negated) for item in row.items))
         return ex.IsNull(BOOL, arg, negated)
 
     def _distinct_from(self, node: Node) -> ex.Expr:
@@ -253,10 +247,25 @@ class ExpressionBinder:
 
     def _is_distinct(self, node: Node, negated: bool) -> ex.Expr:
         left, right = self.bind(node.this), self.bind(node.expression)
+        if isinstance(left, ex.RowOf) and isinstance(right, ex.RowOf):
+            return self._rows_distinct(left, right, negated, position_of(node))
         if isinstance(right, ex.Const) and right.value is None:
             return ex.IsNull(BOOL, left, not negated)
         call = self.operator("=", left, right, position_of(node))
         return ex.IsDistinct(BOOL, call.args[0], call.args[1], call.function, negated)
+
+    def _rows_distinct(
+        self, left: ex.RowOf, right: ex.RowOf, negated: bool, position: int | None
+    ) -> ex.Expr:
+        """Rows are distinct when any of their fields are."""
+        if len(left.items) != len(right.items):
+            raise errors.SyntaxError("unequal number of entries in row expressions", position=position)
+        tests: list[ex.Expr] = []
+        for a, b in zip(left.items, right.items, strict=True):
+            call = self.operator("=", a, b, position)
+            tests.append(ex.IsDistinct(BOOL, call.args[0], call.args[1], call.function))
+        distinct = _disjunction(tests)
+        return ex.Not(BOOL, distinct) if negated else distinct
 
     def _between(self, node: Node) -> ex.Expr:
         position = position_of(node)
@@ -471,6 +480,8 @@ class ExpressionBinder:
         if node.args.get("query"):
             query = self.queries.subquery(node.args["query"].this, self.scope)
             element = query.columns[0].type.oid
+            if element == oids.RECORD:
+                raise _no_record_arrays(position)
             return ex.SubqueryExpr(SqlType(array_oid(element) or element), "array", query)
         if not node.expressions:
             raise errors.IndeterminateDatatype(
@@ -483,6 +494,8 @@ class ExpressionBinder:
             return ex.ArrayOf(items[0].type, tuple(self.coercer.common(items, "ARRAY")[1]))
         oid, items = self.coercer.common(items, "ARRAY", positions_of(node.expressions))
         array = array_oid(oid)
+        if oid == oids.RECORD:
+            raise _no_record_arrays(position)
         if not array:
             raise errors.UndefinedObject(
                 f"could not find array type for data type {format_type(oid)}", position=position
@@ -557,12 +570,13 @@ class ExpressionBinder:
         if isinstance(node.expression, exp.Star):
             raise errors.NotSupportedError('row expansion via "*" is not supported here', position=position)
         name = node.expression.this
-        if isinstance(row, ex.RowOf):
-            names = row.names or tuple(f"f{n}" for n in range(1, len(row.items) + 1))
+        fields = fields_of(row)
+        if fields is not None:
+            names = field_names(fields)
             if name in names:
-                return row.items[names.index(name)]
+                return fields.items[names.index(name)]
             shown = f'could not identify column "{name}" in record data type'
-            if row.names and isinstance(node.this, exp.Column):
+            if fields.names and isinstance(node.this, exp.Column):
                 shown = f"column {node.this.name}.{name} does not exist"
             raise errors.UndefinedColumn(shown, position=position)
         if row.type.oid == oids.RECORD:
@@ -571,6 +585,19 @@ class ExpressionBinder:
             f"column notation .{name} applied to type {format_type(row.type.oid)}, which is not a composite type",
             position=position,
         )
+
+    def expand_row(self, node: Node) -> list[tuple[str, ex.Expr]]:
+        """The fields of `(row).*`, with their names."""
+        check(node)
+        row = self.bind(node.this)
+        fields = fields_of(row)
+        if fields is None and row.type.oid != oids.RECORD:
+            raise errors.WrongObjectType(f"type {format_type(row.type.oid)} is not composite")
+        if fields is None:
+            raise errors.NotSupportedError(
+                "expanding this record is not supported", position=position_of(node.this)
+            )
+        return list(zip(field_names(fields), fields.items, strict=True))
 
     # --- conditionals ----------------------------------------
 
@@ -653,9 +680,9 @@ class ExpressionBinder:
         mark = len(self.context.column_notes)
         args, names = self._arguments(node)
         position = position_of(node)
-        rows_as_json = name == "json_agg" and len(args) == 1 and isinstance(args[0], ex.RowOf)
+        rows_as_json = name == "json_agg" and len(args) == 1 and fields_of(args[0]) is not None
         if name in _TAKE_JSON:
-            args = [self._row_as_json(arg) if isinstance(arg, ex.RowOf) else arg for arg in args]
+            args = [self._rows_as_json(arg) for arg in args]
             if name == "row_to_json" and len(args) == 1 and args[0].type.oid == oids.JSON:
                 return args[0]
         if node.args.get("within_group"):
@@ -676,6 +703,8 @@ class ExpressionBinder:
         args = [self.coercer.implicit(a, t, position) for a, t in zip(args, arg_types, strict=False)]
         if name in SEE_BLANKS:
             args = [padded(arg) for arg in args]
+        if result == oids.RECORD_ARRAY:
+            raise _no_record_arrays(position)
         if isinstance(function, AggregateFunction):
             if rows_as_json:
                 function = replace(function, finish=aggregate_json_rows, needs_context=False)
@@ -711,11 +740,21 @@ class ExpressionBinder:
             isinstance(expr, ex.Param) and self.context.parameters.slots[expr.index].source == "literal"
         )
 
+    def _rows_as_json(self, expr: ex.Expr) -> ex.Expr:
+        """A row as JSON, NULL if it is missing; anything else as it is."""
+        row = fields_of(expr)
+        if row is None:
+            return expr
+        text = self._row_as_json(row)
+        if not isinstance(expr, ex.Case):
+            return text
+        return ex.Case(text.type, ((expr.whens[0][0], ex.Const(text.type, None)),), text)
+
     def _row_as_json(self, row: ex.RowOf) -> ex.Expr:
         """A row as a JSON object: rows do not know their fields' types at run time, so it is built field by field."""
-        names = row.names or tuple(f"f{n}" for n in range(1, len(row.items) + 1))
+        names = field_names(row)
         items = [padded(self.coercer.known(item)) for item in row.items]
-        items = [self._row_as_json(item) if isinstance(item, ex.RowOf) else item for item in items]
+        items = [self._rows_as_json(item) for item in items]
         parts: list[ex.Expr] = []
         for item in items:
             function, types, result = resolve_function("to_json", [item.type.oid])
@@ -978,6 +1017,10 @@ def _in_declared_order(
         else:
             ordered.append(ex.Const(SqlType(function.arg_types[position]), parameters[position].default))
     return ordered
+
+
+def _no_record_arrays(position: int | None) -> errors.NotSupportedError:
+    return errors.NotSupportedError("arrays of records are not supported", position=position)
 
 
 def positions_of(nodes: list[Node]) -> list[int | None]:

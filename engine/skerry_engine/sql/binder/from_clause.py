@@ -243,6 +243,10 @@ class FromBinder:
             raise errors.InvalidColumnReference(
                 "The combining JOIN type must be INNER or LEFT for a LATERAL reference.", position=position
             )
+        for item in (left_ranges if kind in ("right", "full") else []) + (
+            right_ranges if kind in ("left", "full") else []
+        ):
+            item.is_extended = True
         return q.Join(kind, left, right, condition, lateral)
 
     def _aliased_join(self, node: Node, scope: Scope) -> q.Relation:

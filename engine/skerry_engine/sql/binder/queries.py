@@ -268,6 +268,9 @@ class QueryBinder:
             ):
                 items.extend(Item(name, expr, None) for name, expr in self.expand_star(node, scope))
                 continue
+            if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Star):
+                items.extend(Item(name, expr, None) for name, expr in binder.expand_row(node))
+                continue
             alias = None
             inner = node
             if isinstance(node, exp.Alias):
@@ -286,6 +289,9 @@ class QueryBinder:
                 isinstance(node, exp.Column) and isinstance(node.this, exp.Star)
             ):
                 items.extend(Item(name, expr, None) for name, expr in self.expand_star(node, scope))
+                continue
+            if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Star):
+                items.extend(Item(name, expr, None) for name, expr in binder.expand_row(node))
                 continue
             alias, inner = (
                 (node.args["alias"].this, node.this) if isinstance(node, exp.Alias) else (None, node)

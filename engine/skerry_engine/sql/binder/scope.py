@@ -27,7 +27,7 @@ class ScopeColumn:
 
 @dataclass(slots=True)
 class Range:
-    """An item of FROM under its alias."""
+    """An item of FROM under its alias.  `is_extended`: an outer join may put NULLs in the place of its row."""
 
     alias: str
     range_id: int
@@ -37,6 +37,7 @@ class Range:
     cte_id: int = 0
     has_row_ids: bool = False
     is_scalar_function: bool = False
+    is_extended: bool = False
 
     def column(self, name: str) -> ScopeColumn | None:
         """The column of that name.  Raises AmbiguousColumn when there are several."""
