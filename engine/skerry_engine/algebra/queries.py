@@ -267,8 +267,9 @@ class Insert(Query):
 
 @dataclass(frozen=True, slots=True)
 class Update(Query):
-    """UPDATE: `source` contains the target's scan (range `scan_range`), joined with FROM; `row` is the full-width new row
-    over them; RETURNING sees the new row as the target's range, FROM's ranges as they are."""
+    """UPDATE: `source` contains the target's scan (range `scan_range`), joined with FROM; `row` is the full-width
+    new row over them; RETURNING sees the new row as the target's range, FROM's ranges as they are.
+    """
 
     target: Target
     scan_range: int

@@ -3,7 +3,8 @@
 A physical node says exactly what the generated code will do, and prints as a line of EXPLAIN.  Conditions are split
 into conjuncts and sit at the lowest node that can check them.
 
-    rows        OneRow | SeqScan | VirtualScan | IndexLookup | IndexKeys | IndexRange | Values | Functions | Subquery | CteRows
+    rows        OneRow | SeqScan | VirtualScan | IndexLookup | IndexKeys | IndexRange | ValuesRows | FunctionRows
+                | SubqueryRows | CteRows
     joins       HashJoin | IndexJoin | NestedLoop
     the rest    Filtered | Aggregate | WindowRows | SetFunctions
 """

@@ -260,12 +260,12 @@ class RelationWriter:
             source = f"{helper}({reader}, {index}, {keys}, {keys}, {row.id_name is not None})"
             self.fan_out = True
             with self.block.indented(f"for {pairs} in {source}:"):
-                with self.block.indented(f"for _, {found} in {pairs}:"):
-                    with self.block.indented(f"for {_packed([row])} in {found}:"):
-                        self.inner += 1
-                        self._where(node.filters, consume)
-                        self.inner -= 1
-                        self._after_row()
+                rows = self.block.indented(f"for _, {found} in {pairs}:")
+                with rows, self.block.indented(f"for {_packed([row])} in {found}:"):
+                    self.inner += 1
+                    self._where(node.filters, consume)
+                    self.inner -= 1
+                    self._after_row()
                 self._after_batch(f"len({keys})")
 
     def index_key(self, index: str, index_oid: int, table_oid: int, keys: list[ex.Expr]) -> str:

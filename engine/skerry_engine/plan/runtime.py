@@ -401,9 +401,7 @@ def _rows_of(result: Any, width: int, is_set: bool) -> Iterable[Row]:
 
 
 def _numbered(rows: Iterable[Row]) -> Iterator[Row]:
-    number = 0
-    for row in rows:
-        number += 1
+    for number, row in enumerate(rows, 1):
         yield (*row, number)
 
 

@@ -1,9 +1,9 @@
 """Writing batches of rows: the loops that lock, wait, write and recheck.
 
-Generated code calls these once per batch.  A conflict shows as LockWait, which means: wait, then make the same call again.
-A row that turns out newer than a READ COMMITTED statement's snapshot shows as RestartStatement, which travels up to the
-session; after a few restarts the statement is not started again, but the one row is rechecked in place: the source is run
-over the row's newest state alone.
+Generated code calls these once per batch.  A conflict shows as LockWait, which means: wait, then make the same call
+again.  A row that turns out newer than a READ COMMITTED statement's snapshot shows as RestartStatement, which travels
+up to the session; after a few restarts the statement is not started again, but the one row is rechecked in place: the
+source is run over the row's newest state alone.
 """
 
 from __future__ import annotations
