@@ -627,11 +627,10 @@ class ExpressionBinder:
             everything, nodes = [default, *results], [node.args["default"], *nodes]
         self._refuse_sets([*conditions, *everything], "CASE")
         oid, coerced = self.coercer.common(everything, "CASE", positions_of(nodes))
+        shared = SqlType(oid) if default is None else _shared_type(oid, coerced)
         if default is not None:
             default, coerced = coerced[0], coerced[1:]
-        return ex.Case(
-            _shared_type(oid, coerced), tuple(zip(conditions, coerced, strict=True)), default, test, range_id
-        )
+        return ex.Case(shared, tuple(zip(conditions, coerced, strict=True)), default, test, range_id)
 
     def _refuse_sets(self, parts: list[ex.Expr], construct: str) -> None:
         """Set-returning functions may not stand where not every part is evaluated."""
