@@ -70,9 +70,8 @@ class ChangeBinder:
         position = position_of(node)
         found = self.context.relation(name, schema, position)
         if isinstance(found, View):
-            into = {"insert into": "insert into", "update": "update", "delete from": "delete from"}[verb]
-            raise errors.ObjectNotInPrerequisiteState(
-                f'cannot {into} view "{name}"', detail="Views that are written through are not supported."
+            raise errors.NotSupportedError(
+                f'cannot {verb} view "{name}"', detail="Views that are written through are not supported."
             )
         if isinstance(found, SystemTable):
             raise errors.InsufficientPrivilege(f"permission denied for table {found.name}")
@@ -329,13 +328,13 @@ class ChangeBinder:
         old = self.range_of(table, node.this, scan_range)
         scope = Scope(None, [old])
         source: q.Relation = q.Scan(scan_range, table.oid, table.width, table.name)
-        others: list[Range] = []
+        others = Scope()
         if node.args.get("from_") is not None:
             from_scope = Scope(None)
             joined = FromBinder(self.queries, from_scope).from_clause(node.args["from_"])
             source = q.Join("inner", source, joined, None)
-            others = from_scope.ranges
-            for item in others:
+            others = from_scope
+            for item in others.ranges:
                 scope.add(item)
             scope.merged = from_scope.merged
         if node.args.get("where") is not None:
@@ -349,7 +348,11 @@ class ChangeBinder:
         row: list[ex.Expr] = [ex.Const(SqlType(oids.UNKNOWN), None)] * table.width
         for column in table.live_columns:
             row[column.position] = updates.get(column.position, kept(column))
-        returning_scope = Scope(None, [self.range_of(table, node.this, new_range), *others])
+        returning_scope = Scope()
+        for item in (self.range_of(table, node.this, new_range), *others.ranges):
+            returning_scope.add(item)
+        returning_scope.merged = others.merged
+        returning_scope.outputs[len(table.live_columns) :] = others.outputs
         returning, columns = self._returning(node, returning_scope)
         target = self._target(table, new_range)
         return q.Update(columns, target, scan_range, source, tuple(row), tuple(updates), returning)
@@ -357,7 +360,8 @@ class ChangeBinder:
     def _delete(self, node: Node) -> q.Query:
         table = self._table(node.this, "delete from")
         range_id = self.context.new_range()
-        scope = Scope(None, [self.range_of(table, node.this, range_id)])
+        scope = Scope()
+        scope.add(self.range_of(table, node.this, range_id))
         source: q.Relation = q.Scan(range_id, table.oid, table.width, table.name)
         if node.args.get("using") is not None:
             from_scope = Scope(None)
@@ -365,6 +369,8 @@ class ChangeBinder:
             source = q.Join("inner", source, joined, None)
             for item in from_scope.ranges:
                 scope.add(item)
+            scope.merged = from_scope.merged
+            scope.outputs[len(table.live_columns) :] = from_scope.outputs
         if node.args.get("where") is not None:
             binder = be.ExpressionBinder(self.queries, scope, be.WHERE)
             source = q.Filter(source, binder.condition(node.args["where"].this, "WHERE"))

@@ -617,7 +617,7 @@ class ExpressionBinder:
                 conditions.append(self.condition(branch.this, "CASE/WHEN"))
             else:
                 conditions.append(
-                    self.operator("=", test_column, self.bind(branch.this), position_of(branch.this))
+                    self.operator("=", test_column, self.bind(branch.this), position_of(branch))
                 )
             results.append(self.bind(branch.args["true"]))
         default = self.bind_optional(node.args.get("default"))
@@ -694,9 +694,15 @@ class ExpressionBinder:
         target = None if schema not in (None, "pg_catalog") else coercion_target(name, types)
         if target is not None and not node.args.get("over"):
             return self.coercer.cast(args[0], SqlType(target), position)
-        function, arg_types, result = resolve_function(
-            name, types, schema, position, bool(node.args.get("variadic")), names
-        )
+        try:
+            function, arg_types, result = resolve_function(
+                name, types, schema, position, bool(node.args.get("variadic")), names
+            )
+        except errors.UndefinedFunction:
+            field = self._field_called(name, args) if schema is None else None
+            if field is None:
+                raise
+            return field
         if any(names):
             args = _in_declared_order(function, args, names)
         args = [self.coercer.implicit(a, t, position) for a, t in zip(args, arg_types, strict=False)]
@@ -738,6 +744,13 @@ class ExpressionBinder:
         return isinstance(expr, ex.Const) or (
             isinstance(expr, ex.Param) and self.context.parameters.slots[expr.index].source == "literal"
         )
+
+    def _field_called(self, name: str, args: list[ex.Expr]) -> ex.Expr | None:
+        """name(row) is (row).name."""
+        row = fields_of(args[0]) if len(args) == 1 else None
+        if row is None or name not in field_names(row):
+            return None
+        return row.items[field_names(row).index(name)]
 
     def _rows_as_json(self, expr: ex.Expr) -> ex.Expr:
         """A row as JSON, NULL if it is missing; anything else as it is."""
@@ -827,6 +840,12 @@ class ExpressionBinder:
             condition = self._filter(filter_node)
         order = node.args.get("order")
         keys = self.queries.sort_keys(order, self) if order is not None else ()
+        if distinct and any(key.expr not in args for key in keys):
+            outside = next(n for n, key in enumerate(keys) if key.expr not in args)
+            raise errors.InvalidColumnReference(
+                "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
+                position=start_of(order.expressions[outside].this) if order is not None else position,
+            )
         if distinct and not keys and function.name in _ORDER_SENSITIVE:
             keys = tuple(ex.SortKey(arg) for arg in args)  # duplicates are found by sorting, and it shows
         if node.args.get("over") is not None:

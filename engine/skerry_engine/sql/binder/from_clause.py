@@ -231,23 +231,30 @@ class FromBinder:
             raise errors.NotSupportedError("an alias for JOIN USING is not supported", position=position)
         if node.args.get("alias") is not None:
             return self._aliased_join(node, scope)
-        mark = len(scope.ranges)
+        mark, first = len(scope.ranges), len(scope.outputs)
         left = self.item(node.args["left"], scope)
-        middle = len(scope.ranges)
+        middle, second = len(scope.ranges), len(scope.outputs)
         right = self.item(node.this, scope)
         left_ranges, right_ranges = scope.ranges[mark:middle], scope.ranges[middle:]
         kind = (node.args.get("side") or "inner").lower()
-        condition = self._join_condition(node, scope, left_ranges, right_ranges, kind)
-        lateral = bool(free_ranges(right) & set(relation_ranges(left)))
-        if lateral and kind in ("right", "full"):
-            raise errors.InvalidColumnReference(
-                "The combining JOIN type must be INNER or LEFT for a LATERAL reference.", position=position
-            )
+        condition = self._join_condition(node, scope, left_ranges, right_ranges, kind, (first, second))
+        used = free_ranges(right) & set(relation_ranges(left))
+        if used and kind in ("right", "full"):
+            raise self._wrong_lateral(left_ranges, used)
         for item in (left_ranges if kind in ("right", "full") else []) + (
             right_ranges if kind in ("left", "full") else []
         ):
             item.is_extended = True
-        return q.Join(kind, left, right, condition, lateral)
+        return q.Join(kind, left, right, condition, bool(used))
+
+    def _wrong_lateral(self, left: list[Range], used: set[int]) -> errors.InvalidColumnReference:
+        item = next(item for item in left if item.range_id in used)
+        places = [place for number, _, place in self.context.column_notes if number == item.range_id]
+        return errors.InvalidColumnReference(
+            f'invalid reference to FROM-clause entry for table "{item.alias}"',
+            detail="The combining JOIN type must be INNER or LEFT for a LATERAL reference.",
+            position=places[-1] if places else None,
+        )
 
     def _aliased_join(self, node: Node, scope: Scope) -> q.Relation:
         """(a JOIN b ...) AS j: one range with the columns of `SELECT *`; the names inside are not seen outside."""
@@ -263,34 +270,47 @@ class FromBinder:
         return q.Derived(range_id, q.Select(outputs, relation, tuple(expr for _, expr in found)))
 
     def _join_condition(
-        self, node: Node, scope: Scope, left: list[Range], right: list[Range], kind: str
+        self,
+        node: Node,
+        scope: Scope,
+        left: list[Range],
+        right: list[Range],
+        kind: str,
+        marks: tuple[int, int],
     ) -> ex.Expr | None:
         if node.args.get("natural"):
-            names = self._natural_names(left, right)
-            return self._using(names, scope, left, right, kind, node)
+            names = self._natural_names(scope, marks)
+            return self._using(names, scope, left, right, kind, node, marks)
         if node.args.get("using"):
-            return self._using([c.this for c in node.args["using"]], scope, left, right, kind, node)
+            names = [c.this for c in node.args["using"]]
+            return self._using(names, scope, left, right, kind, node, marks)
         on = node.args.get("on")
         if on is None:
             return None
         visible = scope.part(left + right)
         return be.ExpressionBinder(self.queries, visible, be.ON).condition(on, "JOIN/ON")
 
-    def _natural_names(self, left: list[Range], right: list[Range]) -> list[str]:
-        theirs = {c.name for r in right for c in r.columns}
-        names: dict[str, None] = {}
-        for item in left:
-            for column in item.columns:
-                if column.name in theirs:
-                    names[column.name] = None
-        return list(names)
+    def _natural_names(self, scope: Scope, marks: tuple[int, int]) -> list[str]:
+        first, second = marks
+        theirs = {name for name, _ in scope.outputs[second:]}
+        return list(dict.fromkeys(name for name, _ in scope.outputs[first:second] if name in theirs))
 
     def _using(
-        self, names: list[str], scope: Scope, left: list[Range], right: list[Range], kind: str, node: Node
+        self,
+        names: list[str],
+        scope: Scope,
+        left: list[Range],
+        right: list[Range],
+        kind: str,
+        node: Node,
+        marks: tuple[int, int],
     ) -> ex.Expr | None:
+        """The condition of USING; its columns come first in what `*` means, then what is left of both sides."""
         position = position_of(node)
         binder = be.ExpressionBinder(self.queries, scope, be.ON)
         tests: list[ex.Expr] = []
+        merged: list[tuple[str, ex.Expr]] = []
+        taken: list[ex.Expr] = []
         for name in names:
             a = self._side(Scope(None, left, scope.merged), name, "left", position)
             b = self._side(Scope(None, right, scope.merged), name, "right", position)
@@ -303,6 +323,10 @@ class FromBinder:
             sides = tuple(s for s in (*_sides(a, scope), *_sides(b, scope)))
             scope.merged = [m for m in scope.merged if m.name != name or not set(m.sides) & set(sides)]
             scope.merged.append(MergedColumn(name, shown, sides))
+            merged.append((name, shown))
+            taken.extend((a, b))
+        rest = [(name, expr) for name, expr in scope.outputs[marks[0] :] if expr not in taken]
+        scope.outputs[marks[0] :] = merged + rest
         if not tests:
             return None
         return tests[0] if len(tests) == 1 else ex.And(BOOL, tuple(tests))

@@ -6,6 +6,7 @@ made of grouping keys only, else it is a column that "must appear in the GROUP B
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import product
 from typing import TYPE_CHECKING, TypeVar
@@ -15,7 +16,7 @@ from sqlglot import exp
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
-from skerry_engine.algebra.traversal import free_ranges, relation_ranges, rewrite_all, walk_all
+from skerry_engine.algebra.traversal import bound_ranges, free_ranges, relation_ranges, rewrite_all, walk_all
 from skerry_engine.catalog.objects import Table
 from skerry_engine.sql.binder import expressions as be
 from skerry_engine.sql.binder.scope import Scope
@@ -80,9 +81,11 @@ class Grouper:
         if isinstance(node, exp.Tuple) and not node.args.get("row"):
             return tuple(p for e in node.expressions for p in self._positions(e, items, keys))
         expr = self._key(node, items)
-        if expr not in keys:
+        shapes = [shape_of(key) for key in keys]
+        if shape_of(expr) not in shapes:
             keys.append(expr)
-        return (keys.index(expr),)
+            return (len(keys) - 1,)
+        return (shapes.index(shape_of(expr)),)
 
     def _key(self, node: Node, items: list[Item]) -> ex.Expr:
         from skerry_engine.sql.binder.queries import plain_ordinal
@@ -145,6 +148,7 @@ class Grouper:
                 nullable = nullable or key.nullable or key.range_id not in inner
             name = key.name if isinstance(key, ex.Column) else "?column?"
             replacements[key] = ex.Column(key.type, range_id, n, name, nullable)
+        shapes = {shape_of(key): replacements[key] for key in keys if has_subquery(key)}
         for n, aggregate in enumerate(aggregates):
             replacements[aggregate] = ex.Column(
                 aggregate.type, range_id, len(keys) + n, aggregate.function.name
@@ -153,6 +157,8 @@ class Grouper:
         def change(node: object) -> object | None:
             if isinstance(node, ex.Expr):
                 replacement = replacements.get(node)
+                if replacement is None and shapes and has_subquery(node):
+                    replacement = shapes.get(shape_of(node))
                 if replacement is not None:
                     return replacement
                 if isinstance(node, ex.Call) and node.function is be.GROUPING:
@@ -275,6 +281,27 @@ class Grouper:
         return q.ProjectSet(range_id, relation, tuple(calls)), [
             ex.transform(part, replacements.get) for part in parts
         ]
+
+
+def has_subquery(expr: ex.Expr) -> bool:
+    """Whether a query is used inside the expression."""
+    return any(isinstance(node, ex.SubqueryExpr) for node in ex.walk(expr))
+
+
+def shape_of(expr: ex.Expr) -> object:
+    """What is equal for expressions that mean the same although their subqueries' ranges are numbered differently."""
+    if not has_subquery(expr):
+        return expr
+    own = bound_ranges(expr)
+    numbers: dict[str, int] = {}
+
+    def renumbered(found: re.Match[str]) -> str:
+        field, number = found[1], found[2]
+        if field != "cte_id" and int(number) not in own:
+            return found[0]
+        return f"{field}=#{numbers.setdefault(('c' if field == 'cte_id' else 'r') + number, len(numbers))}"
+
+    return re.sub(r"\b(range_id|cte_id|data_range|test_range)=(\d+)", renumbered, repr(expr))
 
 
 def _collect(parts: list[ex.Expr], kind: type[_E]) -> list[_E]:

@@ -59,6 +59,7 @@ class QueryBinder:
         self.ctes = CteScope()
         self._template: tuple[int, tuple[str, ...]] | None = None
         self._view_depth = 0
+        self._depth = 0
 
     # --- entry ----------------------------------------
 
@@ -66,10 +67,12 @@ class QueryBinder:
         """A query of any kind.  `final`: outputs of unknown type become text."""
         check(node)
         with_ = node.args.get("with_")
+        self._depth += 1
         if with_ is None:
             bound = self._body(node, scope)
         else:
             bound = self._with(node, with_, scope)
+        self._depth -= 1
         return self._all_known(bound) if final else bound
 
     def subquery(self, node: Node, scope: Scope) -> q.Query:
@@ -132,6 +135,7 @@ class QueryBinder:
 
     def _with(self, node: Node, with_: Node, scope: Scope | None) -> q.Query:
         check(with_)
+        self._check_changes(with_, scope)
         self.ctes = CteScope(self.ctes)
         self.ctes.coming = {item.args["alias"].this.this for item in with_.expressions}
         bound = [self._cte(item, bool(with_.args.get("recursive")), scope) for item in with_.expressions]
@@ -140,6 +144,17 @@ class QueryBinder:
         assert self.ctes.parent is not None
         self.ctes = self.ctes.parent
         return q.With(body.columns, tuple(bound), body)
+
+    def _check_changes(self, with_: Node, scope: Scope | None) -> None:
+        """WITH ... AS (INSERT ...) belongs at the top of a statement."""
+        if self._depth == 1 and scope is None:
+            return
+        for item in with_.expressions:
+            if isinstance(item.this, (exp.Insert, exp.Update, exp.Delete, exp.Merge)):
+                raise errors.NotSupportedError(
+                    "WITH clause containing a data-modifying statement must be at the top level",
+                    position=position_of(item),
+                )
 
     def _cte(self, node: Node, recursive: bool, scope: Scope | None) -> q.Cte:
         check(node)
@@ -168,15 +183,20 @@ class QueryBinder:
         position = position_of(node)
         if not isinstance(node, exp.Union):
             raise _not_recursive_form(name, position)
-        for part in ("order", "limit", "offset", "locks", "with_"):
-            if node.args.get(part):
+        shown = {"order": "ORDER BY", "limit": "LIMIT", "offset": "OFFSET", "locks": "FOR UPDATE/SHARE"}
+        for part, clause in shown.items():
+            value = node.args.get(part)
+            if value:
                 raise errors.NotSupportedError(
-                    f"{part.upper().strip('_')} in a recursive query is not implemented", position=position
+                    f"{clause} in a recursive query is not implemented", position=_clause_position(part, value)
                 )
-        if _mentions(node.this, name):
+        if node.args.get("with_"):
+            raise errors.NotSupportedError("WITH in a recursive query is not implemented", position=position)
+        within = _mention(node.this, name)
+        if within is not None:
             raise errors.InvalidRecursion(
                 f'recursive reference to query "{name}" must not appear within its non-recursive term',
-                position=position,
+                position=position_of(within),
             )
         base = self.query(node.this, scope)
         columns = _named_columns(base.columns, given, name, node)
@@ -327,6 +347,8 @@ class QueryBinder:
 
     def all_columns(self, scope: Scope) -> list[tuple[str, ex.Expr]]:
         """All columns, those merged by USING once and first."""
+        if scope.outputs:
+            return list(scope.outputs)
         found: list[tuple[str, ex.Expr]] = []
         taken: set[tuple[int, int]] = set()
         for merged in scope.merged:
@@ -459,14 +481,18 @@ class QueryBinder:
         if limit is not None:
             check(limit)
             ties = bool(limit.args.get("with_ties"))
-            limit_expr = self._row_count(limit.expression, "LIMIT")
+            limit_expr = self._row_count(limit.expression, "LIMIT", scope)
         if offset is not None:
             check(offset)
-            offset_expr = self._row_count(offset.expression, "OFFSET")
+            offset_expr = self._row_count(offset.expression, "OFFSET", scope)
         return limit_expr, offset_expr, ties
 
-    def _row_count(self, node: Node, clause: str) -> ex.Expr:
-        bound = be.ExpressionBinder(self, Scope(), be.Place(clause)).bind(node)
+    def _row_count(self, node: Node, clause: str, scope: Scope | None) -> ex.Expr:
+        bound = be.ExpressionBinder(self, scope or Scope(), be.Place(clause)).bind(node)
+        if any(isinstance(part, ex.Column) for part in ex.walk(bound)):
+            raise errors.InvalidColumnReference(
+                f"argument of {clause} must not contain variables", position=start_of(node)
+            )
         done = self.coercer.coerce(bound, INT8, "a")
         if done is None:
             raise errors.DatatypeMismatch(
@@ -676,12 +702,23 @@ def plain_ordinal(node: Node, clause: str) -> int | None:
     return int(node.this)
 
 
+def _clause_position(part: str, value: Any) -> int | None:
+    """Where the expression of a LIMIT, OFFSET or ORDER BY stands."""
+    if part == "order":
+        return start_of(value.expressions[0].this)
+    return None if part == "locks" else start_of(value.expression)
+
+
 def _mentions(node: Node, name: str) -> bool:
-    """Whether a table of that (unqualified) name is read anywhere in the syntax tree."""
-    return any(
-        isinstance(table, exp.Table) and table.args.get("db") is None and _table_name(table) == name
-        for table in _walk(node)
-    )
+    return _mention(node, name) is not None
+
+
+def _mention(node: Node, name: str) -> Node | None:
+    """The first place in the syntax tree where a table of that (unqualified) name is read."""
+    for table in _walk(node):
+        if isinstance(table, exp.Table) and table.args.get("db") is None and _table_name(table) == name:
+            return table
+    return None
 
 
 def _table_name(table: Node) -> str | None:

@@ -65,13 +65,15 @@ class Scope:
     """The ranges visible at one query level, innermost level first through `parent`.
 
     `entries` are all ranges of the level, also those that this part of the query may not refer to: error messages
-    tell about them.  `aggregates` says whether what is being bound at this level may hold aggregates of it.
+    tell about them.  `outputs` is what `*` means: columns in the order that joins give them.  `aggregates` says
+    whether what is being bound at this level may hold aggregates of it; `clause` names it in errors.
     """
 
     parent: Scope | None = None
     ranges: list[Range] = field(default_factory=list)
     merged: list[MergedColumn] = field(default_factory=list)
     entries: list[Range] = field(default_factory=list)
+    outputs: list[tuple[str, ex.Expr]] = field(default_factory=list)
     clause: str = "SELECT"
     aggregates: bool = False
 
@@ -84,6 +86,7 @@ class Scope:
             raise errors.DuplicateAlias(f'table name "{item.alias}" specified more than once')
         self.ranges.append(item)
         self.entries.append(item)
+        self.outputs.extend((c.name, item.reference(c)) for c in item.columns if not c.hidden)
 
     def part(self, ranges: list[Range], merged: list[MergedColumn] | None = None) -> Scope:
         """The same level where only `ranges` may be referred to."""
