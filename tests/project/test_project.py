@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -21,6 +22,21 @@ def test_compiled_modules_exist_once() -> None:
     assert modules
     assert len(modules) == len(set(modules))
     assert [name for name in modules if not (ROOT / name).is_file()] == []
+
+
+def _yields_inside(nodes: list[ast.stmt]) -> list[int]:
+    found = [n for statement in nodes for n in ast.walk(statement)]
+    return [n.lineno for n in found if isinstance(n, (ast.Yield, ast.YieldFrom))]
+
+
+def test_compiled_generators_do_not_yield_in_handlers() -> None:
+    """Closed while suspended in an `except` or `finally` block, a compiled generator corrupts the interpreter."""
+    found: list[str] = []
+    for name in PYPROJECT["tool"]["hatch"]["build"]["hooks"]["custom"]["compiled-modules"]:
+        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
+            body = node.body if isinstance(node, ast.ExceptHandler) else getattr(node, "finalbody", [])
+            found += [f"{name}:{line}" for line in _yields_inside(body)]
+    assert found == []
 
 
 def test_installed_version_is_this_one() -> None:

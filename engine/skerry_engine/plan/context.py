@@ -13,15 +13,15 @@ from typing import Protocol
 from skerry_engine import errors
 from skerry_engine.abc import FunctionContext
 from skerry_engine.plan.single_row import SingleRowReader
-from skerry_engine.session.steps import Step, Wait
+from skerry_engine.session.steps import Step
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.conflicts import RestartStatement
-from skerry_engine.txn.locks import LockWait
 from skerry_engine.txn.modes import ROW_KEY_SHARE, ROW_NO_KEY_UPDATE, ROW_SHARE, ROW_UPDATE
 from skerry_engine.txn.target import WriteTarget
 from skerry_engine.txn.transaction import Transaction
+from skerry_engine.txn.waiting import patiently
 from skerry_engine.txn.writer import TableWriter
 
 Row = tuple[object, ...]
@@ -187,9 +187,9 @@ class ExecutionContext:
     def _lock_row(self, slot: int, row_id: int, mode: int, wait: str) -> Generator[Step, None, bool]:
         table_oid = self.slots[slot][1]
         storage = self.tables.storage(table_oid)
-        while True:
-            try:
-                return self.transaction.lock_row(
+        return (
+            yield from patiently(
+                lambda: self.transaction.lock_row(
                     storage,
                     row_id,
                     mode,
@@ -197,8 +197,8 @@ class ExecutionContext:
                     skip_locked=wait == "skip locked",
                     table_name=self.tables.table_name(table_oid),
                 )
-            except LockWait as blocked:
-                yield Wait(blocked.request)
+            )
+        )
 
 
 __all__ = ["ExecutionContext", "RestartStatement", "Tables"]

@@ -348,16 +348,32 @@ class Sorter:
         samples = sorted(entry[:2] for run in runs for entry in run[::step])
         parts = max(1, total // RUN)
         splitters = [samples[i * len(samples) // parts] for i in range(1, parts)]
-        starts = [0] * len(runs)
         for splitter in [*splitters, None]:
             merged: list[tuple[Any, ...]] = []
-            for number, run in enumerate(runs):
-                stop = len(run) if splitter is None else bisect_left(run, splitter, starts[number])
-                merged.extend(run[starts[number] : stop])
-                starts[number] = stop
+            for run in runs:
+                # what is taken out leaves the run: else all rows would be freed at once in the end
+                stop = len(run) if splitter is None else bisect_left(run, splitter)
+                merged.extend(run[:stop])
+                del run[:stop]
             merged.sort()
             for chunk in chunks(merged):
                 yield [entry[2] for entry in chunk]
+
+
+def sort_paced(rows: list[tuple[Any, ...]]) -> Iterator[Step]:
+    """Sort (key, ..., serial, row, ...) in place, in bounded steps."""
+    if len(rows) > RUN:
+        sorter = Sorter()
+        for chunk in chunks(rows, RUN):
+            sorter.extend([(row, None, row) for row in chunk])
+            yield PAUSE
+        place = 0
+        for batch in sorter.batches():
+            rows[place : place + len(batch)] = batch
+            place += len(batch)
+            yield PAUSE
+    else:
+        rows.sort()
 
 
 def top_rows(decorated: list[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:

@@ -21,6 +21,7 @@ from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.expressions import RowVariable
 from skerry_engine.plan.sorting import sort_key_text
+from skerry_engine.plan.runtime import sort_paced
 from skerry_engine.session.steps import PAUSE
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def window_rows(
     functions: Any,
 ) -> Iterator[Any]:
     """(input row, results) in lists, partition by partition; a pause after each large partition."""
-    gathered.sort()
+    yield from sort_paced(gathered)
     start = 0
     out: list[Any] = []
     while start < len(gathered):

@@ -16,7 +16,8 @@ from skerry_engine.algebra.queries import Target
 from skerry_engine.plan.runtime import Batches, Row
 from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.txn.conflicts import RestartStatement
-from skerry_engine.txn.locks import LockWait
+from skerry_engine.txn.locks import LockRequest, LockWait
+from skerry_engine.txn.waiting import patiently
 from skerry_engine.txn.writer import TableWriter
 
 MAX_RESTARTS = 3
@@ -28,12 +29,7 @@ Item = tuple[Any, ...]
 
 def insert_rows(writer: TableWriter, rows: list[Row]) -> Generator[Step, None, None]:
     """Insert a batch."""
-    while True:
-        try:
-            writer.insert_many(rows)
-            return
-        except LockWait as wait:
-            yield Wait(wait.request)
+    yield from patiently(lambda: writer.insert_many(rows))
 
 
 def upsert_rows(
@@ -67,28 +63,40 @@ def _upsert(
 ) -> Generator[Step, None, Row | None]:
     while True:
         try:
-            found = _first_conflict(writer, row, indexes)
-            if found is None:
-                writer.insert(row)
-                return row
-            if update is None:
-                return None
-            if writer.written_by_statement(found):
-                raise errors.CardinalityViolation(
-                    "ON CONFLICT DO UPDATE command cannot affect row a second time",
-                    hint="Ensure that no rows proposed for insertion within the same command"
-                    " have duplicate constrained values.",
-                )
-            existing = writer.newest(found)
-            if existing is None:
-                continue
-            new_row = yield from update(ctx, existing, row)
-            if new_row is None:
-                return None
-            writer.update(found, existing, new_row, in_place=True)
-            return new_row
+            return (yield from _insert_or_update(ctx, writer, row, indexes, update))
         except LockWait as wait:
-            yield Wait(wait.request)
+            request = wait.request
+        yield Wait(request)
+
+
+def _insert_or_update(
+    ctx: Any,
+    writer: TableWriter,
+    row: Row,
+    indexes: list[Any],
+    update: Callable[..., Generator[Step, None, Row | None]] | None,
+) -> Generator[Step, None, Row | None]:
+    """One try; raises LockWait: then call again."""
+    while True:
+        found = _first_conflict(writer, row, indexes)
+        if found is None:
+            writer.insert(row)
+            return row
+        if update is None:
+            return None
+        if writer.written_by_statement(found):
+            raise errors.CardinalityViolation(
+                "ON CONFLICT DO UPDATE command cannot affect row a second time",
+                hint="Ensure that no rows proposed for insertion within the same command"
+                " have duplicate constrained values.",
+            )
+        existing = writer.newest(found)
+        if existing is None:
+            continue
+        new_row = yield from update(ctx, existing, row)
+        if new_row is not None:
+            writer.update(found, existing, new_row, in_place=True)
+        return new_row
 
 
 def _first_conflict(writer: TableWriter, row: Row, indexes: list[Any]) -> int | None:
@@ -99,92 +107,78 @@ def _first_conflict(writer: TableWriter, row: Row, indexes: list[Any]) -> int | 
     return None
 
 
+Write = Callable[[Item, bool], bool]
+"""Writes one item, in place or not; False when this statement had written its row.  Raises as TableWriter does."""
+
+
 def update_rows(
     ctx: Any, writer: TableWriter, items: list[Item], slot: int, source: Callable[[], Batches]
 ) -> Generator[Step, None, list[Item]]:
     """Update a batch of (row id, old row, new row, ...); returns the items that were written."""
-    written: list[Item] = []
-    position = 0
-    while position < len(items):
-        item = items[position]
-        if position % ROWS_PER_UNIT == ROWS_PER_UNIT - 1:
-            yield PAUSE
-        try:
-            if writer.update(item[0], item[1], item[2]):
-                written.append(item)
-            position += 1
-        except LockWait as wait:
-            yield Wait(wait.request)
-        except RestartStatement:
-            if ctx.restarts < MAX_RESTARTS:
-                raise
-            rechecked = yield from _recheck(ctx, writer, item[0], slot, source)
-            if rechecked is None or (yield from _write_in_place(writer, rechecked)):
-                if rechecked is not None:
-                    written.append(rechecked)
-                position += 1
-    return written
+
+    def write(item: Item, in_place: bool) -> bool:
+        return writer.update(item[0], item[1], item[2], in_place)
+
+    return (yield from _change_rows(ctx, writer, write, items, slot, source))
 
 
 def delete_rows(
     ctx: Any, writer: TableWriter, items: list[Item], slot: int, source: Callable[[], Batches]
 ) -> Generator[Step, None, list[Item]]:
     """Delete a batch of (row id, old row, ...); returns the items that were deleted."""
+
+    def write(item: Item, in_place: bool) -> bool:
+        return writer.delete(item[0], item[1], in_place)
+
+    return (yield from _change_rows(ctx, writer, write, items, slot, source))
+
+
+def _change_rows(
+    ctx: Any, writer: TableWriter, write: Write, items: list[Item], slot: int, source: Callable[[], Batches]
+) -> Generator[Step, None, list[Item]]:
+    """Write the items one by one; those that others changed meanwhile are rechecked once restarts are used up."""
     written: list[Item] = []
     position = 0
     while position < len(items):
         item = items[position]
         if position % ROWS_PER_UNIT == ROWS_PER_UNIT - 1:
             yield PAUSE
+        request: LockRequest | None = None
         try:
-            if writer.delete(item[0], item[1]):
+            if write(item, False):
                 written.append(item)
             position += 1
+            continue
         except LockWait as wait:
-            yield Wait(wait.request)
+            request = wait.request
         except RestartStatement:
             if ctx.restarts < MAX_RESTARTS:
                 raise
-            rechecked = yield from _recheck(ctx, writer, item[0], slot, source)
-            if rechecked is None or (yield from _delete_in_place(writer, rechecked)):
-                if rechecked is not None:
-                    written.append(rechecked)
-                position += 1
+        if request is not None:
+            yield Wait(request)
+            continue
+        rechecked = yield from _recheck(ctx, writer, item[0], slot, source)
+        if rechecked is None:
+            position += 1
+        elif (yield from _write_in_place(write, rechecked)):
+            written.append(rechecked)
+            position += 1
     return written
 
 
-def _write_in_place(writer: TableWriter, item: Item) -> Generator[Step, None, bool]:
+def _write_in_place(write: Write, item: Item) -> Generator[Step, None, bool]:
     """Write a rechecked row; False when it changed once more."""
-    while True:
-        try:
-            return writer.update(item[0], item[1], item[2], in_place=True)
-        except LockWait as wait:
-            yield Wait(wait.request)
-        except RestartStatement:
-            return False
-
-
-def _delete_in_place(writer: TableWriter, item: Item) -> Generator[Step, None, bool]:
-    while True:
-        try:
-            return writer.delete(item[0], item[1], in_place=True)
-        except LockWait as wait:
-            yield Wait(wait.request)
-        except RestartStatement:
-            return False
+    try:
+        return (yield from patiently(lambda: write(item, True)))
+    except RestartStatement:
+        return False
 
 
 def _recheck(
     ctx: Any, writer: TableWriter, row_id: int, slot: int, source: Callable[[], Batches]
 ) -> Generator[Step, None, Item | None]:
     """What the statement makes of the newest state of one row: the item to write, or None if it no longer matches."""
-    newest: Row | None = None
-    while True:
-        try:
-            newest = writer.newest(row_id)
-            break
-        except LockWait as wait:
-            yield Wait(wait.request)
+    newest = yield from patiently(lambda: writer.newest(row_id))
     if newest is None:
         return None
     with ctx.single_row(slot, row_id, newest):

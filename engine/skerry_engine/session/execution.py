@@ -19,11 +19,12 @@ from skerry_engine import errors
 from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.session.plans import Plan
 from skerry_engine.session.sleeping import FunctionWait
-from skerry_engine.session.steps import PAUSE, Rows, Step, Wait
+from skerry_engine.session.steps import PAUSE, Rows, Step, Wait, Waiting
 from skerry_engine.txn.conflicts import RestartStatement
 from skerry_engine.txn.locks import LockWait
 from skerry_engine.txn.marks import Mark
 from skerry_engine.txn.transaction import Transaction
+from skerry_engine.txn.waiting import patiently
 
 if TYPE_CHECKING:
     from skerry_engine.session.session import Session
@@ -146,19 +147,21 @@ class Execution:
         functions = self.session.functions
         while True:
             functions.calls.start_run()
+            waiting: Waiting | None = None
             try:
                 return (yield from self._attempt(transaction, restarts))
             except RestartStatement:
                 restarts += 1
-                transaction.restart_statement(mark)
-                if not self.session.is_current(self.plan):
-                    raise errors.SerializationFailure(
-                        "a table changed while the statement waited for a row"
-                    ) from None
-                yield PAUSE
-            except (LockWait, FunctionWait) as wait:
-                yield Wait(wait.request if isinstance(wait, LockWait) else wait.waiting)
-                transaction.restart_statement(mark)
+            except LockWait as wait:
+                waiting = wait.request
+            except FunctionWait as wait:
+                waiting = wait.waiting
+            if waiting is not None:
+                yield Wait(waiting)
+            transaction.restart_statement(mark)
+            if waiting is None and not self.session.is_current(self.plan):
+                raise errors.SerializationFailure("a table changed while the statement waited for a row")
+            yield PAUSE
 
     def _attempt(self, transaction: Transaction, restarts: int) -> Generator[Step, None, list[Row]]:
         context = self._context(transaction, restarts)
@@ -187,19 +190,15 @@ def lock_table(transaction: Transaction, oid: int, mode: int) -> Generator[Step,
             transaction.lock_table(oid, mode)
             return waited
         except LockWait as wait:
-            waited = True
-            yield Wait(wait.request)
+            request = wait.request
+        waited = True
+        yield Wait(request)
 
 
 def finish_statement(transaction: Transaction) -> Generator[Step, None, None]:
     """Run the checks due at the statement's end, waiting where they must."""
-    while True:
-        try:
-            if transaction.finish_statement_slice(CHECKS_PER_UNIT):
-                return
-            yield PAUSE
-        except LockWait as wait:
-            yield Wait(wait.request)
+    while not (yield from patiently(lambda: transaction.finish_statement_slice(CHECKS_PER_UNIT))):
+        yield PAUSE
 
 
 def command_tag(verb: str, row_count: int) -> str:
