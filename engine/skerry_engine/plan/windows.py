@@ -20,8 +20,8 @@ from skerry_engine.functions.namespace import NAMESPACE
 from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.expressions import RowVariable
-from skerry_engine.plan.sorting import sort_key_text
 from skerry_engine.plan.runtime import sort_paced
+from skerry_engine.plan.sorting import sort_key_text
 from skerry_engine.session.steps import PAUSE
 
 if TYPE_CHECKING:
