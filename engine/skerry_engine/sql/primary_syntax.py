@@ -6,6 +6,8 @@ and calls are in `call_syntax`, operators in `expression_syntax`.  The nodes tha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import expressions as exp
 
 from skerry_engine.errors import SyntaxError
@@ -391,5 +393,7 @@ class PrimaryParser(Cursor):
         return self.typed_literal(type_name, text, place, index)
 
     def typed_literal(self, type_name: TypeName, text: str, place: int, index: int) -> exp.Expression:
+        if type_name.names[-1] == "bpchar" and self.kinds[place - 1] != PUNCTUATION:
+            type_name = replace(type_name, modifiers=())  # without a length, char 'abc' is of any length
         constant = self.mark(exp.Literal.string(text), place)
         return self.cast_node(constant, type_name, index, typed_literal=True)

@@ -195,6 +195,8 @@ def _read_words(text: str, fields: int, style: str) -> _Sum:
             _add_clock(total, token, fields)
         elif kind == "months":
             _add_year_month(total, token)
+        elif kind == "number" and _counts_hours(tokens, position, fields):
+            total.add("day", Fraction("".join(token.split())))
         elif kind == "number":
             position += _add_number(total, token, following, fields)
         else:
@@ -207,6 +209,16 @@ def _read_words(text: str, fields: int, style: str) -> _Sum:
 def _has_leading_minus_only(tokens: list[tuple[str, str]]) -> bool:
     """Whether, as SQL's standard has it, one leading minus governs all fields."""
     return tokens[0][1].startswith("-") and not any(token[0] in "+-" for _, token in tokens[1:])
+
+
+def _counts_hours(tokens: list[tuple[str, str]], position: int, fields: int) -> bool:
+    """Whether a number of hours stands there: then a bare number before it counts days, as in '1 2:00'."""
+    if position >= len(tokens) or tokens[position][0] != "number":
+        return False
+    if position + 1 == len(tokens):
+        return _DEFAULT_UNITS.get(fields, "second") == "hour"
+    kind, word = tokens[position + 1]
+    return kind == "word" and _SPELLINGS.get(word.lower()) == "hour"
 
 
 def _add_number(total: _Sum, token: str, following: tuple[str, str], fields: int) -> int:

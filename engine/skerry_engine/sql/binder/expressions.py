@@ -41,6 +41,7 @@ from skerry_engine.sql.bridge import (
 )
 from skerry_engine.sql.types_syntax import resolve_type_name
 from skerry_engine.values import oids
+from skerry_engine.values.io import text_decoder
 from skerry_engine.values.types import SqlType, format_type, type_info
 
 if TYPE_CHECKING:
@@ -236,7 +237,8 @@ class ExpressionBinder:
         """IS [NOT] NULL; of a row it asks about every field."""
         row = fields_of(arg)
         if row is not None:
-            return ex.And(BOOL, tuple(ex.IsNull(BOOL, item, negated) for item in row.items))
+            tests = tuple(ex.IsNull(BOOL, item, negated) for item in row.items)
+            return ex.And(BOOL, tests) if tests else ex.Const(BOOL, True)
         return ex.IsNull(BOOL, arg, negated)
 
     def _distinct_from(self, node: Node) -> ex.Expr:
@@ -461,7 +463,20 @@ class ExpressionBinder:
             and not node.this.args.get("query")
         ):
             return self._typed_array(node.this, target)
+        if isinstance(node.this, exp.Literal) and node.this.args["is_string"]:
+            return self._literal_cast(node.this, target, position_of(node))
         return self.coercer.cast(self.bind(node.this), target, position_of(node))
+
+    def _literal_cast(self, literal: Node, target: SqlType, position: int | None) -> ex.Expr:
+        """A string as a value of a type; what is wrong with the string is reported where it stands."""
+        try:
+            cast = self.coercer.cast(self.bind(literal), target, position)
+            if isinstance(cast, ex.Cast) and isinstance(cast.arg, ex.Const):
+                text_decoder(SqlType(target.oid), self.queries.io)(str(cast.arg.value))
+        except errors.DatabaseError as error:
+            error.position = error.position or position_of(literal)
+            raise
+        return cast
 
     def _typed_array(self, node: Node, target: SqlType) -> ex.Expr:
         """ARRAY[...]::t[] types the elements, which also gives an empty array its type."""
