@@ -53,7 +53,12 @@ def _replaced(array: Array, subscripts: list[int], value: Any) -> Array:
 
 
 def assign_slice(
-    array: Array | None, values: Array | None, low: int | None, high: int | None, has_low: bool, has_high: bool
+    array: Array | None,
+    values: Array | None,
+    low: int | None,
+    high: int | None,
+    has_low: bool,
+    has_high: bool,
 ) -> Array | None:
     """The array with the elements from `low` to `high` taken from `values`, an array too."""
     if (low is None and has_low) or (high is None and has_high):
@@ -99,4 +104,6 @@ def _lower_bound() -> NotSupportedError:
 ASSIGN_ELEMENT = Function(
     9011, "array_assign_element", (oids.ANYARRAY,), oids.ANYARRAY, assign_element, strict=False
 )
-ASSIGN_SLICE = Function(9012, "array_assign_slice", (oids.ANYARRAY,), oids.ANYARRAY, assign_slice, strict=False)
+ASSIGN_SLICE = Function(
+    9012, "array_assign_slice", (oids.ANYARRAY,), oids.ANYARRAY, assign_slice, strict=False
+)

@@ -59,7 +59,9 @@ class Coercer:
         """`expr` as `target` in context 'i', 'a' or 'e'; None when there is no such cast."""
         if target.oid == oids.INTERVAL and target.typmod >= 0 and isinstance(expr, ex.Const):
             if isinstance(expr.value, str) and expr.type.oid == oids.UNKNOWN:
-                return ex.Const(target, text_decoder(target, self.io)(expr.value))  # the fields say how to read it
+                return ex.Const(
+                    target, text_decoder(target, self.io)(expr.value)
+                )  # the fields say how to read it
         converted = self._convert(expr, target, context)
         if converted is None:
             return None
@@ -180,9 +182,7 @@ class Coercer:
         except errors.DatatypeMismatch as error:
             error.position = positions[first_mismatch(types)] if positions else None
             raise
-        return oid, [
-            self.implicit(e, oid, positions[n] if positions else None) for n, e in enumerate(exprs)
-        ]
+        return oid, [self.implicit(e, oid, positions[n] if positions else None) for n, e in enumerate(exprs)]
 
     def known(self, expr: ex.Expr) -> ex.Expr:
         """What is still unknown becomes text, as in a final select list."""

@@ -256,9 +256,7 @@ class ExpressionBinder:
         call = self.operator("=", left, right, position_of(node))
         return ex.IsDistinct(BOOL, call.args[0], call.args[1], call.function, negated)
 
-    def _rows_distinct(
-        self, left: ex.RowOf, right: ex.RowOf, negated: bool, position: int | None
-    ) -> ex.Expr:
+    def _rows_distinct(self, left: ex.RowOf, right: ex.RowOf, negated: bool, position: int | None) -> ex.Expr:
         """Rows are distinct when any of their fields are."""
         if len(left.items) != len(right.items):
             raise errors.SyntaxError("unequal number of entries in row expressions", position=position)
@@ -574,7 +572,8 @@ class ExpressionBinder:
         bound = self.bind(node.this)
         if type_info(bound.type.oid).category not in ("S", "X", "A"):
             raise errors.DatatypeMismatch(
-                f"collations are not supported by type {format_type(bound.type.oid)}", position=position_of(node)
+                f"collations are not supported by type {format_type(bound.type.oid)}",
+                position=position_of(node),
             )
         return bound
 
@@ -595,7 +594,9 @@ class ExpressionBinder:
                 shown = f"column {node.this.name}.{name} does not exist"
             raise errors.UndefinedColumn(shown, position=position)
         if row.type.oid == oids.RECORD:
-            raise errors.NotSupportedError("selecting a field of this record is not supported", position=position)
+            raise errors.NotSupportedError(
+                "selecting a field of this record is not supported", position=position
+            )
         raise errors.WrongObjectType(
             f"column notation .{name} applied to type {format_type(row.type.oid)}, which is not a composite type",
             position=position,
@@ -988,7 +989,9 @@ class ExpressionBinder:
         return call
 
 
-_TAKE_JSON = frozenset({"row_to_json", "to_json", "to_jsonb", "json_agg", "jsonb_agg", "json_build_array"}) | {
+_TAKE_JSON = frozenset(
+    {"row_to_json", "to_json", "to_jsonb", "json_agg", "jsonb_agg", "json_build_array"}
+) | {
     "json_build_object",
     "jsonb_build_object",
     "jsonb_build_array",
@@ -1042,7 +1045,9 @@ def _in_declared_order(
 ) -> list[ex.Expr]:
     """The arguments of a call in named notation as the function declares them, defaults filled in."""
     assert isinstance(function, Function) and function.implementation is not None
-    parameters = list(signature(function.implementation).parameters.values())[1 if function.needs_context else 0 :]
+    parameters = list(signature(function.implementation).parameters.values())[
+        1 if function.needs_context else 0 :
+    ]
     ordered: list[ex.Expr] = []
     for position, given in enumerate(argument_order(function, names)):
         if given >= 0:

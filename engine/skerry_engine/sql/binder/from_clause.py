@@ -86,18 +86,12 @@ class FromBinder:
             relation = self.context.relation(name, schema, position)
         except errors.UndefinedTable as error:
             if schema is None and self.queries.ctes.is_coming(name):
-                error.detail = (
-                    f'There is a WITH item named "{name}", but it cannot be referenced from this part of the query.'
-                )
-                error.hint = (
-                    "Use WITH RECURSIVE, or re-order the WITH items to remove forward references."
-                )
+                error.detail = f'There is a WITH item named "{name}", but it cannot be referenced from this part of the query.'
+                error.hint = "Use WITH RECURSIVE, or re-order the WITH items to remove forward references."
             raise
         return self.relation(relation, node, scope, position)
 
-    def relation(
-        self, relation: object, node: Node, scope: Scope, position: int | None
-    ) -> q.Relation:
+    def relation(self, relation: object, node: Node, scope: Scope, position: int | None) -> q.Relation:
         """A relation of the catalog as a range."""
         range_id = self.context.new_range()
         match relation:
@@ -109,7 +103,12 @@ class FromBinder:
                 is_virtual = isinstance(relation, SystemTable)
                 width = len(relation.columns) if is_virtual else relation.width  # type: ignore[union-attr]
                 item = Range(
-                    relation.name, range_id, columns, relation.oid, self._schema(relation), has_row_ids=not is_virtual
+                    relation.name,
+                    range_id,
+                    columns,
+                    relation.oid,
+                    self._schema(relation),
+                    has_row_ids=not is_virtual,
                 )
                 self._add(scope, node, item, position)
                 return q.Scan(range_id, relation.oid, width, relation.name, is_virtual)
@@ -219,7 +218,8 @@ class FromBinder:
             return [(n, SqlType(t)) for n, t in call.function.result_columns]
         if call.type.oid == oids.RECORD:
             raise errors.SyntaxError(
-                'a column definition list is required for functions returning "record"', position=position_of(node)
+                'a column definition list is required for functions returning "record"',
+                position=position_of(node),
             )
         return [(name, call.type)]
 

@@ -188,7 +188,8 @@ class QueryBinder:
             value = node.args.get(part)
             if value:
                 raise errors.NotSupportedError(
-                    f"{clause} in a recursive query is not implemented", position=_clause_position(part, value)
+                    f"{clause} in a recursive query is not implemented",
+                    position=_clause_position(part, value),
                 )
         if node.args.get("with_"):
             raise errors.NotSupportedError("WITH in a recursive query is not implemented", position=position)
@@ -339,7 +340,9 @@ class QueryBinder:
 
     def star_range(self, node: Node, scope: Scope) -> Range:
         """The range that `t.*` means.  Raises UndefinedTable."""
-        names = [node.args[part].this for part in ("catalog", "db", "table") if node.args.get(part) is not None]
+        names = [
+            node.args[part].this for part in ("catalog", "db", "table") if node.args.get(part) is not None
+        ]
         item = scope.range_named(names[-1], names[-2] if len(names) > 1 else None)
         if item is None:
             raise missing_range(self.context, self.ctes, scope, names, position_of(node))

@@ -110,7 +110,13 @@ class _Edges:
         position: int | None,
         order: tuple[ex.SortKey, ...],
     ) -> None:
-        self.queries, self.binder, self.mode, self.position, self.order = queries, binder, mode, position, order
+        self.queries, self.binder, self.mode, self.position, self.order = (
+            queries,
+            binder,
+            mode,
+            position,
+            order,
+        )
         self.in_range: Function | None = None
 
     def bind(self, value: object, side: str | None) -> tuple[str, ex.Expr | None]:
@@ -131,7 +137,9 @@ class _Edges:
             raise errors.InvalidColumnReference(
                 f"argument of {self.mode.upper()} must not contain variables", position=start_of(value)
             )
-        return direction, self._distance(offset, value) if self.mode == "range" else self._count(offset, value)
+        return direction, self._distance(offset, value) if self.mode == "range" else self._count(
+            offset, value
+        )
 
     def _count(self, offset: ex.Expr, node: Node) -> ex.Expr:
         counted = self.queries.coercer.coerce(offset, INT8, "i")
@@ -149,8 +157,7 @@ class _Edges:
         candidates = [f for f in functions_named("in_range") if f.arg_types[0] == key]
         if not candidates:
             raise errors.NotSupportedError(
-                "RANGE with offset PRECEDING/FOLLOWING is not supported for column type "
-                + format_type(key),
+                "RANGE with offset PRECEDING/FOLLOWING is not supported for column type " + format_type(key),
                 position=start_of(node),
             )
         wanted = key if given == oids.UNKNOWN else given
