@@ -178,7 +178,7 @@ def test_control_c_cancels(psqls: Callable[[], Psql], skerry_server: Address, st
         env={**os.environ, **skerry_server.environment()},
     )
     time.sleep(0.7)
-    assert victim.poll() is None
+    assert victim.poll() is None, victim.communicate()[0]
     started_s = time.monotonic()
     victim.send_signal(signal.SIGINT)
     output, _ = victim.communicate(timeout=15)
