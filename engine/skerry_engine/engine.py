@@ -18,6 +18,7 @@ from skerry_engine.catalog.system.context import LockInfo
 from skerry_engine.session.plans import PlanCache, StatementCache
 from skerry_engine.session.sequences import Sequences
 from skerry_engine.session.session import Session
+from skerry_engine.session.state import SessionState
 from skerry_engine.session.stores import Stores
 from skerry_engine.txn.locks import ADVISORY, ROW, TABLE, Lock
 from skerry_engine.txn.manager import TransactionManager
@@ -77,7 +78,7 @@ class Engine:
         assert isinstance(catalog, Catalog)
         return catalog
 
-    def forget_session(self, session: Session) -> None:
+    def forget_session(self, session: SessionState) -> None:
         """A session has ended."""
         if self.sessions.get(session.backend_pid) is session:
             del self.sessions[session.backend_pid]

@@ -35,7 +35,7 @@ from skerry_engine.txn.target import WriteTarget
 from skerry_engine.values.io import IoContext, wall_clock
 
 if TYPE_CHECKING:
-    from skerry_engine.session.session import Session
+    from skerry_engine.session.state import SessionState
 
 Row = tuple[object, ...]
 
@@ -43,7 +43,7 @@ Row = tuple[object, ...]
 class StatementCatalog:
     """The catalog as one statement sees it."""
 
-    def __init__(self, session: Session, catalog: Catalog, settings_version: int) -> None:
+    def __init__(self, session: SessionState, catalog: Catalog, settings_version: int) -> None:
         self.session = session
         self.catalog: Catalog = catalog
         self.settings_version = settings_version
@@ -157,7 +157,7 @@ class StatementCatalog:
 class SessionFunctions:
     """FunctionContext over a session and its current statement."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: SessionState) -> None:
         self.session = session
         self.random = random.Random()
         self.transaction_timestamp: int = wall_clock()
@@ -288,7 +288,7 @@ class SessionFunctions:
 class SessionNames:
     """NameResolver over whatever the session's current statement sees: an IoContext outlives catalog changes."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: SessionState) -> None:
         self._session = session
 
     @property

@@ -27,7 +27,7 @@ from skerry_engine.txn.transaction import Transaction
 from skerry_engine.txn.waiting import patiently
 
 if TYPE_CHECKING:
-    from skerry_engine.session.session import Session
+    from skerry_engine.session.state import SessionState
 
 Row = tuple[object, ...]
 Data = list[list[tuple[int, tuple[object, ...]]]]
@@ -42,7 +42,7 @@ class PlanChanged(Exception):
 class Execution:
     """One execution of one plan, in the session's transaction.  `row_count` is what the command tag reports."""
 
-    def __init__(self, session: Session, plan: Plan, params: Sequence[object], data: Data) -> None:
+    def __init__(self, session: SessionState, plan: Plan, params: Sequence[object], data: Data) -> None:
         self.session = session
         self.plan = plan
         self.params = params

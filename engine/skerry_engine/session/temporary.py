@@ -16,10 +16,10 @@ from skerry_engine.catalog.objects import CLASS_NAMESPACE, Address
 from skerry_engine.catalog.search_path import SearchPath
 
 if TYPE_CHECKING:
-    from skerry_engine.session.session import Session
+    from skerry_engine.session.state import SessionState
 
 
-def drop_temporary_schema(session: Session) -> None:
+def drop_temporary_schema(session: SessionState) -> None:
     """Remove the session's temporary schema and all in it, in a transaction of its own."""
     catalog = session.engine.published_catalog()
     if session.database_oid not in catalog.databases:

@@ -18,7 +18,8 @@ from skerry_engine.sql.types_syntax import resolve_type_name
 from skerry_engine.values.types import SqlType, format_type
 
 if TYPE_CHECKING:
-    from skerry_engine.session.session import Prepared, Session
+    from skerry_engine.session.portals import Prepared
+    from skerry_engine.session.session import Session
 
 Steps = Generator[Step, object, None]
 

@@ -1,0 +1,336 @@
+"""Running statements: batches, queries, commands.
+
+    text ── front parser ──> statements ──┬─ query    plans ─> execution
+                                          └─ command  commands.* (transactions, settings, definitions, cursors, COPY)
+
+Whatever runs, runs as a generator of steps, and `_watched` stands around it: it forwards what the shell sends in, and
+turns a cancel or a timeout into an exception at the next step.  Nothing here blocks or does I/O.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, cast
+
+from skerry_engine import errors
+from skerry_engine.plan.context import ExecutionContext
+from skerry_engine.session.execution import Execution, PlanChanged, command_tag, deadline_of
+from skerry_engine.session.plans import Plan, is_current, make_plan, row_data, run_time_parameters
+from skerry_engine.session.portals import Row, Steps
+from skerry_engine.session.state import SessionState
+from skerry_engine.session.steps import (
+    Complete,
+    Description,
+    EmptyQuery,
+    ParameterStatus,
+    ResultColumn,
+    Rows,
+    Step,
+    Wait,
+    Waiting,
+)
+from skerry_engine.sql import statements as st
+from skerry_engine.txn.locks import TABLE
+from skerry_engine.txn.transaction import Transaction
+from skerry_engine.values.io import text_decoder, wall_clock
+from skerry_engine.values.python import from_python
+from skerry_engine.values.types import SqlType
+
+if TYPE_CHECKING:
+    pass
+
+_ALLOWED_WHEN_FAILED = (st.Commit, st.Rollback, st.RollbackToSavepoint, st.PrepareTransaction)
+_FAILED_MESSAGE = "current transaction is aborted, commands ignored until end of transaction block"
+
+
+class StatementRunner(SessionState):
+    """A session that runs texts: simple queries and embedded statements."""
+
+    # --- running steps ----------------------------------------
+
+    def _watched(self, steps: Steps, text: str) -> Steps:
+        """Step `steps`, forwarding what is sent in; cancels and timeouts become exceptions inside it."""
+        self._start_running(text)
+        sent: object = None
+        try:
+            while True:
+                self.engine.stores.functions = self.functions
+                try:
+                    step = steps.send(sent)
+                except StopIteration:
+                    break
+                if self._notices or self._reported_version != self.settings.version:
+                    yield from self._take_messages()
+                if isinstance(step, Wait):
+                    step = self._bounded_wait(step)
+                sent = yield step
+                self.waiting = None
+                self._check_interrupts(steps)
+            if self._notices or self._reported_version != self.settings.version:
+                yield from self._take_messages()
+        except BaseException as error:
+            if not isinstance(error, GeneratorExit):
+                self._failed_statement()
+            raise
+        finally:
+            self._stop_running()
+
+    def _start_running(self, text: str) -> None:
+        if self.closed:
+            raise errors.ConnectionFailure("the session is closed")
+        self._running = True
+        self._interrupt = None
+        self.current_query = text
+        now = wall_clock()
+        self.functions.statement_timestamp = now
+        if self.transaction is None:
+            self.functions.transaction_timestamp = now
+        self.state_changed_at_us = now
+        if self._settings_version != self.settings.version:
+            self._read_settings()
+        self._deadline_s = deadline_of(self._statement_timeout_ms)
+
+    def _stop_running(self) -> None:
+        self._running = False
+        self._interrupt = None
+        self.waiting = None
+        self.state_changed_at_us = wall_clock()
+
+    def _take_messages(self) -> Iterator[Step]:
+        """Notices and changed settings, on their way to the client."""
+        notices, self._notices = self._notices, []
+        yield from notices
+        yield from self._take_reports()
+
+    def _take_reports(self) -> list[ParameterStatus]:
+        self._reported_version = self.settings.version
+        return [ParameterStatus(name, value) for name, value in self.settings.take_reports()]
+
+    def _bounded_wait(self, step: Wait) -> Wait:
+        self.waiting = step.waiting
+        if self._deadline_s is None:
+            return step
+        return Wait(_BoundedWaiting(step.waiting, self._deadline_s))
+
+    def _check_interrupts(self, steps: Steps) -> None:
+        if self._deadline_s is not None and time.monotonic() > self._deadline_s and self._interrupt is None:
+            self._deadline_s = None
+            self._stop(errors.TransactionTimeout("canceling statement due to statement timeout"))
+        if self._interrupt is not None:
+            error, self._interrupt = self._interrupt, None
+            self.engine.manager.locks.abandon_wait(self.owner)
+            steps.throw(error)
+
+    # --- simple query, embedded run ----------------------------------------
+
+    def simple_query(self, text: str) -> Steps:
+        """Run a batch of statements, as one implicit transaction unless it says otherwise."""
+        yield from self._watched(self._batch(text, None), text)
+
+    def run(self, text: str, parameters: Sequence[object] | None = None) -> Steps:
+        """Run a batch with Python values as parameters ($1 ... of its only statement)."""
+        yield from self._watched(self._batch(text, parameters), text)
+
+    def _batch(self, text: str, parameters: Sequence[object] | None) -> Steps:
+        batch = self.engine.statements.batch(text)
+        if not batch:
+            yield EmptyQuery()
+            return
+        if parameters and len(batch) > 1:
+            raise errors.SyntaxError("cannot insert multiple commands into a prepared statement")
+        self.in_batch = len(batch) > 1
+        try:
+            for number, (statement, source) in enumerate(batch, 1):
+                yield from self._one(statement, source, parameters, number == len(batch))
+        finally:
+            self.in_batch = False
+
+    def _one(
+        self, statement: st.Statement, source: str, parameters: Sequence[object] | None, is_last: bool
+    ) -> Steps:
+        """One statement; its Complete is held back until the implicit transaction is committed."""
+        steps = self._statement(statement, source, parameters)
+        complete: Complete | None = None
+        sent: object = None
+        while True:
+            try:
+                step = steps.send(sent)
+            except StopIteration:
+                break
+            sent = None
+            if isinstance(step, Complete):
+                complete = step
+            else:
+                sent = yield step
+        if is_last and not self.in_block:
+            yield from self.commit()
+        if complete is not None:
+            yield complete
+
+    def _statement(self, statement: st.Statement, source: str, parameters: Sequence[object] | None) -> Steps:
+        self.check_not_failed(statement)
+        if isinstance(statement, st.Query):
+            types, values = _embedded_parameters(parameters)
+            plan, values = self._plan_for(statement, types, values)
+            yield from self.query_steps(statement, plan, types, values, True)
+        else:
+            from skerry_engine.session.commands.dispatch import command_steps
+
+            yield from command_steps(cast("Session", self), statement, source)
+
+    def check_not_failed(self, statement: st.Statement | None) -> None:
+        """Raise InFailedTransaction unless the statement ends the failure."""
+        if self.failed and not isinstance(statement, _ALLOWED_WHEN_FAILED):
+            raise errors.InFailedTransaction(_FAILED_MESSAGE)
+
+    # --- queries ----------------------------------------
+
+    def plan_query(self, statement: st.Query, parameter_oids: Sequence[int]) -> Plan:
+        """A plan for the query, from the cache if there is a good one."""
+        here = self.statement_catalog()
+        key = (
+            self.database_oid,
+            statement.normalised.key,
+            tuple(parameter_oids),
+            here.search_path.schemas,
+        )
+        plan = self.engine.plans.get(key)
+        if plan is not None and is_current(plan, here):
+            return plan
+        plan = make_plan(statement.normalised, statement.verb, parameter_oids, here, self.io)
+        key = (self.database_oid, statement.normalised.key, tuple(parameter_oids), here.search_path.schemas)
+        if not self._has_private_catalog():
+            self.engine.plans.put(key, plan)
+        return plan
+
+    def _has_private_catalog(self) -> bool:
+        return self.transaction is not None and bool(self.transaction.changes)
+
+    def _plan_for(
+        self, statement: st.Query, types: Sequence[int], values: list[object]
+    ) -> tuple[Plan, list[object]]:
+        """The plan for embedded parameters: values are brought to the types that the plan settled on."""
+        plan = self.plan_query(statement, types)
+        if len(values) < len(plan.parameter_types):
+            raise errors.UndefinedParameter(f"there is no parameter ${len(values) + 1}")
+        made = [
+            self._adapted(value, given, wanted)
+            for value, given, wanted in zip(values, types, plan.parameter_types, strict=False)
+        ]
+        return plan, made
+
+    def _adapted(self, value: object, given: int, wanted: int) -> object:
+        if value is None or given == wanted or not isinstance(value, str):
+            return value
+        return text_decoder(SqlType(wanted), self.io)(value)
+
+    def query_steps(
+        self, statement: st.Query, plan: Plan, types: Sequence[int], values: Sequence[object], describe: bool
+    ) -> Steps:
+        """Run a planned query: Description (if asked for), Rows, Complete."""
+        rows = self._point_rows(statement, plan, values)
+        if rows is not None:
+            if describe and plan.columns is not None:
+                yield Description(plan.columns)
+            yield Rows(rows)
+            yield Complete(command_tag(plan.verb, len(rows)), len(rows))
+            return
+        while True:
+            if not self.is_current(plan):
+                plan = self._replanned(statement, plan, types, describe)
+            params = run_time_parameters(plan, statement.normalised, values, self.io)
+            execution = Execution(self, plan, params, row_data(plan, statement.normalised))
+            self._check_read_only(plan)
+            try:
+                yield from execution.lock_tables()
+                break
+            except PlanChanged:
+                continue
+        if describe and plan.columns is not None:
+            yield Description(plan.columns)
+        yield from execution.run()
+        yield Complete(command_tag(plan.verb, execution.row_count), execution.row_count)
+
+    def _point_rows(self, statement: st.Query, plan: Plan, values: Sequence[object]) -> list[Row] | None:
+        """All rows of a point statement, at once; None where it has to go the long way."""
+        point = plan.compiled.point
+        if point is None or plan.is_spooled:
+            return None
+        transaction = self.need_transaction()
+        if transaction.is_snapshot or not self.is_current(plan) or not self._lock_at_once(transaction, plan):
+            return None
+        transaction.start_statement()
+        params = run_time_parameters(plan, statement.normalised, values, self.io)
+        rows = point(self._point_context(transaction, plan, params))
+        transaction.finish_statement()
+        return rows
+
+    def _lock_at_once(self, transaction: Transaction, plan: Plan) -> bool:
+        locks = self.engine.manager.locks
+        holder = transaction.holder
+        return all(locks.try_acquire(locks.tables, TABLE, oid, mode, holder) for oid, mode in plan.locks)
+
+    def _point_context(
+        self, transaction: Transaction, plan: Plan, params: Sequence[object]
+    ) -> ExecutionContext:
+        return ExecutionContext(
+            transaction,
+            self.statement_catalog(),
+            plan.compiled.slots,
+            self.functions,
+            params,
+            (),
+            self.work_mem_bytes,
+        )
+
+    def _replanned(self, statement: st.Query, old: Plan, types: Sequence[int], describe: bool) -> Plan:
+        plan = self.plan_query(statement, types)
+        if not describe and plan.columns != old.columns and not _same_types(plan.columns, old.columns):
+            raise errors.NotSupportedError("cached plan must not change result type")
+        return plan
+
+    def _check_read_only(self, plan: Plan) -> None:
+        transaction = self.need_transaction()
+        if transaction.read_only and (plan.is_change or plan.has_locks):
+            verb = "SELECT FOR UPDATE" if not plan.is_change else plan.verb.upper()
+            raise errors.ReadOnlyViolation(f"cannot execute {verb} in a read-only transaction")
+
+
+class _BoundedWaiting:
+    """A wait that ends at a deadline, too."""
+
+    def __init__(self, waiting: Waiting, deadline_s: float) -> None:
+        self._waiting = waiting
+        self._deadline_s = deadline_s
+
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._deadline_s or self._waiting.is_over()
+
+    def on_over(self, callback: Callable[[], None]) -> None:
+        self._waiting.on_over(callback)
+
+    def deadline_s(self) -> float | None:
+        inner = self._waiting.deadline_s()
+        return self._deadline_s if inner is None else min(inner, self._deadline_s)
+
+
+def _embedded_parameters(parameters: Sequence[object] | None) -> tuple[list[int], list[object]]:
+    """Types and atoms of Python values; text is left open, so that it can become what its place wants."""
+    types: list[int] = []
+    values: list[object] = []
+    for value in parameters or ():
+        if value is None or isinstance(value, str):
+            types.append(0)
+            values.append(value)
+        else:
+            sql_type, atom = from_python(value)
+            types.append(sql_type.oid)
+            values.append(atom)
+    return types, values
+
+
+def _same_types(one: tuple[ResultColumn, ...] | None, other: tuple[ResultColumn, ...] | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return [c.type for c in one] == [c.type for c in other]

@@ -1,0 +1,384 @@
+"""What a session is between statements: settings, catalog, transaction, locks, and how it ends.
+
+Transactions as in PostgreSQL.  Outside a block every message runs in an implicit transaction that is committed at
+its end (simple query: with the last statement; extended: at Sync).  Inside a block an error makes the block failed:
+until ROLLBACK (TO) everything is refused with 25P02.
+
+    state.SessionState ── running.StatementRunner ── session.Session
+    what it is            how statements run         prepared statements and portals
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from skerry_engine import errors
+from skerry_engine.catalog.catalog import Catalog
+from skerry_engine.catalog.system.context import CursorInfo, PreparedStatementInfo, SessionInfo
+from skerry_engine.session.environment import SessionFunctions, SessionNames, StatementCatalog
+from skerry_engine.session.plans import Plan, is_current
+from skerry_engine.session.portals import Portal, Prepared, Steps
+from skerry_engine.session.settings import Settings
+from skerry_engine.session.sleeping import Timer
+from skerry_engine.session.steps import Notice, Waiting
+from skerry_engine.session.temporary import drop_temporary_schema
+from skerry_engine.sql import statements as st
+from skerry_engine.txn.advisory import SessionAdvisoryLocks, lock_in_transaction, try_lock_in_transaction
+from skerry_engine.txn.locks import Owner
+from skerry_engine.txn.transaction import Transaction
+from skerry_engine.values.io import IoContext, wall_clock
+
+if TYPE_CHECKING:
+    from skerry_engine.engine import Engine
+    from skerry_engine.session.session import Session
+
+
+class SessionState:
+    """One client's session, between statements.
+
+    Everything is called under the engine's mutex, or from its one thread.
+    """
+
+    def __init__(
+        self, engine: Engine, database_oid: int, user: str, options: dict[str, str], backend_pid: int
+    ) -> None:
+        self.engine = engine
+        self.database_oid = database_oid
+        self.user = user
+        self.backend_pid = backend_pid
+        self.temporary_schema_name = f"pg_temp_{backend_pid}"
+        self.owner = Owner(backend_pid)
+        self.settings = Settings(options)
+        self.settings.force("session_authorization", user)
+        self.settings.take_reports()
+        self.transaction: Transaction | None = None
+        self.in_block = False
+        self.failed = False
+        self.in_batch = False
+        self.prepared: dict[str, Prepared] = {}
+        self.portals: dict[str, Portal] = {}
+        self.cursors: dict[str, object] = {}
+        self.sequence_values: dict[int, int] = {}
+        self.last_sequence = 0
+        self.functions = SessionFunctions(self)
+        self.advisory_locks = SessionAdvisoryLocks(engine.manager.locks, self.owner)
+        self.savepoint_marks: list[tuple[str, int]] = []
+        self.closed = False
+        self.started_at_us = wall_clock()
+        self.state_changed_at_us = self.started_at_us
+        self.transaction_started_at_us: int | None = None
+        self.current_query = ""
+        self.waiting: Waiting | None = None
+        self._names = SessionNames(self)
+        self._io: IoContext | None = None
+        self._io_version = -1
+        self._settings_version = -1
+        self._reported_version = self.settings.version
+        self._statement_timeout_ms = 0
+        self._shown_modes: tuple[str, bool] | None = None
+        self.work_mem_bytes = 0
+        self._default_isolation = ""
+        self._default_read_only = False
+        self._here: StatementCatalog | None = None
+        self._interrupt: errors.DatabaseError | None = None
+        self._running = False
+        self._deadline_s: float | None = None
+        self._notices: list[Notice] = []
+        self._running_portal: Portal | None = None
+
+    # --- what the session looks like now ----------------------------------------
+
+    @property
+    def transaction_status(self) -> str:
+        """'I' idle, 'T' in a transaction block, 'E' in a failed one."""
+        if not self.in_block:
+            return "I"
+        return "E" if self.failed else "T"
+
+    @property
+    def io(self) -> IoContext:
+        """How values read and print now; the same object while the settings that matter stay."""
+        if self._io_version != self.settings.version or self._io is None:
+            self._io_version = self.settings.version
+            made = IoContext(
+                self.settings.text("TimeZone"),
+                self.settings.text("DateStyle"),
+                self.settings.text("IntervalStyle"),
+                self.settings.integer("extra_float_digits"),
+                self.settings.text("bytea_output"),
+                self._names,
+                self._transaction_start,
+            )
+            if made != self._io:
+                self._io = made
+        assert self._io is not None
+        return self._io
+
+    def _transaction_start(self) -> int:
+        return self.functions.transaction_timestamp
+
+    def reported_settings(self) -> dict[str, str]:
+        """Settings to send as ParameterStatus at the start."""
+        return self.settings.reported()
+
+    def idle_timeout_ms(self) -> int:
+        """How long the client may idle now; 0: for ever."""
+        name = "idle_in_transaction_session_timeout" if self.in_block else "idle_session_timeout"
+        return self.settings.integer(name)
+
+    def info(self) -> SessionInfo:
+        """The session's row of pg_stat_activity."""
+        role = self.statement_catalog().catalog.role_named(self.user)
+        if self._running:
+            state = "active"
+        elif self.in_block:
+            state = "idle in transaction (aborted)" if self.failed else "idle in transaction"
+        else:
+            state = "idle"
+        return SessionInfo(
+            self.backend_pid,
+            self.database_oid,
+            0 if role is None else role.oid,
+            application_name=self.settings.text("application_name"),
+            backend_start_us=self.started_at_us,
+            transaction_start_us=self.transaction_started_at_us if self.transaction is not None else None,
+            query_start_us=self.functions.statement_timestamp,
+            state_change_us=self.state_changed_at_us,
+            wait_event_type="Lock" if self.waiting is not None else None,
+            wait_event="transactionid" if self.waiting is not None else None,
+            state=state,
+            query=self.current_query,
+        )
+
+    def prepared_infos(self) -> list[PreparedStatementInfo]:
+        """The session's rows of pg_prepared_statements."""
+        return [
+            PreparedStatementInfo(p.name, p.text, p.prepared_at_us, p.parameter_oids, p.from_sql)
+            for p in self.prepared.values()
+            if p.name
+        ]
+
+    def cursor_infos(self) -> list[CursorInfo]:
+        """The session's rows of pg_cursors."""
+        from skerry_engine.session.commands.cursors import cursor_infos
+
+        return cursor_infos(cast("Session", self))
+
+    # --- the catalog ----------------------------------------
+
+    def catalog(self) -> Catalog:
+        """The catalog that the session sees: its transaction's, else the newest published one."""
+        transaction = self.transaction
+        if transaction is not None and transaction.state == "active":
+            return transaction.catalog  # type: ignore[return-value]
+        return self.engine.published_catalog()
+
+    def statement_catalog(self) -> StatementCatalog:
+        """The view of the catalog for the current statement."""
+        catalog = self.catalog()
+        here = self._here
+        if here is None or here.catalog is not catalog or here.settings_version != self.settings.version:
+            here = self._here = StatementCatalog(self, catalog, self.settings.version)
+        return here
+
+    def is_current(self, plan: Plan) -> bool:
+        """Whether the plan is good for the catalog that the session sees now."""
+        return is_current(plan, self.statement_catalog())
+
+    def check_unchanged(self, table_oid: int) -> None:
+        """Raise SerializationFailure if others changed or dropped the table since the transaction's snapshot."""
+        newest = self.engine.published_catalog()
+        seen = self.engine.manager.catalog_at(self.need_transaction().snapshot)
+        assert isinstance(seen, Catalog)
+        if newest is seen:
+            return
+        before = seen.database(self.database_oid).relation(table_oid)
+        now = newest.database(self.database_oid).relation(table_oid)
+        if before is not None and (now is None or now.version != before.version):
+            raise errors.SerializationFailure(
+                "could not serialize access due to concurrent change of a table"
+            )
+
+    def notice(
+        self,
+        message: str,
+        severity: str = "NOTICE",
+        sqlstate: str = "00000",
+        detail: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        """Have a message sent to the client with the next step."""
+        self._notices.append(Notice(message, severity, sqlstate, detail, hint))
+
+    # --- transactions ----------------------------------------
+
+    def need_transaction(self) -> Transaction:
+        """The current transaction; an implicit one is begun if there is none."""
+        if self.transaction is None:
+            self.begin(st.TransactionModes())
+        assert self.transaction is not None
+        return self.transaction
+
+    def begin(self, modes: st.TransactionModes, take_snapshot: bool = False) -> Transaction:
+        """Begin a transaction with these modes, settings giving what they leave open."""
+        if self._settings_version != self.settings.version:
+            self._read_settings()
+        isolation = modes.isolation or self._default_isolation
+        read_only = self._default_read_only if modes.read_only is None else modes.read_only
+        if modes.deferrable:
+            raise errors.NotSupportedError("DEFERRABLE transactions are not supported yet")
+        self.transaction = self.engine.manager.begin(isolation, read_only, self.owner, take_snapshot)
+        shown = (_shown_isolation(isolation), read_only)
+        if shown != self._shown_modes:
+            self._shown_modes = shown
+            self.settings.force("transaction_isolation", shown[0])
+            self.settings.force("transaction_read_only", shown[1])
+        self.functions.transaction_timestamp = self.transaction_started_at_us = (
+            self.functions.statement_timestamp
+        )
+        return self.transaction
+
+    def _read_settings(self) -> None:
+        """Take over what is asked for at every statement."""
+        settings = self.settings
+        self._settings_version = settings.version
+        self._statement_timeout_ms = settings.integer("statement_timeout")
+        self.owner.lock_timeout_ms = settings.integer("lock_timeout")
+        self.work_mem_bytes = settings.integer("work_mem") * 1024
+        self._default_isolation = settings.text("default_transaction_isolation")
+        self._default_read_only = settings.flag("default_transaction_read_only")
+
+    def commit(self) -> Steps:
+        """Commit the current transaction; on failure it is rolled back and the error raised."""
+        transaction = self.transaction
+        self.in_block = self.failed = False
+        if transaction is None:
+            self.settings.commit()
+            return
+        try:
+            if self.cursors:
+                yield from self._before_commit()
+            if not transaction.commit_fast():
+                yield from transaction.commit()
+        except BaseException:
+            self._end_transaction(False)
+            raise
+        self._end_transaction(True)
+
+    def _before_commit(self) -> Steps:
+        from skerry_engine.session.commands.cursors import before_commit
+
+        yield from before_commit(cast("Session", self))
+
+    def rollback(self) -> None:
+        """Roll the current transaction back, if there is one."""
+        self.in_block = self.failed = False
+        self._end_transaction(False)
+
+    def _end_transaction(self, committed: bool) -> None:
+        transaction, self.transaction = self.transaction, None
+        self.savepoint_marks.clear()
+        self._close_portals()
+        if transaction is not None and transaction.state == "active":
+            transaction.close()
+        if committed:
+            self.settings.commit()
+        else:
+            self.settings.rollback()
+        self.transaction_started_at_us = None
+
+    def _close_portals(self) -> None:
+        """Portals end with their transaction (held cursors are kept elsewhere)."""
+        for portal in self.portals.values():
+            if portal.steps is not None and portal is not self._running_portal:
+                portal.steps.close()
+        self.portals.clear()
+        if self.cursors:
+            from skerry_engine.session.commands.cursors import close_transaction_cursors
+
+            close_transaction_cursors(cast("Session", self))
+
+    def savepoint_position(self, name: str) -> int:
+        """Where the newest savepoint of that name stands; the kernel has checked that there is one."""
+        return max(n for n, (found, _) in enumerate(self.savepoint_marks) if found == name)
+
+    def _failed_statement(self) -> None:
+        """After an error: the block is failed, or the implicit transaction is gone.
+
+        A failed block has nothing left to lose, so it gives its locks back at once: it is unwound to its last
+        savepoint, or rolled back.
+        """
+        self._notices.clear()
+        if not self.in_block:
+            self.rollback()
+            return
+        self.failed = True
+        transaction = self.transaction
+        if transaction is None or transaction.state != "active":
+            return
+        if self.savepoint_marks:
+            transaction.rollback_to(self.savepoint_marks[-1][0])
+        else:
+            transaction.rollback()
+
+    # --- advisory locks ----------------------------------------
+
+    def advisory_lock(self, key: tuple[int, ...], shared: bool, session: bool, wait: bool) -> bool:
+        """Take an advisory lock, for the session or the transaction.  Raises LockWait when it must wait."""
+        resource = (self.database_oid, *key)
+        if session:
+            if not wait:
+                return self.advisory_locks.try_lock(resource, shared)
+            self.advisory_locks.lock(resource, shared)
+            return True
+        holder = self.need_transaction().holder
+        if not wait:
+            return try_lock_in_transaction(self.engine.manager.locks, holder, resource, shared)
+        lock_in_transaction(self.engine.manager.locks, holder, resource, shared)
+        return True
+
+    def advisory_unlock(self, key: tuple[int, ...] | None, shared: bool) -> bool:
+        """Give back a session's advisory lock, or (None) all of them."""
+        if key is None:
+            self.advisory_locks.unlock_all()
+            return True
+        done = self.advisory_locks.unlock((self.database_oid, *key), shared)
+        if not done:
+            mode = "ShareLock" if shared else "ExclusiveLock"
+            self.notice(f"you don't own a lock of type {mode}", "WARNING", "01000")
+        return done
+
+    # --- cancel, close ----------------------------------------
+
+    def cancel(self) -> None:
+        """The user cancels: the next step raises QueryCanceled; a wait is over."""
+        self._stop(errors.QueryCanceled("canceling statement due to user request"))
+
+    def terminate(self) -> None:
+        """An administrator ends the session."""
+        self._stop(errors.AdminShutdown("terminating connection due to administrator command"))
+
+    def _stop(self, error: errors.DatabaseError) -> None:
+        if self._running:
+            self._interrupt = error
+            self.owner.cancel(error)
+            if isinstance(self.waiting, Timer):
+                self.waiting.end()
+
+    def close(self) -> None:
+        """End the session: overlay, locks, cursors, advisory locks go at once."""
+        if self.closed:
+            return
+        self.closed = True
+        self.rollback()
+        if self.owner.request is not None:
+            self.engine.manager.locks.abandon_wait(self.owner)
+        self.advisory_locks.unlock_all()
+        self.cursors.clear()
+        self.prepared.clear()
+        drop_temporary_schema(self)
+        self.engine.forget_session(self)
+
+
+def _shown_isolation(level: str) -> str:
+    return "repeatable read" if level == "snapshot" else level
