@@ -40,6 +40,9 @@ from skerry_engine.values.types import SqlType
 if TYPE_CHECKING:
     pass
 
+if TYPE_CHECKING:
+    from skerry_engine.session.session import Session
+
 _ALLOWED_WHEN_FAILED = (st.Commit, st.Rollback, st.RollbackToSavepoint, st.PrepareTransaction)
 _FAILED_MESSAGE = "current transaction is aborted, commands ignored until end of transaction block"
 
