@@ -86,7 +86,10 @@ class FromBinder:
             relation = self.context.relation(name, schema, position)
         except errors.UndefinedTable as error:
             if schema is None and self.queries.ctes.is_coming(name):
-                error.detail = f'There is a WITH item named "{name}", but it cannot be referenced from this part of the query.'
+                error.detail = (
+                    f'There is a WITH item named "{name}",'
+                    " but it cannot be referenced from this part of the query."
+                )
                 error.hint = "Use WITH RECURSIVE, or re-order the WITH items to remove forward references."
             raise
         return self.relation(relation, node, scope, position)
