@@ -154,8 +154,8 @@ class Execution:
                 restarts += 1
             except LockWait as wait:
                 waiting = wait.request
-            except FunctionWait as wait:
-                waiting = wait.waiting
+            except FunctionWait as asleep:
+                waiting = asleep.waiting
             if waiting is not None:
                 yield Wait(waiting)
             transaction.restart_statement(mark)

@@ -38,9 +38,6 @@ from skerry_engine.values.python import from_python
 from skerry_engine.values.types import SqlType
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from skerry_engine.session.session import Session
 
 _ALLOWED_WHEN_FAILED = (st.Commit, st.Rollback, st.RollbackToSavepoint, st.PrepareTransaction)
