@@ -503,8 +503,13 @@ def _ranges_with_ids(statement: q.Query) -> frozenset[int]:
 
 
 def _count_cte_uses(statement: q.Query) -> dict[int, int]:
+    """How often each CTE is read, a recursive one's reading of itself aside: what is read once need not be kept."""
     uses: dict[int, int] = {}
     for node in walk_all(statement):
         if isinstance(node, q.CteScan):
             uses[node.cte_id] = uses.get(node.cte_id, 0) + 1
+        elif isinstance(node, q.With):
+            for cte in node.ctes:
+                own = [n for n in walk_all(cte.step) if isinstance(n, q.CteScan) and n.cte_id == cte.cte_id]
+                uses[cte.cte_id] = uses.get(cte.cte_id, 0) - len(own)
     return uses
