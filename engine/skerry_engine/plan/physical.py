@@ -185,7 +185,15 @@ def ranges_of(node: Physical) -> dict[int, int]:
     from skerry_engine.algebra.traversal import relation_ranges
 
     match node:
-        case SeqScan() | VirtualScan() | IndexLookup() | IndexKeys() | IndexRange() | FunctionRows() | CteRows():
+        case (
+            SeqScan()
+            | VirtualScan()
+            | IndexLookup()
+            | IndexKeys()
+            | IndexRange()
+            | FunctionRows()
+            | CteRows()
+        ):
             return relation_ranges(node.scan)
         case ValuesRows():
             return relation_ranges(node.values)

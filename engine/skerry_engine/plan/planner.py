@@ -443,7 +443,12 @@ def _equalities(
 
 def _is_listed(condition: ex.Expr, range_id: int, position: int | None, outer: set[int]) -> bool:
     """Whether the condition is `column = ANY (array)` with an array known before the rows are read."""
-    if not isinstance(condition, ex.AnyAll) or condition.is_all or condition.operator != "=" or position is None:
+    if (
+        not isinstance(condition, ex.AnyAll)
+        or condition.is_all
+        or condition.operator != "="
+        or position is None
+    ):
         return False
     if _column_of(condition.left, range_id) != position or not _available(condition.array, range_id, outer):
         return False

@@ -478,9 +478,7 @@ _RANKINGS: dict[str, Callable[[list[Any], list[tuple[int, int]]], list[Any]]] = 
 }
 
 
-def _values(
-    spec: _Spec, arguments: list[Any], peers: list[tuple[int, int]], frames: Frames
-) -> list[Any]:
+def _values(spec: _Spec, arguments: list[Any], peers: list[tuple[int, int]], frames: Frames) -> list[Any]:
     results: list[Any] = []
     for i in range(len(arguments)):
         start, end = frames(i)

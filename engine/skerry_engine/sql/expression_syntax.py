@@ -30,7 +30,9 @@ _WORD_LEVELS = {
     "collate": precedence.COLLATE,
 }
 _RANGE_WORDS = frozenset(("between", "in", "like", "ilike", "similar"))
-_LABELS_AT_THE_END = frozenset(("is", "between", "in", "like", "ilike", "similar", "and", "or", "not", "collate"))
+_LABELS_AT_THE_END = frozenset(
+    ("is", "between", "in", "like", "ilike", "similar", "and", "or", "not", "collate")
+)
 _LOWEST_INTEGERS = frozenset(("2147483648", "9223372036854775808"))
 _NEVER_PREFIX = frozenset(("<", ">", "=", "<=", ">=", "<>", "*", "/", "%", "^", "=>"))
 _LIKE_OPERATORS = {"like": "~~", "ilike": "~~*", "similar": "~"}

@@ -363,7 +363,9 @@ def _escaped_content(text: str, raw: str, start: int) -> str:
         result = data.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError as error:
         if error.encoding != "utf-8":
-            raise _lexical_error("invalid Unicode escape value", text[: start + len(raw) + 1], start) from error
+            raise _lexical_error(
+                "invalid Unicode escape value", text[: start + len(raw) + 1], start
+            ) from error
         raise _invalid_bytes(bytes(data), error.start) from error
     if "\0" in result:
         raise _invalid_bytes(b"\0", 0)

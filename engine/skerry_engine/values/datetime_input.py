@@ -228,6 +228,8 @@ class DateTimeReader:
             self._take_packed(digits, point + fraction)
         elif point and not self.known & DATE:
             self._take_date_with_point(digits, fraction)
+        elif not point and self._only_the_year_is_missing():
+            self._take_date_number(digits)
         elif (point and len(digits) > 2) or (len(digits) >= 6 and self.known & (DATE | TIME) != DATE | TIME):
             self._take_packed(digits, point + fraction)
         elif point:
@@ -236,6 +238,10 @@ class DateTimeReader:
             self._take_packed(digits, "")
         else:
             self._take_date_number(digits)
+
+    def _only_the_year_is_missing(self) -> bool:
+        """`Sat Jan 01 00:00:00 100000`: after a named month, a day and a time six digits are no clock."""
+        return self._text_month and self.known & (DATE | TIME) == MONTH | DAY | TIME
 
     def _take_date_with_point(self, digits: str, fraction: str) -> None:
         """`2020.005`: a year and a day of the year."""

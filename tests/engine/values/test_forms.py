@@ -263,3 +263,15 @@ def test_calendar_round_trip(days: int) -> None:
     year, month, day = calendar.civil_from_days(days)
     assert calendar.days_from_civil(year, month, day) == days
     assert 1 <= day <= calendar.days_in_month(year, month)
+
+
+@pytest.mark.parametrize(
+    "date_style", ["ISO, MDY", "SQL, MDY", "SQL, DMY", "German, DMY", "Postgres, MDY", "Postgres, DMY"]
+)
+@pytest.mark.parametrize("year", [1, 99, 100, 1999, 9999, 10_000, 99_999, 100_000, 120_000, 294_276])
+def test_a_year_of_any_length_reads_back_in_every_date_style(year: int, date_style: str) -> None:
+    iso = text_decoder(SqlType(oids.TIMESTAMP), IoContext())
+    value = iso(f"{year:04}-01-01 00:00:00")
+    io = IoContext(date_style=date_style)
+    shown = text_encoder(SqlType(oids.TIMESTAMP), io)(value)
+    assert text_decoder(SqlType(oids.TIMESTAMP), io)(shown) == value, shown
