@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from dataclasses import replace
 
@@ -12,8 +13,9 @@ from skerry_engine.catalog.objects import FIRST_USER_OID, Role, Schema, Sequence
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.names import role_named
-from skerry_engine.session.definitions.waiting import lock_object_name
-from skerry_engine.session.steps import Complete, Step
+from skerry_engine.session.definitions.waiting import lock_object_name, see_newest
+from skerry_engine.session.sleeping import Timer
+from skerry_engine.session.steps import Complete, Step, Wait
 from skerry_engine.sql import statements as st
 
 LOCALES = frozenset(("C", "C.UTF-8", "C.UTF8", "C.utf8", "POSIX"))
@@ -22,6 +24,10 @@ KNOWN_OPTIONS = frozenset(
     """owner template encoding locale lc_collate lc_ctype icu_locale locale_provider collation_version tablespace
     allow_connections connection_limit is_template strategy oid""".split()
 )
+
+LEAVING_TIMEOUT_S = 5.0
+"""How long sessions may take to leave a database to be dropped or renamed; PostgreSQL's figure."""
+LEAVING_POLL_S = 0.1
 
 # --- databases --------------------------------------------------------------------------------------------------------
 
@@ -116,18 +122,28 @@ def drop_database(
         raise errors.WrongObjectType("cannot drop a template database")
     if found.oid == context.database_oid:
         raise errors.ObjectInUse("cannot drop the currently open database")
-    refuse_in_use(context, found, statement.force)
-    _forget_contents(context, found)
     oid = found.oid
+    unused = yield from wait_until_unused(context, oid, statement.force)
+    _forget_contents(context, unused)
     change_catalog(context, lambda catalog: cluster_changes.drop_database(catalog, oid))
     return Complete("DROP DATABASE")
 
 
-def refuse_in_use(context: DefinitionContext, database: Database, force: bool = False) -> None:
-    """Raise ObjectInUse while other sessions use a database."""
-    others = context.other_sessions(database.oid)
+def wait_until_unused(
+    context: DefinitionContext, oid: int, force: bool = False
+) -> Generator[Step, object, Database]:
+    """Wait for other sessions to leave a database; it as it is then.
+
+    Sessions that just ended leave by themselves.  Raises ObjectInUse if some stay, InvalidCatalogName if it is gone.
+    """
+    give_up_at_s = time.monotonic() + LEAVING_TIMEOUT_S
+    while context.other_sessions(oid) and not force and time.monotonic() < give_up_at_s:
+        yield Wait(Timer(time.monotonic() + LEAVING_POLL_S))
+    see_newest(context)
+    database = context.catalog.database(oid)
+    others = context.other_sessions(oid)
     if not others:
-        return
+        return database
     if force:
         raise errors.NotSupportedError(
             "DROP DATABASE ... WITH (FORCE) is not supported while sessions use the database"

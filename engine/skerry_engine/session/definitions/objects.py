@@ -26,7 +26,7 @@ from skerry_engine.catalog.objects import (
 )
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
-from skerry_engine.session.definitions.databases import refuse_in_use
+from skerry_engine.session.definitions.databases import wait_until_unused
 from skerry_engine.session.definitions.names import (
     KIND_CLASSES,
     as_kind,
@@ -150,7 +150,7 @@ def _rename_whole(
         database = context.catalog.get_database(name)
         if database.oid == database_oid:
             raise errors.NotSupportedError("current database cannot be renamed")
-        refuse_in_use(context, database)
+        yield from wait_until_unused(context, database.oid)
         change_catalog(
             context, lambda catalog: cluster_changes.rename_database(catalog, database.oid, new_name)
         )
