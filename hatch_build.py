@@ -1,8 +1,8 @@
 """Hatchling build hook: compiles the hot modules with mypyc into the wheel.
 
-The list of modules stands in pyproject.toml (`tool.hatch.build.hooks.custom.compiled-modules`).  The hook is off unless
-HATCH_BUILD_HOOK_ENABLE_CUSTOM=1 is set, so a plain install is pure Python.  Each compiled module ships beside its
-source: the extension wins at import, the source stays readable in tracebacks.
+The list of modules stands in pyproject.toml (`tool.hatch.build.hooks.custom.compiled-modules`).  The hook is
+off unless HATCH_BUILD_HOOK_ENABLE_CUSTOM=1 is set, so a plain install is pure Python.  Each compiled module
+ships beside its source: the extension wins at import, the source stays readable in tracebacks.
 
 Without mypy and setuptools in the building environment the hook says so and builds the pure wheel.
 """
@@ -82,7 +82,8 @@ class MypycBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
     @staticmethod
     def _sources(root: Path) -> list[str]:
-        """Every module, in the order of a plain mypy run: what an import cycle infers depends on that order."""
+        """Every module, in the order of a plain mypy run:
+        what an import cycle infers depends on that order."""
         return sorted(
             str(path.relative_to(root)) for name in IMPORT_ROOTS for path in (root / name).rglob("*.py")
         )

@@ -2,8 +2,8 @@
 
     python embedded.py sqlite3 | skerry | profile
 
-The same statements run through each library's DB-API, in memory, one connection, each change committed by itself unless
-the operation says otherwise.
+The same statements run through each library's DB-API, in memory, one connection, each change committed by
+itself unless the operation says otherwise.
 """
 
 from __future__ import annotations

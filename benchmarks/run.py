@@ -1,12 +1,12 @@
 """Benchmarks side by side, in one run: `make bench`.
 
-1. pgbench against PostgreSQL, Skerry interpreted and Skerry compiled: SELECT-only and TPC-B, three query modes,
-   1 and 8 clients.
+1. pgbench against PostgreSQL, Skerry interpreted and Skerry compiled: SELECT-only and TPC-B, three query
+   modes, 1 and 8 clients.
 2. Embedded operations beside sqlite3, interpreted and compiled (`embedded.py` in a process per measurement).
 3. A profile of where an embedded point read and insert spend their time, interpreted.
 
-Contenders take turns within each round, so that a slow minute of the machine hits all of them; the figure is the median
-of the rounds.  PostgreSQL runs with fsync off, as Skerry keeps nothing yet: both commit to memory.
+Contenders take turns within each round, so that a slow minute of the machine hits all of them; the figure is
+the median of the rounds.  PostgreSQL runs with fsync off, as Skerry keeps nothing yet: both commit to memory.
 """
 
 from __future__ import annotations
@@ -127,7 +127,8 @@ def _with_ratios(rates: Sequence[float]) -> list[str]:
 
 
 def measure_embedded(settings: Settings) -> list[list[str]]:
-    """Rows of a table: operation, microseconds each in sqlite3, Skerry, Skerry compiled, with ratios to sqlite3."""
+    """Rows of a table: operation, microseconds each in sqlite3, Skerry, Skerry compiled,
+    with ratios to sqlite3."""
     runs = [("sqlite3", settings.interpreted), ("skerry", settings.interpreted)]
     if settings.compiled is not None:
         runs.append(("skerry", settings.compiled))

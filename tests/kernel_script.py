@@ -1,4 +1,5 @@
-"""The kernel's command language for goldenscripts, model tests and threads: no SQL, one command one kernel operation.
+"""The kernel's command language for goldenscripts, model tests and threads: no SQL,
+one command one kernel operation.
 
     table t id v [unique v] [index v]       columns are ints or words; the first is the primary key
     reference child.parent_id parent [on delete cascade] [deferred]
@@ -9,8 +10,8 @@
     lock t 1 [key share|share|no key update|update] [nowait|skip] · lock table t [mode] [nowait]
     gc · rows t · chains t
 
-A session is a small model of SQL's: autocommit outside begin, a failed transaction until rollback, READ COMMITTED
-restarts (three, then in place).
+A session is a small model of SQL's: autocommit outside begin, a failed transaction until rollback, READ
+COMMITTED restarts (three, then in place).
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ class KernelSession:
             self.transaction.close()
             self.transaction = None
 
-    # --- outside transactions -----------------------------------------------------------------------------------------
+    # --- outside transactions -------------------------------------------------------------------------------
 
     def _do_table(self, words: list[str]) -> list[str]:
         self.database.create_table(words)
@@ -213,7 +214,7 @@ class KernelSession:
                 active.owner.cancel()
         return ["ok"]
 
-    # --- transactions -------------------------------------------------------------------------------------------------
+    # --- transactions ---------------------------------------------------------------------------------------
 
     def _do_begin(self, words: list[str]) -> list[str]:
         assert self.transaction is None
@@ -264,7 +265,7 @@ class KernelSession:
         if not transaction.commit_fast():
             yield from transaction.commit()
 
-    # --- statements ---------------------------------------------------------------------------------------------------
+    # --- statements -----------------------------------------------------------------------------------------
 
     def _statement(self, body: Body) -> Steps[list[str]]:
         self._refuse_if_failed()
@@ -411,7 +412,7 @@ class KernelSession:
             if after == -1:
                 return found
 
-    # --- reading ------------------------------------------------------------------------------------------------------
+    # --- reading --------------------------------------------------------------------------------------------
 
     def _read(self, read: Callable[[Transaction], list[str]]) -> Steps[list[str]]:
         def body(transaction: Transaction, in_place: bool) -> Steps[list[str]]:
@@ -470,7 +471,7 @@ class KernelSession:
 
         return (yield from self._read(read))
 
-    # --- locks --------------------------------------------------------------------------------------------------------
+    # --- locks ----------------------------------------------------------------------------------------------
 
     def _do_lock(self, words: list[str]) -> Steps[list[str]]:
         nowait, skip = "nowait" in words, "skip" in words

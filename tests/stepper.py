@@ -1,8 +1,9 @@
 """Several sessions in one thread, stepped in a fixed order, and goldenscripts that tell what they saw.
 
-A *session* runs commands as generators of steps (`skerry_engine.session.steps`) that return lines of output.  The stepper
-runs a command until it ends or waits for another session.  A waiting session is resumed as soon as its wait is over,
-after the command that ended it, in the order of session names.  So one text of commands has one outcome, whatever waits.
+A *session* runs commands as generators of steps (`skerry_engine.session.steps`) that return lines of output.
+The stepper runs a command until it ends or waits for another session.  A waiting session is resumed as soon
+as its wait is over, after the command that ended it, in the order of session names.  So one text of commands
+has one outcome, whatever waits.
 
 A goldenscript is a text file of blocks.  A block is commands, a line `---`, and the output that they gave:
 
@@ -12,10 +13,11 @@ A goldenscript is a text file of blocks.  A block is commands, a line `---`, and
     A: ok
     B: 1 10
 
-Lines with `#` are comments.  Commands without a session's name go to the session `main`.  To write the output anew after
-an intended change, run the tests with SKERRY_REGENERATE=1 and read the difference.
+Lines with `#` are comments.  Commands without a session's name go to the session `main`.  To write the output
+anew after an intended change, run the tests with SKERRY_REGENERATE=1 and read the difference.
 
-The commands' language is a plug: `run_goldenscript(path, open_session)` gets sessions from `open_session(name)`.
+The commands' language is a plug: `run_goldenscript(path,
+open_session)` gets sessions from `open_session(name)`.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ class Stepper:
         self._waiting: dict[str, tuple[Output, Waiting]] = {}
 
     def run(self, name: str, command: str) -> list[str]:
-        """Run a command in a session, then whatever it set free; returns the lines to print, with session names."""
+        """Run a command in a session, then whatever it set free; returns the lines to print,
+        with session names."""
         if name in self._waiting:
             raise AssertionError(f"{name} still waits and can't run: {command}")
         session = self._sessions.get(name)

@@ -1,11 +1,13 @@
-"""The command language of protocol goldenscripts: messages of the client, and what the server answers to each line.
+"""The command language of protocol goldenscripts: messages of the client,
+and what the server answers to each line.
 
     A: Parse s = select 1 | Bind "" s | Execute | Sync
     ---
     A: ParseComplete
     ...
 
-Messages that stand on one line, divided by ` | `, arrive in one piece.  Each session is a conversation without a socket.
+Messages that stand on one line, divided by ` | `, arrive in one piece.
+Each session is a conversation without a socket.
 """
 
 from __future__ import annotations

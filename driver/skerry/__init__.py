@@ -6,8 +6,8 @@
     connection = skerry.connect("skerry://user@host:5433/db")     the same, of a server
     database = skerry.open(":memory:")                            the native interface: transactions are objects
 
-Errors are the classes of `skerry.errors`, the same embedded and over the network; the DB-API hierarchy and the
-transaction errors T001 to T006 are here too.
+Errors are the classes of `skerry.errors`, the same embedded and over the network; the DB-API hierarchy and
+the transaction errors T001 to T006 are here too.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ def connect(
 ) -> Connection:
     """Open a DB-API connection to `:memory:`, a path or `skerry://user@host:port/database`.
 
-    `isolation_level` ('read committed', 'snapshot', 'serializable'), `read_only` and `deferrable` hold for each
-    transaction; READ COMMITTED is the default.  `timeout` is in seconds: how long a statement may take, and a server
-    may take to answer.  `options` are settings of the session, by name.
+    `isolation_level` ('read committed', 'snapshot', 'serializable'), `read_only` and `deferrable` hold for
+    each transaction; READ COMMITTED is the default.  `timeout` is in seconds: how long a statement may take,
+    and a server may take to answer.  `options` are settings of the session, by name.
     """
     source = _source(target, user, database, timeout, options)
     try:

@@ -4,8 +4,9 @@
                         +--  Backend  ---+
     native.Transaction -+                +-- network.NetworkBackend     a session of a server, over pg8000
 
-Above this line nothing knows whether the database is embedded; below it nothing knows which interface asks.  Both
-backends take the same statement text with `$1`, `$2` ... parameters and give the same Python values and errors.
+Above this line nothing knows whether the database is embedded; below it nothing knows which interface asks.
+Both backends take the same statement text with `$1`, `$2` ...
+parameters and give the same Python values and errors.
 """
 
 from __future__ import annotations

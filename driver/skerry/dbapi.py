@@ -1,8 +1,8 @@
 """DB-API 2.0 (PEP 249): Connection and Cursor, the same embedded and over the network.
 
-A transaction begins with the first statement and ends with commit or rollback, unless `autocommit` is True.  The
-isolation level is READ COMMITTED unless asked otherwise.  Threads may share connections: a connection runs one
-statement at a time.
+A transaction begins with the first statement and ends with commit or rollback, unless `autocommit` is True.
+The isolation level is READ COMMITTED unless asked otherwise.  Threads may share connections: a connection
+runs one statement at a time.
 """
 
 from __future__ import annotations

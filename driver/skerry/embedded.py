@@ -1,17 +1,18 @@
 """A database in this process: engine sessions stepped by the calling thread.
 
-The engine never blocks: a statement is a generator of steps.  This module is who blocks.  Between two steps the
-engine's mutex is free, so that statements of several threads interleave; while a statement waits for a lock its thread
-sleeps on an event and holds nothing.
+The engine never blocks: a statement is a generator of steps.  This module is who blocks.  Between two steps
+the engine's mutex is free, so that statements of several threads interleave; while a statement waits for a
+lock its thread sleeps on an event and holds nothing.
 
     thread A   [step][step]  wait ............ [step] convert rows
     thread B              [step][step: commit]           (B's commit ends A's wait)
 
-A backend that is forgotten rather than closed gives its session back from a finaliser.  A finaliser can run inside any
-step, the mutex held by its own thread; it then leaves the session in `abandoned`, and the next to come closes it.
+A backend that is forgotten rather than closed gives its session back from a finaliser.  A finaliser can run
+inside any step, the mutex held by its own thread; it then leaves the session in `abandoned`,
+and the next to come closes it.
 
-This is the only module of the driver that imports the engine, and it is imported only when a database is opened
-in-process.
+This is the only module of the driver that imports the engine, and it is imported only when a database is
+opened in-process.
 """
 
 from __future__ import annotations
@@ -248,7 +249,8 @@ def _public_interval(value: object) -> object:
 
 
 def _engine_parameter(value: object) -> object:
-    """A parameter as the engine knows it: lists for tuples, its own Interval; empty lists take their place's type."""
+    """A parameter as the engine knows it: lists for tuples, its own Interval;
+    empty lists take their place's type."""
     if isinstance(value, list | tuple):
         return [_engine_parameter(item) for item in value] if _has_item(value) else "{}"
     if isinstance(value, types.Interval):

@@ -6,8 +6,8 @@
         tx.execute("UPDATE t SET v = $v WHERE id = $id", {"v": "uno", "id": 1})
         tx.commit()                                                without it the block rolls back
 
-A transaction has a session to itself and is Active, Committed or Aborted.  One that is dropped without an end, like one
-whose block is left by an exception, is rolled back and its locks go.
+A transaction has a session to itself and is Active, Committed or Aborted.  One that is dropped without an
+end, like one whose block is left by an exception, is rolled back and its locks go.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Database:
         """Execute a statement that commits by itself.
 
         `$1` takes a sequence of parameters, `$name` a mapping.  Without parameters the text may hold several
-        statements; the last one's rows come back.  Raises InvalidTransactionState for a BEGIN that is left open.
+        statements; the last one's rows come back.  Raises InvalidTransactionState for a BEGIN that
+        is left open.
         """
         text, values = from_native(statement, parameters)
         backend = self._take()
@@ -81,8 +82,8 @@ class Database:
     ) -> Transaction:
         """Begin a transaction: 'read committed', 'snapshot' or 'serializable'.
 
-        The snapshot is taken now.  `timeout` is in seconds, for the transaction as a whole: a statement, a wait or a
-        commit beyond it is T002.  Nothing watches a transaction between its statements.
+        The snapshot is taken now.  `timeout` is in seconds, for the transaction as a whole: a statement, a
+        wait or a commit beyond it is T002.  Nothing watches a transaction between its statements.
         """
         begin = begin_sql(isolation_level, read_only, deferrable)
         backend = self._take()
@@ -190,8 +191,8 @@ class Transaction:
     def commit(self) -> None:
         """Commit.
 
-        Raises WriteConflict (T001) when another transaction won, InFailedTransaction when a statement had failed; the
-        transaction is Aborted then.
+        Raises WriteConflict (T001) when another transaction won, InFailedTransaction when a statement had
+        failed; the transaction is Aborted then.
         """
         if self._active_backend().transaction_status == "E":
             self.rollback()
@@ -204,7 +205,8 @@ class Transaction:
         self._run("ROLLBACK", None)
 
     def savepoint(self, name: str) -> None:
-        """Mark this point.  A name is unique within the transaction: InvalidTransactionState (T004) on reuse."""
+        """Mark this point.  A name is unique within the transaction: InvalidTransactionState (T004)
+        on reuse."""
         self._active_backend()
         if name in self._savepoints:
             raise errors.InvalidTransactionState(f'savepoint "{name}" already exists in this transaction')

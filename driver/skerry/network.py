@@ -1,8 +1,9 @@
 """A database of a server, over pg8000's implementation of the protocol.
 
-pg8000 is used below its own DB-API layer: it frames messages and authenticates; transactions, parameters, errors and
-the meaning of values are the same here as embedded.  So parameters carry the type that their Python value says
-(strings carry none, the statement decides), rows are tuples, and errors are the classes of `skerry_engine.errors`.
+pg8000 is used below its own DB-API layer: it frames messages and authenticates; transactions, parameters,
+errors and the meaning of values are the same here as embedded.  So parameters carry the type that their
+Python value says (strings carry none, the statement decides), rows are tuples,
+and errors are the classes of `skerry_engine.errors`.
 """
 
 from __future__ import annotations
@@ -179,13 +180,14 @@ def _translate(problem: Exception) -> errors.Error:
     return errors.ConnectionFailure(str(problem) or type(problem).__name__)
 
 
-# --- values out -------------------------------------------------------------------------------------------------------
+# --- values out ---------------------------------------------------------------------------------------------
 
 
 def parameter_oid(value: object) -> int:
     """The type that a Python value has as a parameter; 0 lets the statement decide.
 
-    Raises NotSupportedError for objects that no type stands for, DatatypeMismatch for lists of unlike elements.
+    Raises NotSupportedError for objects that no type stands for,
+    DatatypeMismatch for lists of unlike elements.
     """
     if value is None or isinstance(value, str):
         return UNSPECIFIED_OID

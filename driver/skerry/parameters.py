@@ -4,8 +4,8 @@
              as it is, percent signs included.
     native   $1 with a sequence, $name with a mapping.
 
-Values never enter the text.  A pyformat placeholder is one wherever it stands, inside quotes too, as other DB-API
-drivers have it; a native one is recognised only outside strings, quoted names and comments.
+Values never enter the text.  A pyformat placeholder is one wherever it stands, inside quotes too, as other
+DB-API drivers have it; a native one is recognised only outside strings, quoted names and comments.
 """
 
 from __future__ import annotations

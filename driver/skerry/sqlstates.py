@@ -1,8 +1,8 @@
 """From a SQLSTATE back to the exception class, for errors that come over the network.
 
-The classes are those of `skerry_engine.errors`, so `except skerry.UniqueViolation` works embedded and over the network
-alike.  Two classes can share a SQLSTATE (40001 is T001 or T005): the Skerry code, which travels in field R of
-ErrorResponse, tells them apart.
+The classes are those of `skerry_engine.errors`, so `except skerry.UniqueViolation` works embedded and over
+the network alike.  Two classes can share a SQLSTATE (40001 is T001 or T005): the Skerry code, which travels
+in field R of ErrorResponse, tells them apart.
 """
 
 from __future__ import annotations

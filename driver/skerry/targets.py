@@ -22,7 +22,8 @@ DEFAULT_DATABASE = "postgres"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address taken apart.  `path` is ':memory:' or a directory when the database is embedded, else None."""
+    """An address taken apart.  `path` is ':memory:' or a directory when the database is embedded,
+    else None."""
 
     path: str | None
     host: str

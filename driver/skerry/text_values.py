@@ -1,8 +1,9 @@
 """Values from the text that a server sends, as the Python objects that an embedded database gives.
 
-pg8000 reads most types well; here are the ones where it fails (24:00:00, arrays with bounds), gives a wrong value
-(years BC), or another object than the embedded driver (intervals).  What Python has no object for stays text: infinite
-dates, years beyond 9999, dates in another DateStyle than ISO, intervals in another style than PostgreSQL's own.
+pg8000 reads most types well; here are the ones where it fails (24:00:00, arrays with bounds), gives a wrong
+value (years BC), or another object than the embedded driver (intervals).  What Python has no object for stays
+text: infinite dates, years beyond 9999, dates in another DateStyle than ISO,
+intervals in another style than PostgreSQL's own.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def read_vector(text: str) -> object:
     return [int(part) for part in text.split()]
 
 
-# --- arrays -----------------------------------------------------------------------------------------------------------
+# --- arrays -------------------------------------------------------------------------------------------------
 
 _ARRAY_TOKEN = re.compile(r'[{},]|"(?:[^"\\]|\\.)*"|(?:[^{},"\\]|\\.)+', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)

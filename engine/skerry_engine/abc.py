@@ -106,10 +106,10 @@ class FunctionContext(Protocol):
 class NameResolver(Protocol):
     """Names and OIDs of catalog objects, for the text form of regclass, regtype and their kin.
 
-    The catalog implements it, bound to a session's search_path.  `*_name` gives the name as the type prints it
-    (quoted and schema-qualified where needed), None for an OID that is no such object.  `*_oid` takes text as the type
-    reads it (a name, perhaps qualified and quoted) and raises as PostgreSQL does: UndefinedTable, UndefinedObject,
-    UndefinedFunction, InvalidSchemaName, AmbiguousFunction.
+    The catalog implements it, bound to a session's search_path.  `*_name` gives the name as the type prints
+    it (quoted and schema-qualified where needed), None for an OID that is no such object.  `*_oid` takes text
+    as the type reads it (a name, perhaps qualified and quoted) and raises as PostgreSQL does: UndefinedTable,
+    UndefinedObject, UndefinedFunction, InvalidSchemaName, AmbiguousFunction.
     """
 
     def relation_name(self, oid: int) -> str | None:

@@ -54,7 +54,8 @@ class Engine:
     def open_session(
         self, database: str, user: str, options: dict[str, str] | None = None, backend_pid: int = 0
     ) -> Session:
-        """Open a session with start-up settings.  Raises InvalidCatalogName, InvalidAuthorization, settings' errors."""
+        """Open a session with start-up settings.  Raises InvalidCatalogName, InvalidAuthorization,
+        settings' errors."""
         if self.closed:
             raise errors.CannotConnectNow("the database is closed")
         catalog = self.published_catalog()

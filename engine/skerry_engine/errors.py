@@ -1,12 +1,13 @@
 """Every failure Skerry can report, in one place.
 
-A failure is a class.  The class fixes what never varies: the SQLSTATE that PostgreSQL clients switch on, the Skerry
-code (T001 ... T006) where the failure is about transactions, and whether a fresh run of the whole transaction may
-succeed (`is_retryable`).  The instance carries what varies: message, detail, hint, position and the names of the
-objects involved.  The docstring of each class says when it happens and what to do.
+A failure is a class.  The class fixes what never varies: the SQLSTATE that PostgreSQL clients switch on, the
+Skerry code (T001 ... T006) where the failure is about transactions, and whether a fresh run of the whole
+transaction may succeed (`is_retryable`).  The instance carries what varies: message, detail, hint, position
+and the names of the objects involved.  The docstring of each class says when it happens and what to do.
 
-The DB-API 2.0 hierarchy (PEP 249) is the upper part of the tree, so `except skerry.IntegrityError` works embedded and
-over the network alike.  This module imports nothing of Skerry: driver, server and engine all lean on it.
+The DB-API 2.0 hierarchy (PEP 249) is the upper part of the tree, so `except skerry.IntegrityError` works
+embedded and over the network alike.  This module imports nothing of Skerry: driver,
+server and engine all lean on it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class InterfaceError(Error):
 class DatabaseError(Error):
     """Base of all errors that the database reports.
 
-    `position` is the 1-based character offset in the statement text, as in PostgreSQL's ErrorResponse field P.
+    `position` is the 1-based character offset in the statement text,
+    as in PostgreSQL's ErrorResponse field P.
     """
 
     sqlstate: str = "XX000"
@@ -97,11 +99,12 @@ class NotSupportedError(DatabaseError):
     sqlstate = "0A000"
 
 
-# --- transactions: T001 to T006 -----------------------------------------------------------------------------------
+# --- transactions: T001 to T006 -----------------------------------------------------------------------------
 
 
 class WriteConflict(OperationalError):
-    """T001: another transaction changed what this one writes, after its snapshot.  Run the transaction again."""
+    """T001: another transaction changed what this one writes, after its snapshot.
+    Run the transaction again."""
 
     sqlstate = "40001"
     code = "T001"
@@ -194,14 +197,15 @@ class SerializationFailure(OperationalError):
 
 
 class DeadlockDetected(OperationalError):
-    """T006: waiting would close a cycle of transactions that wait for each other.  Run the transaction again."""
+    """T006: waiting would close a cycle of transactions that wait for each other.
+    Run the transaction again."""
 
     sqlstate = "40P01"
     code = "T006"
     is_retryable = True
 
 
-# --- class 08, 53, 55, 57: connections, resources, operation ----------------------------------------------------------
+# --- class 08, 53, 55, 57: connections, resources, operation ------------------------------------------------
 
 
 class ProtocolViolation(OperationalError):
@@ -330,7 +334,7 @@ class InternalFault(InternalError):
     sqlstate = "XX000"
 
 
-# --- class 21, 22: data ---------------------------------------------------------------------------------------------
+# --- class 21, 22: data -------------------------------------------------------------------------------------
 
 
 class CardinalityViolation(ProgrammingError):
@@ -507,7 +511,7 @@ class InvalidJsonText(DataError):
     sqlstate = "22P02"
 
 
-# --- class 23: constraints --------------------------------------------------------------------------------------------
+# --- class 23: constraints ----------------------------------------------------------------------------------
 
 
 class RestrictViolation(IntegrityError):
@@ -540,7 +544,7 @@ class CheckViolation(IntegrityError):
     sqlstate = "23514"
 
 
-# --- class 42, 2B: statements -----------------------------------------------------------------------------------------
+# --- class 42, 2B: statements -------------------------------------------------------------------------------
 
 
 class SyntaxError(ProgrammingError):  # PostgreSQL's name for 42601

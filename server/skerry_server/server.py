@@ -173,7 +173,8 @@ class Server:
     def has_room(self) -> bool:
         """Whether another socket may be kept.
 
-        More may be open than sessions: to be told that there are too many, and to cancel, a client must get in.
+        More may be open than sessions: to be told that there are too many, and to cancel,
+        a client must get in.
         """
         return len(self._sockets) < 2 * self.settings.max_connections + _SPARE_SOCKETS
 

@@ -1,15 +1,19 @@
-"""The same statements to Skerry and to PostgreSQL: what comes back must be equal, down to the text of each value.
+"""The same statements to Skerry and to PostgreSQL: what comes back must be equal,
+down to the text of each value.
 
-Each file of `corpus/` runs from its first statement to its last, on one connection to each server, in a database of
-its own (files whose first line is `-- @chinook` share one with the Chinook data, and only read).  Every statement
-is then a test of its own: column names, types, rows, command tags, notices, and each field of an error.
+Each file of `corpus/` runs from its first statement to its last, on one connection to each server, in a
+database of its own (files whose first line is `-- @chinook` share one with the Chinook data, and only read).
+Every statement is then a test of its own: column names, types, rows, command tags, notices,
+and each field of an error.
 
-Rows are compared in order when the statement says ORDER BY, else as a multiset.  A position is compared when PostgreSQL
-gives one.  Wording is PostgreSQL 15's: beside another version every error is compared by SQLSTATE only.
+Rows are compared in order when the statement says ORDER BY, else as a multiset.  A position is compared when
+PostgreSQL gives one.  Wording is PostgreSQL 15's:
+beside another version every error is compared by SQLSTATE only.
 
-Directives in comments above a statement say where Skerry is known to answer otherwise; the reason stands beside them:
-`-- @unordered` forces the multiset, `-- @position` leaves out an error's position, `-- @sqlstate` compares an error by
-SQLSTATE only, `-- @refused` expects 0A000, `-- @differs` expects another answer, though never an internal error.
+Directives in comments above a statement say where Skerry is known to answer otherwise; the reason stands
+beside them: `-- @unordered` forces the multiset, `-- @position` leaves out an error's position, `--
+@sqlstate` compares an error by SQLSTATE only, `-- @refused` expects 0A000, `-- @differs` expects another
+answer, though never an internal error.
 """
 
 from __future__ import annotations
@@ -76,7 +80,8 @@ def chinook(postgres: Address, skerry_server: Address) -> None:
 
 
 class Side:
-    """One server, one database, one connection: reopened when the server drops it, which is an outcome too."""
+    """One server, one database, one connection: reopened when the server drops it,
+    which is an outcome too."""
 
     def __init__(self, address: Address, database: str, fresh: bool) -> None:
         self._address, self._database = address, database

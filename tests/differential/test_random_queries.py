@@ -1,8 +1,8 @@
 """Random queries over small tables with NULLs and duplicates: Skerry's rows are PostgreSQL's.
 
-The generator makes valid, deterministic queries from a grammar: joins of every kind, predicates with three-valued logic,
-subqueries, grouping, windows, set operations.  A seed names each query, so a failure can be run alone.  Errors must
-agree too, by SQLSTATE.  `SKERRY_RANDOM_QUERIES=5000` runs longer.
+The generator makes valid, deterministic queries from a grammar: joins of every kind, predicates with
+three-valued logic, subqueries, grouping, windows, set operations.  A seed names each query, so a failure can
+be run alone.  Errors must agree too, by SQLSTATE.  `SKERRY_RANDOM_QUERIES=5000` runs longer.
 """
 
 from __future__ import annotations

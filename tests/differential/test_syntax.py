@@ -1,7 +1,7 @@
 """The grammar against PostgreSQL's: statements of every kind, as they are and with random damage.
 
-PostgreSQL parses a simple query's whole text before it runs any of it, so behind `SELECT 1/0;` a statement is parsed and
-never run: a syntax error says what the grammar thinks of it, a division by zero that it was taken.
+PostgreSQL parses a simple query's whole text before it runs any of it, so behind `SELECT 1/0;` a statement is
+parsed and never run: a syntax error says what the grammar thinks of it, a division by zero that it was taken.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ def _yields_inside(nodes: list[ast.stmt]) -> list[int]:
 
 
 def test_compiled_generators_do_not_yield_in_handlers() -> None:
-    """Closed while suspended in an `except` or `finally` block, a compiled generator corrupts the interpreter."""
+    """Closed while suspended in an `except` or `finally` block,
+    a compiled generator corrupts the interpreter."""
     found: list[str] = []
     for name in PYPROJECT["tool"]["hatch"]["build"]["hooks"]["custom"]["compiled-modules"]:
         for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):

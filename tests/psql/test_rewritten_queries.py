@@ -1,8 +1,9 @@
-"""The catalog is tables like any other: psql's own queries give the same rows when they are written differently.
+"""The catalog is tables like any other: psql's own queries give the same rows when they
+are written differently.
 
-psql says what it asks (`psql -E`).  Each of its queries is rewritten, aliases renamed, and the conditions of its
-outermost WHERE reversed, then run in front of Skerry both ways, and in front of PostgreSQL.  An engine that recognised
-known queries by their text would answer one and not the other.
+psql says what it asks (`psql -E`).  Each of its queries is rewritten, aliases renamed, and the conditions of
+its outermost WHERE reversed, then run in front of Skerry both ways, and in front of PostgreSQL.  An engine
+that recognised known queries by their text would answer one and not the other.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def rename_aliases(query: str) -> str:
 
 
 def _is_declaration(tokens: list[str], index: int) -> bool:
-    """Whether the word at `index` follows a table name (or AS after one) rather than standing in an expression."""
+    """Whether the word at `index` follows a table name (or AS after one)
+    rather than standing in an expression."""
     before = [token for token in tokens[:index] if token.strip()][-5:]
     if before and before[-1].upper() == "AS":
         before.pop()
@@ -98,7 +100,8 @@ def _is_declaration(tokens: list[str], index: int) -> bool:
 
 
 def reverse_conditions(query: str) -> str:
-    """Reverse the conditions that AND joins in the outermost WHERE; as it is when OR or BETWEEN stand there."""
+    """Reverse the conditions that AND joins in the outermost WHERE;
+    as it is when OR or BETWEEN stand there."""
     tokens = WORD.findall(query)
     start = end = depth = 0
     pieces: list[list[str]] = []

@@ -1,7 +1,7 @@
 """psql in front of Skerry prints what it prints in front of PostgreSQL, character by character.
 
-Each file of `scripts/` runs in a fresh database on both; prompts are off, statements are echoed.  What must differ is
-masked: times of `\\timing`, names and ports of the connection, sizes.
+Each file of `scripts/` runs in a fresh database on both; prompts are off, statements are echoed.  What must
+differ is masked: times of `\\timing`, names and ports of the connection, sizes.
 """
 
 from __future__ import annotations

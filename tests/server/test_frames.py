@@ -1,4 +1,5 @@
-"""The incoming stream is cut into the same messages however it is split, and bad lengths are refused at once."""
+"""The incoming stream is cut into the same messages however it is split,
+and bad lengths are refused at once."""
 
 from __future__ import annotations
 

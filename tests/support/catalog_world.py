@@ -1,4 +1,5 @@
-"""A small database for catalog tests: two tables with keys, checks, indexes and a foreign key, a view, sequences."""
+"""A small database for catalog tests: two tables with keys, checks, indexes and a foreign key, a view,
+sequences."""
 
 from __future__ import annotations
 
@@ -70,7 +71,8 @@ def explicit(arg: Expr, sql_type: SqlType) -> Cast:
 
 
 class World:
-    """author(id identity, name varchar(100), email), book(id serial, author_id, title, price, flag), view book_v."""
+    """author(id identity, name varchar(100), email), book(id serial, author_id, title, price, flag),
+    view book_v."""
 
     def __init__(self) -> None:
         self.catalog: Catalog = new_catalog()

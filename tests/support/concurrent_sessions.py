@@ -1,8 +1,9 @@
 """The sessions of a goldenscript, each driven by a thread of its own: embedded, or over the wire.
 
-A script's commands still run one after the other: the next one starts when every session is either idle or seen to
-wait for a lock.  So the output is that of the stepper, and what is tested is everything that the stepper does not have:
-threads asleep until a lock is free, a server that wakes sessions up, clients that are killed.
+A script's commands still run one after the other: the next one starts when every session is either idle or
+seen to wait for a lock.  So the output is that of the stepper, and what is tested is everything that the
+stepper does not have: threads asleep until a lock is free, a server that wakes sessions up,
+clients that are killed.
 
     ConcurrentRunner ──> Client (one per session) ──> thread ──┬─ EmbeddedClient   the driver's embedded backend
                                                                └─ NetworkClient    a socket to Skerry, or PostgreSQL
@@ -221,7 +222,8 @@ def _shown(value: object) -> str:
 
 
 class NetworkClient:
-    """A connection to a server, Skerry's or PostgreSQL's; `monitor` is another one, shared, that sees who waits."""
+    """A connection to a server, Skerry's or PostgreSQL's; `monitor` is another one, shared,
+    that sees who waits."""
 
     def __init__(self, address: Address, database: str, monitor: Monitor) -> None:
         self._address = address

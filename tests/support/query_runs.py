@@ -1,4 +1,5 @@
-"""Running one query several ways: as clients do, without lifting its literals, or counting what its units touch."""
+"""Running one query several ways: as clients do, without lifting its literals,
+or counting what its units touch."""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ def _unlifted_steps(session: Session, statement: st.Query) -> Iterator[Step]:
 
 
 class UnitMeter:
-    """Counts what each unit of a statement does: rows that readers return, and lines of generated source that run."""
+    """Counts what each unit of a statement does: rows that readers return,
+    and lines of generated source that run."""
 
     def __init__(self, session: SqlSession) -> None:
         self.session = session

@@ -1,10 +1,11 @@
-"""Random SELECTs over three small tables with NULLs and duplicates: text that every SQL database takes the same way.
+"""Random SELECTs over three small tables with NULLs and duplicates:
+text that every SQL database takes the same way.
 
     text, is_ordered = QueryMaker(random).query()
 
-`random` is anything with `random.Random`'s interface; hypothesis' `randoms()` makes what fails shrink.  Nothing drawn here
-depends on what SQL leaves open: ORDER BY names every output column, nothing divides or overflows, and LIMIT comes with
-ORDER BY only.
+`random` is anything with `random.Random`'s interface; hypothesis' `randoms()` makes what fails shrink.
+Nothing drawn here depends on what SQL leaves open: ORDER BY names every output column, nothing divides or
+overflows, and LIMIT comes with ORDER BY only.
 """
 
 from __future__ import annotations

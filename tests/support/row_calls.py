@@ -1,8 +1,9 @@
 """Finds what generated source calls once per row.
 
-A loop over rows is a `for` (or comprehension) whose variables hold rows or groups; loops over batches are not.  Calls of
-C functions, types and methods of lists, sets and dicts cost little and are let pass.  What remains is Python code that
-runs per row, named after what it is: "reader.lookup", "qN" (a generated function), or a function's module and name.
+A loop over rows is a `for` (or comprehension) whose variables hold rows or groups; loops over batches are
+not.  Calls of C functions, types and methods of lists, sets and dicts cost little and are let pass.  What
+remains is Python code that runs per row, named after what it is: "reader.lookup", "qN" (a generated
+function), or a function's module and name.
 """
 
 from __future__ import annotations

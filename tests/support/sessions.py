@@ -1,10 +1,12 @@
-r"""SQL sessions for tests: one engine in memory, stepped in one thread, or the same script by threads or over the wire.
+r"""SQL sessions for tests: one engine in memory, stepped in one thread,
+or the same script by threads or over the wire.
 
     rows = SqlDatabase().session().rows("select 1")          # one session, driven to the end
 
     run_goldenscript(path, SqlDatabase().open_session)       # several, stepped: see `stepper`
 
-The command language of SQL goldenscripts is SQL, one statement (or batch) a line, and a few commands of its own:
+The command language of SQL goldenscripts is SQL, one statement (or batch) a line,
+and a few commands of its own:
 
     A: \cancel B         cancel what B runs or waits for
     A: \kill B           B's client is gone

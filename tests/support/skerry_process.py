@@ -22,8 +22,8 @@ COMMAND = "import sys; from skerry_server.cli import main; sys.exit(main())"
 def skerry_process(arguments: Sequence[str] = (), python: str | None = None) -> Iterator[Address]:
     """Serve `:memory:` on a free port of the loopback interface until the block ends.
 
-    `python` is the interpreter to serve with, ours by default.  `SKERRY_TEST_SERVER_DSN` names a server that runs
-    already (under a debugger, say) to use instead.
+    `python` is the interpreter to serve with, ours by default.  `SKERRY_TEST_SERVER_DSN` names a server that
+    runs already (under a debugger, say) to use instead.
     """
     dsn = os.environ.get("SKERRY_TEST_SERVER_DSN")
     if dsn and not arguments and python is None:

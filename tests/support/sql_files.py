@@ -18,7 +18,8 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a file: its text without the semicolon, its 1-based line, and the directives above it."""
+    """One statement of a file: its text without the semicolon, its 1-based line,
+    and the directives above it."""
 
     text: str
     line: int

@@ -1,8 +1,8 @@
 """Facts about how PostgreSQL reads and prints values, collected once and stored for tests.
 
-`python -m support.value_facts` (in tests/, with SKERRY_TEST_PG_DSN set or a PostgreSQL at hand) asks a real PostgreSQL
-and rewrites data/value_facts.json.  Each fact: an input text assigned to a column of a type under some settings, and
-either the output text and binary form, or the error's SQLSTATE, message, detail and hint.
+`python -m support.value_facts` (in tests/, with SKERRY_TEST_PG_DSN set or a PostgreSQL at hand) asks a real
+PostgreSQL and rewrites data/value_facts.json.  Each fact: an input text assigned to a column of a type under
+some settings, and either the output text and binary form, or the error's SQLSTATE, message, detail and hint.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A bare client of the PostgreSQL protocol that hides nothing: rows stay text, errors keep every field.
 
-It speaks the simple query protocol only, one statement at a time, over a blocking socket.  Tests compare two servers
-with it, so it converts no value and knows no type.
+It speaks the simple query protocol only, one statement at a time, over a blocking socket.  Tests compare two
+servers with it, so it converts no value and knows no type.
 """
 
 from __future__ import annotations

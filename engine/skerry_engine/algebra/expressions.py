@@ -1,8 +1,9 @@
 """Scalar expressions of the logical algebra: typed, bound, free of names.
 
-Every node is an immutable value with a `type`.  Columns refer to a *range* (an entry of a FROM clause, numbered
-uniquely within the statement, subqueries included) and a position in its output; a column of an enclosing query's
-range makes a subquery correlated.  Nothing here knows a query language: SQL and GQL both bind to this.
+Every node is an immutable value with a `type`.  Columns refer to a *range* (an entry of a FROM clause,
+numbered uniquely within the statement, subqueries included) and a position in its output; a column of an
+enclosing query's range makes a subquery correlated.  Nothing here knows a query language:
+SQL and GQL both bind to this.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Const(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Param(Expr):
-    """The value in slot `index` of the statement's parameters: a client's $n or a literal lifted from the text."""
+    """The value in slot `index` of the statement's parameters:
+    a client's $n or a literal lifted from the text."""
 
     index: int
 
@@ -62,8 +64,8 @@ class Call(Expr):
 class Cast(Expr):
     """`arg` as another type.  `function` is None when only the label changes (binary-coercible).
 
-    `explicit` is False for casts that the binder put in.  `function` takes the value, and where it declares three
-    arguments also the target typmod and whether the cast is explicit, as pg_cast's functions do.
+    `explicit` is False for casts that the binder put in.  `function` takes the value, and where it declares
+    three arguments also the target typmod and whether the cast is explicit, as pg_cast's functions do.
     """
 
     arg: Expr
@@ -115,8 +117,8 @@ class IsDistinct(Expr):
 class Case(Expr):
     """Searched CASE; a simple CASE is bound to comparisons with `test` evaluated once.
 
-    With `test` (and `test_range` the range id under which conditions see its value as column 0), conditions are
-    comparisons against it.
+    With `test` (and `test_range` the range id under which conditions see its value as column 0), conditions
+    are comparisons against it.
     """
 
     whens: tuple[tuple[Expr, Expr], ...]
@@ -155,7 +157,8 @@ class ArrayOf(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Subscript(Expr):
-    """`arg[lower:upper]` per dimension; an element access has `upper` alone in each pair (lower None, slice False)."""
+    """`arg[lower:upper]` per dimension; an element access has `upper` alone in each pair (lower None,
+    slice False)."""
 
     arg: Expr
     bounds: tuple[tuple[Expr | None, Expr | None], ...]
@@ -186,8 +189,8 @@ class AnyAll(Expr):
 class SubqueryExpr(Expr):
     """A query used as a value.
 
-    kind: 'scalar' (one column, at most one row), 'exists', 'array' (ARRAY(query)), 'any' and 'all' (`lefts` compared
-    with the query's columns by `comparisons`; `operator` names them; IN is 'any' with =).
+    kind: 'scalar' (one column, at most one row), 'exists', 'array' (ARRAY(query)), 'any' and 'all' (`lefts`
+    compared with the query's columns by `comparisons`; `operator` names them; IN is 'any' with =).
     """
 
     kind: str
@@ -220,8 +223,8 @@ class Aggregate(Expr):
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A window frame.  Bounds: ('unbounded_preceding' | 'preceding' | 'current' | 'following' |
-    'unbounded_following', offset); `exclude`: 'no_others' | 'current' | 'group' | 'ties'.  `in_range` measures the
-    offsets of a RANGE frame, on the values of its one sort key."""
+    'unbounded_following', offset); `exclude`: 'no_others' | 'current' | 'group' | 'ties'.  `in_range`
+    measures the offsets of a RANGE frame, on the values of its one sort key."""
 
     mode: str
     start: tuple[str, Expr | None]
@@ -276,7 +279,8 @@ def walk(expr: Expr) -> Iterator[Expr]:
 
 
 def transform(expr: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
-    """A copy with `change` applied top-down: where it returns an expression, that stands in its place, unvisited."""
+    """A copy with `change` applied top-down: where it returns an expression, that stands in its place,
+    unvisited."""
     changed = change(expr)
     if changed is not None:
         return changed

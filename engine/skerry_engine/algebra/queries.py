@@ -1,14 +1,15 @@
 """Relational nodes of the logical algebra.
 
-Two families.  A `Relation` binds *ranges*: it makes rows whose columns expressions name as (range id, position).  A
-`Query` is a closed block with an ordered list of outputs; it may refer to ranges of enclosing blocks (then it is
-correlated, or lateral).  Relations stand in FROM; queries stand where a result is wanted.
+Two families.  A `Relation` binds *ranges*: it makes rows whose columns expressions name as (range id,
+position).  A `Query` is a closed block with an ordered list of outputs; it may refer to ranges of enclosing
+blocks (then it is correlated, or lateral).  Relations stand in FROM; queries stand where a result is wanted.
 
     Query    = Select | SetOperation | With | Insert | Update | Delete
     Relation = OneRow | Scan | Values | FunctionScan | Derived | CteScan | Join | Filter | Aggregation | Window
              | ProjectSet
 
-SQL and GQL are both translated to this; no node belongs to a language, and none says how it is to be executed.
+SQL and GQL are both translated to this; no node belongs to a language,
+and none says how it is to be executed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from skerry_engine.values.types import SqlType
 
 @dataclass(frozen=True, slots=True)
 class OutputColumn:
-    """A column of a query's result; `table_oid` and `attribute_number` tell a plain column's origin, else 0."""
+    """A column of a query's result; `table_oid` and `attribute_number` tell a plain column's origin,
+    else 0."""
 
     name: str
     type: SqlType
@@ -68,8 +70,8 @@ class RowTemplate:
 class Values(Relation):
     """A VALUES list.  Short ones are `rows` of expressions.
 
-    Long ones are data: `templates` by shape, and at run time the statement's row data, list number `data_index`,
-    gives (template number, literal values) per row.
+    Long ones are data: `templates` by shape, and at run time the statement's row data, list number
+    `data_index`, gives (template number, literal values) per row.
     """
 
     range_id: int
@@ -81,7 +83,8 @@ class Values(Relation):
 
 @dataclass(frozen=True, slots=True)
 class FunctionScan(Relation):
-    """Rows of set-returning (or plain) functions, side by side (ROWS FROM); the last column is WITH ORDINALITY's."""
+    """Rows of set-returning (or plain) functions, side by side (ROWS FROM);
+    the last column is WITH ORDINALITY's."""
 
     range_id: int
     calls: tuple[Expr, ...]
@@ -108,8 +111,9 @@ class CteScan(Relation):
 
 @dataclass(frozen=True, slots=True)
 class Join(Relation):
-    """kind: 'inner', 'left', 'right', 'full'; after rewriting also 'semi' and 'anti' (left rows with or without a
-    match; right ranges not visible above).  `lateral` says that the right side refers to the left's ranges."""
+    """kind: 'inner', 'left', 'right', 'full'; after rewriting also 'semi' and 'anti' (left rows with or
+    without a match; right ranges not visible above).
+    `lateral` says that the right side refers to the left's ranges."""
 
     kind: str
     left: Relation
@@ -149,8 +153,8 @@ class Window(Relation):
 
 @dataclass(frozen=True, slots=True)
 class ProjectSet(Relation):
-    """Set-returning functions of a select list: for each input row as many rows as the longest gives, the shorter
-    padded with NULL; outputs are columns of `range_id`."""
+    """Set-returning functions of a select list: for each input row as many rows as the longest gives, the
+    shorter padded with NULL; outputs are columns of `range_id`."""
 
     range_id: int
     input: Relation
@@ -169,8 +173,8 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class RowLock:
-    """FOR UPDATE and kin.  strength: 'update', 'no key update', 'share', 'key share'; wait: 'block', 'nowait',
-    'skip locked'; `range_ids` the ranges whose rows are locked."""
+    """FOR UPDATE and kin.  strength: 'update', 'no key update', 'share', 'key share'; wait: 'block',
+    'nowait', 'skip locked'; `range_ids` the ranges whose rows are locked."""
 
     strength: str
     wait: str
@@ -179,8 +183,8 @@ class RowLock:
 
 @dataclass(frozen=True, slots=True)
 class Select(Query):
-    """One SELECT block.  `order_by` and `distinct_on` are over the input's ranges; with `distinct` every sort key is
-    also an output."""
+    """One SELECT block.  `order_by` and `distinct_on` are over the input's ranges; with `distinct` every sort
+    key is also an output."""
 
     input: Relation
     outputs: tuple[Expr, ...]
@@ -195,7 +199,8 @@ class Select(Query):
 
 @dataclass(frozen=True, slots=True)
 class SetOperation(Query):
-    """kind: 'union', 'intersect', 'except'.  Both sides have the same types; sort keys are columns of `range_id`."""
+    """kind: 'union', 'intersect', 'except'.  Both sides have the same types;
+    sort keys are columns of `range_id`."""
 
     kind: str
     all: bool
@@ -209,7 +214,8 @@ class SetOperation(Query):
 
 @dataclass(frozen=True, slots=True)
 class Cte:
-    """One WITH query.  A recursive one is `query` UNION [ALL] `step`, where `step` scans the cte's working table."""
+    """One WITH query.  A recursive one is `query` UNION [ALL] `step`,
+    where `step` scans the cte's working table."""
 
     cte_id: int
     name: str
@@ -228,8 +234,8 @@ class With(Query):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The table that a data-modifying statement writes.  `checks` are (constraint name, expression) over `range_id`
-    standing for the new row; `not_null` the positions of NOT NULL columns."""
+    """The table that a data-modifying statement writes.  `checks` are (constraint name, expression) over
+    `range_id` standing for the new row; `not_null` the positions of NOT NULL columns."""
 
     table_oid: int
     name: str
@@ -243,8 +249,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class OnConflict:
-    """ON CONFLICT.  `index_oids` are the arbiters (empty: any unique index); `updates` (position, expression over
-    the target's range and `excluded_range`); no updates means DO NOTHING."""
+    """ON CONFLICT.  `index_oids` are the arbiters (empty: any unique index); `updates` (position, expression
+    over the target's range and `excluded_range`); no updates means DO NOTHING."""
 
     index_oids: tuple[int, ...]
     excluded_range: int
@@ -255,7 +261,8 @@ class OnConflict:
 
 @dataclass(frozen=True, slots=True)
 class Insert(Query):
-    """INSERT: `row` gives the full-width new row, over `source`'s ranges; RETURNING is over the target's range."""
+    """INSERT: `row` gives the full-width new row, over `source`'s ranges;
+    RETURNING is over the target's range."""
 
     target: Target
     source: Relation
@@ -267,8 +274,8 @@ class Insert(Query):
 
 @dataclass(frozen=True, slots=True)
 class Update(Query):
-    """UPDATE: `source` contains the target's scan (range `scan_range`), joined with FROM; `row` is the full-width
-    new row over them; RETURNING sees the new row as the target's range, FROM's ranges as they are.
+    """UPDATE: `source` contains the target's scan (range `scan_range`), joined with FROM; `row` is the
+    full-width new row over them; RETURNING sees the new row as the target's range, FROM's ranges as they are.
     """
 
     target: Target

@@ -37,7 +37,8 @@ def walk_all(node: object) -> Iterator[Node]:
 
 
 def rewrite_all(node: _N, change: Callable[[object], object | None]) -> _N:
-    """A copy of `node`, subqueries entered, with `change` applied top-down: what it returns stands unvisited."""
+    """A copy of `node`, subqueries entered, with `change` applied top-down:
+    what it returns stands unvisited."""
     return _rewrite(node, change)  # type: ignore[return-value]
 
 

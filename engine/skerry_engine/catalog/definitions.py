@@ -174,7 +174,8 @@ class DefinitionPrinter:
     # --- views ----------------------------------------------------------------------------------------------
 
     def view(self, view: View, pretty: bool = False) -> str:
-        """A view's query, closed by a semicolon: from the bound query, as written where that can't be printed."""
+        """A view's query, closed by a semicolon: from the bound query,
+        as written where that can't be printed."""
         if isinstance(view.query, Query):
             try:
                 return f"{self._query_printer(pretty).query(view.query, 0)};"

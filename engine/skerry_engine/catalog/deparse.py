@@ -4,10 +4,10 @@ The text reads back as the same expression: every operator is parenthesised, con
 that the binder put in appear where dropping them could change which operator is found.  The *pretty* variant
 leaves out the parentheses that precedence makes needless.  Two ideas carry the rules:
 
-- `paren(node, parent)`: an operand is wrapped in the pretty variant only where `is_simple` can't show that it is safe;
-  in the plain variant operators wrap themselves.
-- *implicit casts* are shown under operators and functions (where they decide about resolution), hidden at the top and
-  under AND, OR, NOT.
+- `paren(node, parent)`: an operand is wrapped in the pretty variant only where `is_simple` can't show that it
+  is safe; in the plain variant operators wrap themselves.
+- *implicit casts* are shown under operators and functions (where they decide about resolution), hidden at the
+  top and under AND, OR, NOT.
 
 Names of columns and relations come from the caller (`Names`), so a renamed column prints under its present
 name. Queries inside expressions are printed by the `print_query` it gives.
@@ -83,7 +83,8 @@ class Names:
 
 
 class Deparser:
-    """Prints expressions.  `indent` is the present depth of indentation in columns; CASE breaks lines by it."""
+    """Prints expressions.  `indent` is the present depth of indentation in columns;
+    CASE breaks lines by it."""
 
     def __init__(self, names: Names, pretty: bool = False, indent: int = 0) -> None:
         self.names = names
@@ -148,7 +149,8 @@ def is_simple(node: Expr, parent: Expr | None) -> bool:
 
 
 def _casts_by_function(node: Cast) -> bool:
-    """A cast by one of pg_cast's functions counts as a call, which is simple; one through text (OID 0) does not."""
+    """A cast by one of pg_cast's functions counts as a call, which is simple; one through text (OID 0)
+    does not."""
     return node.function is not None and node.function.oid != 0
 
 
@@ -189,7 +191,8 @@ def _holds(parent: Expr | None) -> bool:
 
 
 def constant_text(names: Names, node: Const, label: bool = True) -> str:
-    """A constant, with `::type` where the bare text would be read as another type (never with `label` False)."""
+    """A constant, with `::type` where the bare text would be read as another type (never
+    with `label` False)."""
     type_oid = node.type.oid
     if node.value is None:
         return f"NULL::{names.type_name(node.type)}" if label else "NULL"
@@ -251,7 +254,8 @@ def _is_typed_literal(node: Cast) -> bool:
 
 
 def _literal_text(printer: Deparser, node: Cast) -> str:
-    """The literal as its type prints it; words such as 'now', which mean another value each time, as written."""
+    """The literal as its type prints it; words such as 'now', which mean another value each time,
+    as written."""
     assert isinstance(node.arg, Const) and isinstance(node.arg.value, str)
     text = node.arg.value
     if not any(character.isdigit() for character in text):

@@ -1,11 +1,12 @@
 """Bound queries as SQL text: what pg_get_viewdef prints.
 
-The algebra has forgotten how a query was written (aliases of subqueries, USING, `*`); what is printed means the same
-and reads back.  Layout follows PostgreSQL: one output column per line, clauses on lines of their own, each nested query
-eight columns further in.
+The algebra has forgotten how a query was written (aliases of subqueries, USING, `*`); what is printed means
+the same and reads back.  Layout follows PostgreSQL: one output column per line, clauses on lines of their
+own, each nested query eight columns further in.
 
-A SELECT block's input is peeled from the outside in: set-returning functions, windows, HAVING, aggregation, WHERE; what
-remains is FROM.  Columns of the peeled layers stand for the expressions computed there and print as those.
+A SELECT block's input is peeled from the outside in: set-returning functions, windows, HAVING, aggregation,
+WHERE; what remains is FROM.  Columns of the peeled layers stand for the expressions computed there
+and print as those.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ JOIN_WORDS = {"left": "LEFT JOIN", "right": "RIGHT JOIN", "full": "FULL JOIN"}
 
 @dataclass(frozen=True, slots=True)
 class TableName:
-    """How a scanned table is written: its name (qualified where needed), its bare name, its columns by position."""
+    """How a scanned table is written: its name (qualified where needed), its bare name,
+    its columns by position."""
 
     written: str
     bare: str
@@ -82,7 +84,7 @@ class QueryPrinter:
         self.cte_names: dict[int, tuple[str, tuple[OutputColumn, ...]]] = {}
         self.aliases: set[str] = set()
 
-    # --- queries ----------------------------------------------------------------------------------------------
+    # --- queries --------------------------------------------------------------------------------------------
 
     def query(self, query: Query, indent: int) -> str:
         """A query, its lines after the first indented by `indent` columns and more.
@@ -208,7 +210,7 @@ class QueryPrinter:
             parts.append(f"{name} AS ({_line(indent, STEP)}{body}{_line(indent, STEP)})")
         return f" WITH {recursive}{', '.join(parts)}{_line(indent, 0)}{self.query(query.body, indent)}"
 
-    # --- taking a block apart -----------------------------------------------------------------------------------
+    # --- taking a block apart -------------------------------------------------------------------------------
 
     def _peel(self, relation: Relation) -> _Layers:
         above: list[Expr] = []
@@ -226,7 +228,7 @@ class QueryPrinter:
             else:
                 return _Layers(relation, above)
 
-    # --- FROM ---------------------------------------------------------------------------------------------------
+    # --- FROM -----------------------------------------------------------------------------------------------
 
     def _name_ranges(self, relation: Relation) -> None:
         """Give every range of a FROM clause its name before anything that mentions it is printed."""
@@ -322,7 +324,7 @@ class QueryPrinter:
         columns = ", ".join(quote_identifier(name) for name in known.columns.values())
         return f"{text}{ordinality} {quote_identifier(known.alias)}({columns})"
 
-    # --- columns ------------------------------------------------------------------------------------------------
+    # --- columns --------------------------------------------------------------------------------------------
 
     def _column(self, range_id: int, position: int) -> str:
         computed = self.computed.get(range_id)

@@ -56,7 +56,8 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class DropPlan:
-    """What a DROP removes: the objects, named ones first, and the notice about those that CASCADE took along."""
+    """What a DROP removes: the objects, named ones first,
+    and the notice about those that CASCADE took along."""
 
     objects: tuple[Address, ...]
     notice: str | None = None

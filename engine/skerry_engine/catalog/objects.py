@@ -65,8 +65,8 @@ _versions = itertools.count(1)
 def new_version() -> int:
     """A number for a new state of an object or of the whole catalog; no other state ever has it.
 
-    Were versions counted per object, two transactions that change the same table in their own catalogs would give two
-    different states the same version.
+    Were versions counted per object, two transactions that change the same table in their own catalogs would
+    give two different states the same version.
     """
     return next(_versions)
 

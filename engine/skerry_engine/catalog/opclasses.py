@@ -44,7 +44,8 @@ _BY_NAME = {(c.method_oid, c.name): c for c in OPERATOR_CLASSES}
 
 
 def default_class(type_oid: int, method: str = "btree") -> OperatorClass | None:
-    """The class that an index over the type uses when none is written; None when the type can't be indexed."""
+    """The class that an index over the type uses when none is written;
+    None when the type can't be indexed."""
     method_oid = METHODS[method]
     if type_oid == oids.VARCHAR:
         type_oid = oids.TEXT

@@ -1,4 +1,5 @@
-"""Functions, operators, casts and aggregates: what they are called, which one a call means, what each one does.
+"""Functions, operators, casts and aggregates: what they are called, which one a call means,
+what each one does.
 
     registry       facts (PostgreSQL's signatures and OIDs, data/*.tsv) joined with implementations
     operators, casts, polymorphism, resolve      which function an expression means (PostgreSQL's manual, chapter 10)
@@ -11,6 +12,7 @@
     encodings, hashing, identifiers, series, session_functions    bytea and uuid, system types, generate_series, the session
     aggregates, statistics, window_ranges                         aggregates, window frames
 
-A function never sees a catalog, a row or a transaction: what it may know beyond its arguments is its FunctionContext (`abc`).
-Functions that need the catalog are defined by the catalog's layer, through `registry.define`.
+A function never sees a catalog, a row or a transaction: what it may know beyond its arguments is its
+FunctionContext (`abc`).  Functions that need the catalog are defined by the catalog's layer,
+through `registry.define`.
 """

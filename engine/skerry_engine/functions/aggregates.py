@@ -1,7 +1,7 @@
 """The usual aggregates: count, sum, avg, min, max, booleans, bits, strings and arrays.
 
-Inline forms (see AggregateFunction): a slot holds None until the first input, where the result for no rows is NULL.  Sums of
-integers are exact Python integers until the end, so no overflow can happen on the way.
+Inline forms (see AggregateFunction): a slot holds None until the first input, where the result for no rows is
+NULL.  Sums of integers are exact Python integers until the end, so no overflow can happen on the way.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from skerry_engine.functions.polymorphism import element_type
 from skerry_engine.functions.registry import AggregateFactory, Implementation, define_aggregate
 from skerry_engine.values import oids
 
-# --- count, sum, avg --------------------------------------------------------------------------------------------------
+# --- count, sum, avg ----------------------------------------------------------------------------------------
 
 define_aggregate("count", strict=False, initial=("0",), step="{s0} += 1", final="{s0}")
 define_aggregate("count 2276", initial=("0",), step="{s0} += 1", final="{s0}")
@@ -102,7 +102,7 @@ for _name in ("sum", "avg"):
     )
 
 
-# --- min, max ---------------------------------------------------------------------------------------------------------
+# --- min, max -----------------------------------------------------------------------------------------------
 
 
 def _define_extreme(type_oid: int, greater: str, less: str) -> None:
@@ -152,7 +152,7 @@ define_aggregate(f"max {oids.ANYARRAY}", factory=_array_extreme(True))
 define_aggregate(f"min {oids.ANYARRAY}", factory=_array_extreme(False))
 
 
-# --- booleans and bits ------------------------------------------------------------------------------------------------
+# --- booleans and bits --------------------------------------------------------------------------------------
 
 for _name, _symbol in (("bool_and", "and"), ("every", "and"), ("bool_or", "or")):
     define_aggregate(
@@ -171,11 +171,12 @@ for _name, _symbol in (("bit_and", "&"), ("bit_or", "|"), ("bit_xor", "^")):
         )
 
 
-# --- strings and arrays -----------------------------------------------------------------------------------------------
+# --- strings and arrays -------------------------------------------------------------------------------------
 
 
 def _joined(inputs: list[tuple[object, object]], empty: str | bytes) -> object:
-    """string_agg: NULL values are skipped, a delimiter stands before each value but the first, NULL ones as nothing."""
+    """string_agg: NULL values are skipped, a delimiter stands before each value but the first,
+    NULL ones as nothing."""
     parts: list[object] = []
     for value, delimiter in inputs:
         if value is None:

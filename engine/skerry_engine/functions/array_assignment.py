@@ -1,7 +1,7 @@
 """Assignment to a part of an array: UPDATE ... SET a[2] = x, a[3:4] = y.
 
-These two functions have no names in SQL; the binder makes calls of them.  Arrays begin at 1 here, so that an assignment
-before the first element, or far behind the end of an empty array, is refused.
+These two functions have no names in SQL; the binder makes calls of them.  Arrays begin at 1 here, so that an
+assignment before the first element, or far behind the end of an empty array, is refused.
 """
 
 from __future__ import annotations

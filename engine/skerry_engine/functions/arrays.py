@@ -1,8 +1,8 @@
 """Functions of arrays.
 
-An array is a tuple; more dimensions are nested tuples of equal lengths; the empty array is ().  Subscripts begin at 1: other
-lower bounds, which PostgreSQL allows, have no representation and are refused.  (int2vector and oidvector begin at 0; the
-functions that tell bounds know.)
+An array is a tuple; more dimensions are nested tuples of equal lengths; the empty array is ().  Subscripts
+begin at 1: other lower bounds, which PostgreSQL allows, have no representation and are refused.  (int2vector
+and oidvector begin at 0; the functions that tell bounds know.)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_ELEMENTS = 134217727
 _ZERO_BASED = frozenset((oids.INT2VECTOR, oids.OIDVECTOR))
 
 
-# --- comparison -------------------------------------------------------------------------------------------------------
+# --- comparison ---------------------------------------------------------------------------------------------
 
 
 def array_sort_key(array_oid: int) -> SortKey:
@@ -86,7 +86,7 @@ for _name, _symbol in (("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("
     define(f"oidvector{_name}", template=f"(len({{0}}), {{0}}) {_symbol} (len({{1}}), {{1}})")
 
 
-# --- shape ------------------------------------------------------------------------------------------------------------
+# --- shape --------------------------------------------------------------------------------------------------
 
 
 def _lower_bound(arg_types: tuple[int, ...]) -> int:
@@ -143,7 +143,7 @@ define("generate_subscripts_nodir", factory=_subscripts)
 define("array_unnest", flat)
 
 
-# --- building ---------------------------------------------------------------------------------------------------------
+# --- building -----------------------------------------------------------------------------------------------
 
 
 def array_of_arrays(inputs: list[object]) -> Array:
@@ -249,7 +249,7 @@ define("array_fill_with_lower_bounds", _filled_from)
 define("trim_array", _trimmed)
 
 
-# --- searching --------------------------------------------------------------------------------------------------------
+# --- searching ----------------------------------------------------------------------------------------------
 
 
 def _element_key(array_oid: int) -> SortKey:
@@ -370,7 +370,7 @@ define("arrayoverlap", factory=_overlap)
 define("width_bucket_array", factory=_width_bucket)
 
 
-# --- text -------------------------------------------------------------------------------------------------------------
+# --- text ---------------------------------------------------------------------------------------------------
 
 
 def _to_text(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
@@ -388,7 +388,8 @@ def _to_text(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
 
 
 def split_text(text: str | None, separator: str | None, null: str | None = None) -> Array | None:
-    """string_to_array: split at the separator (None: at each character); parts equal to `null` become NULL."""
+    """string_to_array: split at the separator (None: at each character);
+    parts equal to `null` become NULL."""
     if text is None:
         return None
     if not text:

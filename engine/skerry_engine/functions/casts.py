@@ -5,9 +5,9 @@
     'a'       assignment to a column, and 'e'      int8 -> int4
     'e'       CAST or :: only                      text -> int4 (by text I/O)
 
-Facts are pg_cast's (`data/casts.tsv`).  Beyond them, as in PostgreSQL, arrays cast element by element, and any type casts
-to and from the string types through its text form (`io_cast`): to a string type on assignment, from one explicitly.
-`find_coercion` puts it all together; it is what binders call.
+Facts are pg_cast's (`data/casts.tsv`).  Beyond them, as in PostgreSQL, arrays cast element by element, and
+any type casts to and from the string types through its text form (`io_cast`): to a string type on assignment,
+from one explicitly.  `find_coercion` puts it all together; it is what binders call.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, find_type
 
 CONTEXT_RANK = {"i": 0, "a": 1, "e": 2}
-"""How much a context permits: an explicit cast may use what assignment may, and that what an implicit one may."""
+"""How much a context permits: an explicit cast may use what assignment may,
+and that what an implicit one may."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cast:
-    """A row of pg_cast.  `method`: 'f' function, 'b' binary-coercible (only the label changes), 'i' by text I/O."""
+    """A row of pg_cast.  `method`: 'f' function, 'b' binary-coercible (only the label changes),
+    'i' by text I/O."""
 
     oid: int
     source: int
@@ -42,8 +44,8 @@ class Cast:
 class Coercion:
     """How to get from one type to another.  `kind`: 'relabel' (function None), 'function', 'io' or 'array'.
 
-    The function takes the value, and where it declares more arguments also the target's typmod and whether the
-    cast is explicit.
+    The function takes the value, and where it declares more arguments also the target's typmod and whether
+    the cast is explicit.
     """
 
     kind: str
@@ -68,7 +70,8 @@ def all_casts() -> Iterable[Cast]:
 
 
 def length_coercion(type_oid: int) -> Function | None:
-    """The function that applies a type modifier: (value, typmod) or (value, typmod, explicit); None if there is none.
+    """The function that applies a type modifier: (value, typmod) or (value, typmod, explicit);
+    None if there is none.
 
     For an array type it works on the elements.
     """
@@ -89,7 +92,8 @@ _BLANK_SENSITIVE = frozenset(
 
 
 def needs_padding(function: Function, index: int) -> bool:
-    """Whether the argument at `index` must get its blanks back (see `bpchar_padding`) when it is a char(n)."""
+    """Whether the argument at `index` must get its blanks back (see `bpchar_padding`)
+    when it is a char(n)."""
     return function.source in _BLANK_SENSITIVE and function.arg_types[
         min(index, len(function.arg_types) - 1)
     ] in (
@@ -117,7 +121,8 @@ _PADDING = Function(
 def find_coercion(source: int, target: int, context: str) -> Coercion | None:
     """The way from one type to another in a context ('i', 'a', 'e'); None if there is none.
 
-    Polymorphic pseudo-types and unknown literals are the resolver's and the binder's business, not this function's.
+    Polymorphic pseudo-types and unknown literals are the resolver's and the binder's business,
+    not this function's.
     """
     if source == target:
         return RELABEL
@@ -146,7 +151,7 @@ def is_string_type(type_oid: int) -> bool:
     return info is not None and info.category == "S"
 
 
-# --- text I/O ---------------------------------------------------------------------------------------------------------
+# --- text I/O -----------------------------------------------------------------------------------------------
 
 _SETTINGS_FREE = frozenset(
     (
@@ -217,7 +222,7 @@ def _composed(
     return encode if encode_only else lambda value: decode(encode(value))
 
 
-# --- helpers ----------------------------------------------------------------------------------------------------------
+# --- helpers ------------------------------------------------------------------------------------------------
 
 
 def _load() -> None:

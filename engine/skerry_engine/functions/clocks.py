@@ -1,7 +1,7 @@
 """Functions of time and timetz.
 
-A timetz is bytes, struct '>qi': microseconds since midnight and the zone in seconds west of Greenwich.  It compares by its
-UTC time first, then by the zone.
+A timetz is bytes, struct '>qi': microseconds since midnight and the zone in seconds west of Greenwich.  It
+compares by its UTC time first, then by the zone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ define_extremes("timetz_larger", "timetz_smaller", key="timetz_key({})")
 define_three_way("timetz_cmp", key="timetz_key({})")
 
 
-# --- arithmetic -------------------------------------------------------------------------------------------------------
+# --- arithmetic ---------------------------------------------------------------------------------------------
 
 
 def _time_plus(time: int, interval: bytes, sign: int = 1) -> int:
@@ -58,7 +58,7 @@ define("interval_pl_timetz_interval_timetz", lambda interval, value: _timetz_plu
 define("timetz_mi_interval", lambda value, interval: _timetz_plus(value, interval, -1))
 
 
-# --- conversion -------------------------------------------------------------------------------------------------------
+# --- conversion ---------------------------------------------------------------------------------------------
 
 
 def _with_session_zone(context: FunctionContext, time: int) -> bytes:
@@ -95,7 +95,7 @@ define(
 )
 
 
-# --- OVERLAPS ---------------------------------------------------------------------------------------------------------
+# --- OVERLAPS -----------------------------------------------------------------------------------------------
 
 
 def _end(start: int | None, interval: bytes | None) -> int | None:

@@ -1,4 +1,5 @@
-"""Templates for the six comparison operators, in the naming of PostgreSQL's implementations (`int4eq`, `date_lt`)."""
+"""Templates for the six comparison operators, in the naming of PostgreSQL's implementations (`int4eq`,
+`date_lt`)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ SYMBOLS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
 def define_comparisons(prefix: str, suffix: str = "", key: str = "{}") -> None:
-    """Define `prefix` + eq, ne, ... + `suffix`; `key` wraps an operand where Python's own order is not SQL's."""
+    """Define `prefix` + eq, ne, ... + `suffix`; `key` wraps an operand where Python's own order
+    is not SQL's."""
     left, right = key.format("{0}"), key.format("{1}")
     for name, symbol in SYMBOLS.items():
         define(f"{prefix}{name}{suffix}", template=f"{left} {symbol} {right}")

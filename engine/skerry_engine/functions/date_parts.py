@@ -1,7 +1,7 @@
 """Parts of dates and times: extract, date_part, date_trunc, date_bin, age.
 
-`extract` gives numeric and `date_part` the same as double precision.  A part of an infinite value is infinite where it grows
-with time (year, epoch) and NULL where it goes round (month, hour).
+`extract` gives numeric and `date_part` the same as double precision.  A part of an infinite value is infinite
+where it grows with time (year, epoch) and NULL where it goes round (month, hour).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from skerry_engine.values.calendar import (
 from skerry_engine.values.numeric import INFINITY, NEGATIVE_INFINITY
 from skerry_engine.values.timezones import offset_at, zone_of_argument
 
-# --- units ------------------------------------------------------------------------------------------------------------
+# --- units --------------------------------------------------------------------------------------------------
 
 _SPELLINGS = {
     "microseconds": "us usec usecs useconds usecond microsecon microsecond microseconds",
@@ -94,7 +94,7 @@ def _unsupported(text: str, type_name: str, detail: str | None = None) -> NotSup
     return NotSupportedError(f'unit "{text.lower()}" not supported for type {type_name}', detail=detail)
 
 
-# --- parts of a day and of the clock ----------------------------------------------------------------------------------
+# --- parts of a day and of the clock ------------------------------------------------------------------------
 
 
 def _scaled(value: int, scale: int) -> Decimal:
@@ -160,7 +160,7 @@ def _infinite_part(unit: str, is_positive: bool) -> Decimal | None:
     return INFINITY if is_positive else NEGATIVE_INFINITY
 
 
-# --- extract ----------------------------------------------------------------------------------------------------------
+# --- extract ------------------------------------------------------------------------------------------------
 
 
 def _extract_date(text: str, days: int) -> Decimal | None:
@@ -343,7 +343,7 @@ define("timetz_part", _timetz_part)
 define("interval_part", _interval_part)
 
 
-# --- date_trunc -------------------------------------------------------------------------------------------------------
+# --- date_trunc ---------------------------------------------------------------------------------------------
 
 _CLOCK_SIZES = {
     "microseconds": 1,
@@ -438,7 +438,7 @@ define("interval_trunc", _trunc_interval)
 define("interval_scale", interval_values.apply_typmod)
 
 
-# --- date_bin ---------------------------------------------------------------------------------------------------------
+# --- date_bin -----------------------------------------------------------------------------------------------
 
 
 def _bin(stride: bytes, moment: int, origin: int) -> int:
@@ -459,7 +459,7 @@ define("timestamp_bin", _bin)
 define("timestamptz_bin", _bin)
 
 
-# --- age --------------------------------------------------------------------------------------------------------------
+# --- age ----------------------------------------------------------------------------------------------------
 
 
 def _age(first: int, second: int) -> bytes:

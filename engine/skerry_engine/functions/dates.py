@@ -1,11 +1,12 @@
-"""Functions of date, timestamp and timestamptz: comparison, arithmetic with intervals, conversion between them.
+"""Functions of date, timestamp and timestamptz: comparison, arithmetic with intervals,
+conversion between them.
 
     date       days                         infinity is 2**31 - 1, -infinity is -2**31
     timestamp  microseconds, local          infinity is 2**63 - 1, -infinity is -2**63
     timestamptz microseconds, UTC           "
 
-Adding an interval adds its months (keeping to the month's last day), then its days, then its time.  For a timestamptz, months
-and days count on the clock of the session's time zone, the time counts in UTC.
+Adding an interval adds its months (keeping to the month's last day), then its days, then its time.  For a
+timestamptz, months and days count on the clock of the session's time zone, the time counts in UTC.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from skerry_engine.values.datetimes import round_microseconds
 from skerry_engine.values.interval import write_postgres
 from skerry_engine.values.timezones import local_to_utc, utc_to_local, zone_of_argument
 
-# --- checks -----------------------------------------------------------------------------------------------------------
+# --- checks -------------------------------------------------------------------------------------------------
 
 
 @helper
@@ -58,7 +59,7 @@ def checked_timestamp(microseconds: int) -> int:
     return microseconds
 
 
-# --- comparison -------------------------------------------------------------------------------------------------------
+# --- comparison ---------------------------------------------------------------------------------------------
 
 
 @helper
@@ -132,7 +133,7 @@ define("date_finite", is_finite_date)
 define("timestamp_finite", is_finite_timestamp)
 
 
-# --- conversion -------------------------------------------------------------------------------------------------------
+# --- conversion ---------------------------------------------------------------------------------------------
 
 
 def date_to_timestamp(days: int) -> int:
@@ -219,7 +220,7 @@ define("timestamp_scale", _rounded)
 define("timestamptz_scale", _rounded)
 
 
-# --- arithmetic -------------------------------------------------------------------------------------------------------
+# --- arithmetic ---------------------------------------------------------------------------------------------
 
 
 def _moved_date(days: int, by: int) -> int:
@@ -299,11 +300,12 @@ define(
 )
 
 
-# --- AT TIME ZONE -----------------------------------------------------------------------------------------------------
+# --- AT TIME ZONE -------------------------------------------------------------------------------------------
 
 
 def interval_offset_us(interval: bytes) -> int:
-    """Microseconds east that an interval as a time zone means.  Raises InvalidParameterValue for months or days."""
+    """Microseconds east that an interval as a time zone means.
+    Raises InvalidParameterValue for months or days."""
     months, days, microseconds = unpack(interval)
     if months or days:
         shown = write_postgres(interval)
@@ -321,14 +323,14 @@ define("timestamp_izone", lambda interval, local: _by_offset(local, -interval_of
 define("timestamptz_izone", lambda interval, instant: _by_offset(instant, interval_offset_us(interval)))
 
 
-# --- now --------------------------------------------------------------------------------------------------------------
+# --- now ----------------------------------------------------------------------------------------------------
 
 define("now", lambda context: context.transaction_timestamp, needs_context=True)
 define("statement_timestamp", lambda context: context.statement_timestamp, needs_context=True)
 define("clock_timestamp", lambda context: context.clock_timestamp(), needs_context=True)
 
 
-# --- making -----------------------------------------------------------------------------------------------------------
+# --- making -------------------------------------------------------------------------------------------------
 
 
 def _make_date(year: int, month: int, day: int) -> int:
@@ -398,7 +400,7 @@ define("make_timestamptz_at_timezone", _make_timestamptz, needs_context=True)
 define("float8_timestamptz", _from_unix)
 
 
-# --- OVERLAPS ---------------------------------------------------------------------------------------------------------
+# --- OVERLAPS -----------------------------------------------------------------------------------------------
 
 
 def overlaps(

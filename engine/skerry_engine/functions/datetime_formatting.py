@@ -1,7 +1,7 @@
 """to_char of dates, times and intervals: a template's patterns replaced by fields.
 
-A template is cut once into items: a pattern with its modifiers (FM: no padding; TH: ordinal ending), or a literal.  Names of
-months and days are English, as in locale C.
+A template is cut once into items: a pattern with its modifiers (FM: no padding; TH: ordinal ending), or a
+literal.  Names of months and days are English, as in locale C.
 """
 
 from __future__ import annotations
@@ -88,12 +88,13 @@ def parse_items(template: str) -> tuple[Item, ...]:
     return tuple(items)
 
 
-# --- the fields -------------------------------------------------------------------------------------------------------
+# --- the fields ---------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class Fields:
-    """What a template can ask for.  For an interval `days` is None and the calendar fields are the interval's counters."""
+    """What a template can ask for.  For an interval `days` is None and the calendar fields
+    are the interval's counters."""
 
     year: int
     month: int

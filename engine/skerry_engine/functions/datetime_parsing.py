@@ -1,7 +1,8 @@
 """to_date and to_timestamp: text read by a template.
 
-Fields that the text leaves out, or gives as 0, take their least value.  A numeric pattern takes as many digits as it finds, or,
-when another numeric pattern follows at once, just its own width.  Separators in the template stand for any separators, or none.
+Fields that the text leaves out, or gives as 0, take their least value.  A numeric pattern takes as many
+digits as it finds, or, when another numeric pattern follows at once, just its own width.  Separators in the
+template stand for any separators, or none.
 """
 
 from __future__ import annotations
@@ -218,7 +219,7 @@ _NAMED: dict[str, tuple[tuple[str, int], ...]] = {
 }
 
 
-# --- from fields to days and time -------------------------------------------------------------------------------------
+# --- from fields to days and time ---------------------------------------------------------------------------
 
 
 def _days(values: dict[str, int], text: str) -> int:

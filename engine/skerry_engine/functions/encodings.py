@@ -19,7 +19,7 @@ from skerry_engine.functions.comparisons import define_comparisons, define_three
 from skerry_engine.functions.registry import define
 from skerry_engine.values.scalars import decode_escape, decode_hex
 
-# --- comparison -------------------------------------------------------------------------------------------------------
+# --- comparison ---------------------------------------------------------------------------------------------
 
 define_comparisons("bytea")
 define_three_way("byteacmp")
@@ -28,7 +28,7 @@ define_three_way("uuid_cmp")
 define("gen_random_uuid", lambda: uuid.uuid4().bytes)
 
 
-# --- bytes ------------------------------------------------------------------------------------------------------------
+# --- bytes --------------------------------------------------------------------------------------------------
 
 
 def _substring(data: bytes, start: int, length: int | None = None) -> bytes:
@@ -94,7 +94,7 @@ define("byteartrim", template="{0}.rstrip({1}) if {1} else {0}")
 define("bytea_reverse", template="{0}[::-1]")
 
 
-# --- hashes -----------------------------------------------------------------------------------------------------------
+# --- hashes -------------------------------------------------------------------------------------------------
 
 define("md5_text", lambda text: hashlib.md5(text.encode(), usedforsecurity=False).hexdigest())
 define("md5_bytea", lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest())
@@ -105,7 +105,7 @@ define("sha512_bytea", lambda data: hashlib.sha512(data).digest())
 define("crc32_bytea", zlib.crc32)
 
 
-# --- encode, decode ---------------------------------------------------------------------------------------------------
+# --- encode, decode -----------------------------------------------------------------------------------------
 
 
 def _unknown_encoding(name: str) -> InvalidParameterValue:
@@ -159,7 +159,7 @@ define("binary_encode", _encoded)
 define("binary_decode", _decoded)
 
 
-# --- character sets ---------------------------------------------------------------------------------------------------
+# --- character sets -----------------------------------------------------------------------------------------
 
 _CODECS = {
     "utf8": "utf-8",

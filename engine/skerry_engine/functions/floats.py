@@ -1,10 +1,11 @@
 """Functions of float4 and float8.
 
-NaN equals itself and is greater than everything, infinity included; Python's NaN is unordered.  So a comparison's template
-first asks Python, which is right whenever the answer is yes, and looks at NaN otherwise.
+NaN equals itself and is greater than everything, infinity included; Python's NaN is unordered.  So a
+comparison's template first asks Python, which is right whenever the answer is yes,
+and looks at NaN otherwise.
 
-Results that overflow or underflow are errors, infinities among the operands are not.  A float4 is a float that was rounded
-to single precision after each operation.
+Results that overflow or underflow are errors, infinities among the operands are not.  A float4 is a float
+that was rounded to single precision after each operation.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _UNDERFLOW = "value out of range: underflow"
 NAMESPACE["NAN"] = math.nan
 
 
-# --- comparison -------------------------------------------------------------------------------------------------------
+# --- comparison ---------------------------------------------------------------------------------------------
 
 COMPARISONS = {
     "eq": f"{{0}} == {{1}} or ({_IS_NAN_0} and {_IS_NAN_1})",
@@ -53,7 +54,7 @@ define("btfloat48cmp", template=_cmp)
 define("btfloat84cmp", template=_cmp)
 
 
-# --- arithmetic -------------------------------------------------------------------------------------------------------
+# --- arithmetic ---------------------------------------------------------------------------------------------
 
 
 def _out_of_range(message: str) -> NumericValueOutOfRange:
@@ -126,7 +127,7 @@ for _prefix in ("float4", "float8"):
     define(f"{_prefix}abs", template="abs({0})")
 
 
-# --- conversions ------------------------------------------------------------------------------------------------------
+# --- conversions --------------------------------------------------------------------------------------------
 
 _BOUNDS = {"int2": 2.0**15, "int4": 2.0**31, "int8": 2.0**63}
 
@@ -152,7 +153,7 @@ define("ftod", template="{0}")
 define("dtof", template="single({0})")
 
 
-# --- mathematics ------------------------------------------------------------------------------------------------------
+# --- mathematics --------------------------------------------------------------------------------------------
 
 
 def _sign(value: float) -> float:
@@ -272,10 +273,10 @@ def _define_mathematics() -> None:
 _define_mathematics()
 
 
-# --- trigonometry in degrees ------------------------------------------------------------------------------------------
+# --- trigonometry in degrees --------------------------------------------------------------------------------
 #
-# Exact at the multiples of 30 and 45: each function is scaled by its value there, within the part of the first quadrant
-# where it is precise, and the other quadrants follow by symmetry.
+# Exact at the multiples of 30 and 45: each function is scaled by its value there, within the part of the
+# first quadrant where it is precise, and the other quadrants follow by symmetry.
 
 _SIN_30 = math.sin(math.radians(30.0))
 _ONE_MINUS_COS_60 = 1.0 - math.cos(math.radians(60.0))
@@ -396,11 +397,12 @@ define("datand", _arc_tangent_in_degrees)
 define("datan2d", lambda y, x: math.atan2(y, x) / math.atan(1.0) * 45.0)
 
 
-# --- numeric ----------------------------------------------------------------------------------------------------------
+# --- numeric ------------------------------------------------------------------------------------------------
 
 
 def float_as_decimal(value: float, digits: int) -> Decimal:
-    """A float as numeric, rounded to `digits` significant ones, as PostgreSQL converts (15 for float8, 6 for float4)."""
+    """A float as numeric, rounded to `digits` significant ones, as PostgreSQL converts (15 for float8,
+    6 for float4)."""
     if not math.isfinite(value):
         return Decimal(str(value).replace("inf", "Infinity"))
     from skerry_engine.values.numeric import canonical

@@ -1,4 +1,5 @@
-"""PostgreSQL's hash functions (Bob Jenkins' lookup3), which applications call by name: hashtext for advisory locks, say.
+"""PostgreSQL's hash functions (Bob Jenkins' lookup3), which applications call by name:
+hashtext for advisory locks, say.
 
 The numbers must be PostgreSQL's, on a little-endian machine.  The engine's own hashing is Python's.
 """

@@ -1,7 +1,7 @@
 """Functions of int2, int4, int8 and oid: arithmetic with overflow checks, bits, comparison, conversions.
 
-Division truncates towards zero and the remainder takes the dividend's sign, as in C; Python's floor.  Both agree for
-operands without a sign, which is the case that templates hold inline.
+Division truncates towards zero and the remainder takes the dividend's sign, as in C; Python's floor.  Both
+agree for operands without a sign, which is the case that templates hold inline.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ define("int8inc", template=within("int8", "{0} + 1"))
 define("int8dec", template=within("int8", "{0} - 1"))
 
 
-# --- conversions ------------------------------------------------------------------------------------------------------
+# --- conversions --------------------------------------------------------------------------------------------
 
 define("i2toi4", template="{0}")
 define("int28", template="{0}")
@@ -136,7 +136,7 @@ def oid_overflow() -> int:
 define("i8tooid", template=f"{{0}} if 0 <= {{0}} <= {2**32 - 1} else oid_overflow()")
 
 
-# --- number theory ----------------------------------------------------------------------------------------------------
+# --- number theory ------------------------------------------------------------------------------------------
 
 NAMESPACE["gcd"] = math.gcd
 NAMESPACE["lcm"] = math.lcm

@@ -1,6 +1,7 @@
 """Functions of interval: three counters (months, days, microseconds) packed into 16 bytes.
 
-Comparison takes a month as 30 days and a day as 24 hours, so '1 month' equals '30 days'.  Arithmetic keeps the counters apart.
+Comparison takes a month as 30 days and a day as 24 hours, so '1 month' equals '30 days'.
+Arithmetic keeps the counters apart.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ define("interval_mi", template="interval_difference({0}, {1})")
 define("interval_um", template="negated_interval({0})")
 
 
-# --- multiplication ---------------------------------------------------------------------------------------------------
+# --- multiplication -----------------------------------------------------------------------------------------
 
 
 def _rounded_part(value: float) -> float:
@@ -79,7 +80,8 @@ def _rounded_part(value: float) -> float:
 
 
 def _spread(months: float, days: float, microseconds: float) -> bytes:
-    """An interval from scaled counters: fractions of months spill into days, fractions of days into microseconds."""
+    """An interval from scaled counters: fractions of months spill into days,
+    fractions of days into microseconds."""
     for counter, limit in ((months, 2**31), (days, 2**31), (microseconds, 2**63)):
         if not -limit <= counter < limit:
             raise DatetimeFieldOverflow("interval out of range")
@@ -117,7 +119,7 @@ define("mul_d_interval", template="interval_product({1}, {0})")
 define("interval_div", template="interval_quotient({0}, {1})")
 
 
-# --- justification ----------------------------------------------------------------------------------------------------
+# --- justification ------------------------------------------------------------------------------------------
 
 
 def _carry(value: int, size: int) -> tuple[int, int]:
@@ -174,7 +176,7 @@ define("interval_justify_interval", justify_interval)
 define("interval_finite", template="True")
 
 
-# --- making -----------------------------------------------------------------------------------------------------------
+# --- making -------------------------------------------------------------------------------------------------
 
 
 def _make_interval(

@@ -1,7 +1,8 @@
 """json and jsonb made of other values: to_json, json_build_object, json_agg and kin.
 
-How a value is written depends on its type, so everything here is made when a call is resolved.  The spacing of json results is
-PostgreSQL's, function by function.  Rows (records) are refused: their columns' names and types are not known here.
+How a value is written depends on its type, so everything here is made when a call is resolved.  The spacing
+of json results is PostgreSQL's, function by function.  Rows (records) are refused:
+their columns' names and types are not known here.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ JsonWriter = Callable[[FunctionContext, Any], str]
 quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
-# --- one value --------------------------------------------------------------------------------------------------------
+# --- one value ----------------------------------------------------------------------------------------------
 
 
 def json_writer(type_oid: int) -> JsonWriter:
@@ -137,7 +138,7 @@ def _as_jsonb(
     return make
 
 
-# --- to_json, arrays --------------------------------------------------------------------------------------------------
+# --- to_json, arrays ----------------------------------------------------------------------------------------
 
 
 def _to_json(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
@@ -162,7 +163,7 @@ define("array_to_json", factory=_array_to_json, needs_context=True)
 define("array_to_json_pretty", factory=_array_to_json, needs_context=True)
 
 
-# --- json_build_* -----------------------------------------------------------------------------------------------------
+# --- json_build_* -------------------------------------------------------------------------------------------
 
 
 def _key_writer(type_oid: int) -> JsonWriter:
@@ -225,7 +226,7 @@ define("jsonb_build_array", factory=_as_jsonb(_array_builder), needs_context=Tru
 define("jsonb_build_array_noargs", lambda: "[]")
 
 
-# --- json_object ------------------------------------------------------------------------------------------------------
+# --- json_object --------------------------------------------------------------------------------------------
 
 
 def _pairs_of(array: tuple[Any, ...]) -> list[tuple[Any, Any]]:
@@ -273,7 +274,7 @@ define("jsonb_object", lambda array: _read_jsonb(_json_object(array)))
 define("jsonb_object_two_arg", lambda keys, values: _read_jsonb(_json_object_of_two(keys, values)))
 
 
-# --- aggregates -------------------------------------------------------------------------------------------------------
+# --- aggregates ---------------------------------------------------------------------------------------------
 
 
 def _json_agg(arg_types: tuple[int, ...], _return_type: int) -> Implementation:

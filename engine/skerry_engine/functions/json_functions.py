@@ -1,7 +1,7 @@
 """Functions of json, which keeps its text: parts come out as they were written.
 
-The text is known to be valid, so members are found by reading value after value and noting where each begins and ends.  Of
-equal keys the last one counts, except where all members are listed.
+The text is known to be valid, so members are found by reading value after value and noting where each begins
+and ends.  Of equal keys the last one counts, except where all members are listed.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def text_of_json(text: str | None) -> str | None:
     return text
 
 
-# --- parts ------------------------------------------------------------------------------------------------------------
+# --- parts --------------------------------------------------------------------------------------------------
 
 
 def _member(text: str, key: str) -> str | None:
@@ -123,7 +123,7 @@ define("json_extract_path", lambda text, *path: _at_path(text, path))
 define("json_extract_path_text", _then_text(lambda text, *path: _at_path(text, path)))
 
 
-# --- whole values -----------------------------------------------------------------------------------------------------
+# --- whole values -------------------------------------------------------------------------------------------
 
 
 def _wrong_kind(message: str) -> InvalidParameterValue:

@@ -1,7 +1,7 @@
 """Functions of jsonb: parts, containment, changes.
 
-A jsonb atom is canonical text.  Functions read it into Python's dict, list, str, Decimal, bool and None, work on that, and write
-the canonical text again.
+A jsonb atom is canonical text.  Functions read it into Python's dict, list, str, Decimal, bool and None, work
+on that, and write the canonical text again.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def type_name(value: Any) -> str:
     return "null" if value is None else "number"
 
 
-# --- parts ------------------------------------------------------------------------------------------------------------
+# --- parts --------------------------------------------------------------------------------------------------
 
 _MISSING = object()
 
@@ -125,7 +125,7 @@ define("jsonb_extract_path", _at_path)
 define("jsonb_extract_path_text", _at_path_text)
 
 
-# --- containment ------------------------------------------------------------------------------------------------------
+# --- containment --------------------------------------------------------------------------------------------
 
 
 def _same_scalar(first: Any, second: Any) -> bool:
@@ -176,7 +176,7 @@ define("jsonb_exists_any", lambda text, keys: any(key is not None and _exists(te
 define("jsonb_exists_all", lambda text, keys: all(key is None or _exists(text, key) for key in keys))
 
 
-# --- changes ----------------------------------------------------------------------------------------------------------
+# --- changes ------------------------------------------------------------------------------------------------
 
 
 def _concatenated(first_text: str, second_text: str) -> str:
@@ -337,7 +337,7 @@ define("jsonb_insert", _insert)
 define("jsonb_set_lax", _set_lax)
 
 
-# --- whole values -----------------------------------------------------------------------------------------------------
+# --- whole values -------------------------------------------------------------------------------------------
 
 
 def _array_length(text: str) -> int:
@@ -403,7 +403,7 @@ define("jsonb_strip_nulls", lambda text: written(without_nulls(parsed(text))))
 define("jsonb_pretty", lambda text: _pretty(parsed(text)))
 
 
-# --- casts ------------------------------------------------------------------------------------------------------------
+# --- casts --------------------------------------------------------------------------------------------------
 
 
 def _scalar(text: str, kind: str, target: str) -> Any:

@@ -1,7 +1,8 @@
 """The names that templates use: helpers which generated code calls or reads.
 
-`helper` adds a function under its own name; constants are added by assignment.  The code generator gives a query's source
-this dictionary (or a copy) as its globals.  Names beginning with `_` are the generated code's own.
+`helper` adds a function under its own name; constants are added by assignment.  The code generator gives a
+query's source this dictionary (or a copy) as its globals.
+Names beginning with `_` are the generated code's own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """to_char and to_number: numbers by template.
 
-A template such as `FMS9,990.00` is read into a `Template`: a list of slots (digit positions, the point), the places of
-signs and literals between them, and what holds for the whole.  Writing fills each slot with a digit, a blank or a zero:
+A template such as `FMS9,990.00` is read into a `Template`: a list of slots (digit positions, the point), the
+places of signs and literals between them, and what holds for the whole.
+Writing fills each slot with a digit, a blank or a zero:
 
     template   9 9 9 0 . 9 9          number  -5.1
     slots      _ _ _ 5 . 1 0          the sign stands before the first slot that is not blank
@@ -34,7 +35,8 @@ _DIGITS = ("9", "0")
 
 @dataclass(slots=True)
 class Template:
-    """A number template.  `tokens` are (kind, text) in order: kind 'literal' or the pattern's name in upper case."""
+    """A number template.  `tokens` are (kind, text) in order:
+    kind 'literal' or the pattern's name in upper case."""
 
     tokens: list[tuple[str, str]] = field(default_factory=list)
     before: int = 0
@@ -143,13 +145,15 @@ def _add_sign(template: Template, key: str) -> None:
         template.sign = "s" if key == "S" else key
 
 
-# --- writing ----------------------------------------------------------------------------------------------------------
+# --- writing ------------------------------------------------------------------------------------------------
 
 
 class _Writer:
-    """Writes one number by a template.  `digits` is the number's magnitude with `decimals` digits behind the point.
+    """Writes one number by a template.  `digits` is the number's magnitude
+    with `decimals` digits behind the point.
 
-    Where the template asks for a point or decimals that the digits do not have, the text ends, as PostgreSQL's does.
+    Where the template asks for a point or decimals that the digits do not have, the text ends,
+    as PostgreSQL's does.
     """
 
     def __init__(self, template: Template, digits: str, negative: bool, decimals: int) -> None:
@@ -394,7 +398,7 @@ define("float4_to_char", _float_to_char(6))
 define("float8_to_char", _float_to_char(15))
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------------------
 
 
 class _Reader:

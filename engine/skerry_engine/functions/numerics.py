@@ -1,8 +1,9 @@
 """Functions of numeric: exact arithmetic on Decimal, with PostgreSQL's rules for the scale of results.
 
-Sums keep the larger scale, products the sum of scales; quotients and irrational functions give at least 16 significant
-digits, counted as PostgreSQL counts them: in base 10000, which is why `_weight` below groups digits by four.  The rules
-for the scale come from PostgreSQL's documented behaviour and are checked against it in tests.
+Sums keep the larger scale, products the sum of scales; quotients and irrational functions give at least 16
+significant digits, counted as PostgreSQL counts them: in base 10000, which is why `_weight` below groups
+digits by four.  The rules for the scale come from PostgreSQL's documented behaviour and
+are checked against it in tests.
 
 NaN equals itself and is greater than everything.
 """
@@ -51,7 +52,7 @@ NAMESPACE["Decimal"] = Decimal
 NAMESPACE["ZERO"] = ZERO
 
 
-# --- comparison -------------------------------------------------------------------------------------------------------
+# --- comparison ---------------------------------------------------------------------------------------------
 
 _NAN_0 = "{0} != {0}"
 _NAN_1 = "{1} != {1}"
@@ -84,7 +85,7 @@ define("numeric_larger", template="{0} if numeric_less({1}, {0}) else {1}")
 define("numeric_smaller", template="{0} if numeric_less({0}, {1}) else {1}")
 
 
-# --- arithmetic -------------------------------------------------------------------------------------------------------
+# --- arithmetic ---------------------------------------------------------------------------------------------
 
 
 def _product_limited(first: Decimal, second: Decimal) -> Decimal:
@@ -186,7 +187,7 @@ define("numeric_abs", template="{0}.copy_abs()")
 define("numeric_inc", template="numeric_sum({0}, 1)")
 
 
-# --- rounding ---------------------------------------------------------------------------------------------------------
+# --- rounding -----------------------------------------------------------------------------------------------
 
 
 @helper
@@ -242,7 +243,7 @@ NAMESPACE["numeric_apply_typmod"] = apply_typmod
 define("numeric", template="numeric_apply_typmod({0}, {1})")
 
 
-# --- conversions ------------------------------------------------------------------------------------------------------
+# --- conversions --------------------------------------------------------------------------------------------
 
 
 def _integer_converter(low: int, high: int, name: str) -> Implementation:
@@ -281,7 +282,7 @@ define("numeric_float8", _to_float)
 define("numeric_float4", _to_single)
 
 
-# --- irrational functions ---------------------------------------------------------------------------------------------
+# --- irrational functions -----------------------------------------------------------------------------------
 
 
 def _clamped_scale(scale: int, *values: Decimal) -> int:

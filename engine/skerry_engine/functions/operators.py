@@ -1,6 +1,7 @@
 """The operators: names and operand types mapped to the functions that carry them out.
 
-Facts are PostgreSQL 15's pg_operator (`data/operators.tsv`); what an operator does is its function's business.
+Facts are PostgreSQL 15's pg_operator (`data/operators.tsv`);
+what an operator does is its function's business.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from skerry_engine.functions.registry import Function, read_facts, scalar_functi
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operator:
-    """An operator.  `left` is 0 for a prefix operator; `commutator` and `negator` are names, '' where there is none."""
+    """An operator.  `left` is 0 for a prefix operator; `commutator` and `negator` are names,
+    '' where there is none."""
 
     oid: int
     name: str

@@ -1,4 +1,5 @@
-"""The order of values in SQL, for functions that sort or compare values of a type known only when a call is resolved."""
+"""The order of values in SQL, for functions that sort or compare values of a type known only when a call
+is resolved."""
 
 from __future__ import annotations
 

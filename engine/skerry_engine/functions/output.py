@@ -1,7 +1,9 @@
-"""Values as text inside functions: what `concat`, `format`, `to_json` and the text casts need to know of their arguments.
+"""Values as text inside functions: what `concat`, `format`,
+`to_json` and the text casts need to know of their arguments.
 
-How a value is written depends on the session's settings.  A function is resolved once and called for many rows, so it keeps the
-writer made for the settings it last met; settings are one object until a session changes them.
+How a value is written depends on the session's settings.  A function is resolved once and called for many
+rows, so it keeps the writer made for the settings it last met;
+settings are one object until a session changes them.
 """
 
 from __future__ import annotations

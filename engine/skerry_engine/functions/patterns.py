@@ -1,7 +1,7 @@
 """LIKE, SIMILAR TO and regular expressions as SQL functions.
 
-A LIKE pattern becomes a compiled function, kept while it is used.  Between two % the leftmost place serves, so groups are
-atomic and nothing backtracks: the time stays within text times pattern.
+A LIKE pattern becomes a compiled function, kept while it is used.  Between two % the leftmost place serves,
+so groups are atomic and nothing backtracks: the time stays within text times pattern.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CACHED_PATTERNS = 1_000
 Matcher = Callable[[str], object]
 
 
-# --- LIKE -------------------------------------------------------------------------------------------------------------
+# --- LIKE ---------------------------------------------------------------------------------------------------
 
 
 class PatternCache(dict[str, Matcher]):
@@ -141,7 +141,7 @@ def _with_escape(pattern: str, escape: str) -> str:
 define("like_escape", _with_escape)
 
 
-# --- SIMILAR TO -------------------------------------------------------------------------------------------------------
+# --- SIMILAR TO ---------------------------------------------------------------------------------------------
 
 
 def similar_to_regex(pattern: str, escape: str = "\\") -> str:
@@ -198,7 +198,7 @@ define(
 )
 
 
-# --- matching ---------------------------------------------------------------------------------------------------------
+# --- matching -----------------------------------------------------------------------------------------------
 
 
 def regex_is_match(text: str, pattern: str, flags: str = "") -> bool:
@@ -283,7 +283,7 @@ define("regexp_like", _like)
 define("regexp_like_no_flags", _like)
 
 
-# --- splitting --------------------------------------------------------------------------------------------------------
+# --- splitting ----------------------------------------------------------------------------------------------
 
 
 def _split(function: str) -> Callable[..., list[str]]:
@@ -316,7 +316,7 @@ for _suffix in ("", "_no_flags"):
     define(f"regexp_split_to_array{_suffix}", _split_to_array)
 
 
-# --- replacing --------------------------------------------------------------------------------------------------------
+# --- replacing ----------------------------------------------------------------------------------------------
 
 _REFERENCE = re.compile(r"\\(?:([1-9])|(&)|(\\)|)")
 
@@ -401,7 +401,7 @@ for _suffix in ("", "_no_flags", "_no_n"):
     define(f"textregexreplace_extended{_suffix}", _replace_from)
 
 
-# --- counting and locating --------------------------------------------------------------------------------------------
+# --- counting and locating ----------------------------------------------------------------------------------
 
 
 def _count(text: str, pattern: str, start: int = 1, flags: str = "") -> int:

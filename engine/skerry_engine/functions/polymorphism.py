@@ -1,7 +1,8 @@
 """Polymorphic functions: what anyelement, anyarray, anycompatible ... stand for in one call.
 
-Two families, as in PostgreSQL.  In the *any* family all actual types must be the same (arrays: of that element type).  In
-the *anycompatible* family they are brought to their common type.  Unknown literals take what the others settle.
+Two families, as in PostgreSQL.  In the *any* family all actual types must be the same (arrays: of that
+element type).  In the *anycompatible* family they are brought to their common type.
+Unknown literals take what the others settle.
 """
 
 from __future__ import annotations

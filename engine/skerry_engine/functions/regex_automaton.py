@@ -1,12 +1,13 @@
 """Regular expressions run as an automaton: time linear in the text, whatever the pattern.
 
-The tree becomes a nondeterministic automaton (Thompson's construction); its subsets become the states of a deterministic one,
-made when first met and kept.  Characters are grouped into classes that the pattern can't tell apart.
+The tree becomes a nondeterministic automaton (Thompson's construction); its subsets become the states of a
+deterministic one, made when first met and kept.
+Characters are grouped into classes that the pattern can't tell apart.
 
     pattern a(b|c)*      nodes  0 -a-> 1 -e-> 2 -b-> 3 -e-> 1 ...      states {0} -a-> {1,2,...} ...
 
-Assertions (^, $, word boundaries) look at the characters on both sides of a position, so a step's key holds what kind of
-characters those are, where the pattern has assertions at all.
+Assertions (^, $, word boundaries) look at the characters on both sides of a position, so a step's key holds
+what kind of characters those are, where the pattern has assertions at all.
 
 Not here: back-references and look-around, which no automaton decides.
 """
@@ -198,7 +199,8 @@ class Automaton:
         self.initial = 0
 
     def _closure(self, state: int, context: int) -> tuple[frozenset[int], bool]:
-        """The nodes with moves that the state's nodes reach without a character, and whether it may end here."""
+        """The nodes with moves that the state's nodes reach without a character,
+        and whether it may end here."""
         known = self.closures.get((state, context))
         if known is not None:
             return known

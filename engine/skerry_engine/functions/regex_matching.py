@@ -7,8 +7,8 @@ Three questions, asked of whichever engine may answer:
                                 or where the pattern begins non-greedily the shortest
     what did the groups match?  `re`, given the match as a whole
 
-Patterns with back-references or look-around are `re`'s alone; where they risk too much time for a long text they are
-refused (54001).  A pattern is compiled once and kept while it is used.
+Patterns with back-references or look-around are `re`'s alone; where they risk too much time for a long text
+they are refused (54001).  A pattern is compiled once and kept while it is used.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Regex:
         return self.automaton.is_found(text)
 
     def find(self, text: str, start: int = 0) -> list[Span] | None:
-        """The first match at or after `start`: its span, then its groups' ((-1, -1) where one took no part)."""
+        """The first match at or after `start`: its span, then its groups' ((-1, -1)
+        where one took no part)."""
         if self._is_cheap(text):
             found = self.matcher.search(text, start)
             if found is None:
@@ -124,7 +125,7 @@ def compiled(pattern: str, flags: str = "") -> Regex:
     return Regex(pattern, flags)
 
 
-# --- what a pattern is like -------------------------------------------------------------------------------------------
+# --- what a pattern is like ---------------------------------------------------------------------------------
 
 _EXPONENTIAL = 100
 
@@ -184,8 +185,8 @@ def _preference(node: Node) -> bool | None:
 
 
 def _is_deterministic(node: Node) -> bool:
-    """Whether `re`'s match is surely the longest: characters one after the other, and at most one greedy repetition of
-    a character, with only characters behind it."""
+    """Whether `re`'s match is surely the longest: characters one after the other, and at most one greedy
+    repetition of a character, with only characters behind it."""
     parts = _flattened(node)
     if parts is None:
         return False
@@ -196,7 +197,8 @@ def _is_deterministic(node: Node) -> bool:
 
 
 def _flattened(node: Node) -> list[Node] | None:
-    """Characters, assertions and repetitions of characters in a row, groups dissolved; None for anything else."""
+    """Characters, assertions and repetitions of characters in a row, groups dissolved;
+    None for anything else."""
     if isinstance(node, (Characters, Assertion)):
         return [node]
     if isinstance(node, Repeat):

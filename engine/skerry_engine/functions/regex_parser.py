@@ -1,7 +1,7 @@
 """PostgreSQL's regular expressions ("advanced" ones, ARE) read into a tree.
 
-The tree is what `regex_automaton` runs in linear time and `regex_translation` writes in Python's syntax.  Options, case
-and newline handling are settled here: a leaf holds exactly the characters it matches.
+The tree is what `regex_automaton` runs in linear time and `regex_translation` writes in Python's syntax.
+Options, case and newline handling are settled here: a leaf holds exactly the characters it matches.
 
 Not supported, and refused by name: collating elements of more than one character.
 """

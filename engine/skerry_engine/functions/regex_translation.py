@@ -1,7 +1,8 @@
 """A regular expression's tree in the syntax of Python's `re`.
 
-Python's matcher backtracks: it decides existence exactly as PostgreSQL's does, but takes the first alternative that works
-where PostgreSQL takes the longest match, and can take exponential time.  `regex_matching` knows when it may be used.
+Python's matcher backtracks: it decides existence exactly as PostgreSQL's does, but takes the first
+alternative that works where PostgreSQL takes the longest match, and can take exponential time.
+`regex_matching` knows when it may be used.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def to_python(node: Node) -> str:
     if isinstance(node, Sequence):
         return "".join([_in_sequence(item) for item in node.items])
     if isinstance(node, Alternatives):
-        # The longest first, as PostgreSQL prefers it; for the question whether there is a match the order is no matter.
+        # The longest first, as PostgreSQL prefers it; for the question whether there is a match the order
+        # is no matter.
         return "|".join([to_python(branch) for branch in sorted(node.branches, key=_width, reverse=True)])
     if isinstance(node, Group):
         inner = to_python(node.item)

@@ -1,8 +1,8 @@
 """Which functions there are, and what each one does.
 
-Two things meet here.  *Facts*: the signatures of PostgreSQL 15's built-in functions, with its OIDs (`data/*.tsv`).
-*Implementations*: what the modules of this package define, by the name that PostgreSQL gives its own implementation
-("source", e.g. `int4pl`).  One implementation may serve several signatures.
+Two things meet here.  *Facts*: the signatures of PostgreSQL 15's built-in functions, with its OIDs
+(`data/*.tsv`).  *Implementations*: what the modules of this package define, by the name that PostgreSQL gives
+its own implementation ("source", e.g. `int4pl`).  One implementation may serve several signatures.
 
     data/functions.tsv   oid  name   arguments   result  ...  source
                           |                                     |
@@ -12,14 +12,15 @@ Two things meet here.  *Facts*: the signatures of PostgreSQL 15's built-in funct
 
 A function takes one of three forms:
 
-- a *template*: a Python expression over names and constants, which generated code holds inline.  It is for non-null
-  arguments and may mention an argument more than once.  The names it uses are in `namespace.NAMESPACE`.
+- a *template*: a Python expression over names and constants, which generated code holds inline.  It is for
+  non-null arguments and may mention an argument more than once.  The names it uses are in
+  `namespace.NAMESPACE`.
 - an *implementation*: a callable, given the `FunctionContext` first where `needs_context`.
-- a *factory*, for functions whose meaning depends on the actual argument types (polymorphic ones, "any"): it makes the
-  implementation when a call is resolved.  Values at run time do not know their types.
+- a *factory*, for functions whose meaning depends on the actual argument types (polymorphic ones, "any"): it
+  makes the implementation when a call is resolved.  Values at run time do not know their types.
 
-A signature without any of them resolves as in PostgreSQL and is refused then (`NotSupportedError`), so that overload
-resolution sees the same candidates as PostgreSQL's.
+A signature without any of them resolves as in PostgreSQL and is refused then (`NotSupportedError`), so that
+overload resolution sees the same candidates as PostgreSQL's.
 
 Aggregates have an inline form too: see `AggregateFunction`.
 """
@@ -44,11 +45,13 @@ FIRST_PRIVATE_OID = 9000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Function:
-    """A function that expressions can call.  Resolution hands out one with concrete types; `oid` is pg_proc's.
+    """A function that expressions can call.  Resolution hands out one with concrete types;
+    `oid` is pg_proc's.
 
-    `strict`: NULL in, NULL out, without a call.  `volatility` as pg_proc.provolatile.  `variadic` is the element type of
-    a VARIADIC last argument, else 0.  `defaults` counts trailing arguments that may be left out.  A set-returning
-    function returns a sequence or an iterator of values, or of tuples when `result_columns` has several entries.
+    `strict`: NULL in, NULL out, without a call.  `volatility` as pg_proc.provolatile.  `variadic` is the
+    element type of a VARIADIC last argument, else 0.  `defaults` counts trailing arguments that may be left
+    out.  A set-returning function returns a sequence or an iterator of values, or of tuples when
+    `result_columns` has several entries.
     """
 
     oid: int
@@ -79,14 +82,15 @@ class Function:
 class AggregateFunction:
     """An aggregate: inline, as state slots, or a `finish` over all inputs of a group.
 
-    Inline: `initial` holds a Python expression per slot; `step` is a block of Python statements over the slots
-    `{s0}`, `{s1}` (assignable) and the arguments `{0}`, `{1}`, run per row (only for rows without NULL arguments when
-    `strict`); `final` is an expression over the slots.  Otherwise `finish(inputs)` is called once per group with the list
-    of inputs: values of the one argument, or tuples of several; rows with a NULL argument left out when `strict`.
-    A `finish` with `needs_context` gets the FunctionContext first.
+    Inline: `initial` holds a Python expression per slot; `step` is a block of Python statements over the
+    slots `{s0}`, `{s1}` (assignable) and the arguments `{0}`, `{1}`, run per row (only for rows without NULL
+    arguments when `strict`); `final` is an expression over the slots.  Otherwise `finish(inputs)` is called
+    once per group with the list of inputs: values of the one argument, or tuples of several; rows with a NULL
+    argument left out when `strict`.  A `finish` with `needs_context` gets the FunctionContext first.
 
-    `kind` as pg_aggregate.aggkind: 'n' normal; 'o' ordered-set, 'h' hypothetical-set, both with `direct_args` arguments before
-    WITHIN GROUP: their `finish(direct, inputs)` gets the tuple of those and the sorted inputs (NULLs left out for 'o').
+    `kind` as pg_aggregate.aggkind: 'n' normal; 'o' ordered-set, 'h' hypothetical-set, both with `direct_args`
+    arguments before WITHIN GROUP: their `finish(direct, inputs)` gets the tuple of those and the sorted
+    inputs (NULLs left out for 'o').
     """
 
     oid: int
@@ -172,7 +176,7 @@ _by_name: dict[str, tuple[AnyFunction, ...]] = {}
 _loaded: list[bool] = []
 
 
-# --- defining -------------------------------------------------------------------------------------------------------
+# --- defining -----------------------------------------------------------------------------------------------
 
 
 def define(
@@ -223,7 +227,7 @@ def register(function: AnyFunction) -> None:
     _add(function)
 
 
-# --- finding --------------------------------------------------------------------------------------------------------
+# --- finding ------------------------------------------------------------------------------------------------
 
 
 def functions_named(name: str) -> tuple[AnyFunction, ...]:
@@ -273,7 +277,7 @@ def specialise_aggregate(
     return replace(function, arg_types=arg_types, return_type=return_type, finish=finish, factory=None)
 
 
-# --- loading --------------------------------------------------------------------------------------------------------
+# --- loading ------------------------------------------------------------------------------------------------
 
 
 def read_facts(name: str) -> list[list[str]]:
@@ -386,7 +390,8 @@ def _redefine(source: str) -> None:
 
 
 def _compile_templates() -> None:
-    """Give each template without an implementation a callable with its meaning, for callers that do not generate code.
+    """Give each template without an implementation a callable with its meaning,
+    for callers that do not generate code.
 
     All at once: one compilation of many short functions is much cheaper than many.
     """

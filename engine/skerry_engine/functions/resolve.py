@@ -1,11 +1,12 @@
 """Which function or operator a call means: PostgreSQL's rules for overloads (its manual, chapter 10).
 
-The candidates are those of the right name and number of arguments.  An exact match wins.  Else those remain that the
-arguments coerce to implicitly, and of several:
+The candidates are those of the right name and number of arguments.  An exact match wins.  Else those remain
+that the arguments coerce to implicitly, and of several:
 
     1. most exact matches;
     2. most arguments that match exactly or take a preferred type of their category;
-    3. for unknown literals: the category that all candidates agree on, or string; of that, the preferred type;
+    3. for unknown literals: the category that all candidates agree on, or string; of that, the preferred
+       type;
     4. the one candidate that takes every unknown literal as the type that all known arguments share.
 
 What still is not one is ambiguous (42725).
@@ -79,12 +80,12 @@ def resolve_function(
 ) -> tuple[AnyFunction, tuple[int, ...], int]:
     """The function that `name(arg_types)` calls, the type to coerce each argument to, and the return type.
 
-    `schema` is a written qualification; anything but pg_catalog finds nothing here.  `variadic_array`: the last argument is
-    written VARIADIC.  `arg_names` gives the name of each argument in named notation (None: positional); then the result's
-    argument types are in the function's own order, for `argument_order`.
+    `schema` is a written qualification; anything but pg_catalog finds nothing here.  `variadic_array`: the
+    last argument is written VARIADIC.  `arg_names` gives the name of each argument in named notation (None:
+    positional); then the result's argument types are in the function's own order, for `argument_order`.
 
-    Raises UndefinedFunction, AmbiguousFunction, DatatypeMismatch, and NotSupportedError for a function that exists in
-    PostgreSQL but not here.
+    Raises UndefinedFunction, AmbiguousFunction, DatatypeMismatch, and NotSupportedError for a function that
+    exists in PostgreSQL but not here.
     """
     if any(arg_names):
         return _resolve_named(name, arg_types, schema, position, arg_names)
@@ -134,8 +135,9 @@ def resolve_operator(
 def coercion_target(name: str, arg_types: Sequence[int]) -> int | None:
     """The type that `name(x)` casts to when it is a cast in function's clothing, as `int4('1')`; else None.
 
-    Called before resolve_function.  As in PostgreSQL it is a cast only when no function matches exactly, and the
-    argument is an unknown literal, or the types are binary-coercible, or go by text I/O to or from a string type.
+    Called before resolve_function.  As in PostgreSQL it is a cast only when no function matches exactly, and
+    the argument is an unknown literal, or the types are binary-coercible,
+    or go by text I/O to or from a string type.
     """
     if len(arg_types) != 1:
         return None
@@ -152,8 +154,8 @@ def coercion_target(name: str, arg_types: Sequence[int]) -> int | None:
 
 
 def argument_order(function: AnyFunction, arg_names: Sequence[str | None]) -> list[int]:
-    """For a call in named notation: which written argument (by index) each of the function's arguments takes, -1 for a
-    default."""
+    """For a call in named notation: which written argument (by index) each of the function's arguments takes,
+    -1 for a default."""
     assert isinstance(function, Function)
     order = [index for index, arg_name in enumerate(arg_names) if arg_name is None]
     for declared in function.arg_names[len(order) :]:
@@ -161,7 +163,7 @@ def argument_order(function: AnyFunction, arg_names: Sequence[str | None]) -> li
     return order
 
 
-# --- candidates -------------------------------------------------------------------------------------------------------
+# --- candidates ---------------------------------------------------------------------------------------------
 
 
 def _function_candidates(
@@ -214,7 +216,7 @@ def _exact_operator(name: str, left: int | None, right: int) -> Operator | None:
     return find_operator(name, left, right)
 
 
-# --- choosing ---------------------------------------------------------------------------------------------------------
+# --- choosing -----------------------------------------------------------------------------------------------
 
 
 def _choose(candidates: list[_Candidate], given: tuple[int, ...]) -> _Candidate | None:
@@ -266,7 +268,8 @@ def _preferred_matches(types: tuple[int, ...], given: tuple[int, ...]) -> int:
 
 
 def _by_category(candidates: list[_Candidate], given: tuple[int, ...]) -> list[_Candidate]:
-    """The candidates that fit the category which the unknown literals take; all of them if none can be told."""
+    """The candidates that fit the category which the unknown literals take;
+    all of them if none can be told."""
     wanted: dict[int, tuple[str, bool]] = {}
     for index, source in enumerate(given):
         if source == UNKNOWN:
@@ -279,7 +282,8 @@ def _by_category(candidates: list[_Candidate], given: tuple[int, ...]) -> list[_
 
 
 def _unknown_category(types: list[int]) -> tuple[str, bool] | None:
-    """(category, whether only its preferred type will do) for an unknown literal; None if the candidates disagree."""
+    """(category, whether only its preferred type will do) for an unknown literal;
+    None if the candidates disagree."""
     categories = {_category(target) for target in types}
     category = "S" if "S" in categories else next(iter(categories))
     if len(categories) > 1 and category != "S":
@@ -318,7 +322,7 @@ def _is_row_type(type_oid: int) -> bool:
     return find_type(type_oid) is None
 
 
-# --- the call ---------------------------------------------------------------------------------------------------------
+# --- the call -----------------------------------------------------------------------------------------------
 
 
 def _call_of(
@@ -360,7 +364,8 @@ def _for_any(source: int) -> int:
 
 
 def _with_array(function: Function, types: tuple[int, ...], result: int) -> Function:
-    """The function for a call with VARIADIC: its last argument is an array, spread out for the implementation."""
+    """The function for a call with VARIADIC: its last argument is an array,
+    spread out for the implementation."""
     spread_types = (*types[:-1], element_type(types[-1]) or types[-1])
     concrete = specialise(function, spread_types, result)
     inner = concrete.implementation
@@ -406,7 +411,7 @@ def _takes_names(function: Function, arg_names: Sequence[str | None]) -> bool:
     return all(item in available for item in written) and all(item in written for item in required)
 
 
-# --- errors -----------------------------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------------------
 
 
 def _function_error(

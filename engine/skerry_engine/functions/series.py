@@ -1,4 +1,5 @@
-"""generate_series: a range for integers, a lazy iterator for the rest, so that a huge series costs nothing until it is read."""
+"""generate_series: a range for integers, a lazy iterator for the rest,
+so that a huge series costs nothing until it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Functions that ask or change the session: settings, sequences, advisory locks, random numbers, who and where.
+"""Functions that ask or change the session: settings, sequences, advisory locks, random numbers,
+who and where.
 
 All go through the FunctionContext; nothing here holds state.  A function of type void gives the empty string.
 """
@@ -16,7 +17,7 @@ from skerry_engine.values.types import format_type
 
 VOID = ""
 
-# --- who and where ----------------------------------------------------------------------------------------------------
+# --- who and where ------------------------------------------------------------------------------------------
 
 
 def _version(context: FunctionContext) -> str:
@@ -70,7 +71,7 @@ define("pg_jit_available", lambda: False)
 define("pg_notify", _notify, needs_context=True)
 
 
-# --- settings ---------------------------------------------------------------------------------------------------------
+# --- settings -----------------------------------------------------------------------------------------------
 
 
 def _set_config(context: FunctionContext, name: str | None, value: str | None, is_local: bool | None) -> str:
@@ -88,7 +89,7 @@ define(
 define("set_config_by_name", _set_config, needs_context=True)
 
 
-# --- sequences --------------------------------------------------------------------------------------------------------
+# --- sequences ----------------------------------------------------------------------------------------------
 
 define("nextval_oid", lambda context, sequence: context.nextval(sequence), needs_context=True)
 define("currval_oid", lambda context, sequence: context.currval(sequence), needs_context=True)
@@ -112,7 +113,7 @@ def _sleep(context: FunctionContext, seconds: float) -> str:
 define("pg_sleep", _sleep, needs_context=True)
 
 
-# --- advisory locks ---------------------------------------------------------------------------------------------------
+# --- advisory locks -----------------------------------------------------------------------------------------
 
 
 def _lock(shared: bool, session: bool, wait: bool) -> Callable[..., object]:
@@ -142,7 +143,7 @@ for _keys in ("int8", "int4"):
 define("pg_advisory_unlock_all", _unlock_all, needs_context=True)
 
 
-# --- random numbers ---------------------------------------------------------------------------------------------------
+# --- random numbers -----------------------------------------------------------------------------------------
 
 
 def _set_seed(context: FunctionContext, seed: float) -> str:
@@ -156,7 +157,7 @@ define("drandom", lambda context: context.random.random(), needs_context=True)
 define("setseed", _set_seed, needs_context=True)
 
 
-# --- arguments and sizes ----------------------------------------------------------------------------------------------
+# --- arguments and sizes ------------------------------------------------------------------------------------
 
 
 def _type_of(arg_types: tuple[int, ...], _return_type: int) -> Implementation:

@@ -1,7 +1,8 @@
 """Statistical aggregates: variance and standard deviation, correlation and regression, percentiles and mode.
 
-Over numeric and integers the sums are exact and one division (and root) at the end rounds, as in PostgreSQL; over floats the sums
-of squares are updated by the method of Youngs and Cramer, which is PostgreSQL's too, so that last digits agree.
+Over numeric and integers the sums are exact and one division (and root) at the end rounds, as in PostgreSQL;
+over floats the sums of squares are updated by the method of Youngs and Cramer, which is PostgreSQL's too,
+so that last digits agree.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from skerry_engine.functions.registry import Implementation, define_aggregate
 from skerry_engine.values import oids
 from skerry_engine.values.numeric import EXACT, NAN, ZERO
 
-# --- variance of exact numbers ----------------------------------------------------------------------------------------
+# --- variance of exact numbers ------------------------------------------------------------------------------
 
 
 @helper
 def exact_variance(
     count: int, total: Decimal | int, squares: Decimal | int, sample: bool, root: bool
 ) -> Decimal | None:
-    """Variance, or its root, of `count` numbers with this sum and sum of squares; NULL for too few of them."""
+    """Variance, or its root, of `count` numbers with this sum and sum of squares;
+    NULL for too few of them."""
     if count < (2 if sample else 1):
         return None
     total, squares = Decimal(total), Decimal(squares)
@@ -67,7 +69,7 @@ for _name, _sample, _root in _FORMS:
     )
 
 
-# --- variance of floats -----------------------------------------------------------------------------------------------
+# --- variance of floats -------------------------------------------------------------------------------------
 
 
 @helper
@@ -101,11 +103,12 @@ for _name, _sample, _root in _FORMS:
         )
 
 
-# --- pairs (Y, X) -----------------------------------------------------------------------------------------------------
+# --- pairs (Y, X) -------------------------------------------------------------------------------------------
 
 
 class PairSums:
-    """What regression needs to know of pairs (y, x): counts, sums, sums of squared deviations and of products."""
+    """What regression needs to know of pairs (y, x): counts, sums,
+    sums of squared deviations and of products."""
 
     __slots__ = ("count", "sum_x", "sum_xx", "sum_xy", "sum_y", "sum_yy")
 
@@ -188,7 +191,7 @@ for _name, (_least, _result) in _PAIR_RESULTS.items():
     define_aggregate(f"{_name} {oids.FLOAT8} {oids.FLOAT8}", finish=_pair_finish(_least, _result))
 
 
-# --- percentiles and mode ---------------------------------------------------------------------------------------------
+# --- percentiles and mode -----------------------------------------------------------------------------------
 
 
 def _checked(fraction: float) -> float:

@@ -26,7 +26,7 @@ from skerry_engine.values.text import clip_name, fit_bpchar, fit_varchar
 MAX_CHARACTERS = 256 * 1024 * 1024
 """No string grows beyond this (PostgreSQL's limit is 1 GB of bytes)."""
 
-# --- comparison -------------------------------------------------------------------------------------------------------
+# --- comparison ---------------------------------------------------------------------------------------------
 
 for _suffix in ("text", "name"):
     define_comparisons({"text": "name", "name": "text"}[_suffix], _suffix)
@@ -53,7 +53,7 @@ for _name in (
     define_three_way(_name)
 
 
-# --- conversions ------------------------------------------------------------------------------------------------------
+# --- conversions --------------------------------------------------------------------------------------------
 
 define("text_name", clip_name)
 define("name_text", template="{0}")
@@ -82,7 +82,7 @@ define("varchar", fit_varchar)
 define("bpchar", fit_bpchar)
 
 
-# --- length and pieces ------------------------------------------------------------------------------------------------
+# --- length and pieces --------------------------------------------------------------------------------------
 
 
 def _limited(length: int) -> None:
@@ -91,7 +91,8 @@ def _limited(length: int) -> None:
 
 
 def substring(text: str, start: int, length: int) -> str:
-    """The `length` characters from the 1-based `start`, which may lie before the text.  Raises SubstringError."""
+    """The `length` characters from the 1-based `start`, which may lie before the text.
+    Raises SubstringError."""
     if length < 0:
         raise SubstringError("negative substring length not allowed")
     end = start + length - 1
@@ -195,7 +196,7 @@ def _name_with_oid(name: str, oid: int) -> str:
 define("nameconcatoid", _name_with_oid)
 
 
-# --- trimming, case ---------------------------------------------------------------------------------------------------
+# --- trimming, case -----------------------------------------------------------------------------------------
 
 define("btrim", template="{0}.strip({1})")
 define("btrim1", template="{0}.strip(' ')")
@@ -225,7 +226,7 @@ define("lower", template="text_lower({0})")
 define("initcap", lambda text: _WORD.sub(lambda word: word[0][0].upper() + word[0][1:].lower(), text))
 
 
-# --- characters -------------------------------------------------------------------------------------------------------
+# --- characters ---------------------------------------------------------------------------------------------
 
 
 def _translated(text: str, old: str, new: str) -> str:
@@ -256,7 +257,7 @@ define("chr", _character)
 define("ascii", _to_ascii_number)
 
 
-# --- quoting ----------------------------------------------------------------------------------------------------------
+# --- quoting ------------------------------------------------------------------------------------------------
 
 
 def quote_literal(text: str) -> str:
@@ -341,7 +342,7 @@ def parse_identifier(text: str, strict: bool = True) -> tuple[str, ...]:
 define("parse_ident", parse_identifier)
 
 
-# --- concatenation ----------------------------------------------------------------------------------------------------
+# --- concatenation ------------------------------------------------------------------------------------------
 
 
 def _concatenation(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
@@ -384,7 +385,7 @@ define("textanycat_text_anynonarray", factory=_text_then_any, needs_context=True
 define("anytextcat_anynonarray_text", factory=_any_then_text, needs_context=True)
 
 
-# --- format() ---------------------------------------------------------------------------------------------------------
+# --- format() -----------------------------------------------------------------------------------------------
 
 _SPECIFIER = re.compile(r"%(?:(%)|(?:(\d+)\$)?(-)?(?:(\d+)|\*(?:(\d+)\$)?)?(.)?|)", re.DOTALL)
 
@@ -471,7 +472,7 @@ define("text_format", factory=_formatting, needs_context=True)
 define("text_format_nv", factory=_formatting, needs_context=True)
 
 
-# --- Unicode ----------------------------------------------------------------------------------------------------------
+# --- Unicode ------------------------------------------------------------------------------------------------
 
 _NORMAL_FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
 

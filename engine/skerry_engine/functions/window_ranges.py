@@ -1,9 +1,11 @@
 """in_range: whether a value lies within a window frame of RANGE offset PRECEDING or FOLLOWING.
 
-    in_range(value, base, offset, subtract, less)  =  value <= base +- offset  where `less`, else value >= base +- offset
+    in_range(value, base, offset, subtract, less)  =  value <= base +- offset  where `less`, else value >=
+                                                                               base +- offset
 
-The planner finds the function by the types of the ordering column and of the offset, as PostgreSQL does; a pair of types without
-one can't have such a frame.  A sum that leaves its type's range counts as infinitely large or small, not as an error.
+The planner finds the function by the types of the ordering column and of the offset, as PostgreSQL does; a
+pair of types without one can't have such a frame.  A sum that leaves its type's range counts as infinitely
+large or small, not as an error.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ Without keys the slots are local variables.  With keys they are items of a list,
     ...
     row = (g[0], g[1], g[2], ...)      keys, then the aggregates' final values
 
-An aggregate that is DISTINCT keeps the set of what it has seen; one with ORDER BY, and one without an inline form,
-keeps its inputs in a list and is computed at the end of the group.
+An aggregate that is DISTINCT keeps the set of what it has seen; one with ORDER BY, and one without an inline
+form, keeps its inputs in a list and is computed at the end of the group.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """INSERT, UPDATE and DELETE to generator functions.
 
-A change is two functions.  The *source* computes what is to be written, in batches, by the same loops as any query,
-and checks NOT NULL and CHECK there; the change itself hands each batch to `writing`, which takes locks, waits and
-writes, and then computes RETURNING for what was written.
+A change is two functions.  The *source* computes what is to be written, in batches, by the same loops as any
+query, and checks NOT NULL and CHECK there; the change itself hands each batch to `writing`, which takes
+locks, waits and writes, and then computes RETURNING for what was written.
 """
 
 from __future__ import annotations

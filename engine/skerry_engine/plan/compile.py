@@ -27,8 +27,9 @@ _serial = 0
 class CompiledQuery:
     """A statement ready to run.
 
-    `run(ctx)` makes its generator.  `point(ctx)`, where not None, gives all result rows at once without a generator (it
-    may raise LockWait).  `slots` are (range id, table OID) by reader slot; `physical` is for EXPLAIN.
+    `run(ctx)` makes its generator.  `point(ctx)`, where not None, gives all result rows at once without a
+    generator (it may raise LockWait).  `slots` are (range id, table OID) by reader slot;
+    `physical` is for EXPLAIN.
     """
 
     source: str

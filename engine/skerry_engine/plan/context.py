@@ -1,7 +1,8 @@
-"""What a running plan sees: its parameters, the readers and writers of its tables, and the statement's own memory.
+"""What a running plan sees: its parameters, the readers and writers of its tables,
+and the statement's own memory.
 
-One object per execution.  Generated code asks it for readers and indexes once, at the head of each function; nothing is
-asked per row.
+One object per execution.  Generated code asks it for readers and indexes once, at the head of each function;
+nothing is asked per row.
 """
 
 from __future__ import annotations
@@ -143,7 +144,8 @@ class ExecutionContext:
 
     @contextmanager
     def single_row(self, slot: int, row_id: int, row: Row) -> Iterator[None]:
-        """While this lasts, the slot's table consists of one row: what rechecking a row in place runs the plan over."""
+        """While this lasts, the slot's table consists of one row:
+        what rechecking a row in place runs the plan over."""
         self._singles[slot] = SingleRowReader(row_id, row)
         try:
             yield
@@ -175,7 +177,8 @@ class ExecutionContext:
     def lock_row_ids(
         self, targets: tuple[tuple[int, str, str], ...], ids: tuple[int | None, ...]
     ) -> Generator[Step, None, bool]:
-        """Lock the rows behind one result row; False when one is skipped.  Raises RestartStatement, WriteConflict."""
+        """Lock the rows behind one result row; False when one is skipped.  Raises RestartStatement,
+        WriteConflict."""
         for (slot, strength, wait), row_id in zip(targets, ids, strict=True):
             if row_id is None:
                 continue

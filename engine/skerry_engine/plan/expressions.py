@@ -6,9 +6,9 @@ SQL has three truth values, Python code wants two.  So each expression can be wr
     is_true(e)    Python condition that holds exactly where e is TRUE      (WHERE, ON, WHEN, FILTER)
     is_false(e)   Python condition that holds exactly where e is FALSE     (under NOT)
 
-Conditions short-circuit as SQL may, and never build a None only to test it.  Arguments that a template uses more than
-once, or that must be tested for NULL first, are kept in temporaries by assignment expressions.  A sub-expression that
-needs neither rows nor volatile functions is computed once, before the loops.
+Conditions short-circuit as SQL may, and never build a None only to test it.  Arguments that a template uses
+more than once, or that must be tested for NULL first, are kept in temporaries by assignment expressions.  A
+sub-expression that needs neither rows nor volatile functions is computed once, before the loops.
 
 A correlated subquery becomes `(yield from ...)` in place, so that it can pause like everything else; such an
 expression must not be put into a comprehension (`may_yield` tells).
@@ -37,8 +37,8 @@ _COLUMN = re.compile(r"[A-Za-z_]\w*\[\d+\]")
 
 @dataclass(frozen=True)
 class RowVariable:
-    """Where a range's current row is: a Python name, its row id's name if one is at hand, and whether the range can
-    be NULL-extended by an outer join."""
+    """Where a range's current row is: a Python name, its row id's name if one is at hand, and whether the
+    range can be NULL-extended by an outer join."""
 
     name: str
     width: int
@@ -47,9 +47,11 @@ class RowVariable:
 
 
 class Subqueries:
-    """What the expression writer needs of the query writer (it is the query writer, seen through this interface).
+    """What the expression writer needs of the query writer (it is the query writer,
+    seen through this interface).
 
-    `changes_state`: a volatile function is called somewhere, so that stable ones are computed where they stand.
+    `changes_state`: a volatile function is called somewhere,
+    so that stable ones are computed where they stand.
     """
 
     changes_state = False
@@ -159,7 +161,8 @@ class ExpressionWriter:
     def guarded_arguments(
         self, args: Iterable[ex.Expr], reused: Callable[[int], bool]
     ) -> tuple[list[str], list[str]]:
-        """Argument texts safe to use in a template, and the conditions that must hold first (in this order)."""
+        """Argument texts safe to use in a template, and the conditions that must hold first
+        (in this order)."""
         texts: list[str] = []
         guards: list[str] = []
         for position, arg in enumerate(args):
@@ -245,7 +248,8 @@ class ExpressionWriter:
         return self._connective(expr.args, "True", "False")
 
     def _connective(self, args: tuple[ex.Expr, ...], decisive: str, otherwise: str) -> str:
-        """AND (decisive False) or OR (decisive True): the decisive value wins over NULL, NULL over the other."""
+        """AND (decisive False) or OR (decisive True): the decisive value wins over NULL,
+        NULL over the other."""
         names = [self.temporary() for _ in args]
         tests = " or ".join(
             f"({n} := {self.value(a)}) is {decisive}" for n, a in zip(names, args, strict=True)
@@ -420,7 +424,8 @@ def _has_template(function: Function) -> bool:
 
 
 def is_constant(expr: ex.Expr, only_immutable: bool = False) -> bool:
-    """Whether the value is the same for the whole execution: no rows, no volatile functions, no subqueries."""
+    """Whether the value is the same for the whole execution: no rows, no volatile functions,
+    no subqueries."""
     variable = "vs" if only_immutable else "v"
     for node in ex.walk(expr):
         if isinstance(node, (ex.Column, ex.SubqueryExpr, ex.SystemColumn, ex.Aggregate, ex.WindowCall)):

@@ -1,4 +1,5 @@
-"""Which types can meet in one hash table or index: values that are equal in SQL must be equal as Python atoms."""
+"""Which types can meet in one hash table or index:
+values that are equal in SQL must be equal as Python atoms."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Physical plans: relations with an access path or a join method chosen.
 
-A physical node says exactly what the generated code will do, and prints as a line of EXPLAIN.  Conditions are split
-into conjuncts and sit at the lowest node that can check them.
+A physical node says exactly what the generated code will do, and prints as a line of EXPLAIN.  Conditions are
+split into conjuncts and sit at the lowest node that can check them.
 
     rows        OneRow | SeqScan | VirtualScan | IndexLookup | IndexKeys | IndexRange | ValuesRows | FunctionRows
                 | SubqueryRows | CteRows
@@ -78,7 +78,8 @@ class Bound:
 
 @dataclass(slots=True)
 class IndexRange(Physical):
-    """Rows in index order whose leading key columns equal `equal`, and whose next one lies between the bounds."""
+    """Rows in index order whose leading key columns equal `equal`,
+    and whose next one lies between the bounds."""
 
     scan: q.Scan
     index_oid: int
@@ -137,7 +138,8 @@ class HashJoin(Physical):
 
 @dataclass(slots=True)
 class IndexJoin(Physical):
-    """kind: inner, left, semi, anti.  For a batch of left rows at a time, the right rows are looked up by index."""
+    """kind: inner, left, semi, anti.  For a batch of left rows at a time,
+    the right rows are looked up by index."""
 
     kind: str
     left: Physical

@@ -1,11 +1,11 @@
 """From logical relations to physical ones: where conditions go, in which order and how tables are joined.
 
-Conditions sink: each conjunct of WHERE and of inner joins' ON goes down to the first place where all its ranges are at
-hand.  Inner joins are taken apart into items and conditions and put together again greedily, the smallest item first,
-always preferring an item that an equality connects.  Outer joins keep their sides.
+Conditions sink: each conjunct of WHERE and of inner joins' ON goes down to the first place where all its
+ranges are at hand.  Inner joins are taken apart into items and conditions and put together again greedily,
+the smallest item first, always preferring an item that an equality connects.  Outer joins keep their sides.
 
-A join is by index when the new item is a table with an index on the joined columns and few rows ask for it; else by
-hash table when an equality connects; else a nested loop.
+A join is by index when the new item is a table with an index on the joined columns and few rows ask for it;
+else by hash table when an equality connects; else a nested loop.
 
 Row counts are exact; selectivities are rules of thumb until statistics are kept.
 """
@@ -375,7 +375,8 @@ def has_subquery(expr: ex.Expr) -> bool:
 
 
 def _inside(expr: ex.Expr, ranges: set[int], everything: set[int]) -> bool:
-    """Whether the expression reads no range of `everything` but those of `ranges` (and at least one of them)."""
+    """Whether the expression reads no range of `everything` but those of `ranges` (and at least one
+    of them)."""
     used = used_ranges(expr) & everything
     return bool(used) and used <= ranges
 
@@ -385,7 +386,8 @@ def _is_equality(expr: ex.Expr) -> bool:
 
 
 def _key_sides(expr: ex.Expr, left: set[int], right: set[int]) -> tuple[ex.Expr, ex.Expr] | None:
-    """(left key, right key) if the condition is an equality between the two sides that a hash table can serve."""
+    """(left key, right key) if the condition is an equality between the two sides
+    that a hash table can serve."""
     if not isinstance(expr, ex.Call) or expr.operator != "=" or len(expr.args) != 2 or has_subquery(expr):
         return None
     a, b = expr.args

@@ -1,7 +1,7 @@
 """Point statements: a whole statement as one plain function, without a generator.
 
-A SELECT of one row by unique key is the commonest statement there is.  It fits one unit, reads one row and waits for
-nothing, so it is written as a function that returns its rows.
+A SELECT of one row by unique key is the commonest statement there is.  It fits one unit, reads one row and
+waits for nothing, so it is written as a function that returns its rows.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Queries to generator functions.
 
-Each query block becomes one Python generator function `qN(ctx, <rows of enclosing queries>)` that yields batches of
-result rows (lists of tuples) and steps. `QueryWriter` writes the blocks of one statement into one `Module` and knows
-what they share: reader slots, CTEs, the planner.
+Each query block becomes one Python generator function `qN(ctx, <rows of enclosing queries>)` that yields
+batches of result rows (lists of tuples) and steps. `QueryWriter` writes the blocks of one statement into one
+`Module` and knows what they share: reader slots, CTEs, the planner.
 
 The end of a block's pipeline is, in this order: the select list, DISTINCT, ORDER BY, OFFSET and LIMIT.
 
@@ -395,7 +395,8 @@ class SelectWriter:
     # --- FOR UPDATE ----------------------------------------
 
     def _locked(self, plan: ph.Physical) -> None:
-        """Rows are gathered with the ids to lock, locked in batches in result order, and what stays is given out."""
+        """Rows are gathered with the ids to lock, locked in batches in result order,
+        and what stays is given out."""
         query = self.query
         targets: list[tuple[int, str, str, str]] = []
         helper = self.module.bind("rt", runtime.locked_rows)
@@ -503,7 +504,8 @@ def _ranges_with_ids(statement: q.Query) -> frozenset[int]:
 
 
 def _count_cte_uses(statement: q.Query) -> dict[int, int]:
-    """How often each CTE is read, a recursive one's reading of itself aside: what is read once need not be kept."""
+    """How often each CTE is read, a recursive one's reading of itself aside:
+    what is read once need not be kept."""
     uses: dict[int, int] = {}
     for node in walk_all(statement):
         if isinstance(node, q.CteScan):

@@ -1,17 +1,18 @@
 """Physical relations to Python loops.
 
-Data-centric: a node does not hand rows to its parent, it writes the loop in which a row is current and then lets its
-parent write what happens to that row (`consume`).  So a query without a blocking operator is one nest of loops, and a
-row is never passed through a call.
+Data-centric: a node does not hand rows to its parent, it writes the loop in which a row is current and then
+lets its parent write what happens to that row (`consume`).  So a query without a blocking operator is one
+nest of loops, and a row is never passed through a call.
 
     for r1 in batch:                      SeqScan a
         if r1[2] > p0:                        its filter
             for r2 in h1.get(r1[0], ()):      HashJoin: probe
                 out.append((r1[1], r2[3]))        the select list
 
-Blocking nodes (hash tables, groups, sorts) write a loop that fills a structure, then a loop over it.  A *stage* is a
-pipeline moved into a generator of its own that yields batches of row variables: where a batch is needed at once (index
-joins), where a row is emitted from more than one place (full joins), and where nesting would grow too deep.
+Blocking nodes (hash tables, groups, sorts) write a loop that fills a structure, then a loop over it.  A
+*stage* is a pipeline moved into a generator of its own that yields batches of row variables: where a batch is
+needed at once (index joins), where a row is emitted from more than one place (full joins),
+and where nesting would grow too deep.
 
 Every loop over shared or unbounded input ends its batch by yielding: output if there is any, else PAUSE.
 """
@@ -471,7 +472,8 @@ class RelationWriter:
         return text, None
 
     def hash_atom(self, text: str, type_oid: int) -> str:
-        """`text` (a non-null value) so that equal values hash alike: one NaN, canonical intervals and documents."""
+        """`text` (a non-null value) so that equal values hash alike: one NaN,
+        canonical intervals and documents."""
         if is_hashable(type_oid):
             return text
         if type_oid in (oids.FLOAT4, oids.FLOAT8):
@@ -548,7 +550,8 @@ class RelationWriter:
         self.produce(node.left, probe)
 
     def _is_unique(self, node: ph.Physical, keys: list[ex.Expr]) -> bool:
-        """Whether no two rows of the node can have the same keys: it reads one table, and a unique index says so."""
+        """Whether no two rows of the node can have the same keys: it reads one table,
+        and a unique index says so."""
         if not isinstance(node, (ph.SeqScan, ph.IndexLookup, ph.IndexRange)):
             return False
         columns = {k.position for k in keys if isinstance(k, ex.Column) and k.range_id == node.scan.range_id}
@@ -560,7 +563,8 @@ class RelationWriter:
     def _matches(
         self, kind: str, source: str, ranges: dict[int, int], conditions: list[ex.Expr], consume: Consume
     ) -> None:
-        """Write what a join does with the candidate matches (`source`, an iterable of packed rows) of one row."""
+        """Write what a join does with the candidate matches (`source`, an iterable of packed rows)
+        of one row."""
         item = self._pack_of(ranges)
         self.dormant -= ranges.keys()
         if kind in ("semi", "anti"):
@@ -591,7 +595,8 @@ class RelationWriter:
                 self._where(conditions, lambda: self.block.emit(f"{matches}.append({item})"))
         else:
             tests = " and ".join(self.scalars.is_true(c) for c in conditions)
-            # the candidates have a name of their own: Python takes no := in what a comprehension iterates over
+            # the candidates have a name of their own: Python takes no :=
+            # in what a comprehension iterates over
             self.block.emit(f"{matches} = {source}")
             self.block.emit(f"{matches} = [{item} for {item.strip('()')} in {matches} if {tests}]")
         return f"{matches} or {nulls}"
@@ -613,7 +618,8 @@ class RelationWriter:
             consume()
 
     def _index_join(self, node: ph.IndexJoin, consume: Consume) -> None:
-        """For a batch of left rows, look all keys up at once, then go through row and matches side by side."""
+        """For a batch of left rows, look all keys up at once,
+        then go through row and matches side by side."""
         call, made = self.stage(node.left)
         scan = node.scan
         reader = self.reader(scan.range_id, scan.table_oid)
@@ -727,7 +733,8 @@ class RelationWriter:
     def _full_stage(
         self, node: ph.HashJoin | ph.NestedLoop
     ) -> tuple[str, list[tuple[int, RowVariable]], list[tuple[int, RowVariable]]]:
-        """A generator of the full join's pairs: matches and left rows alone, then right rows never matched."""
+        """A generator of the full join's pairs: matches and left rows alone,
+        then right rows never matched."""
         function = self.module.fresh("q")
         live = self.live_rows()
         outer = self.queries.visible_rows(live)

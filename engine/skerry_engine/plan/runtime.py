@@ -1,8 +1,8 @@
 """What generated code calls: the parts of execution that are the same in every plan.
 
-Everything here works on batches, on whole values, or once per query; what is needed per row is written out in the
-generated source instead.  Query functions are generators of *batches*: a list of rows, or a step (`Pause`, `Wait`) that
-has to travel up to whoever steps the statement.
+Everything here works on batches, on whole values, or once per query; what is needed per row is written out in
+the generated source instead.  Query functions are generators of *batches*: a list of rows, or a step
+(`Pause`, `Wait`) that has to travel up to whoever steps the statement.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ NUMERIC_NAN = Decimal("NaN")
 
 
 def paced(batches: Batches) -> Batches:
-    """The same batches, with a pause before each but the first: for those who take rows in without giving any out."""
+    """The same batches, with a pause before each but the first:
+    for those who take rows in without giving any out."""
     is_first = True
     for batch in batches:
         if not isinstance(batch, Step) and batch:
@@ -114,7 +115,8 @@ def _partial_in(lefts: Row, rows: set[Row]) -> bool | None:
 
 
 def rows_any(compare: tuple[Callable[..., Any], ...], lefts: Row, rows: Batch, negated: bool) -> bool | None:
-    """`lefts op ANY (rows)`; for rows of several columns `negated` means <>: any column differing is enough."""
+    """`lefts op ANY (rows)`; for rows of several columns `negated` means <>:
+    any column differing is enough."""
     unknown = False
     for row in rows:
         result = _compare_rows(compare, lefts, row, negated)
@@ -195,7 +197,8 @@ def constant_set(array: Row | None) -> tuple[frozenset[object], bool | None, boo
 
 
 def array_element(array: Row | None, bounds: tuple[tuple[object, object], ...]) -> object:
-    """array[i][j]: NULL outside the bounds, or when the number of subscripts is not the number of dimensions."""
+    """array[i][j]: NULL outside the bounds, or when the number of subscripts is not the number
+    of dimensions."""
     value: object = array
     for _, index in bounds:
         if not isinstance(value, tuple) or not isinstance(index, int) or not 1 <= index <= len(value):
@@ -311,8 +314,8 @@ def descending_bytes(data: bytes) -> bytes:
 class Sorter:
     """Sorts rows decorated as (key, serial, row) in runs, and merges the runs in bounded steps.
 
-    No single call works on more than a few thousand rows: full runs are sorted as they fill; the merge cuts the runs
-    at common splitters, so that each output batch is a small slice of every run, sorted together.
+    No single call works on more than a few thousand rows: full runs are sorted as they fill; the merge cuts
+    the runs at common splitters, so that each output batch is a small slice of every run, sorted together.
     """
 
     def __init__(self) -> None:
@@ -516,7 +519,8 @@ def index_rows_ids(reader: Any, index: Any, key: object, values: Row) -> Iterato
 def index_matches(
     reader: Any, index: Any, batch: Batch, keys: list[object], with_ids: bool
 ) -> Iterator[Iterator[tuple[Any, Any]]]:
-    """Pairs of a row of the batch and the rows under its key, so many pairs at a time that their matches stay few."""
+    """Pairs of a row of the batch and the rows under its key,
+    so many pairs at a time that their matches stay few."""
     look_up = lookup_many_ids if with_ids else _lookup_many
     if index.unique:
         yield zip(batch, look_up(reader, index, keys), strict=True)
@@ -681,7 +685,8 @@ def _count_rows(ctx: Any, batches: Batches, key: RowKey | None) -> Generator[Ste
 
 
 def _matched(ctx: Any, left: Batches, right: Batches, key: RowKey | None, keep: bool, once: bool) -> Batches:
-    """Rows of the left side that have (`keep`) or have not a partner on the right; `once` for the DISTINCT forms."""
+    """Rows of the left side that have (`keep`) or have not a partner on the right;
+    `once` for the DISTINCT forms."""
     counts = yield from _count_rows(ctx, right, key)
     seen: set[object] = set()
     for batch in left:
@@ -743,7 +748,8 @@ def sorted_batches(ctx: Any, batches: Batches, decorate: Callable[[Batch], list[
 def recursion(
     ctx: Any, cte_id: int, base: Batches, step: Callable[[], Batches], union_all: bool, key: RowKey | None
 ) -> Batches:
-    """A recursive CTE: the base's rows, then the step's over the rows of the round before, until a round is empty."""
+    """A recursive CTE: the base's rows, then the step's over the rows of the round before,
+    until a round is empty."""
     seen: set[object] = set()
     source = base
     while True:

@@ -1,4 +1,5 @@
-"""A table of one row, for rechecking that row in place (see `writing`): the reader's interface over a single state."""
+"""A table of one row, for rechecking that row in place (see `writing`):
+the reader's interface over a single state."""
 
 from __future__ import annotations
 

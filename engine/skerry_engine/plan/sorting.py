@@ -1,7 +1,8 @@
 """Sort keys as Python values whose natural order is the SQL order.
 
-Each ORDER BY item becomes one or two components: numbers count downward negated, text downward as complemented bytes,
-NULL and NaN as flags before the value.  So a whole key compares in C, and sorted runs can be merged.
+Each ORDER BY item becomes one or two components: numbers count downward negated, text downward as
+complemented bytes, NULL and NaN as flags before the value.  So a whole key compares in C,
+and sorted runs can be merged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Building Python source text: lines, indentation, fresh names, and the values that the text refers to.
 
-A plan becomes one module of source: a generator function per query block.  Values (constants, functions, codecs) are
-never written into the text: they are bound to names in the namespace in which the source is executed.
+A plan becomes one module of source: a generator function per query block.  Values (constants, functions,
+codecs) are never written into the text: they are bound to names in the namespace in which the source
+is executed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 MAX_NESTED_LOOPS = 12
-"""CPython refuses more than 20 statically nested blocks; deeper pipelines are cut into functions of their own."""
+"""CPython refuses more than 20 statically nested blocks;
+deeper pipelines are cut into functions of their own."""
 
 
 class Module:

@@ -1,7 +1,8 @@
-"""Window functions: input rows are gathered, sorted by partition and order, and each function is computed over them.
+"""Window functions: input rows are gathered, sorted by partition and order,
+and each function is computed over them.
 
-The generated code gathers (row variables, per call: arguments) with the partition and order keys; `window_rows` then
-goes partition by partition.  Peers are rows with equal order keys.
+The generated code gathers (row variables, per call: arguments) with the partition and order keys;
+`window_rows` then goes partition by partition.  Peers are rows with equal order keys.
 
     partition   rows in order         frame of the current row: [start, end)
                  0 1 2 3 4 5 6

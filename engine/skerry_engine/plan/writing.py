@@ -1,9 +1,9 @@
 """Writing batches of rows: the loops that lock, wait, write and recheck.
 
-Generated code calls these once per batch.  A conflict shows as LockWait, which means: wait, then make the same call
-again.  A row that turns out newer than a READ COMMITTED statement's snapshot shows as RestartStatement, which travels
-up to the session; after a few restarts the statement is not started again, but the one row is rechecked in place: the
-source is run over the row's newest state alone.
+Generated code calls these once per batch.  A conflict shows as LockWait, which means: wait, then make the
+same call again.  A row that turns out newer than a READ COMMITTED statement's snapshot shows as
+RestartStatement, which travels up to the session; after a few restarts the statement is not started again,
+but the one row is rechecked in place: the source is run over the row's newest state alone.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def _first_conflict(writer: TableWriter, row: Row, indexes: list[Any]) -> int | 
 
 
 Write = Callable[[Item, bool], bool]
-"""Writes one item, in place or not; False when this statement had written its row.  Raises as TableWriter does."""
+"""Writes one item, in place or not; False when this statement had written its row.
+Raises as TableWriter does."""
 
 
 def update_rows(
@@ -136,7 +137,8 @@ def delete_rows(
 def _change_rows(
     ctx: Any, writer: TableWriter, write: Write, items: list[Item], slot: int, source: Callable[[], Batches]
 ) -> Generator[Step, None, list[Item]]:
-    """Write the items one by one; those that others changed meanwhile are rechecked once restarts are used up."""
+    """Write the items one by one; those that others changed meanwhile are rechecked once restarts
+    are used up."""
     written: list[Item] = []
     position = 0
     while position < len(items):
@@ -177,7 +179,8 @@ def _write_in_place(write: Write, item: Item) -> Generator[Step, None, bool]:
 def _recheck(
     ctx: Any, writer: TableWriter, row_id: int, slot: int, source: Callable[[], Batches]
 ) -> Generator[Step, None, Item | None]:
-    """What the statement makes of the newest state of one row: the item to write, or None if it no longer matches."""
+    """What the statement makes of the newest state of one row: the item to write,
+    or None if it no longer matches."""
     newest = yield from patiently(lambda: writer.newest(row_id))
     if newest is None:
         return None

@@ -139,7 +139,8 @@ class CsvDecoder(LineDecoder):
         return text if place in self._not_null else None
 
     def _mixed_field(self, record: str, position: int, number: int) -> tuple[str, bool, int]:
-        """A field in which quotes open and close anywhere: its text, whether it had quotes, and where it ends."""
+        """A field in which quotes open and close anywhere: its text, whether it had quotes,
+        and where it ends."""
         parts: list[str] = []
         is_quoted = False
         inside = False

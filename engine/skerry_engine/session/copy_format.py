@@ -3,9 +3,9 @@
     decoder = copy_decoder(options, table, columns)         encoder = copy_encoder(options, columns)
     batch = decoder.feed(data) ... decoder.finish()         encoder.header(), .encode(rows) ..., .trailer()
 
-A field is a str (text, CSV), bytes (binary) or None; turning fields into values is the caller's, by column, with
-`values.io`.  A batch tells on which line each of its rows began, so that `copy_context` can name the place of
-a bad value.
+A field is a str (text, CSV), bytes (binary) or None; turning fields into values is the caller's, by column,
+with `values.io`.  A batch tells on which line each of its rows began, so that `copy_context` can name the
+place of a bad value.
 
 Most lines of most files hold no backslash and no quote: those are split in bulk by one call each; only the
 others are looked at character by character.  Every error is 22P04 (or 22021 for bytes that are no UTF-8) with

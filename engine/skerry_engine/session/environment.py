@@ -286,7 +286,8 @@ class SessionFunctions:
 
 
 class SessionNames:
-    """NameResolver over whatever the session's current statement sees: an IoContext outlives catalog changes."""
+    """NameResolver over whatever the session's current statement sees:
+    an IoContext outlives catalog changes."""
 
     def __init__(self, session: SessionState) -> None:
         self._session = session

@@ -5,8 +5,9 @@
           └── newer table ──┴── LockWait, ───┘     READ COMMITTED starts over on a fresh snapshot, keeping its locks,
                                RestartStatement    as long as nothing has left the engine
 
-Results of reading statements stream.  Those of changes and of FOR UPDATE are kept until the statement is complete, so
-that it can still be restarted and so that nothing is shown before the constraints have been checked.
+Results of reading statements stream.  Those of changes and of FOR UPDATE are kept until the statement is
+complete, so that it can still be restarted and so that nothing
+is shown before the constraints have been checked.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class PlanChanged(Exception):
 
 
 class Execution:
-    """One execution of one plan, in the session's transaction.  `row_count` is what the command tag reports."""
+    """One execution of one plan, in the session's transaction.
+    `row_count` is what the command tag reports."""
 
     def __init__(self, session: SessionState, plan: Plan, params: Sequence[object], data: Data) -> None:
         self.session = session
@@ -86,7 +88,8 @@ class Execution:
             raise
 
     def _abandon(self, transaction: Transaction, mark: Mark) -> None:
-        """Undo what the statement wrote.  A reader wrote nothing; others may have written since it was suspended."""
+        """Undo what the statement wrote.  A reader wrote nothing;
+        others may have written since it was suspended."""
         if transaction.state == "active" and self.plan.is_spooled:
             transaction.abandon_statement(mark)
 
@@ -99,7 +102,8 @@ class Execution:
             self._check_newest(transaction)
 
     def _check_newest(self, transaction: Transaction) -> None:
-        """A locked table may be newer than the plan: READ COMMITTED plans again, an older snapshot can't go on."""
+        """A locked table may be newer than the plan: READ COMMITTED plans again,
+        an older snapshot can't go on."""
         if not transaction.is_snapshot:
             transaction.take_snapshot()
             if not self.session.is_current(self.plan):

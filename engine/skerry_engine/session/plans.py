@@ -4,9 +4,9 @@
     text ──tokens──> key ──> cached plan ──┴──> parameters ──> run
                       └──> parse, bind, compile (once per key)
 
-A plan is good for the catalog objects it was made from: it records every name that was looked up and the version found.
-When the catalog has changed since the plan was last checked, the names are looked up again; any difference makes a new
-plan.  The cache is shared by all sessions of an engine and bounded in entries.
+A plan is good for the catalog objects it was made from: it records every name that was looked up and the
+version found.  When the catalog has changed since the plan was last checked, the names are looked up again;
+any difference makes a new plan.  The cache is shared by all sessions of an engine and bounded in entries.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ _FLOAT_TYPES = frozenset({oids.FLOAT4, oids.FLOAT8})
 class Plan:
     """A compiled statement with what it takes to run it.
 
-    `parameter_types` are the client's parameters; `slots` say where run-time parameters come from; `locks` are
-    (table OID, mode).  An `is_spooled` plan shows nothing until it is complete.  `lookups` are (schema, name, OID,
-    version) of every relation that was looked up.
+    `parameter_types` are the client's parameters; `slots` say where run-time parameters come from; `locks`
+    are (table OID, mode).  An `is_spooled` plan shows nothing until it is complete.  `lookups` are (schema,
+    name, OID, version) of every relation that was looked up.
     """
 
     compiled: CompiledQuery
@@ -120,7 +120,8 @@ _V = TypeVar("_V")
 
 
 def _keep(cache: dict[str, _V], text: str, value: _V) -> None:
-    """Remember a parse.  A full cache starts anew: texts with literals in them pass through, the others come back."""
+    """Remember a parse.  A full cache starts anew: texts with literals in them pass through,
+    the others come back."""
     if len(text) > CACHED_TEXT_CHARACTERS:
         return
     if len(cache) >= CACHE_ENTRIES:

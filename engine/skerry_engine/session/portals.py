@@ -1,4 +1,5 @@
-"""Prepared statements and portals: a statement waiting for values, and one with values, perhaps partly run."""
+"""Prepared statements and portals: a statement waiting for values, and one with values,
+perhaps partly run."""
 
 from __future__ import annotations
 

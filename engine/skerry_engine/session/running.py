@@ -3,8 +3,8 @@
     text ── front parser ──> statements ──┬─ query    plans ─> execution
                                           └─ command  commands.* (transactions, settings, definitions, cursors, COPY)
 
-Whatever runs, runs as a generator of steps, and `_watched` stands around it: it forwards what the shell sends in, and
-turns a cancel or a timeout into an exception at the next step.  Nothing here blocks or does I/O.
+Whatever runs, runs as a generator of steps, and `_watched` stands around it: it forwards what the shell sends
+in, and turns a cancel or a timeout into an exception at the next step.  Nothing here blocks or does I/O.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@
 
 `nextval` gives each value out once, whatever becomes of the transaction that asked.  Only what a definition
 does to the value (CREATE, DROP, RESTART) follows its transaction: those calls return how to undo them.
-CACHE counts as 1: a value costs no lock and no log record here, so there is nothing to save by taking several.
+CACHE counts as 1: a value costs no lock and no log record here,
+so there is nothing to save by taking several.
 
 What a session got last (currval, lastval) is the session's own affair.
 """

@@ -1,7 +1,8 @@
 """A session: what one client talks to.  On top of running texts: prepared statements, portals, the implicit
 transaction of an extended-protocol sequence.
 
-The parts below it: `state` (settings, catalog, transaction, locks) and `running` (batches, queries, commands).
+The parts below it: `state` (settings, catalog, transaction, locks) and `running` (batches, queries,
+commands).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The settings there are: names, types, bounds and defaults as PostgreSQL 15 has them, with what Skerry makes of each.
+"""The settings there are: names, types, bounds and defaults as PostgreSQL 15 has them,
+with what Skerry makes of each.
 
-A setting that Skerry has no use for but clients set (planner switches, storage costs) is accepted: it asks for
-a plan or a place, not for another result.  A setting that would change results or guarantees in a way Skerry does
-not implement is `fixed`: any other value is refused by name.
+A setting that Skerry has no use for but clients set (planner switches, storage costs) is accepted: it asks
+for a plan or a place, not for another result.  A setting that would change results or guarantees in a way
+Skerry does not implement is `fixed`: any other value is refused by name.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Final
 class SettingDefinition:
     """A setting.
 
-    `kind`: bool, integer, real, string or enum.  `context`: who may set it when (user, superuser, sighup, postmaster,
-    internal), as in pg_settings.  `unit`: '', 'ms', 's', 'kB' or '8kB', the base unit of the stored number.  `fixed`:
-    only the default is taken.  `reported`: clients hear of changes (ParameterStatus).
+    `kind`: bool, integer, real, string or enum.  `context`: who may set it when (user, superuser, sighup,
+    postmaster, internal), as in pg_settings.  `unit`: '', 'ms', 's', 'kB' or '8kB', the base unit of the
+    stored number.  `fixed`: only the default is taken.  `reported`:
+    clients hear of changes (ParameterStatus).
     """
 
     name: str

@@ -1,9 +1,9 @@
 """Functions that wait inside an expression: pg_sleep() and advisory locks.
 
-An expression can't yield.  So a function that has to wait raises `FunctionWait` (or the lock table's LockWait); the
-statement is kept from showing anything until it is complete, waits, and is then run again from its start.  What the
-functions have already done is not done twice: each finished call is recorded, and a rerun takes the calls' results from
-the record in the order in which they were made.
+An expression can't yield.  So a function that has to wait raises `FunctionWait` (or the lock table's
+LockWait); the statement is kept from showing anything until it is complete, waits, and is then run again from
+its start.  What the functions have already done is not done twice: each finished call is recorded, and a
+rerun takes the calls' results from the record in the order in which they were made.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a session is between statements: settings, catalog, transaction, locks, and how it ends.
 
-Transactions as in PostgreSQL.  Outside a block every message runs in an implicit transaction that is committed at
-its end (simple query: with the last statement; extended: at Sync).  Inside a block an error makes the block failed:
-until ROLLBACK (TO) everything is refused with 25P02.
+Transactions as in PostgreSQL.  Outside a block every message runs in an implicit transaction that is
+committed at its end (simple query: with the last statement; extended: at Sync).  Inside a block an error
+makes the block failed: until ROLLBACK (TO) everything is refused with 25P02.
 
     state.SessionState ── running.StatementRunner ── session.Session
     what it is            how statements run         prepared statements and portals
@@ -186,7 +186,8 @@ class SessionState:
         return is_current(plan, self.statement_catalog())
 
     def check_unchanged(self, table_oid: int) -> None:
-        """Raise SerializationFailure if others changed or dropped the table since the transaction's snapshot."""
+        """Raise SerializationFailure if others changed
+        or dropped the table since the transaction's snapshot."""
         newest = self.engine.published_catalog()
         seen = self.engine.manager.catalog_at(self.need_transaction().snapshot)
         assert isinstance(seen, Catalog)

@@ -1,7 +1,7 @@
 """What a running statement hands out: the vocabulary between sessions and whoever steps them.
 
-A statement runs as a generator.  Each `next()` is one *unit*: at most about a millisecond of work with nothing else
-running inside it.  What it yields says what the unit ended with:
+A statement runs as a generator.  Each `next()` is one *unit*: at most about a millisecond of work with
+nothing else running inside it.  What it yields says what the unit ended with:
 
     Pause         nothing happened, more work waits: step again when others had their turn
     Wait          a lock is held by others: step again once `is_over()`; `on_over(callback)` tells when
@@ -89,7 +89,8 @@ class Rows(Step):
 
 @dataclass(frozen=True, slots=True)
 class Complete(Step):
-    """A statement is done.  `tag` is PostgreSQL's command tag ('INSERT 0 3'), `row_count` -1 where it has none."""
+    """A statement is done.  `tag` is PostgreSQL's command tag ('INSERT 0 3'),
+    `row_count` -1 where it has none."""
 
     tag: str
     row_count: int = -1
@@ -127,8 +128,9 @@ class CopyData(Step):
 class CopyIn(Step):
     """COPY FROM STDIN wants data.
 
-    The shell sends the next thing into the generator with `send()`: bytes (any split), None at the end of data, or a
-    `CopyFailed`.  After CopyIn has been yielded once the statement yields it again each time it wants more.
+    The shell sends the next thing into the generator with `send()`: bytes (any split), None at the end of
+    data, or a `CopyFailed`.  After CopyIn has been yielded once the statement yields it again each time it
+    wants more.
     """
 
     binary: bool

@@ -1,18 +1,18 @@
 """Where the catalog's tables meet the kernel's storages: one `Stores` per engine.
 
-The catalog says what a table is; the kernel wants storages, indexes and write targets.  This module makes the latter
-from the former and keeps them:
+The catalog says what a table is; the kernel wants storages, indexes and write targets.  This module makes the
+latter from the former and keeps them:
 
     storage_id  ->  TableStorage     a generation of a table's rows, from `create` to `forget`
     IndexDef    ->  Index            key extraction compiled from the definition, made once, then part of its storage
     Table       ->  WriteTarget      unique keys, foreign keys both ways, row checks; kept with the catalog snapshot
 
-Write targets form a graph through foreign keys: a parent's target leads to its children's and back.  All targets of a
-graph must speak of the same tables, so they live and die with one `Database` snapshot: whatever DDL changes makes
-another snapshot, with a cache of its own.  A hit costs two dictionary look-ups.
+Write targets form a graph through foreign keys: a parent's target leads to its children's and back.  All
+targets of a graph must speak of the same tables, so they live and die with one `Database` snapshot: whatever
+DDL changes makes another snapshot, with a cache of its own.  A hit costs two dictionary look-ups.
 
-A storage that only an uncommitted catalog names is private to its transaction, whoever's it is: rows may be put into it
-directly (`append_rows`).
+A storage that only an uncommitted catalog names is private to its transaction, whoever's it is: rows may be
+put into it directly (`append_rows`).
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ DETAIL_CHARACTERS = 64
 class Stores:
     """Storages by generation, and what the kernel needs to know of tables.
 
-    `functions` is the FunctionContext of the session that runs at the moment: sessions put theirs here before each
-    unit.  Rows that referential actions make are checked and given defaults with it.
+    `functions` is the FunctionContext of the session that runs at the moment: sessions put theirs here before
+    each unit.  Rows that referential actions make are checked and given defaults with it.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Stores:
         self._next_storage_id: int = 1
         self._retired: list[tuple[int, TableStorage, int]] = []
 
-    # --- storages -----------------------------------------------------------------------------------------------------
+    # --- storages -------------------------------------------------------------------------------------------
 
     def create(self, width: int) -> TableStorage:
         """A new, empty generation for rows of `width` values, under an id never used before."""
@@ -74,7 +74,8 @@ class Stores:
         return storage
 
     def get(self, storage_id: int) -> TableStorage:
-        """The generation of that id.  Raises SerializationFailure when it was forgotten: only an old snapshot asks."""
+        """The generation of that id.  Raises SerializationFailure when it was forgotten:
+        only an old snapshot asks."""
         storage = self._storages.get(storage_id)
         if storage is None:
             raise errors.SerializationFailure(
@@ -95,17 +96,19 @@ class Stores:
         storage = self._storages.get(table.storage_id)
         return -1 if storage is None else storage.row_count
 
-    # --- indexes ------------------------------------------------------------------------------------------------------
+    # --- indexes --------------------------------------------------------------------------------------------
 
     def make_index(self, index: IndexDef, table: Table) -> Index:
-        """The kernel's index for a definition, empty.  Raises NotSupportedError for a key type without order."""
+        """The kernel's index for a definition, empty.
+        Raises NotSupportedError for a key type without order."""
         codec = KeyCodec([KeyColumn(key.type.oid, key.descending, key.nulls_first) for key in index.keys])
         positions = _plain_positions(index, table)
         extract = _by_positions(positions) if positions is not None else self._extractor(index, table)
         return Index(index.oid, extract, codec, index.unique, not index.nulls_not_distinct, positions)
 
     def retire_index(self, storage: TableStorage, index_id: int, manager: TransactionManager) -> None:
-        """Let a dropped index go, at its drop's commit, once no snapshot is left whose catalog still has it."""
+        """Let a dropped index go, at its drop's commit,
+        once no snapshot is left whose catalog still has it."""
         self._retired.append((manager.published, storage, index_id))
         self.remove_retired(manager)
 
@@ -121,7 +124,8 @@ class Stores:
         self._retired = waiting
 
     def _extractor(self, index: IndexDef, table: Table) -> Callable[[Row], Row | None]:
-        """Reads the key's values with compiled code; the predicate first, since keys may fail on rows outside it."""
+        """Reads the key's values with compiled code; the predicate first,
+        since keys may fail on rows outside it."""
         values = compile_rows(tuple(_key_expression(key, table) for key in index.keys))
         if index.predicate is None:
             return lambda row: values(self.functions, row)
@@ -132,7 +136,7 @@ class Stores:
 
         return extract
 
-    # --- write targets ------------------------------------------------------------------------------------------------
+    # --- write targets --------------------------------------------------------------------------------------
 
     def target(self, database: Database, table: Table) -> WriteTarget:
         """What writing `table`, as it is in `database`, needs to know."""
@@ -188,7 +192,7 @@ def append_rows(storage: TableStorage, rows: list[Row]) -> None:
         row_id += 1
 
 
-# --- index keys -------------------------------------------------------------------------------------------------------
+# --- index keys ---------------------------------------------------------------------------------------------
 
 
 def _plain_positions(index: IndexDef, table: Table) -> tuple[int, ...] | None:
@@ -218,7 +222,7 @@ def _key_names(database: Database, index: IndexDef, table: Table) -> tuple[str, 
     )
 
 
-# --- row checks -------------------------------------------------------------------------------------------------------
+# --- row checks ---------------------------------------------------------------------------------------------
 
 
 class _RowCheck:
@@ -270,7 +274,7 @@ def not_null_violation(
     )
 
 
-# --- the graph of targets ---------------------------------------------------------------------------------------------
+# --- the graph of targets -----------------------------------------------------------------------------------
 
 
 class _TargetGraph:
@@ -282,7 +286,8 @@ class _TargetGraph:
         self.targets = targets
 
     def add(self, table: Table) -> None:
-        """Add the component of `table`: entered only when it is complete, so that an error leaves nothing behind."""
+        """Add the component of `table`: entered only when it is complete,
+        so that an error leaves nothing behind."""
         made: dict[int, WriteTarget] = {}
         waiting = [table]
         foreign_keys: dict[int, Constraint] = {}
@@ -319,8 +324,9 @@ class _TargetGraph:
 def _probe(index: Index) -> Index:
     """Stands among a target's unique keys for an index that is not unique but computes its keys.
 
-    Installing a row must not fail, so a key that can't be computed (`1 / a`) must fail when the row is written.  The
-    kernel reads unique keys then: the probe computes the index's key and says that the row has none.
+    Installing a row must not fail, so a key that can't be computed (`1 / a`) must fail when the row is
+    written.  The kernel reads unique keys then: the probe computes the index's key and says
+    that the row has none.
     """
 
     def compute(row: Row) -> Row | None:

@@ -1,4 +1,5 @@
-"""ALTER TABLE, INDEX, VIEW and SEQUENCE, and the forms that all objects share: RENAME, OWNER TO, SET SCHEMA."""
+"""ALTER TABLE, INDEX, VIEW and SEQUENCE, and the forms that all objects share: RENAME, OWNER TO,
+SET SCHEMA."""
 
 from __future__ import annotations
 

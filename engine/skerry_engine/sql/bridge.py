@@ -7,9 +7,10 @@ positions.  A grammar that follows PostgreSQL's rule by rule has nothing to regr
 
     text -> lexer.Tokens -> normalise.Normalised (literals lifted, long lists taken out) -> parse_query -> tree
 
-What comes out, exactly.  Arguments that are not listed are absent (None or []), never silently dropped: syntax
-that has no place here raises NotSupportedError by name, anything else SyntaxError.  `position_of(node)` gives
-the 1-based offset of nearly every node in the statement's text, as PostgreSQL's errors report it.
+What comes out, exactly.  Arguments that are not listed are absent (None or []), never silently dropped:
+syntax that has no place here raises NotSupportedError by name, anything else SyntaxError.
+`position_of(node)` gives the 1-based offset of nearly every node in the statement's text,
+as PostgreSQL's errors report it.
 
 Names
     Identifier(this=str, quoted=bool)         `this` is already folded to lower case unless it was quoted
@@ -99,9 +100,11 @@ Changes
     Insert(with_, this=Table, columns=[Column (or Bracket/Dot on one)], expression=query | None,
            default=bool (DEFAULT VALUES), overriding='SYSTEM' | 'USER' | None,
            conflict=OnConflict | None, returning=Returning | None)
-    OnConflict(action='NOTHING' | 'UPDATE', conflict_keys=[expr (Collate for a collation)], index_predicate=expr | None,
+    OnConflict(action='NOTHING' | 'UPDATE', conflict_keys=[expr (Collate for a collation)],
+    index_predicate=expr | None,
            constraint=Identifier | None, expressions=[assignments], where=Where | None)
-    Update(with_, this=Table, expressions=[EQ(this=Column, expression=value)], from_=From | None, where, returning);
+    Update(with_, this=Table, expressions=[EQ(this=Column, expression=value)], from_=From | None, where,
+    returning);
         several columns at once: EQ(this=Tuple([Column...]), expression=Tuple | Subquery)
     Delete(with_, this=Table, using=From | None, where, returning)
     Merge(with_, this=Table, using=item, on=expr, whens=[When(matched=bool, condition=expr | None,
@@ -140,8 +143,8 @@ _BEGIN_WITH_OPERAND = (
 def parse_query(source: Normalised | str) -> exp.Expression:
     """The syntax tree of a SELECT, VALUES, TABLE, WITH, INSERT, UPDATE, DELETE or MERGE.
 
-    A text is taken as it stands, its literals not lifted.  A trailing semicolon is allowed.  Raises SyntaxError with
-    PostgreSQL's words and position, NotSupportedError for syntax that Skerry does not take.
+    A text is taken as it stands, its literals not lifted.  A trailing semicolon is allowed.  Raises
+    SyntaxError with PostgreSQL's words and position, NotSupportedError for syntax that Skerry does not take.
     """
     normalised = normalise(source, lift=False) if isinstance(source, str) else source
     try:
@@ -167,7 +170,8 @@ def too_complex() -> StatementTooComplex:
 
 
 def parse_expression(source: str | Normalised) -> exp.Expression:
-    """The syntax tree of a value expression on its own, its literals not lifted: a default, a check, an index key."""
+    """The syntax tree of a value expression on its own, its literals not lifted: a default, a check,
+    an index key."""
     parser = DataParser(normalise(source, lift=False) if isinstance(source, str) else source)
     tree = parser.expression()
     parser.expect_end()
@@ -181,7 +185,8 @@ def literal_index(node: exp.Expression) -> int | None:
 
 
 def template_slot(node: exp.Expression) -> int | None:
-    """The slot of a Literal in a row template: its class is `RowTemplate.kinds[slot]`, its value in the data rows."""
+    """The slot of a Literal in a row template: its class is `RowTemplate.kinds[slot]`,
+    its value in the data rows."""
     found = node.meta.get("slot")
     return found if isinstance(found, int) else None
 

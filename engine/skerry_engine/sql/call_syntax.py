@@ -1,4 +1,5 @@
-"""Columns and calls, and the constants that look like calls.  The nodes that come out are listed in `bridge`."""
+"""Columns and calls, and the constants that look like calls.
+The nodes that come out are listed in `bridge`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Value expressions: PostgreSQL's a_expr and b_expr as a precedence climber.
 
 `binary` reads operators by the levels of `precedence`; what stands between them is in `primary_syntax` and
-`call_syntax`, the special call syntaxes (EXTRACT, TRIM, ...) in `special_calls`.  The nodes that come out are listed
-in `bridge`.
+`call_syntax`, the special call syntaxes (EXTRACT, TRIM, ...) in `special_calls`.  The nodes that come out are
+listed in `bridge`.
 """
 
 from __future__ import annotations

@@ -121,7 +121,8 @@ class Tokens:
         self.ends += other.ends[begin:end]
 
     def slice(self, begin: int, end: int) -> Tokens:
-        """The tokens begin to end (exclusive) as a list of their own, with an END token where the next one begins."""
+        """The tokens begin to end (exclusive) as a list of their own,
+        with an END token where the next one begins."""
         part = Tokens(self.text)
         part.copy_from(self, begin, end)
         stop = self.starts[end]
@@ -142,7 +143,8 @@ def tokenize(text: str) -> Tokens:
 def _read_run(tokens: Tokens, position: int) -> int:
     """Read tokens from `position` on, as far as each begins where the expression's match before it ended.
 
-    Returns where to begin anew (behind a comment, a dollar-quoted string, an operator cut short), -1 at the end.
+    Returns where to begin anew (behind a comment, a dollar-quoted string, an operator cut short),
+    -1 at the end.
     """
     text = tokens.text
     kinds, values, starts, ends = tokens.kinds, tokens.values, tokens.starts, tokens.ends

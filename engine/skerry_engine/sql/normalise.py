@@ -3,14 +3,14 @@
     SELECT a FROM t WHERE b = 42 AND c = 'x'      key   select a from t where b = ?i and c = ?s
                                                   literals   (int4 42, string 'x')
 
-The key holds each lifted literal's type class (?i int4, ?l int8, ?n numeric, ?s string), as these decide types
-and so plans.  In statements that compare expressions with each other (GROUP BY, DISTINCT) equal literals share
-one slot and the key shows which, so `SELECT a + 1 ... GROUP BY a + 1` keeps its meaning.
+The key holds each lifted literal's type class (?i int4, ?l int8, ?n numeric, ?s string), as these decide
+types and so plans.  In statements that compare expressions with each other (GROUP BY, DISTINCT) equal
+literals share one slot and the key shows which, so `SELECT a + 1 ... GROUP BY a + 1` keeps its meaning.
 
 Not lifted, because grammar or plan depend on the text: ordinals behind ORDER BY and GROUP BY, type modifiers,
 typed literals (date '...'), LIMIT and FETCH counts, ON CONFLICT targets, EXTRACT's field.  When in doubt a
-literal stays: that costs a cache entry, never a wrong row.  The grammar checks the other side: reading a lifted
-token as anything but a constant calls `unlift`, which makes the whole text the key.
+literal stays: that costs a cache entry, never a wrong row.  The grammar checks the other side: reading a
+lifted token as anything but a constant calls `unlift`, which makes the whole text the key.
 
 Long lists are data, not syntax (more than 8 items):
 
@@ -286,7 +286,8 @@ class _Lifter:
 
 
 def _fixed_places(tokens: Tokens) -> frozenset[int]:
-    """The constants that must stay: list items behind BY and DISTINCT ON, and whatever an ON CONFLICT target holds."""
+    """The constants that must stay: list items behind BY and DISTINCT ON,
+    and whatever an ON CONFLICT target holds."""
     values = tokens.values
     if "by" not in values and "conflict" not in values and "distinct" not in values:
         return frozenset()

@@ -1,7 +1,8 @@
 """Operands of expressions: PostgreSQL's c_expr.
 
-Constants, parameters, parentheses and rows, subscripts, CASE, ARRAY, subqueries, constants of a named type.  Columns
-and calls are in `call_syntax`, operators in `expression_syntax`.  The nodes that come out are listed in `bridge`.
+Constants, parameters, parentheses and rows, subscripts, CASE, ARRAY, subqueries, constants of a named type.
+Columns and calls are in `call_syntax`, operators in `expression_syntax`.
+The nodes that come out are listed in `bridge`.
 """
 
 from __future__ import annotations
@@ -363,7 +364,8 @@ class PrimaryParser(Cursor):
     # --- constants of a named type ----------------------------------------------------------------
 
     def is_typed_literal(self, word: str) -> bool:
-        """Whether the type keyword at hand begins a constant such as TIMESTAMP '...' (else it names a column)."""
+        """Whether the type keyword at hand begins a constant such as TIMESTAMP '...'
+        (else it names a column)."""
         index = self.index + 1
         if self.kinds[index] == STRING:
             return True

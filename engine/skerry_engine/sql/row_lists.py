@@ -19,7 +19,8 @@ _MAX_TEMPLATES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class RowTemplate:
-    """What rows of one shape have in common: the class of each slot: int4, int8, numeric, string, bool, null."""
+    """What rows of one shape have in common: the class of each slot: int4, int8, numeric, string, bool,
+    null."""
 
     kinds: tuple[str, ...]
 

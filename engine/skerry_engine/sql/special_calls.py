@@ -1,4 +1,5 @@
-"""Calls with a syntax of their own: EXTRACT, TRIM, SUBSTRING, COALESCE, ... and what PostgreSQL makes of them."""
+"""Calls with a syntax of their own: EXTRACT, TRIM, SUBSTRING, COALESCE, ...
+and what PostgreSQL makes of them."""
 
 from __future__ import annotations
 

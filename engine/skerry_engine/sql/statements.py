@@ -377,7 +377,8 @@ class CopyOptions:
 class Copy(Statement):
     """COPY.
 
-    Either `table` (with `columns`, empty for all) or `query`.  `target`: 'stdin', 'stdout', 'file', 'program'.
+    Either `table` (with `columns`, empty for all) or `query`.  `target`: 'stdin', 'stdout', 'file',
+    'program'.
     """
 
     is_from: bool

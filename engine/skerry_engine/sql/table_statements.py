@@ -18,7 +18,8 @@ from skerry_engine.sql.types_syntax import TypeName
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What a foreign key points to.  Actions: 'no action', 'restrict', 'cascade', 'set null', 'set default'."""
+    """What a foreign key points to.  Actions: 'no action', 'restrict', 'cascade', 'set null',
+    'set default'."""
 
     table: ObjectName
     columns: tuple[str, ...] = ()
@@ -32,8 +33,9 @@ class References:
 class ConstraintDefinition:
     """A constraint of a table or column.
 
-    `kind`: 'check', 'unique', 'primary', 'foreign'.  For a column's own constraint `columns` holds that column.
-    `using_index`: ADD CONSTRAINT ... USING INDEX.  `nulls_distinct` False for UNIQUE NULLS NOT DISTINCT.
+    `kind`: 'check', 'unique', 'primary', 'foreign'.  For a column's own constraint `columns` holds that
+    column.  `using_index`: ADD CONSTRAINT ... USING INDEX.
+    `nulls_distinct` False for UNIQUE NULLS NOT DISTINCT.
     """
 
     kind: str
@@ -272,7 +274,8 @@ class DropIdentity(AlterAction):
 
 @dataclass(frozen=True, slots=True)
 class ColumnTuning(AlterAction):
-    """What changes no meaning: SET STATISTICS, SET STORAGE, SET (...), RESET (...), CLUSTER ON, SET WITHOUT CLUSTER."""
+    """What changes no meaning: SET STATISTICS, SET STORAGE, SET (...), RESET (...), CLUSTER ON,
+    SET WITHOUT CLUSTER."""
 
     column: str | None
     what: str

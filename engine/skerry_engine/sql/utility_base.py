@@ -1,4 +1,5 @@
-"""What the readers of utility statements share: names, option lists, and queries and expressions inside statements."""
+"""What the readers of utility statements share: names, option lists,
+and queries and expressions inside statements."""
 
 from __future__ import annotations
 

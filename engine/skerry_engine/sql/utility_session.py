@@ -1,4 +1,5 @@
-"""Statements about the session and its transactions: BEGIN, SET, SHOW, PREPARE, DECLARE, FETCH, LISTEN, LOCK, ..."""
+"""Statements about the session and its transactions: BEGIN, SET, SHOW, PREPARE, DECLARE, FETCH, LISTEN,
+LOCK, ..."""
 
 from __future__ import annotations
 

@@ -43,7 +43,8 @@ class CommitStamp:
 
 
 class Version:
-    """One committed (or, with an infinite stamp, about to be committed) state of a row; `row` None is a deletion."""
+    """One committed (or, with an infinite stamp, about to be committed) state of a row;
+    `row` None is a deletion."""
 
     __slots__ = ("stamp", "row", "older")
 

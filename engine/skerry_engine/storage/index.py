@@ -31,7 +31,8 @@ class NoKey:
 
 
 NO_KEY: Final = NoKey()
-"""What stands for the key of a row that has none: it is not indexed, or (for uniqueness) one of its values is NULL."""
+"""What stands for the key of a row that has none: it is not indexed, or (for uniqueness)
+one of its values is NULL."""
 
 
 class Index:
@@ -113,7 +114,8 @@ class Index:
         return values is not None and self.codec.order_key(values) == order_key
 
     def same_key(self, one: Row, other: Row) -> bool:
-        """Whether two rows have the same key; False may also be said of equal keys that Python holds unequal."""
+        """Whether two rows have the same key; False may also be said of equal keys
+        that Python holds unequal."""
         positions = self.positions
         if positions is None:
             return self.extract(one) == self.extract(other)

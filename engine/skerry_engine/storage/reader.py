@@ -26,7 +26,8 @@ from skerry_engine.storage.trees import entry_order_key, entry_row_id
 
 
 class TableReader:
-    """Reads one table as of `snapshot_epoch`, with `pending` (own writes) of statements before `statement_number`."""
+    """Reads one table as of `snapshot_epoch`, with `pending` (own writes)
+    of statements before `statement_number`."""
 
     __slots__ = ("storage", "snapshot_epoch", "pending", "statement_number", "_pad", "_pages")
 
@@ -72,7 +73,8 @@ class TableReader:
         return rows
 
     def scan_batch(self, after: int, n: int) -> tuple[list[Row], int]:
-        """Visible rows with ids above `after` (-1: from the start), and the last id examined, -1 at the end."""
+        """Visible rows with ids above `after` (-1: from the start), and the last id examined,
+        -1 at the end."""
         rows: list[Row] = []
         last = self._scan(after, n, rows, None)
         return rows, last
@@ -221,7 +223,8 @@ class TableReader:
             slot = self.storage.heap.slot(row_id)
             if isinstance(slot, tuple):
                 return self._full(slot)
-        # A private entry may belong to a write that this reader does not see: then even a frozen row is rechecked.
+        # A private entry may belong to a write that this reader does not see:
+        # then even a frozen row is rechecked.
         row = self.get(row_id)
         return row if row is not None and index.matches(row, key) else None
 

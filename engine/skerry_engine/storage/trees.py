@@ -21,7 +21,8 @@ ROW_ID_BYTES: Final = 8
 
 
 def entry_key(order_key: bytes, row_id: int) -> bytes:
-    """The tree's entry for a row: its order key, then its row id, so that equal keys stand in row-id order."""
+    """The tree's entry for a row: its order key, then its row id,
+    so that equal keys stand in row-id order."""
     return order_key + row_id.to_bytes(8, "big")
 
 
@@ -105,7 +106,8 @@ class KeyTree:
 
 
 def _predecessor(entry: bytes) -> bytes:
-    """A byte string below `entry` with no entry between the two: entries of one order key differ in their row ids."""
+    """A byte string below `entry` with no entry between the two:
+    entries of one order key differ in their row ids."""
     row_id = entry_row_id(entry)
     if row_id == 0:
         return entry[:-8]

@@ -1,8 +1,8 @@
 """Advisory locks: pg_advisory_lock and kin.
 
-A transaction's advisory locks go with the transaction, like all its locks (`lock_in_transaction`).  A session's
-stay until they are unlocked as often as they were locked, or the session ends; they outlive rollbacks.  Both count
-as one owner's, so a session never waits for itself.
+A transaction's advisory locks go with the transaction, like all its locks (`lock_in_transaction`).  A
+session's stay until they are unlocked as often as they were locked, or the session ends; they outlive
+rollbacks.  Both count as one owner's, so a session never waits for itself.
 
 A key is any hashable value; by convention (database OID, high, low, kind) as pg_locks shows it.
 """
@@ -48,7 +48,8 @@ class SessionAdvisoryLocks:
         return True
 
     def _count(self, key: object, mode: int) -> None:
-        # Asking for SHARED under EXCLUSIVE adds no mode to the lock; hold it in its own right, for its own unlock.
+        # Asking for SHARED under EXCLUSIVE adds no mode to the lock; hold it in its own right,
+        # for its own unlock.
         self._locks.hold_mode(self._locks.advisory, key, mode, self._holder)
         self._counts[(key, mode)] = self._counts.get((key, mode), 0) + 1
 

@@ -133,7 +133,8 @@ class ForeignKey:
         return tuple([row[position] for position in self.parent_positions])
 
     def is_free(self, values: Row) -> bool:
-        """Whether the values, being NULL, need no parent.  Raises ForeignKeyViolation for MATCH FULL's mixtures."""
+        """Whether the values, being NULL, need no parent.
+        Raises ForeignKeyViolation for MATCH FULL's mixtures."""
         if None not in values:
             return False
         if self.match == MATCH_FULL and any(value is not None for value in values):
@@ -209,7 +210,8 @@ class ForeignKey:
 
 
 def _index_order(index: Index | None, positions: tuple[int, ...]) -> tuple[int, ...] | None:
-    """For each leading index column which foreign key column it is; None when the index does not begin with them."""
+    """For each leading index column which foreign key column it is;
+    None when the index does not begin with them."""
     if index is None or index.positions is None:
         return None
     leading = index.positions[: len(positions)]
@@ -241,7 +243,8 @@ def check_new_child(
 def check_new_children(
     transaction: Transaction, target: WriteTarget, rows: list[Row]
 ) -> list[tuple[ForeignKey, int]]:
-    """As `check_new_child` for many rows, each distinct key once; what is left comes with the row's offset."""
+    """As `check_new_child` for many rows, each distinct key once;
+    what is left comes with the row's offset."""
     unresolved: list[tuple[ForeignKey, int]] = []
     for foreign_key in target.foreign_keys:
         known: dict[Row, bool] = {}
@@ -284,7 +287,8 @@ def check_child_later(transaction: Transaction, foreign_key: ForeignKey, row_id:
 
 
 def require_parent(transaction: Transaction, foreign_key: ForeignKey, values: Row, take_lock: bool) -> None:
-    """Raise ForeignKeyViolation when the parent is missing, T001 when only SNAPSHOT's snapshot still has it."""
+    """Raise ForeignKeyViolation when the parent is missing,
+    T001 when only SNAPSHOT's snapshot still has it."""
     if has_parent(transaction, foreign_key, values, take_lock):
         return
     if transaction.is_snapshot:
@@ -317,7 +321,8 @@ class ChildCheck(Check):
 def check_parent_later(
     transaction: Transaction, foreign_key: ForeignKey, old_row: Row, new_row: Row | None
 ) -> None:
-    """Deal with the children of a parent that was deleted, or whose key changed, at the end of the statement."""
+    """Deal with the children of a parent that was deleted, or whose key changed,
+    at the end of the statement."""
     old_values = foreign_key.parent_values(old_row)
     new_values = None if new_row is None else foreign_key.parent_values(new_row)
     if None in old_values or old_values == new_values:
@@ -330,7 +335,8 @@ def check_parent_later(
 
 
 class ParentCheck(Check):
-    """NO ACTION and RESTRICT: nobody may still reference the values (NO ACTION: unless another parent has them now)."""
+    """NO ACTION and RESTRICT: nobody may still reference the values (NO ACTION:
+    unless another parent has them now)."""
 
     __slots__ = ("foreign_key", "values", "action")
 
@@ -363,7 +369,8 @@ def refuse_children(
         if is_hidden(transaction, storage, child):
             raise write_conflict()
     elif storage.heap.slot(child) is not None:
-        # Somebody may be deleting the child: wait for that, then look again (the lock in hand, the child is certain).
+        # Somebody may be deleting the child: wait for that, then look again (the lock in hand,
+        # the child is certain).
         transaction.hold_row(storage, child, ROW_KEY_SHARE)
     raise foreign_key.remaining_child(values)
 

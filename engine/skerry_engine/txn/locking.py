@@ -1,7 +1,7 @@
 """The part of a transaction that holds locks: tables, rows, unique keys, names.
 
-What all of it shares: a lock that is free is taken and journalled with the transaction's holder; one that is not
-is queued for, and LockWait raised, with nothing else changed, so that the same call can be made again.
+What all of it shares: a lock that is free is taken and journalled with the transaction's holder; one that is
+not is queued for, and LockWait raised, with nothing else changed, so that the same call can be made again.
 """
 
 from __future__ import annotations

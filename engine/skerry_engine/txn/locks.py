@@ -67,7 +67,8 @@ class Owner:
         self.spare: Holder | None = None
 
     def cancel(self, error: DatabaseError | None = None) -> None:
-        """Refuse the request that the owner waits for, if any; its next try raises `error` (default: user cancel)."""
+        """Refuse the request that the owner waits for, if any; its next try raises `error` (default:
+        user cancel)."""
         request = self.request
         if request is not None and request.status == WAITING:
             request.refuse(error or QueryCanceled("canceling statement due to user request"))
@@ -237,7 +238,8 @@ class LockTable:
     # --- acquiring ------------------------------------------------------------------------------------------
 
     def acquire(self, space: Space, kind: int, resource: object, mode: int, holder: Holder) -> None:
-        """Hold `resource` in `mode`, or raise LockWait (queued), DeadlockDetected, or why a wait was refused."""
+        """Hold `resource` in `mode`, or raise LockWait (queued), DeadlockDetected,
+        or why a wait was refused."""
         if not self.try_acquire(space, kind, resource, mode, holder):
             self._wait(space[resource], mode, holder)
 
@@ -384,7 +386,8 @@ class LockTable:
             settle(lock)
 
     def release_one(self, holder: Holder, space: Space, resource: object, mode: int) -> bool:
-        """Let one mode of one lock go (advisory unlock; not for holders that unwind).  False when it is not held."""
+        """Let one mode of one lock go (advisory unlock; not for holders that unwind).
+        False when it is not held."""
         lock = space.get(resource)
         if lock is None or not lock.mask_of(holder) >> mode & 1:
             return False
@@ -400,7 +403,8 @@ class LockTable:
     # --- deadlocks ------------------------------------------------------------------------------------------
 
     def _find_cycle(self, start: Owner) -> list[tuple[LockRequest, Holder]]:
-        """The circle of waits from `start` back to it: each request with the holder it waits for; or empty."""
+        """The circle of waits from `start` back to it: each request with the holder it waits for;
+        or empty."""
         path: list[tuple[LockRequest, Holder]] = []
         visited: set[Owner] = {start}
         if self._search(start, start, path, visited):
@@ -479,7 +483,8 @@ def _grant_queued(lock: Lock, queue: list[LockRequest]) -> None:
 
 
 def relax(cycle: list[tuple[LockRequest, Holder]]) -> bool:
-    """Break a circle by letting a request pass one ahead that only queues; False when only held locks close it."""
+    """Break a circle by letting a request pass one ahead that only queues;
+    False when only held locks close it."""
     for request, holder in cycle:
         lock = request.lock
         if lock.mask_of(holder) & CONFLICTS[request.mode]:

@@ -126,7 +126,8 @@ class TransactionManager:
         return oldest
 
     def is_alone(self, transaction: Transaction) -> bool:
-        """Whether no other transaction has a snapshot, now or before what is about to be committed is published."""
+        """Whether no other transaction has a snapshot,
+        now or before what is about to be committed is published."""
         others = len(self.readers)
         if others and transaction.id in self.readers:
             others -= 1

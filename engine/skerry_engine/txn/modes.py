@@ -1,4 +1,5 @@
-"""Lock modes and which of them conflict: PostgreSQL's eight table modes and four row modes, and the engine's own.
+"""Lock modes and which of them conflict: PostgreSQL's eight table modes and four row modes,
+and the engine's own.
 
     class          modes                                                    who takes them
     table          ACCESS_SHARE … ACCESS_EXCLUSIVE                          every statement, LOCK, DDL
@@ -70,7 +71,8 @@ def _family(mode: int) -> range:
 
 
 def _covering(mode: int) -> int:
-    """The modes (of the same class) that conflict with all that `mode` conflicts with: holding one is enough."""
+    """The modes (of the same class) that conflict with all that `mode` conflicts with:
+    holding one is enough."""
     needed = _mask(_CONFLICTING[mode])
     return _mask(tuple(m for m in _family(mode) if needed & ~_mask(_CONFLICTING[m]) == 0))
 
@@ -99,7 +101,8 @@ MODE_NAMES: Final[list[str]] = [
     "ShareLock",
     "ExclusiveLock",
 ]
-"""PostgreSQL's names; a wait for a row or key is shown as it shows one: a ShareLock on the holder's transaction."""
+"""PostgreSQL's names; a wait for a row or key is shown as it shows one:
+a ShareLock on the holder's transaction."""
 
 TABLE_MODES: Final[dict[str, int]] = {
     "ACCESS SHARE": ACCESS_SHARE,

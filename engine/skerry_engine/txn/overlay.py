@@ -74,7 +74,8 @@ class Overlay:
             )
 
     def forget_some(self, limit: int) -> bool:
-        """Drop up to `limit` journal items and as many entries, of an overlay that is done with; are some left?"""
+        """Drop up to `limit` journal items and as many entries, of an overlay that is done with;
+        are some left?"""
         del self.journal[-limit:]
         del self.homes[-limit:]
         for table in self.tables.values():

@@ -1,4 +1,5 @@
-"""A transaction: a snapshot, pending writes laid over it, the locks it holds, and how all that becomes a commit.
+"""A transaction: a snapshot, pending writes laid over it, the locks it holds,
+and how all that becomes a commit.
 
     begin ── statement ── statement ── … ── commit: prepare ─ install ─ publish
                │  start_statement() -> mark            │         │         └ new snapshots see it; locks go
@@ -128,7 +129,8 @@ class Transaction(LockingTransaction):
         manager.readers[self.id] = self
 
     def set_isolation(self, level: str) -> None:
-        """Change the level (as `manager.isolation_level` gives it) of a transaction that has run no statement yet."""
+        """Change the level (as `manager.isolation_level` gives it)
+        of a transaction that has run no statement yet."""
         assert self.statement_number == 0, "the level is fixed once a statement has run"
         self.isolation = level
         self.is_snapshot = self.isolation == "snapshot"
@@ -139,7 +141,8 @@ class Transaction(LockingTransaction):
             self.manager.readers.pop(self.id, None)
 
     def hold_snapshot(self) -> int:
-        """Keep the current snapshot readable beyond the statement (a cursor's, a portal's); returns its epoch."""
+        """Keep the current snapshot readable beyond the statement (a cursor's, a portal's);
+        returns its epoch."""
         if self.held_snapshots is None:
             self.held_snapshots = []
         self.held_snapshots.append(self.snapshot)
@@ -201,7 +204,8 @@ class Transaction(LockingTransaction):
             self._drop_snapshot()
 
     def finish_statement_slice(self, checks: int) -> bool:
-        """As `finish_statement`, for at most `checks` checks; False: call again (after others had their turn)."""
+        """As `finish_statement`, for at most `checks` checks; False:
+        call again (after others had their turn)."""
         if self.checks is not None and not self._run_checks(self.checks, checks):
             return False
         self.finish_statement()
@@ -232,7 +236,8 @@ class Transaction(LockingTransaction):
             self._drop_snapshot()
 
     def restart_statement(self, mark: Mark) -> None:
-        """Undo a statement in order to run it again; its locks stay.  READ COMMITTED takes a fresh snapshot."""
+        """Undo a statement in order to run it again; its locks stay.
+        READ COMMITTED takes a fresh snapshot."""
         self._unwind(mark)
         if not self.is_snapshot:
             self.take_snapshot()
@@ -289,7 +294,8 @@ class Transaction(LockingTransaction):
     # --- reading and writing --------------------------------------------------------------------------------
 
     def reader(self, storage: TableStorage, include_current_statement: bool = False) -> TableReader:
-        """A reader at the statement's snapshot with own writes of earlier statements (or this one too) laid over."""
+        """A reader at the statement's snapshot with own writes of earlier statements (or this one too)
+        laid over."""
         if self.snapshot == NO_SNAPSHOT:
             self._check_active()
             raise InvalidTransactionState("no statement is running: call start_statement() first")
@@ -413,7 +419,8 @@ class Transaction(LockingTransaction):
         self.commit_hooks.append(hook)
 
     def on_rollback(self, hook: Callable[[], None]) -> None:
-        """Have `hook` called when what was done so far is undone, wholly, to a savepoint or with its statement."""
+        """Have `hook` called when what was done so far is undone, wholly,
+        to a savepoint or with its statement."""
         if self.rollback_hooks is None:
             self.rollback_hooks = []
         self.rollback_hooks.append(hook)
@@ -521,7 +528,8 @@ class Transaction(LockingTransaction):
         return not self.changes and (overlay is None or not overlay.journal)
 
     def publish(self, epoch: int) -> None:
-        """The second step, called by the log when the commit record is durable: let others see it, let locks go."""
+        """The second step, called by the log when the commit record is durable: let others see it,
+        let locks go."""
         manager = self.manager
         assert epoch == manager.published + 1, "epochs are published in order"
         manager.published = epoch
@@ -561,7 +569,8 @@ class Transaction(LockingTransaction):
                 owner.spare = self.holder
 
     def _let_go(self, limit: int) -> bool:
-        """After a large commit: release up to `limit` locks, then forget so many pending writes.  False: all gone."""
+        """After a large commit: release up to `limit` locks, then forget so many pending writes.  False:
+        all gone."""
         if not self._lets_go_in_slices or self.state == ACTIVE:
             return False
         if self.manager.locks.release_some(self.holder, limit):

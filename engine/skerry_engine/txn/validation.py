@@ -1,4 +1,5 @@
-"""What COMMIT does for SNAPSHOT: take the locks that its statements did not take, then see whether it still holds.
+"""What COMMIT does for SNAPSHOT: take the locks that its statements did not take,
+then see whether it still holds.
 
 First committer wins: a written row whose newest version is newer than the snapshot is T001.  With the locks
 in hand (keys before rows, tables and rows in a fixed order) nothing can change any more, so what is found is

@@ -1,8 +1,9 @@
 """Waiting for locks, for those that run as steps.
 
-A call that meets a lock raises LockWait and has changed nothing: wait, then make it again.  The waiting stands outside
-the `except` block on purpose: compiled by mypyc, a generator that is closed while it is suspended inside a handler
-corrupts the interpreter's exception state (tests/project holds all compiled modules to it).
+A call that meets a lock raises LockWait and has changed nothing: wait, then make it again.  The waiting
+stands outside the `except` block on purpose: compiled by mypyc, a generator that is closed while it is
+suspended inside a handler corrupts the interpreter's exception state
+(tests/project holds all compiled modules to it).
 """
 
 from __future__ import annotations

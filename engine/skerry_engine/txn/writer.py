@@ -167,14 +167,16 @@ class TableWriter:
         return True
 
     def newest(self, row_id: int) -> Row | None:
-        """The newest state of the row; READ COMMITTED locks it so that it stays that (LockWait: call again)."""
+        """The newest state of the row; READ COMMITTED locks it so that it stays that (LockWait:
+        call again)."""
         is_committed = self.pending.statement_of(row_id) < 0 and self.storage.heap.slot(row_id) is not None
         if is_committed and not self._is_snapshot:
             self.transaction.hold_row(self.storage, row_id, ROW_NO_KEY_UPDATE)
         return self._newest(row_id)
 
     def find_conflict(self, row: Row, index: Index) -> int | None:
-        """For ON CONFLICT: the id of the row whose newest state has `row`'s key in the unique `index`, or None.
+        """For ON CONFLICT: the id of the row whose newest state has `row`'s key in the unique `index`,
+        or None.
 
         READ COMMITTED holds the key from then on (LockWait: call again).  Above it a row that the snapshot
         does not see is WriteConflict (T001).  To update the row: `newest(id)`, then `update(id, that,
@@ -194,7 +196,8 @@ class TableWriter:
         return other
 
     def written_by_statement(self, row_id: int) -> bool:
-        """Whether the current statement wrote the row already (ON CONFLICT and MERGE refuse a second time)."""
+        """Whether the current statement wrote the row already (ON CONFLICT
+        and MERGE refuse a second time)."""
         return self.pending.statement_of(row_id) >= self.transaction.statement_number
 
     # --- for referential actions ----------------------------------------------------------------------------

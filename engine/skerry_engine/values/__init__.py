@@ -1,6 +1,7 @@
 """Values: how SQL's types stand in memory, read, print, travel and compare.
 
-A value at run time is a bare *atom*, which Python's cycle collector need not track and which does not know its type:
+A value at run time is a bare *atom*, which Python's cycle collector need not track and
+which does not know its type:
 
     boolean                       bool
     smallint, integer, bigint     int; so are oid, xid and the reg* types
@@ -17,6 +18,6 @@ A value at run time is a bare *atom*, which Python's cycle collector need not tr
     arrays, vectors, records      tuple of atoms; tuples of tuples for more dimensions
     NULL                          None
 
-Types are known statically, by OID.  `io` gives text and binary forms, `keys` index keys, `python` the conversion to
-what a Python program wants at the edge.
+Types are known statically, by OID.  `io` gives text and binary forms, `keys` index keys, `python` the
+conversion to what a Python program wants at the edge.
 """

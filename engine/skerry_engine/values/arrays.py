@@ -1,8 +1,8 @@
 """Arrays, vectors and anonymous records: text and binary forms.
 
-An array is a tuple of atoms; more dimensions are tuples of tuples, all of one length per level; the empty array is ().
-Lower bounds are always 1: input that says otherwise is refused.  int2vector and oidvector are tuples too, but print as
-numbers between blanks and count from 0.
+An array is a tuple of atoms; more dimensions are tuples of tuples, all of one length per level; the empty
+array is ().  Lower bounds are always 1: input that says otherwise is refused.  int2vector and oidvector are
+tuples too, but print as numbers between blanks and count from 0.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BLANKS = " \t\n\r\v\f"  # C's isspace(); str.strip() alone takes more
 _NEEDS_QUOTES = re.compile(r'[\s"\\{}]|^$|^null$', re.IGNORECASE | re.ASCII)
 _RECORD_NEEDS_QUOTES = re.compile(r'[\s"\\(),]|^$', re.ASCII)
 
-# --- text out ---------------------------------------------------------------------------------------------------------
+# --- text out -----------------------------------------------------------------------------------------------
 
 
 def array_writer(element: Callable[[Any], str], delimiter: str) -> Callable[[tuple[Any, ...]], str]:
@@ -73,7 +73,7 @@ def write_vector(value: tuple[int, ...]) -> str:
     return " ".join([str(item) for item in value])
 
 
-# --- text in ----------------------------------------------------------------------------------------------------------
+# --- text in ------------------------------------------------------------------------------------------------
 
 _BOUNDS = re.compile(r"\s*((?:\[\s*[+-]?\d+\s*(?::\s*[+-]?\d+\s*)?\]\s*)+)=\s*", re.ASCII)
 _BOUND = re.compile(r"\[\s*([+-]?\d+)\s*(?::\s*([+-]?\d+)\s*)?\]", re.ASCII)
@@ -273,7 +273,7 @@ def vector_reader(element: Callable[[str], int]) -> Callable[[str], tuple[int, .
     return read
 
 
-# --- binary: dimensions, has-null flag, element OID; size and lower bound of each; elements with lengths --------------
+# --- binary: dimensions, has-null flag, element OID; size and lower bound of each; elements with lengths ----
 
 _HEADER = struct.Struct(">iiI")
 _PAIR = struct.Struct(">ii")

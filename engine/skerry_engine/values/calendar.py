@@ -1,7 +1,7 @@
 """Calendar arithmetic: the proleptic Gregorian calendar over the whole range of PostgreSQL's dates.
 
-Python's datetime covers the years 1 to 9999 only, so the arithmetic here is on integers: days since 2000-01-01 (a
-Saturday) and astronomical years, where year 0 is 1 BC.
+Python's datetime covers the years 1 to 9999 only, so the arithmetic here is on integers: days since
+2000-01-01 (a Saturday) and astronomical years, where year 0 is 1 BC.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ The text is cut into tokens, each token fills fields, and a field may be filled 
     "Sat Jan 5 2020 10:30 PM PST"  ->  word word number number time word word
     "2020-01-05T10:30:00.5+02"     ->  date(three numbers) word(T) time zone
 
-Which of bare numbers is year, month or day follows from what is known already and from DateStyle's order.  The fast
-paths for ISO forms are in `datetimes.py`; this is for everything else, and so decides what is an error and which.
+Which of bare numbers is year, month or day follows from what is known already and from DateStyle's order.
+The fast paths for ISO forms are in `datetimes.py`; this is for everything else,
+and so decides what is an error and which.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class InputContext:
-    """What reading depends on: the session's zone, DateStyle's order of fields, and the transaction's time."""
+    """What reading depends on: the session's zone, DateStyle's order of fields,
+    and the transaction's time."""
 
     zone: datetime.tzinfo
     order: str  # 'MDY', 'DMY', 'YMD'
@@ -82,8 +84,8 @@ class BadZoneOffset(Exception):
 class DateTimeReader:
     """Fills the fields of a date and time from text.  Use `read`, then the fields or the methods below it.
 
-    After `read`: `infinity` is 1 or -1 for an infinity; otherwise `days` and `microseconds` (of the day; may be a
-    whole day for 24:00) are set as `known` says, and `instant` when the text fixed one (`now`, `epoch`).
+    After `read`: `infinity` is 1 or -1 for an infinity; otherwise `days` and `microseconds` (of the day; may
+    be a whole day for 24:00) are set as `known` says, and `instant` when the text fixed one (`now`, `epoch`).
     """
 
     def __init__(self, context: InputContext, needs_date: bool) -> None:
@@ -108,7 +110,8 @@ class DateTimeReader:
     # --- the tokens ---
 
     def read(self, text: str) -> None:
-        """Take in the whole text.  Raises BadFormat, BadField, BadZoneOffset, InvalidParameterValue (zone)."""
+        """Take in the whole text.  Raises BadFormat, BadField, BadZoneOffset,
+        InvalidParameterValue (zone)."""
         position = 0
         end = len(text)
         found = 0
@@ -476,8 +479,8 @@ def read_fields(
 ) -> DateTimeReader:
     """The fields that `text` gives; for a time of day, `relevant` is the part of the text to read.
 
-    Raises InvalidDatetimeFormat, DatetimeFieldOverflow, InvalidTimeZone or InvalidParameterValue as PostgreSQL does
-    for `type_name`.
+    Raises InvalidDatetimeFormat, DatetimeFieldOverflow, InvalidTimeZone or InvalidParameterValue as
+    PostgreSQL does for `type_name`.
     """
     reader = DateTimeReader(context, needs_date=relevant is None)
     try:

@@ -49,7 +49,7 @@ _UTC_EPOCH = EPOCH.replace(tzinfo=timezones.UTC)
 _FIRST_PYTHON_MICROSECOND = FIRST_PYTHON_DAY * MICROSECONDS_PER_DAY
 _LAST_PYTHON_MICROSECOND = LAST_PYTHON_DAY * MICROSECONDS_PER_DAY
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------------------
 
 
 def _iso_days(text: str) -> int:
@@ -87,7 +87,8 @@ def _zone_for(instant: int, context: InputContext) -> datetime.tzinfo:
 
 
 def read_timestamp(text: str, context: InputContext) -> int:
-    """timestamp from text; a time zone in it is ignored.  Raises InvalidDatetimeFormat, DatetimeFieldOverflow."""
+    """timestamp from text; a time zone in it is ignored.  Raises InvalidDatetimeFormat,
+    DatetimeFieldOverflow."""
     moment = _iso_moment(text)
     if moment is not None:
         return _microseconds(moment)
@@ -146,7 +147,8 @@ def _microseconds(moment: datetime.datetime) -> int:
 
 
 def _iso_instant(text: str, zone: datetime.tzinfo) -> int | None:
-    """The instant of an ISO timestamp, perhaps with `+hh`, `-hh` or `Z` at its end; None for any other form."""
+    """The instant of an ISO timestamp, perhaps with `+hh`, `-hh` or `Z` at its end;
+    None for any other form."""
     if text[-3:-2] in ("+", "-") and text[-2:].isdigit() and len(text) > 19:
         moment = _iso_moment(text[:-3])
         if moment is None or text[-2:] > "15":
@@ -252,7 +254,7 @@ def round_timetz(value: bytes, precision: int) -> bytes:
     return _TIMETZ.pack(round_microseconds(microseconds, precision), west_s)
 
 
-# --- writing ----------------------------------------------------------------------------------------------------------
+# --- writing ------------------------------------------------------------------------------------------------
 
 
 def write_date_iso(days: int) -> str:
@@ -339,21 +341,23 @@ def timestamptz_writer_iso(zone: datetime.tzinfo) -> Callable[[int], str]:
 
 
 def _shortened(moment: datetime.datetime) -> str:
-    """ISO text without the trailing zeros of fraction and offset, which Python prints and PostgreSQL does not."""
+    """ISO text without the trailing zeros of fraction and offset,
+    which Python prints and PostgreSQL does not."""
     text = moment.isoformat(" ")
     if moment.microsecond:
         text = text[:26].rstrip("0") + text[26:]
     return text.removesuffix(":00")
 
 
-# --- the other DateStyles: SQL, German, Postgres ----------------------------------------------------------------------
+# --- the other DateStyles: SQL, German, Postgres ------------------------------------------------------------
 
 _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WEEKDAY_NAMES = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 
 def date_writer(style: str, order: str) -> Callable[[int], str]:
-    """The writer of date for a DateStyle: style 'ISO', 'SQL', 'German' or 'Postgres', order 'MDY', 'DMY' or 'YMD'."""
+    """The writer of date for a DateStyle: style 'ISO', 'SQL', 'German' or 'Postgres', order 'MDY',
+    'DMY' or 'YMD'."""
     if style == "ISO":
         return write_date_iso
 

@@ -1,7 +1,7 @@
 """Floats: real and double precision.
 
-Both print their shortest digits that read back as the same value, switching to exponents where PostgreSQL does: from
-1e+15 (double precision) or 1e+06 (real) on, and below 1e-04.
+Both print their shortest digits that read back as the same value, switching to exponents where PostgreSQL
+does: from 1e+15 (double precision) or 1e+06 (real) on, and below 1e-04.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def read_float8(text: str) -> float:
 
 
 def read_float4(text: str) -> float:
-    """real from text, rounded to single precision.  Raises InvalidTextRepresentation, NumericValueOutOfRange."""
+    """real from text, rounded to single precision.  Raises InvalidTextRepresentation,
+    NumericValueOutOfRange."""
     value = _parse(text, "real")
     try:
         rounded = round_to_single(value)
@@ -100,7 +101,8 @@ def _write_large(value: float) -> str:
 def _inside_interval(value: float, shortest: str) -> str:
     """`shortest`, or more digits when it lies exactly midway to a neighbour.
 
-    Python takes a midpoint that rounds to the value when read (1e23); PostgreSQL's digits lie strictly nearer.
+    Python takes a midpoint that rounds to the value when read (1e23);
+    PostgreSQL's digits lie strictly nearer.
     """
     text = shortest
     for digits in (16, 17):

@@ -88,7 +88,8 @@ def read_int8(text: str) -> int:
 
 
 def read_oid(text: str) -> int:
-    """oid from text; a negative number wraps as in C.  Raises InvalidTextRepresentation, NumericValueOutOfRange."""
+    """oid from text; a negative number wraps as in C.  Raises InvalidTextRepresentation,
+    NumericValueOutOfRange."""
     return _read_unsigned(text, "oid")
 
 

@@ -1,7 +1,7 @@
 """interval: packing, arithmetic of modifiers, and the four output styles.
 
-The atom is 16 bytes, struct '>iiq': months, days, microseconds.  The three do not convert into each other, except for
-comparison, which counts 30 days a month and 24 hours a day.
+The atom is 16 bytes, struct '>iiq': months, days, microseconds.  The three do not convert into each other,
+except for comparison, which counts 30 days a month and 24 hours a day.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def _toward_zero(value: int, unit: int) -> int:
 
 
 def apply_typmod(value: bytes, typmod: int) -> bytes:
-    """`value` with the fields below its type's last one cut off, and seconds rounded to the type's precision."""
+    """`value` with the fields below its type's last one cut off,
+    and seconds rounded to the type's precision."""
     if typmod < 0:
         return value
     fields, precision = typmod >> 16 & 0x7FFF, typmod & 0xFFFF
@@ -75,7 +76,7 @@ def apply_typmod(value: bytes, typmod: int) -> bytes:
     return pack(months, days, microseconds)
 
 
-# --- output -----------------------------------------------------------------------------------------------------------
+# --- output -------------------------------------------------------------------------------------------------
 
 
 class Parts:

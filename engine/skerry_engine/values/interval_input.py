@@ -1,8 +1,8 @@
 """Reading intervals: `1 year 2 mons`, `-3 days +04:05`, `1-2`, `3 4:05:06`, `@ 5 minutes ago`, `P1Y2MT3H`.
 
-A unit may occur once.  A number without one means days before a clock time, else what the type's last field says,
-else seconds.  Fractions go down to the next unit: of a year to whole months, of a month to days and time (30 days a
-month), of days and below to time.
+A unit may occur once.  A number without one means days before a clock time, else what the type's last field
+says, else seconds.  Fractions go down to the next unit: of a year to whole months, of a month to days and
+time (30 days a month), of days and below to time.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def interval_reader(typmod: int, style: str) -> Callable[[str], bytes]:
     return read
 
 
-# --- words ------------------------------------------------------------------------------------------------------------
+# --- words --------------------------------------------------------------------------------------------------
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -270,7 +270,7 @@ def _add_year_month(total: _Sum, token: str) -> None:
     total.months += sign * int(months)
 
 
-# --- ISO 8601 ---------------------------------------------------------------------------------------------------------
+# --- ISO 8601 -----------------------------------------------------------------------------------------------
 
 _ISO_PART = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))([A-Za-z])", re.ASCII)
 _ISO_BASIC = re.compile(

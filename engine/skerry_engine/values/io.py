@@ -1,10 +1,10 @@
 """Text and binary forms of every type: the one place that maps a type to its readers and writers.
 
-`text_encoder(type, io)` and its three siblings give a function, chosen once per column and then called per value; for
-integers, text and booleans it is a bare C function or a tiny Python one.  NULL never reaches them.
+`text_encoder(type, io)` and its three siblings give a function, chosen once per column and then called per
+value; for integers, text and booleans it is a bare C function or a tiny Python one.  NULL never reaches them.
 
-What a form depends on besides the type (time zone, DateStyle, names for reg* types) is the `IoContext`, immutable and
-shared by all statements of a session until a setting changes.
+What a form depends on besides the type (time zone, DateStyle, names for reg* types) is the `IoContext`,
+immutable and shared by all statements of a session until a setting changes.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class IoContext:
     """What text forms depend on.
 
     `timezone` is a zone or a name as the TimeZone setting takes it; `date_style` is the setting ('ISO, MDY');
-    `interval_style` 'postgres', 'postgres_verbose', 'sql_standard' or 'iso_8601'; `bytea_output` 'hex' or 'escape'.
-    `now` gives the transaction's start (what the input 'now' means); `names` may be None where no catalog is at hand:
-    reg* types then print and read numbers only.
+    `interval_style` 'postgres', 'postgres_verbose', 'sql_standard' or 'iso_8601'; `bytea_output` 'hex' or
+    'escape'.  `now` gives the transaction's start (what the input 'now' means); `names` may be None where no
+    catalog is at hand: reg* types then print and read numbers only.
     """
 
     timezone: str | datetime.tzinfo = "UTC"
@@ -111,7 +111,7 @@ def _array_element(oid: int) -> TypeInfo | None:
     return find_type(info.element_oid)
 
 
-# --- text out ---------------------------------------------------------------------------------------------------------
+# --- text out -----------------------------------------------------------------------------------------------
 
 _TEXT_ENCODERS: dict[int, TextEncoder] = {
     **{oid: str for oid in (*oids.INTEGERS, oids.OID, oids.XID, oids.CID, oids.XID8)},
@@ -145,7 +145,8 @@ _TEXT_ENCODERS: dict[int, TextEncoder] = {
 
 
 def text_encoder(type_: SqlType, io: IoContext) -> TextEncoder:
-    """The function that writes a non-null value of the type.  Raises NotSupportedError for a type without a form."""
+    """The function that writes a non-null value of the type.
+    Raises NotSupportedError for a type without a form."""
     oid = type_.oid
     encoder = _TEXT_ENCODERS.get(oid)
     if encoder is not None:
@@ -202,7 +203,7 @@ def _atom_text(value: object, io: IoContext) -> str:
     return str(value)
 
 
-# --- text in ----------------------------------------------------------------------------------------------------------
+# --- text in ------------------------------------------------------------------------------------------------
 
 _TEXT_DECODERS: dict[int, TextDecoder] = {
     oids.INT2: integers.read_int2,
@@ -233,7 +234,8 @@ _TEXT_DECODERS: dict[int, TextDecoder] = {
 
 
 def text_decoder(type_: SqlType, io: IoContext) -> TextDecoder:
-    """The function that reads a value of the type from text and fits it to the modifier as an assignment does.
+    """The function that reads a value of the type from text and fits it to the modifier
+    as an assignment does.
 
     It raises a DataError for malformed text.  Raises NotSupportedError for a type that has no text input.
     """
@@ -294,7 +296,7 @@ def _datetime_decoder(oid: int, typmod: int, context: InputContext) -> TextDecod
     return lambda spelling: datetimes.round_microseconds(reader(spelling, context), typmod)
 
 
-# --- binary -----------------------------------------------------------------------------------------------------------
+# --- binary -------------------------------------------------------------------------------------------------
 
 _INTEGER_SIZES: dict[int, int] = {
     oids.INT2: 2,
@@ -331,7 +333,8 @@ _BINARY_ENCODERS: dict[int, BinaryEncoder] = {
 
 
 def binary_encoder(type_: SqlType, io: IoContext) -> BinaryEncoder:
-    """The function that gives a non-null value's binary form.  Raises NotSupportedError for a type without one."""
+    """The function that gives a non-null value's binary form.
+    Raises NotSupportedError for a type without one."""
     encoder = _BINARY_ENCODERS.get(type_.oid)
     if encoder is not None:
         return encoder
@@ -349,7 +352,8 @@ def binary_encoder(type_: SqlType, io: IoContext) -> BinaryEncoder:
 def binary_decoder(type_: SqlType, io: IoContext) -> BinaryDecoder:
     """The function that reads a value's binary form and fits it to the modifier.
 
-    It raises InvalidBinaryRepresentation and other DataErrors.  Raises NotSupportedError for a type without a form.
+    It raises InvalidBinaryRepresentation and other DataErrors.
+    Raises NotSupportedError for a type without a form.
     """
     oid = type_.oid
     size = _INTEGER_SIZES.get(oid)

@@ -1,7 +1,7 @@
 """PostgreSQL's words for what is wrong with a JSON text: detail and context of the error.
 
-Only run on text that is known to be malformed, so it is written to be plain, not fast.  It never accepts: when it
-finds nothing wrong it still returns an error.
+Only run on text that is known to be malformed, so it is written to be plain, not fast.  It never accepts:
+when it finds nothing wrong it still returns an error.
 """
 
 from __future__ import annotations
@@ -197,7 +197,8 @@ _HIGH_AFTER_HIGH = "Unicode high surrogate must not follow a high surrogate."
 
 
 def find_bad_escape(text: str) -> DatabaseError | None:
-    r"""The error for the first `\u` escape in well-formed JSON that is no character: zero, half a surrogate pair."""
+    r"""The error for the first `\u` escape in well-formed JSON that is no character: zero,
+    half a surrogate pair."""
     after_high = False
     for match in _PIECE.finditer(text):
         code = int(match.group()[2:], 16) if len(match.group()) == 6 else -1

@@ -1,8 +1,9 @@
 """jsonb's order as bytes, for index keys and comparison.
 
-PostgreSQL orders Object > Array > Boolean > Number > String > Null; containers by their number of members first, then
-member by member (object members in storage order: by key length, then bytes).  A scalar at the top counts as an array
-of one element, below a true array of one; so an empty array at the top is below every scalar.
+PostgreSQL orders Object > Array > Boolean > Number > String > Null; containers by their number of members
+first, then member by member (object members in storage order: by key length, then bytes).  A scalar at the
+top counts as an array of one element, below a true array of one;
+so an empty array at the top is below every scalar.
 """
 
 from __future__ import annotations

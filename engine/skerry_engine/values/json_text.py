@@ -1,12 +1,12 @@
 """json and jsonb: validation, and jsonb's canonical text.
 
-A json value is the text as written.  A jsonb value is canonical text, printed as PostgreSQL prints jsonb: members of
-an object ordered by the length of their key's UTF-8 and then by its bytes, the last of equal keys winning, ': ' and
-', ' between, numbers as numeric prints them.  Two jsonb values may be equal and yet differ in text (1.0 and 1.00), so
-equality goes by `json_keys`.
+A json value is the text as written.  A jsonb value is canonical text, printed as PostgreSQL prints jsonb:
+members of an object ordered by the length of their key's UTF-8 and then by its bytes, the last of equal keys
+winning, ': ' and ', ' between, numbers as numeric prints them.  Two jsonb values may be equal and yet differ
+in text (1.0 and 1.00), so equality goes by `json_keys`.
 
-Python's reader is fast and nearly as strict as PostgreSQL's; where it refuses, `json_diagnosis` finds PostgreSQL's
-words for it.
+Python's reader is fast and nearly as strict as PostgreSQL's; where it refuses, `json_diagnosis` finds
+PostgreSQL's words for it.
 """
 
 from __future__ import annotations

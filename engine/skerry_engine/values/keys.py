@@ -1,6 +1,7 @@
 """Index keys: bytes whose order is SQL's order, and hashable keys whose equality is SQL's equality.
 
-An order key is the concatenation of its columns, each self-delimiting, so that keys of leading columns are prefixes:
+An order key is the concatenation of its columns, each self-delimiting,
+so that keys of leading columns are prefixes:
 
     column  = flag  body
     flag    = 01 value | 02 NULL, when NULLs come last | 00 NULL, when they come first
@@ -18,10 +19,11 @@ An order key is the concatenation of its columns, each self-delimiting, so that 
       arrays                   per element 01 body | 02 NULL; 00; dimensions
       jsonb                    see `values/json_keys.py`
 
-All integer types share one body, so a bigint can probe an integer index.  An index appends the row id (8 bytes).
+All integer types share one body, so a bigint can probe an integer index.
+An index appends the row id (8 bytes).
 
-An equality key is the column's value itself where Python's equality and hash are SQL's (`KeyCodec.atom`), else
-something hashable made from the values.  Keys follow C collation; there is no other.
+An equality key is the column's value itself where Python's equality and hash are SQL's (`KeyCodec.atom`),
+else something hashable made from the values.  Keys follow C collation; there is no other.
 """
 
 from __future__ import annotations
@@ -204,7 +206,7 @@ def has_order(type_oid: int) -> bool:
     return True
 
 
-# --- equality ---------------------------------------------------------------------------------------------------------
+# --- equality -----------------------------------------------------------------------------------------------
 
 
 def _float_equality(value: float) -> object:
@@ -244,8 +246,8 @@ def equality_atom(type_oid: int) -> Equality | None:
 class KeyCodec:
     """Makes keys for one list of key columns.
 
-    `atom` is True when there is one column and a non-null value is its own equality key.  `values` below hold one
-    entry per column, in index order; `prefix` may get fewer.
+    `atom` is True when there is one column and a non-null value is its own equality key.  `values` below hold
+    one entry per column, in index order; `prefix` may get fewer.
     """
 
     def __init__(self, columns: list[KeyColumn] | tuple[KeyColumn, ...]) -> None:
@@ -263,7 +265,8 @@ class KeyCodec:
         self.atom: bool = len(self.columns) == 1 and self._all_atoms
 
     def equality_key(self, values: tuple[object, ...]) -> object:
-        """The hashable key of a row: equal keys exactly when SQL's `IS NOT DISTINCT FROM` holds column by column."""
+        """The hashable key of a row: equal keys exactly when SQL's `IS NOT DISTINCT FROM` holds column
+        by column."""
         if len(self.columns) == 1:
             equality = self._equalities[0]
             value = values[0]
@@ -278,7 +281,8 @@ class KeyCodec:
         return tuple(parts)
 
     def order_key(self, values: tuple[object, ...]) -> bytes:
-        """The key of a row (or, with fewer values, the prefix that all rows with these leading values share)."""
+        """The key of a row (or, with fewer values, the prefix that all rows
+        with these leading values share)."""
         if len(values) == 1:
             return self._column(0, values[0])
         parts: list[bytes] = []

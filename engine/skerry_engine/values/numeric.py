@@ -1,10 +1,11 @@
 """numeric: Decimal atoms, their contexts, their text and binary forms.
 
-Invariants of a numeric atom: a finite one has an exponent between -16383 and 0 (its negation is the scale that SQL
-sees), no negative zero, at most 131072 digits before the point.  NaN and the infinities are Decimal's own.
+Invariants of a numeric atom: a finite one has an exponent between -16383 and 0 (its negation is the scale
+that SQL sees), no negative zero, at most 131072 digits before the point.
+NaN and the infinities are Decimal's own.
 
-Arithmetic never uses the thread's ambient context, which belongs to the embedding program: use `EXACT` here, whose
-precision no legal value exceeds, so that its only rounding is the one that an operation asks for.
+Arithmetic never uses the thread's ambient context, which belongs to the embedding program: use `EXACT` here,
+whose precision no legal value exceeds, so that its only rounding is the one that an operation asks for.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def overflow() -> NumericValueOutOfRange:
 
 
 def read_numeric(text: str) -> Decimal:
-    """numeric from text, as many digits as written.  Raises InvalidTextRepresentation, NumericValueOutOfRange."""
+    """numeric from text, as many digits as written.  Raises InvalidTextRepresentation,
+    NumericValueOutOfRange."""
     if len(text) <= MAX_SCALE and text.isascii() and text.replace(".", "", 1).isdigit():
         return Decimal(text)
     match = _SPELLING.fullmatch(text)
@@ -93,7 +95,8 @@ def abs_zero(value: Decimal) -> Decimal:
 
 
 def canonical(value: Decimal) -> Decimal:
-    """`value` with numeric's invariants: no positive exponent, no negative zero, scale and digits within limits.
+    """`value` with numeric's invariants: no positive exponent, no negative zero,
+    scale and digits within limits.
 
     Raises NumericValueOutOfRange when it has too many digits before the point.
     """
@@ -130,7 +133,8 @@ def unit(scale: int) -> Decimal:
 
 
 def rounded(value: Decimal, scale: int) -> Decimal:
-    """A finite value with exactly `scale` digits after the point (below 0: rounded before it), ties away from zero."""
+    """A finite value with exactly `scale` digits after the point (below 0: rounded before it),
+    ties away from zero."""
     result = EXACT.quantize(value, unit(scale))
     if scale < 0:
         result = EXACT.quantize(result, _UNITS[0])
@@ -168,7 +172,7 @@ def write_numeric(value: Decimal) -> str:
     return text
 
 
-# --- binary form: header (number of base-10000 digits, weight, sign, scale), then the digits --------------------------
+# --- binary form: header (number of base-10000 digits, weight, sign, scale), then the digits ----------------
 
 _HEADER = struct.Struct(">HhHH")
 _SIGN_NEGATIVE, _SIGN_NAN, _SIGN_INFINITY, _SIGN_NEGATIVE_INFINITY = 0x4000, 0xC000, 0xD000, 0xF000

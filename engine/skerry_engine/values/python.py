@@ -1,7 +1,7 @@
 """Values at the edge: what a Python program gets for an atom, and which type its own objects have.
 
-Dates and times beyond Python's years 1 to 9999, and the infinities, come out as their ISO text: there is no Python
-object for them, and an approximation would be a wrong value.
+Dates and times beyond Python's years 1 to 9999, and the infinities, come out as their ISO text: there is no
+Python object for them, and an approximation would be a wrong value.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Interval:
     microseconds: int
 
 
-# --- atoms to Python --------------------------------------------------------------------------------------------------
+# --- atoms to Python ----------------------------------------------------------------------------------------
 
 
 def _date(days: int) -> object:
@@ -130,14 +130,14 @@ def _array_converter(element: Converter | None) -> Converter:
     return convert
 
 
-# --- Python to atoms --------------------------------------------------------------------------------------------------
+# --- Python to atoms ----------------------------------------------------------------------------------------
 
 
 def from_python(value: object) -> tuple[SqlType, object]:
     """The type and atom of a Python object.
 
-    A str has type unknown, so that its place decides what it is, as a quoted literal's does; so has None.  An int gets
-    the smallest of integer, bigint and numeric that holds it; a dict is jsonb; a list is an array.
+    A str has type unknown, so that its place decides what it is, as a quoted literal's does; so has None.  An
+    int gets the smallest of integer, bigint and numeric that holds it; a dict is jsonb; a list is an array.
     Raises NotSupportedError for other objects, DatatypeMismatch for lists of unlike elements.
     """
     known = _ADAPTERS.get(type(value))

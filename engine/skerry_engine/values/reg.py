@@ -1,7 +1,7 @@
 """reg* types, pg_lsn and tid: values that are numbers inside and names or notations outside.
 
-A reg* value is an OID.  Its names come from the catalog through a NameResolver; without one, and for OIDs that are no
-object, numbers are printed.  `-` is OID 0.
+A reg* value is an OID.  Its names come from the catalog through a NameResolver; without one, and for OIDs
+that are no object, numbers are printed.  `-` is OID 0.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """Time zones: names to zones, and offsets at an instant or at a local time.
 
-Zones are zoneinfo's (the tz database) or fixed offsets.  Python's zones work on datetimes of the years 1 to 9999; an
-instant outside borrows the offset of the same day in another 400-year cycle of the calendar, which repeats exactly.
+Zones are zoneinfo's (the tz database) or fixed offsets.  Python's zones work on datetimes of the years 1 to
+9999; an instant outside borrows the offset of the same day in another 400-year cycle of the calendar,
+which repeats exactly.
 
-Two sign conventions meet here: SQL writes offsets east of Greenwich (`+02`), a POSIX zone name west (`UTC-2`).
+Two sign conventions meet here: SQL writes offsets east of Greenwich (`+02`),
+a POSIX zone name west (`UTC-2`).
 """
 
 from __future__ import annotations
@@ -69,7 +71,8 @@ def _canonical_names() -> dict[str, str]:
 
 
 def canonical_zone_name(name: str) -> str:
-    """The name in the tz database's own case, when it is there; else in capitals, as PostgreSQL shows POSIX zones."""
+    """The name in the tz database's own case, when it is there; else in capitals,
+    as PostgreSQL shows POSIX zones."""
     return _canonical_names().get(name.lower(), name.upper())
 
 

@@ -2,8 +2,8 @@
 
 Columns: oid, name, len (bytes; -1 varying, -2 zero-terminated), val (passed by value), kind (typtype), cat
 (typcategory), pref (preferred in its category), elem (element type), array (array type), align, store, coll
-(collation), io (prefix of its input and output functions: `int4` makes int4in and int4out), fn (which more functions
-it has: r receive, s send, m type modifier).
+(collation), io (prefix of its input and output functions: `int4` makes int4in and int4out), fn (which more
+functions it has: r receive, s send, m type modifier).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The types that SQL values can have: identity, category, and how each reads and prints.
 
 A value at run time is a bare Python atom (see `values/__init__`): it does not know its type.  Types are known
-statically, by OID, in plans; a `SqlType` is an OID with its modifier, a `TypeInfo` is what pg_type tells of an OID.
+statically, by OID, in plans; a `SqlType` is an OID with its modifier,
+a `TypeInfo` is what pg_type tells of an OID.
 
 The table holds built-in types only: row types of tables belong to the catalog.
 """
@@ -20,8 +21,8 @@ from skerry_engine.values.type_table import REFUSED_TYPES, TYPE_TABLE
 class SqlType:
     """A type as an expression or a column has it.
 
-    `oid` is PostgreSQL's OID; `typmod` its modifier as in pg_attribute.atttypmod (varchar(n): n + 4; numeric(p, s):
-    ((p << 16) | s) + 4; timestamp(p): p), -1 for none.
+    `oid` is PostgreSQL's OID; `typmod` its modifier as in pg_attribute.atttypmod (varchar(n): n + 4;
+    numeric(p, s): ((p << 16) | s) + 4; timestamp(p): p), -1 for none.
     """
 
     oid: int
@@ -32,9 +33,9 @@ class SqlType:
 class TypeInfo:
     """One row of pg_type.
 
-    `length` is in bytes, -1 for varying, -2 for zero-terminated.  `kind` is typtype (b base, p pseudo), `category`
-    typcategory, `element_oid` and `array_oid` are 0 where there is none.  The `*_function` names are '-' when absent,
-    as regproc prints it.
+    `length` is in bytes, -1 for varying, -2 for zero-terminated.  `kind` is typtype (b base, p pseudo),
+    `category` typcategory, `element_oid` and `array_oid` are 0 where there is none.  The `*_function` names
+    are '-' when absent, as regproc prints it.
     """
 
     oid: int
@@ -59,7 +60,8 @@ class TypeInfo:
 
     @property
     def is_array(self) -> bool:
-        """Whether it is a true array type (its elements have it as their array), not oidvector and the like."""
+        """Whether it is a true array type (its elements have it as their array),
+        not oidvector and the like."""
         return self.input_function == "array_in"
 
     @property
@@ -160,8 +162,8 @@ def find_type(oid: int) -> TypeInfo | None:
 def type_by_name(name: str) -> TypeInfo | None:
     """The type that a bare, lower-case SQL name or pg_type name means; None where there is none.
 
-    `char` is SQL's character(1); the internal one-byte type is written '"char"'.  `name[]` and `_name` mean the array.
-    Raises NotSupportedError for a type of PostgreSQL that Skerry refuses.
+    `char` is SQL's character(1); the internal one-byte type is written '"char"'.  `name[]` and `_name` mean
+    the array.  Raises NotSupportedError for a type of PostgreSQL that Skerry refuses.
     """
     if name.endswith("[]"):
         return array_type(type_by_name(name.rstrip("[]").rstrip()))
@@ -195,7 +197,8 @@ def type_display(oid: int) -> str:
 
 
 def format_type(oid: int, typmod: int | None = None) -> str:
-    """The type as PostgreSQL's format_type(oid, typmod) prints it: `character varying(160)`, `numeric(10,2)[]`.
+    """The type as PostgreSQL's format_type(oid, typmod) prints it: `character varying(160)`,
+    `numeric(10,2)[]`.
 
     An OID of 0 gives '-', an unknown one '???'.  A typmod of None or -1 means none.
     """

@@ -1,4 +1,5 @@
-"""Time zone abbreviations that input may use, as PostgreSQL's Default set has them: seconds east of Greenwich."""
+"""Time zone abbreviations that input may use, as PostgreSQL's Default set has them:
+seconds east of Greenwich."""
 
 from __future__ import annotations
 

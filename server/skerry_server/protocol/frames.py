@@ -95,7 +95,8 @@ class FrameReader:
         return frame_kind
 
     def _no_header(self, start: int) -> int:
-        """Wait for a whole header; but a wrong first byte is refused now, and an idle reader holds no memory."""
+        """Wait for a whole header; but a wrong first byte is refused now,
+        and an idle reader holds no memory."""
         self._needed_bytes = 5
         if start == len(self._buffer):
             self._buffer = b""

@@ -1,8 +1,9 @@
 """Result shapes: everything about a result that depends on its columns and formats alone.
 
-A statement that runs a thousand times has one shape: its RowDescription message and its row encoder are made once per
-connection and found again by the *identity* of the columns object, because a cached plan hands out the same one each
-time.  A shape keeps its columns alive, so an identity can't come back as another object while the shape is kept.
+A statement that runs a thousand times has one shape: its RowDescription message and its row encoder are made
+once per connection and found again by the *identity* of the columns object, because a cached plan hands out
+the same one each time.  A shape keeps its columns alive,
+so an identity can't come back as another object while the shape is kept.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ _SHAPES_KEPT: Final = 256
 
 
 class ResultShape:
-    """A result's RowDescription and row encoder; raises ProtocolViolation when formats and columns do not fit."""
+    """A result's RowDescription and row encoder; raises ProtocolViolation when formats
+    and columns do not fit."""
 
     def __init__(self, columns: Sequence[ResultColumn], requested: Sequence[int], io: IoContext) -> None:
         formats = column_formats(requested, len(columns))

@@ -1,7 +1,7 @@
 """The same small schema here and in PostgreSQL: what the system relations say of it must be the same.
 
-OIDs of user objects differ, so rows are found by name and OID columns are left out; so are columns that report what
-Skerry has not (toast tables, transaction ids, pages).
+OIDs of user objects differ, so rows are found by name and OID columns are left out; so are columns that
+report what Skerry has not (toast tables, transaction ids, pages).
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ REGCLASS = SqlType(2205)
 
 
 class World:
-    """Schema z: a(id primary key, x), b(id serial, aid, aid2 referencing a), views on a and on views, c using s."""
+    """Schema z: a(id primary key, x), b(id serial, aid, aid2 referencing a), views on a and on views,
+    c using s."""
 
     def __init__(self) -> None:
         self.catalog: Catalog = new_catalog()

@@ -1,4 +1,5 @@
-"""CHECK expressions, parsed and bound here, print as PostgreSQL 15 prints them (`tests/data/deparsed_checks.json`)."""
+"""CHECK expressions, parsed and bound here, print as PostgreSQL 15 prints them
+(`tests/data/deparsed_checks.json`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""pg_catalog and information_schema: every relation has rows, is honestly empty or refused; rows fit their columns."""
+"""pg_catalog and information_schema: every relation has rows, is honestly empty or refused;
+rows fit their columns."""
 
 from __future__ import annotations
 

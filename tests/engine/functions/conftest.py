@@ -1,8 +1,9 @@
-"""A small evaluator for single expressions, so that functions can be tested without parser, binder and planner.
+"""A small evaluator for single expressions, so that functions can be tested without parser,
+binder and planner.
 
-It knows literals, `::type`, calls, one prefix or infix operator per parenthesis, and ARRAY[...]; it resolves overloads and
-coerces as a binder does, then calls the implementation.  The same text is valid SQL, which is how the expectations in `data/`
-were made: by PostgreSQL 15, with TimeZone 'Europe/Berlin'.
+It knows literals, `::type`, calls, one prefix or infix operator per parenthesis, and ARRAY[...]; it resolves
+overloads and coerces as a binder does, then calls the implementation.  The same text is valid SQL, which is
+how the expectations in `data/` were made: by PostgreSQL 15, with TimeZone 'Europe/Berlin'.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Expressions give what PostgreSQL 15 gave for them: values, scales, errors with their SQLSTATE and wording.
 
-Each line of `data/*.txt` is an expression and PostgreSQL's answer; see conftest.py for how they are evaluated.
+Each line of `data/*.txt` is an expression and PostgreSQL's answer;
+see conftest.py for how they are evaluated.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Random changes leave the same tables as PostgreSQL's, or fail as PostgreSQL does.
 
-Two differences are meant.  A unique key is checked when the statement ends, so that an UPDATE which only passes through a
-double key succeeds.  Of several rows that violate constraints, another one may be named first.
+Two differences are meant.  A unique key is checked when the statement ends, so that an UPDATE which only
+passes through a double key succeeds.  Of several rows that violate constraints,
+another one may be named first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Random queries: lifted and unlifted, with and without indexes, and by PostgreSQL they give the same rows."""
+"""Random queries: lifted and unlifted, with and without indexes,
+and by PostgreSQL they give the same rows."""
 
 from __future__ import annotations
 

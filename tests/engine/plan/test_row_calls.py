@@ -1,4 +1,5 @@
-"""Generated code calls no Python function per row where a batch call would do; what it does call is listed here, with why."""
+"""Generated code calls no Python function per row where a batch call would do;
+what it does call is listed here, with why."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """SQL goldenscripts: each runs stepped in one thread, and again by threads, over the wire, and by PostgreSQL.
 
-A script's first line says where it can run.  Its output is written by the stepper; every other run has to give the same.
-PostgreSQL runs the scripts where Skerry promises to do as PostgreSQL does.
+A script's first line says where it can run.  Its output is written by the stepper; every other run has to
+give the same.  PostgreSQL runs the scripts where Skerry promises to do as PostgreSQL does.
 """
 
 from __future__ import annotations

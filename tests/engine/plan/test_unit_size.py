@@ -1,4 +1,5 @@
-"""No unit of a statement does much: rows read and lines of generated source are bounded, however the data lie."""
+"""No unit of a statement does much: rows read and lines of generated source are bounded,
+however the data lie."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ ONE_KEY_AT_ONCE = [
     "select * from skewed where k in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)",
     "select count(*) from one join skewed s on s.k = one.k",
 ]
-"""Index joins take the rows under one key at once, however many they are, but never those of two such keys."""
+"""Index joins take the rows under one key at once, however many they are,
+but never those of two such keys."""
 
 
 @pytest.fixture(scope="module")

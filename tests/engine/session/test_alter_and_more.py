@@ -1,4 +1,5 @@
-"""ALTER TABLE, TRUNCATE, sequences, views, databases: their effects, their refusals, and that they roll back whole."""
+"""ALTER TABLE, TRUNCATE, sequences, views, databases: their effects, their refusals,
+and that they roll back whole."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ def session(engine: Engine) -> Session:
     return Session(engine)
 
 
-# --- ADD COLUMN -------------------------------------------------------------------------------------------------------
+# --- ADD COLUMN ---------------------------------------------------------------------------------------------
 
 
 def test_add_column_with_a_constant_default_writes_no_row(session: Session) -> None:
@@ -64,7 +65,7 @@ def test_added_column_with_nulls_is_refused(session: Session) -> None:
     assert [c.name for c in session.table("t").live_columns] == ["a", "b"]
 
 
-# --- constraints ------------------------------------------------------------------------------------------------------
+# --- constraints --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ def test_dropped_columns_take_their_constraints_and_stay_gone(session: Session) 
     assert session.rows("t") == [(1, 3, "n"), (2, 4, "m")]
 
 
-# --- types ------------------------------------------------------------------------------------------------------------
+# --- types --------------------------------------------------------------------------------------------------
 
 
 def test_change_of_type_rewrites_rows_and_what_is_bound_over_them(session: Session) -> None:
@@ -188,7 +189,7 @@ def test_a_column_that_a_view_reads_keeps_its_type(session: Session) -> None:
     assert error.detail == 'rule _RETURN on view v depends on column "a"'
 
 
-# --- TRUNCATE ---------------------------------------------------------------------------------------------------------
+# --- TRUNCATE -----------------------------------------------------------------------------------------------
 
 
 def test_truncate_empties_and_rolls_back(session: Session) -> None:
@@ -225,7 +226,7 @@ def test_truncate_minds_references(session: Session) -> None:
         session.delete("p", (2,))
 
 
-# --- sequences --------------------------------------------------------------------------------------------------------
+# --- sequences ----------------------------------------------------------------------------------------------
 
 
 def sequence_named(session: Session, name: str) -> SequenceDef:
@@ -277,7 +278,7 @@ def test_restart_is_undone_but_nextval_is_not(session: Session) -> None:
     assert session.sequences.nextval(sequence) == 2
 
 
-# --- identity ---------------------------------------------------------------------------------------------------------
+# --- identity -----------------------------------------------------------------------------------------------
 
 
 def test_identity_can_be_added_changed_and_dropped(session: Session) -> None:
@@ -297,7 +298,7 @@ def test_identity_can_be_added_changed_and_dropped(session: Session) -> None:
     assert list(session.database.sequences()) == []
 
 
-# --- views ------------------------------------------------------------------------------------------------------------
+# --- views --------------------------------------------------------------------------------------------------
 
 
 def view_named(session: Session, name: str) -> View:
@@ -344,7 +345,7 @@ def test_a_view_of_a_view_names_it_and_keeps_its_own_columns(session: Session) -
     assert "public.vv" in view_named(session, "w").source
 
 
-# --- renaming, schemas, comments, databases ---------------------------------------------------------------------------
+# --- renaming, schemas, comments, databases -----------------------------------------------------------------
 
 
 def test_tables_move_between_schemas(session: Session) -> None:
@@ -407,7 +408,7 @@ def test_statements_that_are_not_supported_say_so(session: Session) -> None:
     assert session.fails("create extension postgis").sqlstate == "0A000"
 
 
-# --- waiting, slices, snapshots ---------------------------------------------------------------------------------------
+# --- waiting, slices, snapshots -----------------------------------------------------------------------------
 
 
 def test_alter_waits_for_a_writer_and_then_sees_its_rows(engine: Engine) -> None:

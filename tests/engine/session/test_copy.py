@@ -1,4 +1,5 @@
-"""COPY: values in and out in each format, defaults, conditions, constraints, waiting, and errors with their place."""
+"""COPY: values in and out in each format, defaults, conditions, constraints, waiting,
+and errors with their place."""
 
 from __future__ import annotations
 

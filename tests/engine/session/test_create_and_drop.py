@@ -1,4 +1,5 @@
-"""CREATE TABLE, CREATE INDEX and DROP: what stands in the catalog and in the kernel afterwards, and what is refused."""
+"""CREATE TABLE, CREATE INDEX and DROP: what stands in the catalog and in the kernel afterwards,
+and what is refused."""
 
 from __future__ import annotations
 

@@ -63,7 +63,8 @@ def in_thread(client: Client, text: str) -> tuple[threading.Thread, list[str]]:
 
 
 def hold_row(client: Client) -> None:
-    """Lock the row in a transaction that another thread began: a wait for one's own thread would be an error."""
+    """Lock the row in a transaction that another thread began:
+    a wait for one's own thread would be an error."""
     for text in ("begin", "update t set v = 2"):
         thread, _ = in_thread(client, text)
         thread.join(10)

@@ -1,8 +1,8 @@
 """How operators group.
 
-`precedence.tsv` holds PostgreSQL's answers: every pair of infix, prefix and postfix operators, and how it groups
-them (or `error`).  They were taken from views over operators that all take and give Booleans, by comparing
-pg_get_viewdef of the expression and of its parenthesised form.
+`precedence.tsv` holds PostgreSQL's answers: every pair of infix, prefix and postfix operators, and how it
+groups them (or `error`).  They were taken from views over operators that all take and give Booleans, by
+comparing pg_get_viewdef of the expression and of its parenthesised form.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whatever the interleaving: no child without its parent, no key twice, nothing left behind.
 
-Unlike test_model.py this does not know what each statement must give, only what must never be: so it can afford
-referential actions, deferred constraints, upserts and row locks.
+Unlike test_model.py this does not know what each statement must give, only what must never be: so it can
+afford referential actions, deferred constraints, upserts and row locks.
 """
 
 from __future__ import annotations

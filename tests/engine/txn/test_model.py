@@ -1,9 +1,9 @@
 """Random interleavings of kernel operations against a naive model.
 
-The model keeps whole copies: the committed rows, each transaction's snapshot as a dict, its writes as another.  It knows
-nothing of locks: whenever the kernel says that an operation is done, the model says what must have come out, evaluated
-at that moment.  Waiting changes when that is, never what it is.  A deadlock's victim may fail at any wait; nothing else
-may differ.
+The model keeps whole copies: the committed rows, each transaction's snapshot as a dict, its writes as
+another.  It knows nothing of locks: whenever the kernel says that an operation is done, the model says what
+must have come out, evaluated at that moment.  Waiting changes when that is, never what it is.  A deadlock's
+victim may fail at any wait; nothing else may differ.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Transactions beyond the goldenscripts: states, catalogs, hooks, bulk and large commits, what is left behind."""
+"""Transactions beyond the goldenscripts: states, catalogs, hooks, bulk and large commits,
+what is left behind."""
 
 from __future__ import annotations
 
@@ -74,7 +75,7 @@ def all_rows(database: KernelDatabase) -> list[Row]:
             return rows
 
 
-# --- states -----------------------------------------------------------------------------------------------------------
+# --- states -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("end", ["commit_fast", "rollback"])
@@ -159,7 +160,7 @@ def test_a_finished_transaction_leaves_no_reference_cycles(
         gc.enable()
 
 
-# --- catalogs and hooks -----------------------------------------------------------------------------------------------
+# --- catalogs and hooks -------------------------------------------------------------------------------------
 
 
 def add(name: str) -> Any:
@@ -234,7 +235,7 @@ def test_savepoints_cover_catalog_changes_and_hooks(ddl: KernelDatabase) -> None
     assert told[-1] == "undone"
 
 
-# --- bulk and large transactions --------------------------------------------------------------------------------------
+# --- bulk and large transactions ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", ["read committed", "snapshot"])
@@ -374,7 +375,7 @@ def test_a_duplicate_within_a_bulk_insert(database: KernelDatabase, table: Kerne
         writer.insert_many([(3, 0), (2, 0)])
 
 
-# --- statements -------------------------------------------------------------------------------------------------------
+# --- statements ---------------------------------------------------------------------------------------------
 
 
 def test_a_statement_does_not_see_its_own_writes(database: KernelDatabase, table: KernelTable) -> None:

@@ -1,4 +1,5 @@
-"""Reading and printing values, against facts that a real PostgreSQL 15 stated (see support/value_facts.py)."""
+"""Reading and printing values, against facts that a real PostgreSQL 15 stated
+(see support/value_facts.py)."""
 
 from __future__ import annotations
 

@@ -166,7 +166,8 @@ def get_functiondef(oid: int) -> str | None:
 
 
 def nothing(*_arguments: object) -> None:
-    """For definitions of what Skerry has not: triggers, partitions, SQL function bodies, statistics objects."""
+    """For definitions of what Skerry has not: triggers, partitions, SQL function bodies,
+    statistics objects."""
     return None
 
 

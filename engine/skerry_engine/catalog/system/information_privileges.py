@@ -1,6 +1,7 @@
 """Rows of information_schema about privileges, collations and what views read.
 
-Skerry has no GRANT yet: an owner has every privilege, with the right to grant it; PUBLIC may read system relations.
+Skerry has no GRANT yet: an owner has every privilege, with the right to grant it;
+PUBLIC may read system relations.
 """
 
 from __future__ import annotations

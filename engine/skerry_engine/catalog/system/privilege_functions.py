@@ -128,7 +128,8 @@ OWNERS: dict[str, Owner] = {
 
 
 def _role(context: FunctionContext, reference: object) -> Role | None:
-    """The role asked about: named, by OID, or the current one.  Raises UndefinedObject for an unknown name."""
+    """The role asked about: named, by OID, or the current one.
+    Raises UndefinedObject for an unknown name."""
     catalog = system_of(context).catalog
     if isinstance(reference, str):
         role = catalog.role_named(reference)

@@ -71,7 +71,8 @@ class RowMaker:
             self._kept = _compile_kept(_bound_where(session, here, table, statement.where.tree), table.width)
 
     def make(self, fields: Sequence[Fields], lines: Sequence[int]) -> tuple[list[Row], Sequence[int]]:
-        """The rows that `fields` (one sequence for each line) give, and their lines: those that WHERE lets pass.
+        """The rows that `fields` (one sequence for each line) give, and their lines:
+        those that WHERE lets pass.
 
         Raises what is wrong with the first bad line, with its context.
         """
@@ -98,7 +99,7 @@ class RowMaker:
             return [()] * len(fields)
         return list(zip(*columns, strict=True))
 
-    # --- errors -----------------------------------------------------------------------------------------------------
+    # --- errors ---------------------------------------------------------------------------------------------
 
     def _report(self, fields: Sequence[Fields], lines: Sequence[int]) -> None:
         """Raise what is wrong with the first bad line."""

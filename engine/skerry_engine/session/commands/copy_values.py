@@ -4,7 +4,8 @@ Turning a batch of rows into columns costs one call, and a column of plain integ
 more; only what is unusual (NULLs, signs, dates) is looked at value by value.  Columns that repeat a few
 spellings, as dates and flags do, have each spelling read once.
 
-The readers raise the DataError of some bad field; which one, the caller finds out by reading again row by row.
+The readers raise the DataError of some bad field; which one,
+the caller finds out by reading again row by row.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def _same_column(column: Column) -> Column:
 
 
 def _integer_reader(read: Callable[[Any], Any], limit: int) -> ColumnConverter:
-    """Integers in bulk: int() takes more than PostgreSQL does, but not of what consists of digits and minus signs."""
+    """Integers in bulk: int() takes more than PostgreSQL does,
+    but not of what consists of digits and minus signs."""
 
     def read_column(column: Column) -> Column:
         digits = "".join(column).replace("-", "")

@@ -311,7 +311,8 @@ class _Loader:
         yield from self._write(1)
 
     def _feed(self, data: bytes) -> Steps:
-        """Decode a unit at a time.  A row longer than that doubles the unit, lest its start be copied too often."""
+        """Decode a unit at a time.  A row longer than that doubles the unit,
+        lest its start be copied too often."""
         position = 0
         while position < len(data):
             end = position + self._unit_bytes

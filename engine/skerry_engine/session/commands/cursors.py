@@ -47,7 +47,8 @@ class _CursorExecution(Execution):
     """An execution that stays open after its statement: context, held snapshot."""
 
     def open(self) -> Generator[Step, None, tuple[ExecutionContext, int]]:
-        """Lock the tables and open the readers; (context, epoch of the held snapshot).  Raises PlanChanged."""
+        """Lock the tables and open the readers; (context, epoch of the held snapshot).
+        Raises PlanChanged."""
         yield from self.lock_tables()
         transaction, mark = self.transaction, self.mark
         assert transaction is not None and mark is not None
@@ -66,8 +67,9 @@ class _CursorExecution(Execution):
 class Cursor:
     """An open cursor.
 
-    `kept` holds rows from number `_first_kept` (0-based) on, None while nothing is kept; `_total` is the number of rows
-    once that is known.  `transaction` is None as soon as the cursor has outlived the one it was declared in.
+    `kept` holds rows from number `_first_kept` (0-based) on, None while nothing is kept; `_total` is the
+    number of rows once that is known.  `transaction` is None as soon
+    as the cursor has outlived the one it was declared in.
     """
 
     def __init__(self, session: Session, statement: st.DeclareCursor, plan: Plan) -> None:
@@ -93,7 +95,7 @@ class Cursor:
         self._position = 0
         self._total: int | None = None
 
-    # --- opening and ending -----------------------------------------------------------------------------------------
+    # --- opening and ending ---------------------------------------------------------------------------------
 
     def open(self, session: Session, query: st.Query) -> Generator[Step, None, None]:
         """Begin the query.  Raises PlanChanged when it must be planned again."""
@@ -151,10 +153,11 @@ class Cursor:
             yield PAUSE
         self._end_query()
 
-    # --- moving -----------------------------------------------------------------------------------------------------
+    # --- moving ---------------------------------------------------------------------------------------------
 
     def move(self, direction: str, count: int | None, emits: bool) -> Generator[Step, None, int]:
-        """FETCH (`emits`) or MOVE; returns the number of rows passed or fetched, as the command tag shows it."""
+        """FETCH (`emits`) or MOVE; returns the number of rows passed or fetched,
+        as the command tag shows it."""
         if direction == "absolute":
             assert count is not None
             return (yield from self._to(count, emits))
@@ -250,7 +253,7 @@ class Cursor:
             yield Rows(rows) if emits else PAUSE
         return passed
 
-    # --- rows -------------------------------------------------------------------------------------------------------
+    # --- rows -----------------------------------------------------------------------------------------------
 
     def _next_rows(self, limit: int) -> Generator[Step, None, list[Row]]:
         """Some rows after the position, at most `limit`; [] at the end, with `_total` known."""
@@ -401,7 +404,8 @@ def _find(session: Session, name: str) -> Cursor:
 
 
 def fetch_columns(session: Session, statement: st.Fetch) -> tuple[ResultColumn, ...] | None:
-    """The columns that FETCH gives; None for MOVE, and for a cursor that does not exist (running it will tell)."""
+    """The columns that FETCH gives; None for MOVE,
+    and for a cursor that does not exist (running it will tell)."""
     found = session.cursors.get(statement.cursor)
     return None if statement.is_move or found is None else cast(Cursor, found).columns
 

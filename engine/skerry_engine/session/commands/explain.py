@@ -1,4 +1,5 @@
-"""EXPLAIN: the physical plan as text; EXPLAIN (PYTHON) the generated source; EXPLAIN ANALYZE runs the statement."""
+"""EXPLAIN: the physical plan as text; EXPLAIN (PYTHON) the generated source;
+EXPLAIN ANALYZE runs the statement."""
 
 from __future__ import annotations
 

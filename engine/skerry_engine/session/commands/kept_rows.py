@@ -48,7 +48,8 @@ class KeptRows:
             self._spill(len(self._places))
 
     def read(self, start: int, limit: int) -> list[Row]:
-        """Some rows from number `start` on: at most `limit`, up to the end of a chunk; [] past the last one."""
+        """Some rows from number `start` on: at most `limit`, up to the end of a chunk;
+        [] past the last one."""
         if start >= self._count or limit <= 0:
             return []
         chunk = self._chunk(start // CHUNK_ROWS)

@@ -2,8 +2,8 @@
 
     drops ─> types ─> columns ─> checks, defaults, NOT NULL, identity ─> keys ─> foreign keys ─> the rest
 
-So `ADD CONSTRAINT ... (b), ADD COLUMN b int` works in any order of writing.  ACCESS EXCLUSIVE is held unless all
-actions are content with less: a foreign key locks both tables SHARE ROW EXCLUSIVE.
+So `ADD CONSTRAINT ... (b), ADD COLUMN b int` works in any order of writing.  ACCESS EXCLUSIVE is held unless
+all actions are content with less: a foreign key locks both tables SHARE ROW EXCLUSIVE.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """ALTER TABLE's actions on columns, but for types (`alter_type`).
 
-ADD COLUMN with a default that is one value for all rows writes nothing: rows stay short and are read with that value in
-the new place.  A default that differs from row to row (a volatile function, a sequence) rewrites the table.
+ADD COLUMN with a default that is one value for all rows writes nothing: rows stay short and are read with
+that value in the new place.  A default that differs from row to row (a volatile function, a sequence)
+rewrites the table.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def site_of(table: Table) -> TableSite:
     return TableSite(table.oid, table.name, table.schema_oid, table.persistence)
 
 
-# --- ADD COLUMN -------------------------------------------------------------------------------------------------------
+# --- ADD COLUMN ---------------------------------------------------------------------------------------------
 
 
 def add_column(context: DefinitionContext, oid: int, action: st.AddColumn) -> Generator[Step, object, None]:
@@ -121,7 +122,7 @@ def _add_computed(
     )
 
 
-# --- DROP COLUMN ------------------------------------------------------------------------------------------------------
+# --- DROP COLUMN --------------------------------------------------------------------------------------------
 
 
 def drop_column(context: DefinitionContext, oid: int, action: st.DropColumn) -> Generator[Step, object, None]:
@@ -139,7 +140,7 @@ def drop_column(context: DefinitionContext, oid: int, action: st.DropColumn) -> 
     yield from drop_objects(context, targets, action.cascade)
 
 
-# --- defaults, NOT NULL -----------------------------------------------------------------------------------------------
+# --- defaults, NOT NULL -------------------------------------------------------------------------------------
 
 
 def set_default(context: DefinitionContext, oid: int, action: st.SetDefault) -> Generator[Step, object, None]:
@@ -178,7 +179,7 @@ def set_not_null(
     change_catalog(context, lambda catalog: changes.set_not_null(catalog, database_oid, oid, attnum, wanted))
 
 
-# --- identity ---------------------------------------------------------------------------------------------------------
+# --- identity -----------------------------------------------------------------------------------------------
 
 
 def add_identity(
@@ -257,7 +258,7 @@ def _no_identity(table: Table, column: Column) -> errors.ObjectNotInPrerequisite
     )
 
 
-# --- tuning -----------------------------------------------------------------------------------------------------------
+# --- tuning -------------------------------------------------------------------------------------------------
 
 
 def tune_column(

@@ -1,7 +1,7 @@
 """ALTER TABLE's actions on constraints.
 
-A new constraint enters the transaction's catalog and the rows are checked against it, one way or the other first; if a
-row violates it, the statement is abandoned and nothing is left.
+A new constraint enters the transaction's catalog and the rows are checked against it, one way or the other
+first; if a row violates it, the statement is abandoned and nothing is left.
 """
 
 from __future__ import annotations

@@ -67,7 +67,8 @@ class _Rebound:
 def alter_column_type(
     context: DefinitionContext, oid: int, action: st.AlterColumnType
 ) -> Generator[Step, object, None]:
-    """ALTER COLUMN TYPE.  Raises DatatypeMismatch, NotSupportedError for views, and what a row or key violates."""
+    """ALTER COLUMN TYPE.  Raises DatatypeMismatch, NotSupportedError for views,
+    and what a row or key violates."""
     table = current_table(context, oid)
     old = changes.get_column(table, action.name)
     sql_type = column_type(context, action.type, old.name)
@@ -132,7 +133,8 @@ def _refuse_views(context: DefinitionContext, table: Table, column: Column) -> N
 
 
 def _keeps_values(old: SqlType, new: SqlType, value: ex.Expr) -> bool:
-    """Whether stored values are values of the new type as they stand, and the expression is the column itself."""
+    """Whether stored values are values of the new type as they stand,
+    and the expression is the column itself."""
     while isinstance(value, ex.Cast):
         value = value.arg
     if not isinstance(value, ex.Column):
@@ -145,7 +147,7 @@ def _keeps_values(old: SqlType, new: SqlType, value: ex.Expr) -> bool:
     return old.oid == new.oid and new.typmod == -1
 
 
-# --- binding anew -----------------------------------------------------------------------------------------------------
+# --- binding anew -------------------------------------------------------------------------------------------
 
 
 def _rebind(context: DefinitionContext, old: Table, retyped: Table, column: Column) -> _Rebound:
@@ -208,7 +210,7 @@ def _with_check(constraint: Constraint, rebound: _Rebound) -> Constraint:
     return constraint if check is None else replace(constraint, check=check)
 
 
-# --- rows -------------------------------------------------------------------------------------------------------------
+# --- rows ---------------------------------------------------------------------------------------------------
 
 
 def _rewritten(

@@ -1,8 +1,8 @@
 """Binding what the catalog stores: defaults, checks, index keys and predicates, views.
 
-Expressions are bound over one table's columns as range 0, by position, which is how the catalog keeps them.  Literals
-are read now, once: `'t_id_seq'::regclass` becomes the sequence's OID, and `'now'::timestamptz` the moment of the
-definition, as in PostgreSQL.
+Expressions are bound over one table's columns as range 0, by position, which is how the catalog keeps them.
+Literals are read now, once: `'t_id_seq'::regclass` becomes the sequence's OID, and `'now'::timestamptz` the
+moment of the definition, as in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from skerry_engine.values.types import SqlType, format_type
 
 @dataclass(frozen=True, slots=True)
 class StoredPlace:
-    """A place that holds stored expressions: `clause` as refusals of aggregates and windows name it, `singular` as the
-    refusal of a subquery does."""
+    """A place that holds stored expressions: `clause` as refusals of aggregates and windows name it,
+    `singular` as the refusal of a subquery does."""
 
     clause: str
     singular: str
@@ -55,7 +55,7 @@ INDEX_PREDICATE = StoredPlace("index predicates", "index predicate")
 TRANSFORM = StoredPlace("transform expressions", "transform expression")
 
 
-# --- entry points -----------------------------------------------------------------------------------------------------
+# --- entry points -------------------------------------------------------------------------------------------
 
 
 def bind_default(
@@ -133,7 +133,7 @@ def cast_expression(context: DefinitionContext, expr: ex.Expr, target: SqlType) 
     return _Binder(context, "", (), DEFAULT).coerced(expr, target)
 
 
-# --- expressions ------------------------------------------------------------------------------------------------------
+# --- expressions --------------------------------------------------------------------------------------------
 
 
 class _Binder:
@@ -235,7 +235,7 @@ def _require_immutable(expr: ex.Expr, what: str) -> None:
         raise errors.InvalidObjectDefinition(f"functions in {what} must be marked IMMUTABLE")
 
 
-# --- views ------------------------------------------------------------------------------------------------------------
+# --- views --------------------------------------------------------------------------------------------------
 
 
 def bind_view(context: DefinitionContext, source: SourceQuery) -> q.Query:
@@ -251,7 +251,8 @@ def bind_view(context: DefinitionContext, source: SourceQuery) -> q.Query:
 
 
 def _with_views_as_tables(database: Database) -> Database:
-    """The database as a view's definition sees it: a view it reads is a name with columns, whatever is behind it."""
+    """The database as a view's definition sees it: a view it reads is a name with columns,
+    whatever is behind it."""
     views = [
         Table(
             oid=view.oid,
@@ -267,7 +268,8 @@ def _with_views_as_tables(database: Database) -> Database:
 
 
 def view_references(context: DefinitionContext, query: q.Query) -> tuple[Address, ...]:
-    """What a view reads: columns of tables and views, a relation as a whole where it reads no column, sequences."""
+    """What a view reads: columns of tables and views, a relation as a whole where it reads no column,
+    sequences."""
     database = context.database
     scans = {
         scan.range_id: relation

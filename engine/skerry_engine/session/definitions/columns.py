@@ -1,7 +1,8 @@
 """Columns from their definitions: type, default, serial and identity.
 
-A serial column is an integer column with a sequence of its own (`t_id_seq`), NOT NULL, and nextval of that sequence as
-its default.  An identity column has a sequence too, but no default: what its value is follows from `identity`.
+A serial column is an integer column with a sequence of its own (`t_id_seq`), NOT NULL, and nextval of that
+sequence as its default.  An identity column has a sequence too, but no default:
+what its value is follows from `identity`.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ INTEGER_TYPES = frozenset((oids.INT2, oids.INT4, oids.INT8))
 
 @dataclass(slots=True)
 class TableSite:
-    """The table that columns and constraints are made for: where it stands, and the names given out for it so far.
+    """The table that columns and constraints are made for: where it stands,
+    and the names given out for it so far.
 
-    `taken` holds names of relations and constraints that this statement chose but the catalog does not know yet.
+    `taken` holds names of relations and constraints
+    that this statement chose but the catalog does not know yet.
     """
 
     oid: int
@@ -98,7 +101,7 @@ def _check_combination(site: TableSite, written: ColumnDefinition) -> None:
         raise errors.SyntaxError(f"conflicting NULL/NOT NULL declarations {both}", position=written.position)
 
 
-# --- columns with sequences -------------------------------------------------------------------------------------------
+# --- columns with sequences ---------------------------------------------------------------------------------
 
 
 def _serial_column(

@@ -1,7 +1,8 @@
 """Constraints from their definitions: checks, keys with their indexes, foreign keys.
 
-Each function takes the table as it is so far and gives the constraint; nothing is changed and no row is looked at here.
-Names that are not written are chosen as PostgreSQL does, and index names are locked as all new names are.
+Each function takes the table as it is so far and gives the constraint; nothing is changed and no row is
+looked at here.  Names that are not written are chosen as PostgreSQL does,
+and index names are locked as all new names are.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ COMPARABLE: tuple[frozenset[int], ...] = (
 """Types whose values are equal as keys when they are equal in SQL, so that one can reference another."""
 
 
-# --- CHECK ------------------------------------------------------------------------------------------------------------
+# --- CHECK --------------------------------------------------------------------------------------------------
 
 
 def make_check(
@@ -70,7 +71,7 @@ def _check_name_free(table: Table, name: str) -> None:
     check_constraint_name(table, name)
 
 
-# --- PRIMARY KEY and UNIQUE -------------------------------------------------------------------------------------------
+# --- PRIMARY KEY and UNIQUE ---------------------------------------------------------------------------------
 
 
 def make_key(
@@ -244,7 +245,7 @@ def _index_for_key(table: Table, name: str, written: ConstraintDefinition) -> In
     return index
 
 
-# --- FOREIGN KEY ------------------------------------------------------------------------------------------------------
+# --- FOREIGN KEY --------------------------------------------------------------------------------------------
 
 
 def make_foreign_key(
@@ -362,7 +363,8 @@ def _foreign_key_name(
 
 
 def require_comparable(name: str, child: Column, parent: Column) -> None:
-    """Raise DatatypeMismatch for types without a common equality, NotSupportedError for one that keys can't test."""
+    """Raise DatatypeMismatch for types without a common equality,
+    NotSupportedError for one that keys can't test."""
     one, other = child.type.oid, parent.type.oid
     if one == other or any(one in group and other in group for group in COMPARABLE):
         return

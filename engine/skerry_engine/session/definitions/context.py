@@ -76,7 +76,8 @@ class DefinitionContext(Protocol):
 
     @property
     def in_transaction_block(self) -> bool:
-        """Whether BEGIN came before, or other statements of the same simple-query text follow or came before."""
+        """Whether BEGIN came before, or other statements of the same simple-query text follow
+        or came before."""
         ...
 
     def notice(

@@ -29,13 +29,14 @@ LEAVING_TIMEOUT_S = 5.0
 """How long sessions may take to leave a database to be dropped or renamed; PostgreSQL's figure."""
 LEAVING_POLL_S = 0.1
 
-# --- databases --------------------------------------------------------------------------------------------------------
+# --- databases ----------------------------------------------------------------------------------------------
 
 
 def create_database(
     context: DefinitionContext, statement: st.CreateDatabase
 ) -> Generator[Step, object, Complete]:
-    """CREATE DATABASE.  Raises DuplicateDatabase, ActiveTransaction, and NotSupportedError for other locales."""
+    """CREATE DATABASE.  Raises DuplicateDatabase, ActiveTransaction,
+    and NotSupportedError for other locales."""
     if context.in_transaction_block:
         raise errors.ActiveTransaction("CREATE DATABASE cannot run inside a transaction block")
     options = {name: value for name, value in statement.options.items() if value is not None}
@@ -134,7 +135,8 @@ def wait_until_unused(
 ) -> Generator[Step, object, Database]:
     """Wait for other sessions to leave a database; it as it is then.
 
-    Sessions that just ended leave by themselves.  Raises ObjectInUse if some stay, InvalidCatalogName if it is gone.
+    Sessions that just ended leave by themselves.  Raises ObjectInUse if some stay,
+    InvalidCatalogName if it is gone.
     """
     give_up_at_s = time.monotonic() + LEAVING_TIMEOUT_S
     while context.other_sessions(oid) and not force and time.monotonic() < give_up_at_s:
@@ -187,7 +189,7 @@ def alter_database(
     return Complete("ALTER DATABASE")
 
 
-# --- schemas ----------------------------------------------------------------------------------------------------------
+# --- schemas ------------------------------------------------------------------------------------------------
 
 
 def create_schema(
@@ -211,7 +213,7 @@ def create_schema(
     return Complete("CREATE SCHEMA")
 
 
-# --- roles ------------------------------------------------------------------------------------------------------------
+# --- roles --------------------------------------------------------------------------------------------------
 
 ROLE_FLAGS = {
     "superuser": "superuser",

@@ -66,7 +66,8 @@ def is_definition(statement: st.Statement) -> bool:
 def execute_definition(
     statement: st.Statement, context: DefinitionContext
 ) -> Generator[Step, object, Complete]:
-    """Run a definition; its result is the command's tag.  Raises what is wrong with it; then abandon the statement."""
+    """Run a definition; its result is the command's tag.  Raises what is wrong with it;
+    then abandon the statement."""
     if isinstance(statement, st.NotSupported):
         raise errors.NotSupportedError(f"{statement.what} is not supported", position=statement.position)
     return (yield from _EXECUTORS[type(statement)](context, statement))

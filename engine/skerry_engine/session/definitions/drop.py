@@ -1,7 +1,8 @@
 """DROP TABLE, VIEW, INDEX, SEQUENCE, SCHEMA.
 
-What goes along is planned from the catalog (`dependencies.plan_drop`), then everything that goes is locked; if the
-catalog changed while a lock was waited for, the plan is made again.  Storages and sequences' values go at commit.
+What goes along is planned from the catalog (`dependencies.plan_drop`), then everything that goes is locked;
+if the catalog changed while a lock was waited for, the plan is made again.
+Storages and sequences' values go at commit.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def _drop_unknown(context: DefinitionContext, statement: st.Drop) -> Complete:
     return Complete(f"DROP {statement.kind.upper()}")
 
 
-# --- targets ----------------------------------------------------------------------------------------------------------
+# --- targets ------------------------------------------------------------------------------------------------
 
 
 def _target(context: DefinitionContext, statement: st.Drop, name: st.ObjectName) -> Address | None:
@@ -103,7 +104,7 @@ def _wrong_kind(kind: str, found: Relation) -> errors.DatabaseError:
     )
 
 
-# --- removing ---------------------------------------------------------------------------------------------------------
+# --- removing -----------------------------------------------------------------------------------------------
 
 
 def drop_objects(

@@ -1,9 +1,9 @@
 """CREATE INDEX and REINDEX.
 
-An index is built over every retained version of the table's rows while a SHARE lock keeps writers out, in bounded
-slices; from its first slice on the storage keeps it in step, but no plan knows it before its definition is in the
-catalog.  CONCURRENTLY is accepted where PostgreSQL accepts it, outside a transaction block: the result is the same
-index, and writers wait for it as for any other.
+An index is built over every retained version of the table's rows while a SHARE lock keeps writers out, in
+bounded slices; from its first slice on the storage keeps it in step, but no plan knows it before its
+definition is in the catalog.  CONCURRENTLY is accepted where PostgreSQL accepts it, outside a transaction
+block: the result is the same index, and writers wait for it as for any other.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from skerry_engine.values.types import SqlType, format_type, type_info
 MAX_KEYS = 32
 
 
-# --- CREATE INDEX -----------------------------------------------------------------------------------------------------
+# --- CREATE INDEX -------------------------------------------------------------------------------------------
 
 
 def create_index(context: DefinitionContext, statement: st.CreateIndex) -> Generator[Step, object, Complete]:
@@ -149,13 +149,14 @@ def _chosen_name(context: DefinitionContext, table: Table, statement: st.CreateI
     return naming.index_name(context.database, table.schema_oid, table.name, columns)
 
 
-# --- definitions ------------------------------------------------------------------------------------------------------
+# --- definitions --------------------------------------------------------------------------------------------
 
 
 def make_definition(
     context: DefinitionContext, table: Table, statement: st.CreateIndex, name: str
 ) -> IndexDef:
-    """The index's definition.  Raises UndefinedColumn, UndefinedObject, InvalidObjectDefinition, NotSupportedError."""
+    """The index's definition.  Raises UndefinedColumn, UndefinedObject, InvalidObjectDefinition,
+    NotSupportedError."""
     predicate = None if statement.where is None else bind_predicate(context, statement.where, table)
     return IndexDef(
         oid=context.catalog.oids.allocate(),
@@ -208,7 +209,8 @@ def _key_collation(key: IndexKey, written: st.IndexColumn) -> int:
 
 
 def _operator_class(sql_type: SqlType, written: st.IndexColumn, method: str) -> str:
-    """The operator class as it is kept: '' for the type's default.  Raises UndefinedObject, DatatypeMismatch."""
+    """The operator class as it is kept: '' for the type's default.  Raises UndefinedObject,
+    DatatypeMismatch."""
     if written.operator_class is None:
         require_orderable(sql_type, method)
         return ""
@@ -232,7 +234,7 @@ def _column(table: Table, name: str) -> Column:
     return column
 
 
-# --- REINDEX ----------------------------------------------------------------------------------------------------------
+# --- REINDEX ------------------------------------------------------------------------------------------------
 
 
 def reindex(context: DefinitionContext, statement: st.Reindex) -> Generator[Step, object, Complete]:
@@ -285,7 +287,8 @@ def _rebuild(
 
 
 def touched(catalog: Catalog, database_oid: int, oid: int) -> Catalog:
-    """A successor in which a relation has another version, so that nothing made for it before is used again."""
+    """A successor in which a relation has another version,
+    so that nothing made for it before is used again."""
     database = catalog.database(database_oid)
     relation = database.relations[oid]
     return catalog.with_database(database.with_relations((replace(relation, version=relation.version + 1),)))

@@ -1,8 +1,8 @@
 """CREATE TABLE ... (LIKE other INCLUDING ...): what a new table takes over from another.
 
-Columns with their types and NOT NULL always come along; defaults, checks, indexes, identity and comments when asked
-for.  Stored expressions read columns by position, so they are rewritten to the places that the columns have in the new
-table.
+Columns with their types and NOT NULL always come along; defaults, checks, indexes, identity and comments when
+asked for.  Stored expressions read columns by position, so they are rewritten to the places that the columns
+have in the new table.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from skerry_engine.txn.modes import ACCESS_SHARE
 
 @dataclass(slots=True)
 class LikeCopy:
-    """One LIKE clause: its source, what it includes, and where the source's columns went (attnum to attnum)."""
+    """One LIKE clause: its source, what it includes,
+    and where the source's columns went (attnum to attnum)."""
 
     source: Table | View
     including: frozenset[str]
@@ -112,7 +113,7 @@ def _note_comment(context: DefinitionContext, copy: LikeCopy, old: Column, attnu
         copy.comments[attnum] = text
 
 
-# --- constraints and indexes ------------------------------------------------------------------------------------------
+# --- constraints and indexes --------------------------------------------------------------------------------
 
 
 def like_definitions(

@@ -1,8 +1,9 @@
 """VACUUM, ANALYZE, CLUSTER, CHECKPOINT, CREATE EXTENSION: statements that look after a database.
 
-VACUUM collects garbage: it turns version chains that no snapshot needs back into bare rows, in bounded slices.  It does
-so for the whole cluster, whatever tables are named, since garbage is queued by commit.  ANALYZE has nothing to do: row
-counts are always exact and nothing is sampled yet.  CHECKPOINT has nothing to do while a cluster lives in memory.
+VACUUM collects garbage: it turns version chains that no snapshot needs back into bare rows, in bounded
+slices.  It does so for the whole cluster, whatever tables are named, since garbage is queued by commit.
+ANALYZE has nothing to do: row counts are always exact and nothing is sampled yet.  CHECKPOINT has nothing to
+do while a cluster lives in memory.
 """
 
 from __future__ import annotations

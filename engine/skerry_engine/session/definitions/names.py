@@ -40,7 +40,7 @@ COLLATIONS = {"default": DEFAULT_COLLATION, "C": C_COLLATION, "POSIX": 951}
 R = TypeVar("R", bound=Relation)
 
 
-# --- existing relations -----------------------------------------------------------------------------------------------
+# --- existing relations -------------------------------------------------------------------------------------
 
 
 def find_relation(context: DefinitionContext, name: ObjectName) -> Relation | None:
@@ -83,7 +83,8 @@ def get_table(context: DefinitionContext, name: ObjectName, mode: int) -> Genera
 
 
 def as_kind(relation: Relation, cls: type[R], kind: str) -> R:
-    """The relation if it is of that class.  Raises WrongObjectType, InsufficientPrivilege for a system catalog."""
+    """The relation if it is of that class.  Raises WrongObjectType,
+    InsufficientPrivilege for a system catalog."""
     if isinstance(relation, SystemTable):
         raise errors.InsufficientPrivilege(f'permission denied: "{relation.name}" is a system catalog')
     if not isinstance(relation, cls):
@@ -101,7 +102,7 @@ def current_table(context: DefinitionContext, oid: int) -> Table:
     return context.database.table(oid)
 
 
-# --- where new things go ----------------------------------------------------------------------------------------------
+# --- where new things go ------------------------------------------------------------------------------------
 
 
 def creation_schema(context: DefinitionContext, name: ObjectName, persistence: str = "p") -> Schema:
@@ -142,11 +143,12 @@ def _temporary_schema(context: DefinitionContext, name: ObjectName) -> Schema:
     return schema
 
 
-# --- types, collations, roles -----------------------------------------------------------------------------------------
+# --- types, collations, roles -------------------------------------------------------------------------------
 
 
 def type_of(context: DefinitionContext, written: TypeName) -> SqlType:
-    """The type that a written name means.  Raises UndefinedObject, InvalidParameterValue, NotSupportedError."""
+    """The type that a written name means.  Raises UndefinedObject, InvalidParameterValue,
+    NotSupportedError."""
     if written.of_column:
         return _type_of_column(context, written)
     if written.is_set:
@@ -188,7 +190,8 @@ def column_type(context: DefinitionContext, written: TypeName, column_name: str)
 
 
 def collation_of(sql_type: SqlType, written: ObjectName | None) -> int:
-    """The OID of a column's collation, 0 for a type that has none.  Raises UndefinedObject, DatatypeMismatch."""
+    """The OID of a column's collation, 0 for a type that has none.  Raises UndefinedObject,
+    DatatypeMismatch."""
     natural = type_info(sql_type.oid).collation_oid
     if written is None:
         return natural

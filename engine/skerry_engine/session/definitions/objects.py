@@ -41,7 +41,7 @@ from skerry_engine.session.steps import Complete, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.txn.modes import ACCESS_EXCLUSIVE, SHARE_UPDATE_EXCLUSIVE
 
-# --- finding ----------------------------------------------------------------------------------------------------------
+# --- finding ------------------------------------------------------------------------------------------------
 
 
 def altered_relation(
@@ -66,7 +66,7 @@ def altered_relation(
     return found
 
 
-# --- RENAME -----------------------------------------------------------------------------------------------------------
+# --- RENAME -------------------------------------------------------------------------------------------------
 
 
 def rename(context: DefinitionContext, statement: st.Rename) -> Generator[Step, object, Complete]:
@@ -176,7 +176,7 @@ def _schema_to_change(context: DefinitionContext, name: str) -> int:
     return schema.oid
 
 
-# --- OWNER TO, SET SCHEMA ---------------------------------------------------------------------------------------------
+# --- OWNER TO, SET SCHEMA -----------------------------------------------------------------------------------
 
 
 def set_owner(context: DefinitionContext, statement: st.SetOwner) -> Generator[Step, object, Complete]:
@@ -260,7 +260,7 @@ def _names_that_move(context: DefinitionContext, found: Relation) -> list[str]:
     return names
 
 
-# --- COMMENT ON -------------------------------------------------------------------------------------------------------
+# --- COMMENT ON ---------------------------------------------------------------------------------------------
 
 
 def comment(context: DefinitionContext, statement: st.Comment) -> Generator[Step, object, Complete]:
@@ -309,10 +309,11 @@ def _commented_column(context: DefinitionContext, name: st.ObjectName) -> Genera
     return Address(CLASS_RELATION, found.oid, column.attnum)
 
 
-# --- privileges -------------------------------------------------------------------------------------------------------
+# --- privileges ---------------------------------------------------------------------------------------------
 
 
 def grant(context: DefinitionContext, statement: st.Grant) -> Generator[Step, object, Complete]:
-    """GRANT and REVOKE are refused: privileges are not enforced yet, so granting one would promise what is not kept."""
+    """GRANT and REVOKE are refused: privileges are not enforced yet,
+    so granting one would promise what is not kept."""
     yield from ()
     raise errors.NotSupportedError(f"{'GRANT' if statement.is_grant else 'REVOKE'} is not supported")

@@ -1,4 +1,5 @@
-"""WITH (...) options and tablespaces: storage advice, checked and kept for the catalogs, without effect here."""
+"""WITH (...) options and tablespaces: storage advice, checked and kept for the catalogs,
+without effect here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """New storage generations for tables whose values all change.
 
-The new generation is private to the transaction until its catalog is committed, so rows are put into it directly.  The
-old one is forgotten at commit: ACCESS EXCLUSIVE keeps everybody else away from the table until then.
+The new generation is private to the transaction until its catalog is committed, so rows are put into it
+directly.  The old one is forgotten at commit:
+ACCESS EXCLUSIVE keeps everybody else away from the table until then.
 """
 
 from __future__ import annotations

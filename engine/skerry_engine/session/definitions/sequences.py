@@ -1,7 +1,7 @@
 """CREATE SEQUENCE, ALTER SEQUENCE.
 
-The definition is transactional as all definitions are.  The value is not: RESTART takes effect at once, for everybody,
-and is taken back if the transaction is rolled back.
+The definition is transactional as all definitions are.  The value is not: RESTART takes effect at once, for
+everybody, and is taken back if the transaction is rolled back.
 """
 
 from __future__ import annotations

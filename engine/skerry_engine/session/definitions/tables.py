@@ -2,8 +2,9 @@
 
     name locked ─> columns (and their sequences) ─> checks ─> keys ─> foreign keys ─> storage, indexes ─> catalog
 
-The whole definition is made first and enters the catalog in one change.  The storage is new, so only this transaction's
-catalog leads to it: CREATE TABLE AS puts its rows into it directly, without overlay, locks or keys.
+The whole definition is made first and enters the catalog in one change.  The storage is new, so only this
+transaction's catalog leads to it: CREATE TABLE AS puts its rows into it directly, without overlay,
+locks or keys.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from skerry_engine.txn.locks import LockWait
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, format_type, type_info
 
-# --- CREATE TABLE -----------------------------------------------------------------------------------------------------
+# --- CREATE TABLE -------------------------------------------------------------------------------------------
 
 
 def create_table(context: DefinitionContext, statement: st.CreateTable) -> Generator[Step, object, Complete]:
@@ -75,7 +76,8 @@ def _refuse_unsupported(statement: st.CreateTable) -> None:
 def table_site(
     context: DefinitionContext, name: st.ObjectName, persistence: str, if_not_exists: bool
 ) -> Generator[Step, object, TableSite | None]:
-    """Where a new table goes, its name locked; None when IF NOT EXISTS finds it taken.  Raises DuplicateTable."""
+    """Where a new table goes, its name locked; None when IF NOT EXISTS finds it taken.
+    Raises DuplicateTable."""
     schema = creation_schema(context, name, persistence)
     if schema.name == context.temporary_schema_name:
         persistence = "t"
@@ -178,7 +180,8 @@ def enter_table(
     sequences: Sequence[SequenceDef],
     storage: TableStorage | None = None,
 ) -> Table:
-    """Give a table its storage (an empty one if none is given) and put it into the catalog with its sequences."""
+    """Give a table its storage (an empty one if none is given)
+    and put it into the catalog with its sequences."""
     if storage is None:
         storage = new_storage(context, table.width)
     table = replace(table, storage_id=storage.storage_id)
@@ -210,7 +213,7 @@ def _comment_column(context: DefinitionContext, table: Table, attnum: int, text:
     change_catalog(context, lambda catalog: cluster_changes.set_comment(catalog, database_oid, address, text))
 
 
-# --- CREATE TABLE AS --------------------------------------------------------------------------------------------------
+# --- CREATE TABLE AS ----------------------------------------------------------------------------------------
 
 
 def create_table_as(

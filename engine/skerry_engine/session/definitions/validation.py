@@ -1,7 +1,7 @@
 """Do the rows that are there keep a new constraint?
 
-Rows are read through the transaction in their newest state, own changes included, in bounded slices.  The caller holds
-a lock that keeps writers out, so what is found stays true.
+Rows are read through the transaction in their newest state, own changes included, in bounded slices.  The
+caller holds a lock that keeps writers out, so what is found stays true.
 """
 
 from __future__ import annotations

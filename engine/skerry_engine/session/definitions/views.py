@@ -1,9 +1,10 @@
 """CREATE VIEW, and keeping views' texts true.
 
-A view keeps its query twice: bound, for dependencies and for printing, and as text, which is bound anew wherever the
-view is read.  The text is the printed form of the bound query with every name qualified, so neither search_path nor a
-later table of the same name can change its meaning; renaming a table or column prints it again (`with_views_renamed`).
-Where the printed form does not read back as the same query, the text stays as it was written.
+A view keeps its query twice: bound, for dependencies and for printing, and as text, which is bound anew
+wherever the view is read.  The text is the printed form of the bound query with every name qualified, so
+neither search_path nor a later table of the same name can change its meaning; renaming a table or column
+prints it again (`with_views_renamed`).  Where the printed form does not read back as the same query,
+the text stays as it was written.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ _LABEL = re.compile(r' AS ("(?:[^"]|"")+"|\w+)(?=,?\n|$)')
 
 
 def create_view(context: DefinitionContext, statement: st.CreateView) -> Generator[Step, object, Complete]:
-    """CREATE [OR REPLACE] VIEW.  Raises DuplicateTable, WrongObjectType, InvalidTableDefinition, NotSupportedError."""
+    """CREATE [OR REPLACE] VIEW.  Raises DuplicateTable, WrongObjectType, InvalidTableDefinition,
+    NotSupportedError."""
     if statement.check_option:
         raise errors.NotSupportedError("WITH CHECK OPTION is supported only on automatically updatable views")
     if statement.query.tree.find(exp.Insert, exp.Update, exp.Delete) is not None:
@@ -128,7 +130,7 @@ def _enter(context: DefinitionContext, view: View, old: View | None) -> None:
     change_catalog(context, lambda catalog: changes.create_view(catalog, database_oid, made))
 
 
-# --- texts ------------------------------------------------------------------------------------------------------------
+# --- texts --------------------------------------------------------------------------------------------------
 
 
 def _source(context: DefinitionContext, written: st.SourceQuery, query: q.Query) -> str:
@@ -147,7 +149,8 @@ def _source(context: DefinitionContext, written: st.SourceQuery, query: q.Query)
 
 
 def _without_labels(text: str) -> str:
-    """The text without names of outputs: those of a set operation's second query get lost, and mean nothing."""
+    """The text without names of outputs: those of a set operation's second query get lost,
+    and mean nothing."""
     return _LABEL.sub("", text)
 
 

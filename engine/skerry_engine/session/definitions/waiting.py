@@ -1,10 +1,12 @@
 """Locks of definitions: waiting for them, and what must be looked at again afterwards.
 
-A lock that was waited for may have been held by another definition, so what was read before is old.  READ COMMITTED
-takes a new snapshot and reads again; a SNAPSHOT transaction can't go on when the relation changed (T001, 40001).
+A lock that was waited for may have been held by another definition, so what was read before is old.  READ
+COMMITTED takes a new snapshot and reads again;
+a SNAPSHOT transaction can't go on when the relation changed (T001, 40001).
 
-Names about to be created are locked too: two creators of one name wait for each other, and the second then finds it
-taken (42P07).  A schema is locked (SHARED) while something is put into it, so that it can't be dropped meanwhile.
+Names about to be created are locked too: two creators of one name wait for each other, and the second then
+finds it taken (42P07).  A schema is locked (SHARED) while something is put into it,
+so that it can't be dropped meanwhile.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ def wait_for(call: Callable[[], T]) -> Generator[Step, object, T]:
 
 
 def lock_relation(context: DefinitionContext, oid: int, mode: int) -> Generator[Step, object, None]:
-    """Lock a relation and see the catalog as it is then.  Raises WriteConflict (T001) above READ COMMITTED."""
+    """Lock a relation and see the catalog as it is then.  Raises WriteConflict (T001)
+    above READ COMMITTED."""
     transaction = context.transaction
     yield from wait_for(lambda: transaction.lock_table(oid, mode))
     see_newest(context)
@@ -68,7 +71,8 @@ def newest_catalog(context: DefinitionContext) -> Catalog:
 def lock_new_name(context: DefinitionContext, schema_oid: int, name: str) -> Generator[Step, object, None]:
     """Lock the name of a relation about to be created, and its schema.
 
-    Raises DuplicateTable if a snapshot can't see that the name is taken, InvalidSchemaName if the schema went.
+    Raises DuplicateTable if a snapshot can't see that the name is taken,
+    InvalidSchemaName if the schema went.
     """
     transaction = context.transaction
     database_oid = context.database_oid
@@ -88,7 +92,8 @@ def lock_new_name(context: DefinitionContext, schema_oid: int, name: str) -> Gen
 
 
 def lock_object_name(context: DefinitionContext, kind: str, *key: object) -> Generator[Step, object, None]:
-    """Lock the name of something that is no relation (a database, a schema, a role) against its other creators."""
+    """Lock the name of something that is no relation (a database, a schema, a role)
+    against its other creators."""
     transaction = context.transaction
     yield from wait_for(lambda: transaction.lock_name((kind, *key), EXCLUSIVE))
     see_newest(context)

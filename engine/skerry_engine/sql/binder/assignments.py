@@ -2,7 +2,8 @@
 
     SET a[1] = x, a[2:3] = y        a = array_assign(array_assign(a, x, 1), y, 2, 3)
 
-Several parts of one column may be assigned in one statement, each on top of the others; a column itself only once.
+Several parts of one column may be assigned in one statement, each on top of the others;
+a column itself only once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Binding INSERT, UPDATE and DELETE.
 
-Whatever the statement mentions, a change is bound to the full new row: given values, defaults, identity, NULL.  CHECK
-constraints are bound over the new row's range; RETURNING over the row after (DELETE: before) the change.
+Whatever the statement mentions, a change is bound to the full new row: given values, defaults, identity,
+NULL.  CHECK constraints are bound over the new row's range; RETURNING over the row after (DELETE: before)
+the change.
 """
 
 from __future__ import annotations

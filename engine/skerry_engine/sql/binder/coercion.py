@@ -1,4 +1,5 @@
-"""Giving expressions other types: implicit, assignment and explicit casts, and typing what is still unknown."""
+"""Giving expressions other types: implicit, assignment and explicit casts,
+and typing what is still unknown."""
 
 from __future__ import annotations
 

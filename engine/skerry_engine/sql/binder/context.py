@@ -1,7 +1,8 @@
 """What binding one statement shares: the catalog, numbers for ranges and CTEs, and the parameters' types.
 
-Parameters come from two sources and share one array at run time: the client's $n, and literals lifted out of the text.
-A literal has no type until its surroundings give it one, so a slot is made per (literal, type) asked for:
+Parameters come from two sources and share one array at run time: the client's $n, and literals lifted out of
+the text.  A literal has no type until its surroundings give it one, so a slot is made per (literal, type)
+asked for:
 
     slots    0: literal 3 as date     1: $1 as int4     2: list 0 as array of text
 """
@@ -25,8 +26,8 @@ from skerry_engine.values.types import SqlType, array_type, internal_type, type_
 class Slot:
     """Where a run-time parameter's value comes from.
 
-    source: 'literal' (lifted literal `number`, read as `type`), 'list' (lifted list `number`, an array of `type`'s
-    element), 'client' ($number+1).
+    source: 'literal' (lifted literal `number`, read as `type`), 'list' (lifted list `number`, an array of
+    `type`'s element), 'client' ($number+1).
     """
 
     source: str

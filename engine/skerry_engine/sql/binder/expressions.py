@@ -779,7 +779,8 @@ class ExpressionBinder:
         return ex.Case(text.type, ((expr.whens[0][0], ex.Const(text.type, None)),), text)
 
     def _row_as_json(self, row: ex.RowOf) -> ex.Expr:
-        """A row as a JSON object: rows do not know their fields' types at run time, so it is built field by field."""
+        """A row as a JSON object: rows do not know their fields' types at run time,
+        so it is built field by field."""
         names = field_names(row)
         items = [padded(self.coercer.known(item)) for item in row.items]
         items = [self._rows_as_json(item) for item in items]
@@ -908,7 +909,8 @@ class ExpressionBinder:
         return [node for child in ex.children(call) for node in ex.walk(child)]
 
     def _level_of(self, aggregate: ex.Aggregate) -> Scope:
-        """The query level that an aggregate belongs to: the innermost that its arguments read, else this one."""
+        """The query level that an aggregate belongs to: the innermost that its arguments read,
+        else this one."""
         wanted = free_ranges((aggregate.args, aggregate.filter, aggregate.order_by))
         scope: Scope | None = self.scope if wanted else None
         while scope is not None:

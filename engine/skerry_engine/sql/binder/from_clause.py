@@ -260,7 +260,8 @@ class FromBinder:
         )
 
     def _aliased_join(self, node: Node, scope: Scope) -> q.Relation:
-        """(a JOIN b ...) AS j: one range with the columns of `SELECT *`; the names inside are not seen outside."""
+        """(a JOIN b ...) AS j: one range with the columns of `SELECT *`;
+        the names inside are not seen outside."""
         inner = scope.part([], [])
         bare = exp.Join(**{**node.args, "alias": None})
         bare.meta.update(node.meta)
@@ -308,7 +309,8 @@ class FromBinder:
         node: Node,
         marks: tuple[int, int],
     ) -> ex.Expr | None:
-        """The condition of USING; its columns come first in what `*` means, then what is left of both sides."""
+        """The condition of USING; its columns come first in what `*` means,
+        then what is left of both sides."""
         position = position_of(node)
         binder = be.ExpressionBinder(self.queries, scope, be.ON)
         tests: list[ex.Expr] = []

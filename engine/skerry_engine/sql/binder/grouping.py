@@ -1,7 +1,7 @@
 """Taking aggregates, window functions and set-returning functions out of expressions.
 
-Each becomes a column of a node below; in the expressions a reference stands in its place.  What is left over must be
-made of grouping keys only, else it is a column that "must appear in the GROUP BY clause".
+Each becomes a column of a node below; in the expressions a reference stands in its place.  What is left over
+must be made of grouping keys only, else it is a column that "must appear in the GROUP BY clause".
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Grouper:
     # --- GROUP BY ----------------------------------------
 
     def keys(self, group: Node, items: list[Item]) -> tuple[list[ex.Expr], Sets]:
-        """The distinct grouping expressions, and the grouping sets as positions in them (none for a plain list)."""
+        """The distinct grouping expressions, and the grouping sets as positions in them (none
+        for a plain list)."""
         check(group)
         keys: list[ex.Expr] = []
         factors: list[list[tuple[int, ...]]] = []
@@ -289,7 +290,8 @@ def has_subquery(expr: ex.Expr) -> bool:
 
 
 def shape_of(expr: ex.Expr) -> object:
-    """What is equal for expressions that mean the same although their subqueries' ranges are numbered differently."""
+    """What is equal for expressions that mean the same although their subqueries' ranges
+    are numbered differently."""
     if not has_subquery(expr):
         return expr
     own = bound_ranges(expr)
@@ -310,10 +312,11 @@ def _collect(parts: list[ex.Expr], kind: type[_E]) -> list[_E]:
 
 
 def _own_aggregates(parts: list[ex.Expr], inner: set[int]) -> list[ex.Aggregate]:
-    """The aggregates over the ranges `inner`: those of this level, and those in subqueries that read only its ranges.
+    """The aggregates over the ranges `inner`: those of this level,
+    and those in subqueries that read only its ranges.
 
-    An aggregate in a subquery that reads ranges of the subquery's own has found its place below, in an Aggregation.
-    One of this level that reads only enclosing queries' ranges is theirs.
+    An aggregate in a subquery that reads ranges of the subquery's own has found its place below, in an
+    Aggregation.  One of this level that reads only enclosing queries' ranges is theirs.
     """
     found: list[ex.Aggregate] = []
     for part in parts:

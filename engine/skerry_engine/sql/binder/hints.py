@@ -1,7 +1,7 @@
 """What to say when a name is not found: which column or table may have been meant.
 
-The suggestions are PostgreSQL's: the column at the smallest edit distance, if it is at most 3 and half the name's
-length; two at the same distance are both named, three are none.
+The suggestions are PostgreSQL's: the column at the smallest edit distance, if it is at most 3 and half the
+name's length; two at the same distance are both named, three are none.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def _range_meant(context: BindContext, ctes: CteScope, scope: Scope, names: list
 
 
 def edit_distance(a: str, b: str, limit: int) -> int:
-    """How many characters must be put in, left out or replaced to make `b` of `a`; more than `limit`: limit + 1."""
+    """How many characters must be put in, left out or replaced to make `b` of `a`; more than `limit`:
+    limit + 1."""
     if abs(len(a) - len(b)) > limit:
         return limit + 1
     row = list(range(len(b) + 1))

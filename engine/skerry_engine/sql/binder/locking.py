@@ -41,7 +41,8 @@ def check_lockable(node: Node, parts: list[ex.Expr]) -> None:
 
 
 def bind_locks(node: Node, scope: Scope, relation: q.Relation) -> tuple[q.RowLock, ...]:
-    """The locking clauses of a SELECT over `relation`, which are of no effect on ranges without rows of tables."""
+    """The locking clauses of a SELECT over `relation`,
+    which are of no effect on ranges without rows of tables."""
     locks: list[q.RowLock] = []
     for lock in node.args.get("locks") or []:
         check(lock)

@@ -1,7 +1,7 @@
 """char(n): stored without its trailing blanks, which some functions and operators must see nevertheless.
 
-Comparison, length() and the cast to text ignore the blanks; LIKE, regular expressions, octet_length() and what shows
-the value as text see them.
+Comparison, length() and the cast to text ignore the blanks; LIKE, regular expressions, octet_length() and
+what shows the value as text see them.
 """
 
 from __future__ import annotations

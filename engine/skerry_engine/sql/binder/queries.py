@@ -1,8 +1,8 @@
 """Binding queries: FROM, WHERE, grouping, windows, select lists, set operations, WITH.
 
-A SELECT is bound in the order in which SQL gives its clauses meaning.  The select list, HAVING and ORDER BY are first
-bound over FROM's ranges, with aggregates and window functions standing inside the expressions; `grouping` then moves
-those into nodes of their own and leaves columns in their place:
+A SELECT is bound in the order in which SQL gives its clauses meaning.  The select list, HAVING and ORDER BY
+are first bound over FROM's ranges, with aggregates and window functions standing inside the expressions;
+`grouping` then moves those into nodes of their own and leaves columns in their place:
 
     FROM -> WHERE -> Aggregation -> HAVING -> Window -> ProjectSet -> select list -> DISTINCT -> ORDER BY -> LIMIT
 """

@@ -27,7 +27,8 @@ class ScopeColumn:
 
 @dataclass(slots=True)
 class Range:
-    """An item of FROM under its alias.  `is_extended`: an outer join may put NULLs in the place of its row."""
+    """An item of FROM under its alias.  `is_extended`:
+    an outer join may put NULLs in the place of its row."""
 
     alias: str
     range_id: int
@@ -64,9 +65,10 @@ class MergedColumn:
 class Scope:
     """The ranges visible at one query level, innermost level first through `parent`.
 
-    `entries` are all ranges of the level, also those that this part of the query may not refer to: error messages
-    tell about them.  `outputs` is what `*` means: columns in the order that joins give them.  `aggregates` says
-    whether what is being bound at this level may hold aggregates of it; `clause` names it in errors.
+    `entries` are all ranges of the level, also those that this part of the query may not refer to: error
+    messages tell about them.  `outputs` is what `*` means: columns in the order that joins give them.
+    `aggregates` says whether what is being bound at this level may hold aggregates of it;
+    `clause` names it in errors.
     """
 
     parent: Scope | None = None

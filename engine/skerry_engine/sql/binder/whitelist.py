@@ -1,4 +1,5 @@
-"""The parts of each syntax node that the binder understands; anything else that is set is refused by name (0A000)."""
+"""The parts of each syntax node that the binder understands;
+anything else that is set is refused by name (0A000)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""psql's catalog queries, as captured, are queries like any other: written differently they give the same rows."""
+"""psql's catalog queries, as captured, are queries like any other:
+written differently they give the same rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Type modifiers of expressions: kept where all alternatives share one, so that a value is cut to a column's where needed."""
+"""Type modifiers of expressions: kept where all alternatives share one,
+so that a value is cut to a column's where needed."""
 
 from __future__ import annotations
 
