@@ -43,6 +43,8 @@ from skerry_server.protocol.startup import StartupRequest
 from skerry_server.server import Server, ServerSettings
 
 IO = IoContext()
+SPIN_S = 0.0002
+"""A spinning step sleeps: a loop that gives the GIL up only to take it back at once starves the client's thread."""
 Steps = Generator[Step, object, None]
 
 
@@ -237,6 +239,7 @@ class FakeSession:
         try:
             while True:
                 self.step()
+                time.sleep(SPIN_S)
                 yield PAUSE
         finally:
             self.open_generators -= 1
