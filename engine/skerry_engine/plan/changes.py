@@ -69,21 +69,6 @@ class ChangeWriter:
                 failure = self.module.bind("rt", writing.check_violation)
                 block.emit(f"{failure}(ctx, {description}, {self.module.bind('k', name)}, {row.name})")
 
-    def _each_batch(self, source: str) -> str:
-        """Open the loop over the source's batches; the caller writes its body at the returned name."""
-        batch = self.module.fresh("b")
-        self.block.emit(f"for {batch} in {source}:")
-        self.block.depth += 1
-        self.block.loops += 1
-        with self.block.indented(f"if type({batch}) is not list:"):
-            self.block.emit(f"yield {batch}")
-            self.block.emit("continue")
-        return batch
-
-    def _end_batch(self) -> None:
-        self.block.depth -= 1
-        self.block.loops -= 1
-
     def _returning(self, exprs: tuple[ex.Expr, ...], rows: str, item: str, count: bool) -> None:
         """RETURNING for the written items in `rows`."""
         if count:
@@ -117,17 +102,17 @@ class ChangeWriter:
 
         writer.produce(plan, consume)
         self._finish_source(block)
-        batch = self._each_batch(call)
-        if query.conflict is None:
-            insert = self.module.bind("rt", writing.insert_rows)
-            self.block.emit(f"yield from {insert}(writer, {batch})")
-        else:
-            upsert = self.module.bind("rt", writing.upsert_rows)
-            arguments = self._conflict_arguments(query, query.conflict)
-            self.block.emit(f"{batch} = yield from {upsert}(ctx, writer, {batch}, {arguments})")
-        self.relations.rows[target.range_id] = row
-        self._returning(query.returning, batch, row.name, self.queries.is_main(query))
-        self._end_batch()
+        batch = self.module.fresh("b")
+        with self.block.each_batch(batch, call):
+            if query.conflict is None:
+                insert = self.module.bind("rt", writing.insert_rows)
+                self.block.emit(f"yield from {insert}(writer, {batch})")
+            else:
+                upsert = self.module.bind("rt", writing.upsert_rows)
+                arguments = self._conflict_arguments(query, query.conflict)
+                self.block.emit(f"{batch} = yield from {upsert}(ctx, writer, {batch}, {arguments})")
+            self.relations.rows[target.range_id] = row
+            self._returning(query.returning, batch, row.name, self.queries.is_main(query))
 
     def _conflict_arguments(self, query: q.Insert, conflict: q.OnConflict) -> str:
         arbiters = self.module.bind("k", conflict.index_oids)
@@ -175,16 +160,16 @@ class ChangeWriter:
 
         writer.produce(plan, consume)
         self._finish_source(block)
-        batch = self._each_batch(call)
-        slot = self.queries.slots[query.scan_range]
-        update = self.module.bind("rt", writing.update_rows)
-        self.block.emit(f"{batch} = yield from {update}(ctx, writer, {batch}, {slot}, lambda: {call})")
-        self.relations.rows[target.range_id] = new
-        for range_id, row in others:
-            self.relations.rows[range_id] = row
-        item = f"(_, _, {', '.join(_names([new, *(row for _, row in others)]))})"
-        self._returning(query.returning, batch, item, self.queries.is_main(query))
-        self._end_batch()
+        batch = self.module.fresh("b")
+        with self.block.each_batch(batch, call):
+            slot = self.queries.slots[query.scan_range]
+            update = self.module.bind("rt", writing.update_rows)
+            self.block.emit(f"{batch} = yield from {update}(ctx, writer, {batch}, {slot}, lambda: {call})")
+            self.relations.rows[target.range_id] = new
+            for range_id, row in others:
+                self.relations.rows[range_id] = row
+            item = f"(_, _, {', '.join(_names([new, *(row for _, row in others)]))})"
+            self._returning(query.returning, batch, item, self.queries.is_main(query))
 
     def _delete(self, query: q.Delete) -> None:
         target = query.target
@@ -203,16 +188,16 @@ class ChangeWriter:
 
         writer.produce(plan, consume)
         self._finish_source(block)
-        batch = self._each_batch(call)
-        slot = self.queries.slots[target.range_id]
-        delete = self.module.bind("rt", writing.delete_rows)
-        self.block.emit(f"{batch} = yield from {delete}(ctx, writer, {batch}, {slot}, lambda: {call})")
-        self.relations.rows[target.range_id] = RowVariable(made[0].name, target.width)
-        for range_id, row in others:
-            self.relations.rows[range_id] = row
-        item = f"(_, {', '.join(_names([RowVariable(made[0].name, target.width), *(row for _, row in others)]))})"
-        self._returning(query.returning, batch, item, self.queries.is_main(query))
-        self._end_batch()
+        batch = self.module.fresh("b")
+        with self.block.each_batch(batch, call):
+            slot = self.queries.slots[target.range_id]
+            delete = self.module.bind("rt", writing.delete_rows)
+            self.block.emit(f"{batch} = yield from {delete}(ctx, writer, {batch}, {slot}, lambda: {call})")
+            self.relations.rows[target.range_id] = RowVariable(made[0].name, target.width)
+            for range_id, row in others:
+                self.relations.rows[range_id] = row
+            item = f"(_, {', '.join(_names([RowVariable(made[0].name, target.width), *(row for _, row in others)]))})"
+            self._returning(query.returning, batch, item, self.queries.is_main(query))
 
     def _other_rows(self, writer: RelationWriter, own: set[int]) -> list[tuple[int, RowVariable]]:
         """The source's rows besides the target's, for RETURNING."""

@@ -67,7 +67,7 @@ def _title(node: ph.Physical) -> str:
 
 def _details(node: ph.Physical) -> list[str]:
     details: list[str] = []
-    if isinstance(node, (ph.HashJoin,)):
+    if isinstance(node, ph.HashJoin):
         pairs = zip(node.left_keys, node.right_keys, strict=True)
         details.append("Hash Cond: " + " AND ".join(f"{_text(a)} = {_text(b)}" for a, b in pairs))
     if isinstance(node, (ph.IndexLookup, ph.IndexJoin)):

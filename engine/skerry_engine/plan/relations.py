@@ -326,10 +326,7 @@ class RelationWriter:
     def _batches(self, source: str, row: RowVariable, filters: list[ex.Expr], consume: Consume) -> None:
         """Rows of a generator of batches."""
         batch = self.module.fresh("b")
-        with self.block.indented(f"for {batch} in {source}:"):
-            with self.block.indented(f"if type({batch}) is not list:"):
-                self.block.emit(f"yield {batch}")
-                self.block.emit("continue")
+        with self.block.each_batch(batch, source):
             self._row_loop(row, batch, None, filters, consume)
             self.fan_out = self.fan_out or not self._driving()
             self._after_batch(f"len({batch})")
@@ -425,13 +422,14 @@ class RelationWriter:
 
     def _produce_stage(self, node: ph.Physical, consume: Consume) -> None:
         call, made = self.stage(node)
+        self._stage_rows(call, made, consume)
+
+    def _stage_rows(self, call: str, made: list[tuple[int, RowVariable]], consume: Consume) -> None:
+        """The rows of a stage, which become current under the names they were made with."""
         batch = self.module.fresh("b")
         for range_id, row in made:
             self._make_current(range_id, row)
-        with self.block.indented(f"for {batch} in {call}:"):
-            with self.block.indented(f"if type({batch}) is not list:"):
-                self.block.emit(f"yield {batch}")
-                self.block.emit("continue")
+        with self.block.each_batch(batch, call):
             with self.block.indented(f"for {_packed([row for _, row in made])} in {batch}:"):
                 self.inner += 1
                 consume()
@@ -628,10 +626,7 @@ class RelationWriter:
             self._make_current(range_id, row)
         left_item = _packed([row for _, row in made])
         batch, matches = self.module.fresh("b"), self.module.fresh("m")
-        with self.block.indented(f"for {batch} in {call}:"):
-            with self.block.indented(f"if type({batch}) is not list:"):
-                self.block.emit(f"yield {batch}")
-                self.block.emit("continue")
+        with self.block.each_batch(batch, call):
             key = self.index_key(index, node.index_oid, scan.table_oid, node.keys)
             keys = f"[{key} for {left_item.strip('()')} in {batch}]"
             with_id = scan.range_id in self.ids_wanted
@@ -714,21 +709,9 @@ class RelationWriter:
 
     def _produce_full(self, node: ph.HashJoin | ph.NestedLoop, consume: Consume) -> None:
         call, left, right = self._full_stage(node)
-        batch = self.module.fresh("b")
-        made = left + right
-        for range_id, row in made:
-            self._make_current(range_id, RowVariable(row.name, row.width, row.id_name, True))
+        extended = [(range_id, RowVariable(r.name, r.width, r.id_name, True)) for range_id, r in left + right]
         self.fan_out = True
-        with self.block.indented(f"for {batch} in {call}:"):
-            with self.block.indented(f"if type({batch}) is not list:"):
-                self.block.emit(f"yield {batch}")
-                self.block.emit("continue")
-            with self.block.indented(f"for {_packed([row for _, row in made])} in {batch}:"):
-                self.inner += 1
-                consume()
-                self.inner -= 1
-                self._after_row()
-            self._after_batch(f"len({batch})")
+        self._stage_rows(call, extended, consume)
 
     def _full_stage(
         self, node: ph.HashJoin | ph.NestedLoop

@@ -84,6 +84,15 @@ class Block:
         self.depth -= 1
         self.loops -= is_loop
 
+    @contextmanager
+    def each_batch(self, batch: str, source: str) -> Iterator[None]:
+        """A loop over what the generator `source` yields: steps are passed on, a list of rows is `batch`."""
+        with self.indented(f"for {batch} in {source}:"):
+            with self.indented(f"if type({batch}) is not list:"):
+                self.emit(f"yield {batch}")
+                self.emit("continue")
+            yield
+
     def finish(self) -> None:
         """Hand the function's text to the module.  An unreachable yield makes every function a generator."""
         self.module.functions.append(

@@ -69,10 +69,7 @@ class WindowWriter:
         batch = self.module.fresh("b")
         row = RowVariable(self.module.fresh("r"), len(calls))
         functions = self.block.declare("fc", "ctx.functions")
-        with self.block.indented(f"for {batch} in {helper}({gathered}, {specs}, ({offsets},), {functions}):"):
-            with self.block.indented(f"if type({batch}) is not list:"):
-                self.block.emit(f"yield {batch}")
-                self.block.emit("continue")
+        with self.block.each_batch(batch, f"{helper}({gathered}, {specs}, ({offsets},), {functions})"):
             relations.rows[node.window.range_id] = row
             relations.dormant -= ranges.keys()
             packed = f"({relations._pack_items(ranges)},)" if ranges else "_"

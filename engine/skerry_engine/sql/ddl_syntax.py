@@ -466,12 +466,7 @@ class DefinitionParser(UtilityBase):
             if self.at("("):
                 self.option_list()
         descending = self.accept_one_of("asc", "desc") == "desc"
-        nulls_first: bool | None = None
-        if self.accept_word("nulls"):
-            place = self.accept_one_of("first", "last")
-            if not place:
-                raise self.error()
-            nulls_first = place == "first"
+        nulls_first = self.nulls_first()
         return st.IndexColumn(name, expression, collation, operator_class, descending, nulls_first, position)
 
     # --- views ------------------------------------------------------------------------------------

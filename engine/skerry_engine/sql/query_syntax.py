@@ -330,6 +330,15 @@ class QueryParser(FromParser):
             items.append(self.ordered())
         return self.mark(exp.Order(expressions=items), index)
 
+    def nulls_first(self) -> bool | None:
+        """[NULLS FIRST | NULLS LAST]; None when neither is written."""
+        if not self.accept_word("nulls"):
+            return None
+        place = self.accept_one_of("first", "last")
+        if not place:
+            raise self.error()
+        return place == "first"
+
     def ordered(self) -> exp.Expression:
         """An ORDER BY item."""
         index = self.index
@@ -340,12 +349,7 @@ class QueryParser(FromParser):
             using = self.operator_name()[0]
         else:
             desc = self.accept_one_of("asc", "desc") == "desc"
-        nulls_first: bool | None = None
-        if self.accept_word("nulls"):
-            place = self.accept_one_of("first", "last")
-            if not place:
-                raise self.error()
-            nulls_first = place == "first"
+        nulls_first = self.nulls_first()
         return self.mark(exp.Ordered(this=node, desc=desc, nulls_first=nulls_first, using=using), index)
 
     # --- windows ----------------------------------------------------------------------------------

@@ -282,6 +282,15 @@ class QueryBinder:
     def _select_list(self, nodes: list[Node], scope: Scope, windows: dict[str, Node]) -> list[Item]:
         binder = be.ExpressionBinder(self, scope, be.SELECT_LIST)
         binder.windows = windows
+        return self._items(nodes, scope, binder)
+
+    def returning(self, nodes: list[Node], scope: Scope) -> list[Item]:
+        """The list of RETURNING."""
+        items = self._items(nodes, scope, be.ExpressionBinder(self, scope, be.RETURNING))
+        return [Item(item.name, self.coercer.known(item.expr), item.node) for item in items]
+
+    def _items(self, nodes: list[Node], scope: Scope, binder: be.ExpressionBinder) -> list[Item]:
+        """Output columns by a list of expressions and stars."""
         items: list[Item] = []
         for node in nodes:
             if isinstance(node, exp.Star) or (
@@ -298,26 +307,6 @@ class QueryBinder:
                 check(node)
                 alias, inner = node.args["alias"].this, node.this
             expr = binder.bind(inner)
-            items.append(Item(alias or output_name(inner), expr, inner))
-        return items
-
-    def returning(self, nodes: list[Node], scope: Scope) -> list[Item]:
-        """The list of RETURNING."""
-        binder = be.ExpressionBinder(self, scope, be.RETURNING)
-        items: list[Item] = []
-        for node in nodes:
-            if isinstance(node, exp.Star) or (
-                isinstance(node, exp.Column) and isinstance(node.this, exp.Star)
-            ):
-                items.extend(Item(name, expr, None) for name, expr in self.expand_star(node, scope))
-                continue
-            if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Star):
-                items.extend(Item(name, expr, None) for name, expr in binder.expand_row(node))
-                continue
-            alias, inner = (
-                (node.args["alias"].this, node.this) if isinstance(node, exp.Alias) else (None, node)
-            )
-            expr = self.coercer.known(binder.bind(inner))
             items.append(Item(alias or output_name(inner), expr, inner))
         return items
 
