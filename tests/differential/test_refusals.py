@@ -9,8 +9,6 @@ from support.postgres_server import Address
 from support.wire_client import WireClient
 
 REFUSED = [
-    "BEGIN ISOLATION LEVEL SERIALIZABLE",
-    "SET default_transaction_isolation = 'serializable'",
     "DO $$ BEGIN END $$",
     "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
     "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",

@@ -235,19 +235,12 @@ def test_isolation_level_keyword(
 ) -> None:
     levels = [
         another(isolation_level=name).execute("SHOW transaction_isolation").fetchone()
-        for name in ("read_committed", "snapshot")
+        for name in ("read_committed", "snapshot", "serializable")
     ]
-    assert levels == [("read committed",), ("repeatable read",)]
+    assert levels == [("read committed",), ("repeatable read",), ("serializable",)]
     assert another().execute("SHOW transaction_isolation").fetchone() == ("read committed",)
     with pytest.raises(skerry.InterfaceError):
         another(isolation_level="chaos")
-
-
-def test_serializable_is_refused(
-    database: skerry.Database, another: Callable[..., skerry.Connection]
-) -> None:
-    with pytest.raises(skerry.NotSupportedError):
-        another(isolation_level="serializable").execute("SELECT 1")
 
 
 def test_several_statements_without_parameters(connection: skerry.Connection) -> None:

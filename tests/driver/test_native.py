@@ -267,12 +267,6 @@ def test_read_only_refuses_mutations(table: skerry.Database, statement: str) -> 
     assert ids(table) == [1, 2]
 
 
-def test_serializable_is_refused(database: skerry.Database) -> None:
-    with pytest.raises(skerry.NotSupportedError):
-        database.begin_transaction(isolation_level="serializable")
-    assert database.execute("SELECT 1").scalar() == 1
-
-
 def test_transaction_timeout(table: skerry.Database) -> None:
     blocker = table.begin_transaction(isolation_level="read committed")
     blocker.execute("UPDATE t SET v = 'held' WHERE id = 1")

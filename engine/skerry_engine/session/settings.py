@@ -276,12 +276,7 @@ class Settings:
             return text
         if key == "datestyle":
             return read_date_style(text, self.text("datestyle"))
-        value = read_value(definition, text, name)
-        if key == "default_transaction_isolation" and value == "serializable":
-            raise NotSupportedError(
-                "isolation level SERIALIZABLE is not supported yet", hint="Use REPEATABLE READ."
-            )
-        return value
+        return read_value(definition, text, name)
 
     def _store(self, key: str, value: SettingValue, is_local: bool) -> None:
         if not is_local and key in self._local:

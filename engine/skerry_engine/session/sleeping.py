@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from skerry_engine.session.steps import Waiting
+from skerry_engine.txn.waiting import Gate
 
 WAITING_FUNCTIONS = frozenset(
     ("pg_sleep", "pg_sleep_for", "pg_sleep_until")
@@ -31,32 +32,21 @@ class FunctionWait(Exception):
         self.waiting = waiting
 
 
-class Timer:
-    """A wait that ends by itself at `deadline` (time.monotonic()), or by `end()`."""
+class Timer(Gate):
+    """A wait that ends by itself at `deadline` (time.monotonic()), or by `end()`.
+
+    Only `end()` calls back: whoever waits also waits for `deadline_s`.
+    """
 
     def __init__(self, deadline: float) -> None:
+        super().__init__()
         self._deadline = deadline
-        self._callbacks: list[Callable[[], None]] = []
 
     def is_over(self) -> bool:
-        return time.monotonic() >= self._deadline
-
-    def on_over(self, callback: Callable[[], None]) -> None:
-        """Only `end()` calls back: whoever waits also waits for `deadline_s`."""
-        if self.is_over():
-            callback()
-        else:
-            self._callbacks.append(callback)
+        return super().is_over() or time.monotonic() >= self._deadline
 
     def deadline_s(self) -> float | None:
         return self._deadline
-
-    def end(self) -> None:
-        """Be over now."""
-        self._deadline = time.monotonic()
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback()
 
 
 class CallRecord:

@@ -19,13 +19,13 @@ from skerry_engine.session.environment import SessionFunctions, SessionNames, St
 from skerry_engine.session.plans import Plan, is_current
 from skerry_engine.session.portals import Portal, Prepared, Steps
 from skerry_engine.session.settings import Settings
-from skerry_engine.session.sleeping import Timer
 from skerry_engine.session.steps import Notice, Waiting
 from skerry_engine.session.temporary import drop_temporary_schema
 from skerry_engine.sql import statements as st
 from skerry_engine.txn.advisory import SessionAdvisoryLocks, lock_in_transaction, try_lock_in_transaction
 from skerry_engine.txn.locks import Owner
 from skerry_engine.txn.transaction import Transaction
+from skerry_engine.txn.waiting import Gate
 from skerry_engine.values.io import IoContext, wall_clock
 
 if TYPE_CHECKING:
@@ -75,10 +75,11 @@ class SessionState:
         self._settings_version = -1
         self._reported_version = self.settings.version
         self._statement_timeout_ms = 0
-        self._shown_modes: tuple[str, bool] | None = None
+        self._shown_modes: tuple[str, bool, bool] | None = None
         self.work_mem_bytes = 0
         self._default_isolation = ""
         self._default_read_only = False
+        self._default_deferrable = False
         self._here: StatementCatalog | None = None
         self._interrupt: errors.DatabaseError | None = None
         self._running = False
@@ -226,14 +227,15 @@ class SessionState:
             self._read_settings()
         isolation = modes.isolation or self._default_isolation
         read_only = self._default_read_only if modes.read_only is None else modes.read_only
-        if modes.deferrable:
-            raise errors.NotSupportedError("DEFERRABLE transactions are not supported yet")
+        deferrable = self._default_deferrable if modes.deferrable is None else modes.deferrable
         self.transaction = self.engine.manager.begin(isolation, read_only, self.owner, take_snapshot)
-        shown = (_shown_isolation(isolation), read_only)
+        self.transaction.deferrable = deferrable
+        shown = (_shown_isolation(isolation), read_only, deferrable)
         if shown != self._shown_modes:
             self._shown_modes = shown
             self.settings.force("transaction_isolation", shown[0])
             self.settings.force("transaction_read_only", shown[1])
+            self.settings.force("transaction_deferrable", shown[2])
         self.functions.transaction_timestamp = self.transaction_started_at_us = (
             self.functions.statement_timestamp
         )
@@ -248,6 +250,7 @@ class SessionState:
         self.work_mem_bytes = settings.integer("work_mem") * 1024
         self._default_isolation = settings.text("default_transaction_isolation")
         self._default_read_only = settings.flag("default_transaction_read_only")
+        self._default_deferrable = settings.flag("default_transaction_deferrable")
 
     def commit(self) -> Steps:
         """Commit the current transaction; on failure it is rolled back and the error raised."""
@@ -363,7 +366,7 @@ class SessionState:
         if self._running:
             self._interrupt = error
             self.owner.cancel(error)
-            if isinstance(self.waiting, Timer):
+            if isinstance(self.waiting, Gate):
                 self.waiting.end()
 
     def close(self) -> None:

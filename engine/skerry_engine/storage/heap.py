@@ -34,12 +34,17 @@ INFINITY: Final = 1 << 60
 
 
 class CommitStamp:
-    """The commit cell that all versions of one transaction share."""
+    """The commit cell that all versions of one transaction share.
 
-    __slots__ = ("epoch",)
+    `writer` says, while the epoch is infinite, who is about to commit: for those that keep book of
+    dependencies (txn/serializable.py).
+    """
 
-    def __init__(self, epoch: int = INFINITY) -> None:
+    __slots__ = ("epoch", "writer")
+
+    def __init__(self, epoch: int = INFINITY, writer: object = None) -> None:
         self.epoch: int = epoch
+        self.writer: object = writer
 
 
 class Version:

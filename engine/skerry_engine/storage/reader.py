@@ -45,6 +45,10 @@ class TableReader:
 
     def get(self, row_id: int) -> Row | None:
         """The visible row, or None."""
+        return self._visible(row_id)
+
+    def _visible(self, row_id: int) -> Row | None:
+        """Own write, else what the snapshot sees."""
         pending = self.pending
         if pending is not None:
             own = pending.find(row_id, self.statement_number)
@@ -225,7 +229,7 @@ class TableReader:
                 return self._full(slot)
         # A private entry may belong to a write that this reader does not see:
         # then even a frozen row is rechecked.
-        row = self.get(row_id)
+        row = self._visible(row_id)
         return row if row is not None and index.matches(row, key) else None
 
     # --- by key order ---------------------------------------------------------------------------------------
@@ -281,5 +285,5 @@ class TableReader:
             slot = self.storage.heap.slot(row_id)
             if isinstance(slot, tuple):
                 return self._full(slot)
-        row = self.get(row_id)
+        row = self._visible(row_id)
         return row if row is not None and index.matches_order(row, entry_order_key(entry)) else None

@@ -2,16 +2,22 @@
 
 A check reads the newest installed state with all own writes laid over it, never the snapshot.  It may meet a
 lock: it raises LockWait, and running it again later is harmless.
+
+For SERIALIZABLE the two must agree.  A check that passes (or fails) only because of what others committed after
+the snapshot would put the transaction behind them, its reads put it before them: `refuse_foresight` is T005.
+What a violation tells a transaction is noted as read.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry_engine.errors import SerializationFailure
 from skerry_engine.storage.heap import Row, newest_epoch
-from skerry_engine.storage.index import NO_KEY
+from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.conflicts import write_conflict
+from skerry_engine.txn.serializable import serialization_failure
 from skerry_engine.txn.target import UniqueKey
 
 if TYPE_CHECKING:
@@ -57,6 +63,8 @@ class UniqueCheck(Check):
         if atom is NO_KEY:
             return
         others = [row_id for row_id in reader.lookup_ids(index, atom)[0] if row_id != self.row_id]
+        if not others:
+            refuse_foresight(transaction, self.storage, index, atom, False, self.row_id)
         for row_id in sorted(others, key=lambda other: is_hidden(transaction, self.storage, other)):
             raise_duplicate(transaction, self.storage, self.key, row, row_id)
 
@@ -67,7 +75,31 @@ def raise_duplicate(
     """Raise UniqueViolation because `row_id` has `row`'s key, or T001 when SNAPSHOT can't see that row."""
     if transaction.is_snapshot and is_hidden(transaction, storage, row_id):
         raise write_conflict()
+    if transaction.serial is not None:
+        transaction.reader(storage).lookup_id(key.index, key.index.unique_key(row))
     raise key.violation(row)
+
+
+def refuse_foresight(
+    transaction: Transaction,
+    storage: TableStorage,
+    index: Index,
+    key: object,
+    is_there: bool,
+    except_row_id: int = -1,
+) -> None:
+    """Raise T005 if SERIALIZABLE's snapshot, own writes laid over, disagrees with the newest state on `is_there`:
+    whether a row (other than `except_row_id`) has the key."""
+    if transaction.serial is None:
+        return
+    ids, _ = transaction.seen_reader(storage).lookup_ids(index, key)
+    if any(row_id != except_row_id for row_id in ids) != is_there:
+        raise foresight()
+
+
+def foresight() -> SerializationFailure:
+    """T005 for a constraint check that depends on what was committed after the snapshot."""
+    return serialization_failure("Canceled on a constraint check that saw a later commit.")
 
 
 def is_hidden(transaction: Transaction, storage: TableStorage, row_id: int) -> bool:

@@ -11,12 +11,14 @@ Three ways, all with every lock in hand:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from skerry_engine.storage.heap import CommitStamp
 from skerry_engine.storage.pending import PendingTable
 from skerry_engine.txn.collector import Collector
 from skerry_engine.txn.overlay import Overlay
+from skerry_engine.txn.serializable import SerializableState
 
 SLICE_ROWS: Final = 1000
 """Rows installed in one unit."""
@@ -47,15 +49,26 @@ def _install_frozen(table: PendingTable) -> None:
     table.live_change += change
 
 
-def install_ahead(overlay: Overlay, stamp: CommitStamp) -> Iterator[None]:
-    """Install under a stamp that is not committed yet, yielding after every `SLICE_ROWS` rows."""
-    count = 0
+def install_ahead(overlay: Overlay, stamp: CommitStamp, state: SerializableState | None) -> Iterator[None]:
+    """Install under a stamp that is not committed yet, yielding after every `SLICE_ROWS` rows.
+
+    `state`: find who has read the rows, slice by slice; who reads them later finds the stamp.
+    """
     for table in overlay.tables.values():
-        for row_id, row in table.final_rows():
-            table.live_change += table.storage.install(row_id, row, stamp)
-            count += 1
-            if count % SLICE_ROWS == 0:
-                yield
+        final_rows = table.final_rows()
+        while rows := list(islice(final_rows, SLICE_ROWS)):
+            if state is not None:
+                state.find_readers(table.storage, rows)
+            for row_id, row in rows:
+                table.live_change += table.storage.install(row_id, row, stamp)
+            yield
+
+
+def find_readers(overlay: Overlay, state: SerializableState) -> None:
+    """Find who has read what is about to be installed, all in one unit."""
+    for table in overlay.tables.values():
+        if table.storage.storage_id in state.registry.readers:
+            state.find_readers(table.storage, list(table.final_rows()))
 
 
 def take_back(overlay: Overlay, stamp: CommitStamp) -> None:

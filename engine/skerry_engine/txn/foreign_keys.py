@@ -24,7 +24,7 @@ from skerry_engine.storage.heap import Row
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.pending import NEWEST
 from skerry_engine.storage.reader import TableReader
-from skerry_engine.txn.checks import Check, is_hidden
+from skerry_engine.txn.checks import Check, foresight, is_hidden, refuse_foresight
 from skerry_engine.txn.conflicts import write_conflict
 from skerry_engine.txn.modes import ROW_EXCLUSIVE, ROW_KEY_SHARE, ROW_SHARE_TABLE
 from skerry_engine.txn.target import Formatter, WriteTarget, describe_key
@@ -273,9 +273,11 @@ def has_parent(
     if parent.table_oid:
         transaction.lock_table(parent.table_oid, ROW_SHARE_TABLE)
     reader = transaction.newest_reader(parent.storage)
-    row_id = reader.lookup_id(foreign_key.parent_index, foreign_key.parent_key(values))
+    key = foreign_key.parent_key(values)
+    row_id = reader.lookup_id(foreign_key.parent_index, key)
     if row_id < 0:
         return False
+    refuse_foresight(transaction, parent.storage, foreign_key.parent_index, key, True)
     if (take_lock or not transaction.is_snapshot) and parent.storage.heap.slot(row_id) is not None:
         transaction.hold_row(parent.storage, row_id, ROW_KEY_SHARE)
     return True
@@ -357,12 +359,15 @@ def refuse_children(
 ) -> None:
     """Raise if a child still references values that no parent has."""
     if action == NO_ACTION:
-        parents = transaction.newest_reader(foreign_key.parent.storage)
-        if parents.lookup_id(foreign_key.parent_index, foreign_key.parent_key(values)) >= 0:
+        parent = foreign_key.parent.storage
+        key = foreign_key.parent_key(values)
+        if transaction.newest_reader(parent).lookup_id(foreign_key.parent_index, key) >= 0:
+            refuse_foresight(transaction, parent, foreign_key.parent_index, key, True)
             return
     storage = foreign_key.child.storage
     children = foreign_key.find_children(transaction.newest_reader(storage), values, 1)
     if not children:
+        _refuse_foreseen_children(transaction, foreign_key, values, children)
         return
     child = children[0]
     if transaction.is_snapshot:
@@ -372,7 +377,20 @@ def refuse_children(
         # Somebody may be deleting the child: wait for that, then look again (the lock in hand,
         # the child is certain).
         transaction.hold_row(storage, child, ROW_KEY_SHARE)
+    if transaction.serial is not None:
+        transaction.reader(storage).get(child)
     raise foreign_key.remaining_child(values)
+
+
+def _refuse_foreseen_children(
+    transaction: Transaction, foreign_key: ForeignKey, values: Row, children: list[int]
+) -> None:
+    """Raise T005 if SERIALIZABLE's snapshot shows other children than the newest state does."""
+    if transaction.serial is None:
+        return
+    reader = transaction.seen_reader(foreign_key.child.storage)
+    if set(foreign_key.find_children(reader, values, NEWEST)) != set(children):
+        raise foresight()
 
 
 class ReferentialAction(Check):
@@ -398,7 +416,9 @@ class ReferentialAction(Check):
             transaction.lock_table(child.table_oid, ROW_EXCLUSIVE)
         writer = transaction.writer(child)
         reader = transaction.newest_reader(child.storage)
-        for row_id in foreign_key.find_children(reader, self.old_values, NEWEST):
+        children = foreign_key.find_children(reader, self.old_values, NEWEST)
+        _refuse_foreseen_children(transaction, foreign_key, self.old_values, children)
+        for row_id in children:
             row = reader.get(row_id)
             assert row is not None
             writer.change_newest(row_id, self._changed(row))

@@ -18,6 +18,10 @@ from skerry_engine.txn.modes import BULK, EXCLUSIVE, INTENT
 if TYPE_CHECKING:
     from skerry_engine.txn.manager import TransactionManager
 
+READ_COMMITTED: Final = "read committed"
+SNAPSHOT: Final = "snapshot"
+SERIALIZABLE: Final = "serializable"
+
 NO_SNAPSHOT: Final = -1
 
 
@@ -27,7 +31,10 @@ def row_resource(storage_id: int, row_id: int) -> int:
 
 
 class LockingTransaction:
-    """Identity, snapshot and locks of a transaction."""
+    """Identity, snapshot and locks of a transaction.
+
+    `is_snapshot` holds for every level that reads one snapshot throughout: SNAPSHOT and SERIALIZABLE.
+    """
 
     __slots__ = ("manager", "id", "isolation", "is_snapshot", "owner", "holder", "snapshot")
 
@@ -37,7 +44,7 @@ class LockingTransaction:
         self.manager: TransactionManager = manager
         self.id: int = transaction_id
         self.isolation: str = isolation
-        self.is_snapshot: bool = isolation == "snapshot"
+        self.is_snapshot: bool = isolation != READ_COMMITTED
         self.owner: Owner = owner
         holder = owner.spare
         if holder is None:

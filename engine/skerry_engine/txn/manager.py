@@ -15,15 +15,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from skerry_engine.errors import InvalidParameterValue, NotSupportedError
+from skerry_engine.errors import InvalidParameterValue
 from skerry_engine.txn.collector import Collector
+from skerry_engine.txn.locking import READ_COMMITTED, SERIALIZABLE, SNAPSHOT
 from skerry_engine.txn.locks import LockTable, Owner
 from skerry_engine.txn.log import MemoryLog
 from skerry_engine.txn.overlay import DEFAULT_LIMIT_ROWS
+from skerry_engine.txn.serializable import SerializableRegistry
 from skerry_engine.txn.transaction import Transaction
-
-READ_COMMITTED: Final = "read committed"
-SNAPSHOT: Final = "snapshot"
 
 NO_LIMIT: Final = 1 << 60
 
@@ -35,20 +34,16 @@ _LEVELS: dict[str, str] = {
     "read committed": READ_COMMITTED,
     "repeatable read": SNAPSHOT,
     "snapshot": SNAPSHOT,
+    "serializable": SERIALIZABLE,
 }
 
 
 def isolation_level(name: str) -> str:
-    """The level that a name stands for: 'read committed' or 'snapshot'.
+    """The level that a name stands for: 'read committed', 'snapshot' or 'serializable'.
 
-    Raises NotSupportedError for SERIALIZABLE, InvalidParameterValue for what is no level.
+    Raises InvalidParameterValue for what is no level.
     """
-    lowered = name.lower().replace("_", " ")
-    if lowered == "serializable":
-        raise NotSupportedError(
-            "isolation level SERIALIZABLE is not supported yet", hint="Use REPEATABLE READ."
-        )
-    level = _LEVELS.get(lowered)
+    level = _LEVELS.get(name.lower().replace("_", " "))
     if level is None:
         raise InvalidParameterValue(f'invalid value for parameter "transaction_isolation": "{name}"')
     return level
@@ -63,6 +58,7 @@ class TransactionManager:
         "locks",
         "log",
         "collector",
+        "serializable",
         "active",
         "readers",
         "gc_interval_commits",
@@ -80,6 +76,7 @@ class TransactionManager:
         self.locks: LockTable = LockTable()
         self.log: MemoryLog = MemoryLog()
         self.collector: Collector = Collector()
+        self.serializable: SerializableRegistry = SerializableRegistry()
         self.active: dict[int, Transaction] = {}
         self.readers: dict[int, Transaction] = {}
         self.gc_interval_commits: int = gc_interval_commits
@@ -102,7 +99,7 @@ class TransactionManager:
         """Begin a transaction.
 
         `owner` is the session; one owner has one transaction at a time.  `take_snapshot` takes SNAPSHOT's
-        snapshot now instead of at the first statement.  Raises NotSupportedError for SERIALIZABLE.
+        snapshot now instead of at the first statement.  Raises InvalidParameterValue for what is no level.
         """
         level = isolation
         if level != READ_COMMITTED and level != SNAPSHOT:

@@ -38,14 +38,24 @@ from skerry_engine.storage.pending import NEWEST, PendingTable
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.checks import Check
-from skerry_engine.txn.commit import SLICE_ROWS, install, install_ahead, settle_tables, take_back
+from skerry_engine.txn.commit import (
+    SLICE_ROWS,
+    find_readers,
+    install,
+    install_ahead,
+    settle_tables,
+    take_back,
+)
 from skerry_engine.txn.conflicts import NEWEST_EPOCH
-from skerry_engine.txn.locking import NO_SNAPSHOT, LockingTransaction
+from skerry_engine.txn.locking import NO_SNAPSHOT, READ_COMMITTED, SERIALIZABLE, LockingTransaction
 from skerry_engine.txn.locks import LockWait, Owner
 from skerry_engine.txn.marks import Mark, Savepoint, find_savepoint
 from skerry_engine.txn.overlay import Overlay
+from skerry_engine.txn.serializable import RUNNING, SerializableState
 from skerry_engine.txn.target import WriteTarget
+from skerry_engine.txn.tracking import TrackingReader
 from skerry_engine.txn.validation import validate_snapshot_writes
+from skerry_engine.txn.waiting import Gate
 from skerry_engine.txn.writer import TableWriter
 
 if TYPE_CHECKING:
@@ -59,9 +69,10 @@ ABORTED: Final = "aborted"
 class Transaction(LockingTransaction):
     """One transaction.  Made by `TransactionManager.begin`.
 
-    `isolation` is 'read committed' or 'snapshot'; `state` is 'active', 'committed' or 'aborted'; `snapshot`
-    is -1 while none is taken.  Every method raises InvalidTransactionState (T004) once the transaction is
-    finished.
+    `isolation` is 'read committed', 'snapshot' or 'serializable'; `state` is 'active', 'prepared' (by PREPARE
+    TRANSACTION), 'committed' or 'aborted'; `snapshot` is -1 while none is taken.  `serial` is what SSI knows of
+    a SERIALIZABLE transaction that has its snapshot.  Every method raises InvalidTransactionState (T004) once
+    the transaction is finished.
     """
 
     __slots__ = (
@@ -79,6 +90,9 @@ class Transaction(LockingTransaction):
         "rollback_hooks",
         "savepoints",
         "held_snapshots",
+        "deferrable",
+        "serial",
+        "replaced_storages",
         "_base_catalog",
         "_own_catalog",
         "_stamp",
@@ -111,6 +125,9 @@ class Transaction(LockingTransaction):
         self.rollback_hooks: list[Callable[[], None]] | None = None
         self.savepoints: list[Savepoint] | None = None
         self.held_snapshots: list[int] | None = None
+        self.deferrable: bool = False
+        self.serial: SerializableState | None = None
+        self.replaced_storages: list[int] | None = None
         self._base_catalog: object = None
         self._own_catalog: object = None
         self._stamp: CommitStamp | None = None
@@ -127,13 +144,43 @@ class Transaction(LockingTransaction):
         manager = self.manager
         self.snapshot = manager.published
         manager.readers[self.id] = self
+        if self.isolation == SERIALIZABLE:
+            self.serial = manager.serializable.begin(self.id, self.snapshot, self.read_only)
+
+    def wait_for_safe_snapshot(self) -> Generator[Step, None, None]:
+        """For SERIALIZABLE READ ONLY DEFERRABLE: take a snapshot at which nothing read can matter to others.
+
+        Waits until the writers that run beside it have ended; if one of them makes it unsafe, takes another.
+        """
+        while not self.needs_no_safe_snapshot():
+            self.take_snapshot()
+            serial = self.serial
+            assert serial is not None
+            while serial.is_tracking and not serial.is_unsafe:
+                serial.gate = Gate()
+                yield Wait(serial.gate)
+                self._check_active()
+            if serial.is_tracking:
+                self.manager.serializable.abort(serial)
+                self.serial = None
+                self._drop_snapshot()
+                yield PAUSE
+
+    def needs_no_safe_snapshot(self) -> bool:
+        """Whether a statement may begin without waiting for a safe snapshot."""
+        return (
+            not self.deferrable
+            or not self.read_only
+            or self.isolation != SERIALIZABLE
+            or self.snapshot != NO_SNAPSHOT
+        )
 
     def set_isolation(self, level: str) -> None:
         """Change the level (as `manager.isolation_level` gives it)
         of a transaction that has run no statement yet."""
         assert self.statement_number == 0, "the level is fixed once a statement has run"
         self.isolation = level
-        self.is_snapshot = self.isolation == "snapshot"
+        self.is_snapshot = level != READ_COMMITTED
 
     def _drop_snapshot(self) -> None:
         self.snapshot = NO_SNAPSHOT
@@ -299,18 +346,35 @@ class Transaction(LockingTransaction):
         if self.snapshot == NO_SNAPSHOT:
             self._check_active()
             raise InvalidTransactionState("no statement is running: call start_statement() first")
-        overlay = self.overlay
+        number = self.statement_number
         if include_current_statement:
             pending: PendingTable | None = self.own_overlay().table(storage)
-            return TableReader(storage, self.snapshot, pending, self.statement_number + 1)
-        pending = None if overlay is None else overlay.tables.get(storage.storage_id)
-        return TableReader(storage, self.snapshot, pending, self.statement_number)
+            number += 1
+        else:
+            overlay = self.overlay
+            pending = None if overlay is None else overlay.tables.get(storage.storage_id)
+        serial = self.serial
+        if serial is not None and serial.is_tracking:
+            return TrackingReader(storage, self.snapshot, pending, number, serial)
+        return TableReader(storage, self.snapshot, pending, number)
 
     def newest_reader(self, storage: TableStorage) -> TableReader:
         """A reader of the newest installed state with all own writes laid over: what constraints look at."""
         overlay = self.overlay
         pending = None if overlay is None else overlay.tables.get(storage.storage_id)
         return TableReader(storage, NEWEST_EPOCH, pending, NEWEST)
+
+    def seen_reader(self, storage: TableStorage) -> TableReader:
+        """A reader at the snapshot with all own writes laid over, which notes nothing."""
+        overlay = self.overlay
+        pending = None if overlay is None else overlay.tables.get(storage.storage_id)
+        return TableReader(storage, self.snapshot, pending, NEWEST)
+
+    def note_replaced(self, storage_id: int) -> None:
+        """A storage goes with this transaction's commit, whatever was in it (TRUNCATE, DROP, rewriting)."""
+        if self.replaced_storages is None:
+            self.replaced_storages = []
+        self.replaced_storages.append(storage_id)
 
     def own_overlay(self) -> Overlay:
         """The overlay, made when first asked for."""
@@ -470,8 +534,8 @@ class Transaction(LockingTransaction):
                 yield Wait(request)
                 self._check_active()
             if self.overlay is not None and self.overlay.rows > SLICE_ROWS:
-                self._stamp = CommitStamp()
-                for _ in install_ahead(self.overlay, self._stamp):
+                self._stamp = CommitStamp(writer=self.serial)
+                for _ in install_ahead(self.overlay, self._stamp, self.serial):
                     yield PAUSE
                     self._check_active()
                 self._lets_go_in_slices = True
@@ -511,17 +575,32 @@ class Transaction(LockingTransaction):
             return
         catalog = self._replay(manager.newest_catalog()) if self.changes else None
         epoch = manager.last_epoch + 1
+        if self.serial is not None:
+            self._check_serializable(self.serial, epoch)
         manager.last_epoch = epoch
         self.commit_epoch = epoch
         if self._stamp is not None:
             self._stamp.epoch = epoch
+            self._stamp.writer = None
         elif overlay is not None:
             self._stamp = install(overlay, epoch, manager.is_alone(self))
         if overlay is not None:
             settle_tables(overlay, epoch, manager.collector if self._stamp is not None else None)
         if catalog is not None:
             manager.install_catalog(epoch, catalog)
+        if self.serial is not None:
+            manager.serializable.commit(self.serial, epoch, wrote=True)
         manager.log.append(epoch, self)
+
+    def _check_serializable(self, serial: SerializableState, epoch: int) -> None:
+        """The last test before the epoch is taken.  Raises SerializationFailure (T005)."""
+        if serial.status != RUNNING:
+            return
+        if self._stamp is None and self.overlay is not None:
+            find_readers(self.overlay, serial)
+        for storage_id in self.replaced_storages or []:
+            serial.find_all_readers(storage_id)
+        serial.check(epoch)
 
     def _nothing_to_install(self) -> bool:
         overlay = self.overlay
@@ -556,6 +635,8 @@ class Transaction(LockingTransaction):
         self.state = state
         manager.readers.pop(self.id, None)
         self.snapshot = NO_SNAPSHOT
+        if self.serial is not None:
+            self._end_serializable(self.serial, state)
         if state == COMMITTED and self.commit_hooks is not None:
             for hook in self.commit_hooks:
                 hook()
@@ -567,6 +648,14 @@ class Transaction(LockingTransaction):
             manager.locks.release_all(self.holder)
             if self._is_session:
                 owner.spare = self.holder
+
+    def _end_serializable(self, serial: SerializableState, state: str) -> None:
+        registry = self.manager.serializable
+        if state == ABORTED:
+            registry.abort(serial)
+        elif serial.status == RUNNING:  # it wrote nothing
+            registry.commit(serial, self.manager.last_epoch, wrote=False)
+        registry.settle(self.manager.published)
 
     def _let_go(self, limit: int) -> bool:
         """After a large commit: release up to `limit` locks, then forget so many pending writes.  False:

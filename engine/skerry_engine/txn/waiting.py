@@ -1,4 +1,4 @@
-"""Waiting for locks, for those that run as steps.
+"""Waiting for locks and other transactions, for those that run as steps.
 
 A call that meets a lock raises LockWait and has changed nothing: wait, then make it again.  The waiting
 stands outside the `except` block on purpose: compiled by mypyc, a generator that is closed while it is
@@ -15,6 +15,39 @@ from skerry_engine.session.steps import Step, Wait
 from skerry_engine.txn.locks import LockWait
 
 _T = TypeVar("_T")
+
+
+class Gate:
+    """Something to wait for that somebody ends by `end()` (it implements `steps.Waiting`)."""
+
+    __slots__ = ("_is_over", "_callbacks")
+
+    def __init__(self) -> None:
+        self._is_over: bool = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    def is_over(self) -> bool:
+        """Whether it was ended."""
+        return self._is_over
+
+    def on_over(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once it is ended (at once if it is)."""
+        if self.is_over():
+            callback()
+        else:
+            self._callbacks.append(callback)
+
+    def deadline_s(self) -> float | None:
+        """It does not end by itself."""
+        return None
+
+    def end(self) -> None:
+        """Be over now, and tell who waits."""
+        self._is_over = True
+        callbacks = self._callbacks
+        self._callbacks = []
+        for callback in callbacks:
+            callback()
 
 
 def patiently(call: Callable[[], _T]) -> Generator[Step, None, _T]:

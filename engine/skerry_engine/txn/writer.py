@@ -25,7 +25,7 @@ from skerry_engine.storage.heap import Row, newest_epoch, newest_row
 from skerry_engine.storage.index import NO_KEY, Index, equal_ids
 from skerry_engine.storage.pending import ABSENT, NEWEST, PendingTable
 from skerry_engine.storage.table import TableStorage
-from skerry_engine.txn.checks import UniqueCheck, is_hidden, raise_duplicate
+from skerry_engine.txn.checks import UniqueCheck, is_hidden, raise_duplicate, refuse_foresight
 from skerry_engine.txn.conflicts import RestartStatement, write_conflict
 from skerry_engine.txn.foreign_keys import (
     check_child_later,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class TableWriter:
     """Writes one table for one transaction.  Made by `Transaction.writer`."""
 
-    __slots__ = ("transaction", "target", "storage", "pending", "_is_snapshot")
+    __slots__ = ("transaction", "target", "storage", "pending", "_is_snapshot", "_is_serial")
 
     def __init__(self, transaction: Transaction, target: WriteTarget) -> None:
         self.transaction: Transaction = transaction
@@ -51,6 +51,7 @@ class TableWriter:
         self.storage: TableStorage = target.storage
         self.pending: PendingTable = transaction.own_overlay().table(target.storage)
         self._is_snapshot: bool = transaction.is_snapshot
+        self._is_serial: bool = transaction.serial is not None
         for key in target.unique_keys:
             self.pending.index(key.index)
 
@@ -76,6 +77,8 @@ class TableWriter:
                 if not key.deferrable:
                     raise_duplicate(self.transaction, self.storage, key, row, other)
                 deferred = [*(deferred or []), key]
+            elif self._is_serial and atom in index.equal:
+                refuse_foresight(self.transaction, self.storage, index, atom, False)
         unresolved = check_new_child(self.transaction, target, row) if target.foreign_keys else None
         row_id = self.storage.allocate(1)
         self._write(row_id, row)
@@ -134,6 +137,8 @@ class TableWriter:
                 if not key.deferrable:
                     raise_duplicate(transaction, self.storage, key, row, other)
                 duplicates.append((key, offset))
+            elif self._is_serial and atom in index.equal:
+                refuse_foresight(transaction, self.storage, index, atom, False)
 
     # --- updating and deleting ------------------------------------------------------------------------------
 
@@ -193,6 +198,8 @@ class TableWriter:
             return None
         if self._is_snapshot and is_hidden(self.transaction, self.storage, other):
             raise write_conflict()
+        if self._is_serial:
+            self.transaction.reader(self.storage).lookup_id(index, atom)
         return other
 
     def written_by_statement(self, row_id: int) -> bool:
@@ -273,8 +280,15 @@ class TableWriter:
             self.transaction.hold_key(key.index.index_id, atom)
 
     def _is_taken(self, key: UniqueKey, row: Row, row_id: int) -> bool:
-        atom = key.index.unique_key(row)
-        return atom is not NO_KEY and self._duplicate(key.index, atom, row_id) >= 0
+        index = key.index
+        atom = index.unique_key(row)
+        if atom is NO_KEY:
+            return False
+        if self._duplicate(index, atom, row_id) >= 0:
+            return True
+        if self._is_serial and atom in index.equal:
+            refuse_foresight(self.transaction, self.storage, index, atom, False, row_id)
+        return False
 
     def _duplicate(self, index: Index, key: object, row_id: int) -> int:
         """Another row that has the key in its newest state, own ones first; -1 if there is none."""

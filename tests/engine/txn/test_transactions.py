@@ -13,7 +13,6 @@ from skerry_engine.errors import (
     DuplicateTable,
     InvalidParameterValue,
     InvalidTransactionState,
-    NotSupportedError,
     OutOfMemory,
     ReadOnlyViolation,
     UniqueViolation,
@@ -105,8 +104,7 @@ def test_isolation_levels_by_name(database: KernelDatabase) -> None:
     begin_ = database.manager.begin
     assert begin_("READ UNCOMMITTED").isolation == "read committed"
     assert begin_("repeatable_read").isolation == "snapshot"
-    with pytest.raises(NotSupportedError, match="SERIALIZABLE"):
-        begin_("serializable")
+    assert begin_("Serializable").isolation == "serializable"
     with pytest.raises(InvalidParameterValue):
         begin_("chaos")
 

@@ -76,7 +76,7 @@ def _current_modes(session: Session) -> st.TransactionModes:
     transaction = session.transaction
     if transaction is None:
         return st.TransactionModes()
-    return st.TransactionModes(transaction.isolation, transaction.read_only)
+    return st.TransactionModes(transaction.isolation, transaction.read_only, transaction.deferrable)
 
 
 def _chain(session: Session, chain: bool, modes_before: st.TransactionModes) -> None:
@@ -152,8 +152,11 @@ def _apply_modes(session: Session, wanted: st.TransactionModes) -> None:
             raise errors.ActiveTransaction("transaction read-write mode must be set before any query")
         transaction.read_only = wanted.read_only
         session.settings.force("transaction_read_only", wanted.read_only)
-    if wanted.deferrable:
-        raise errors.NotSupportedError("DEFERRABLE transactions are not supported yet")
+    if wanted.deferrable is not None:
+        if transaction.statement_number > 0:
+            raise errors.ActiveTransaction("SET TRANSACTION [NOT] DEFERRABLE must be called before any query")
+        transaction.deferrable = wanted.deferrable
+        session.settings.force("transaction_deferrable", wanted.deferrable)
 
 
 def set_constraints(session: Session, statement: st.SetConstraints) -> Steps:
