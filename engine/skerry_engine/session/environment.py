@@ -25,6 +25,7 @@ from skerry_engine.catalog.system.context import (
     CursorInfo,
     LockInfo,
     PreparedStatementInfo,
+    PreparedTransactionInfo,
     SessionInfo,
     SettingInfo,
 )
@@ -139,6 +140,12 @@ class StatementCatalog:
 
     def prepared_statements(self) -> Sequence[PreparedStatementInfo]:
         return self.session.prepared_infos()
+
+    def prepared_transactions(self) -> Sequence[PreparedTransactionInfo]:
+        return [
+            PreparedTransactionInfo(p.transaction.id, p.gid, p.prepared_at_us, p.role_oid, p.database_oid)
+            for p in self.session.engine.manager.prepared.all()
+        ]
 
     def cursors(self) -> Sequence[CursorInfo]:
         return self.session.cursor_infos()

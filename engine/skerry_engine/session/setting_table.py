@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from skerry_engine.txn.two_phase import MAX_PREPARED
+
 
 @dataclass(frozen=True, slots=True)
 class SettingDefinition:
@@ -280,7 +282,8 @@ _DEFINITIONS: Final = (
             "Connections kept for superusers.", 262143),
     _server("unix_socket_directories", "string", "", _CONNECTION, "Directories of local sockets; Skerry has none."),
     _server("data_directory", "string", ":memory:", "File Locations", "The database's directory."),
-    _server("max_prepared_transactions", "integer", "0", _MEMORY, "How many transactions may be prepared.", 262143),
+    _server("max_prepared_transactions", "integer", str(MAX_PREPARED), _MEMORY,
+            "How many transactions may be prepared.", 262143),
     _server("max_locks_per_transaction", "integer", "64", "Lock Management",
             "No effect: locks are not limited.", _MAX_INT),
     _server("wal_level", "enum", "replica", "Write-Ahead Log / Settings", "How much the log holds."),

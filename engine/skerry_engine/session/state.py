@@ -274,6 +274,11 @@ class SessionState:
 
         yield from before_commit(cast("Session", self))
 
+    def leave_transaction(self) -> None:
+        """The current transaction was prepared and goes on without the session."""
+        self.in_block = False
+        self._end_transaction(True)
+
     def rollback(self) -> None:
         """Roll the current transaction back, if there is one."""
         self.in_block = self.failed = False

@@ -23,6 +23,7 @@ from skerry_engine.txn.log import MemoryLog
 from skerry_engine.txn.overlay import DEFAULT_LIMIT_ROWS
 from skerry_engine.txn.serializable import SerializableRegistry
 from skerry_engine.txn.transaction import Transaction
+from skerry_engine.txn.two_phase import PreparedTransactions
 
 NO_LIMIT: Final = 1 << 60
 
@@ -59,6 +60,7 @@ class TransactionManager:
         "log",
         "collector",
         "serializable",
+        "prepared",
         "active",
         "readers",
         "gc_interval_commits",
@@ -77,6 +79,7 @@ class TransactionManager:
         self.log: MemoryLog = MemoryLog()
         self.collector: Collector = Collector()
         self.serializable: SerializableRegistry = SerializableRegistry()
+        self.prepared: PreparedTransactions = PreparedTransactions()
         self.active: dict[int, Transaction] = {}
         self.readers: dict[int, Transaction] = {}
         self.gc_interval_commits: int = gc_interval_commits

@@ -21,6 +21,8 @@ held meanwhile. Invariant: a row whose lock is free has no version newer than `p
 last.
 
 Failure to commit (T001, a violated deferred constraint) rolls the transaction back before it is raised.
+
+Two-phase commit stops between the last thing that may fail and the epoch; see two_phase.py.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ from skerry_engine.txn.locking import NO_SNAPSHOT, READ_COMMITTED, SERIALIZABLE,
 from skerry_engine.txn.locks import LockWait, Owner
 from skerry_engine.txn.marks import Mark, Savepoint, find_savepoint
 from skerry_engine.txn.overlay import Overlay
+from skerry_engine.txn.serializable import COMMITTED as SERIAL_COMMITTED
 from skerry_engine.txn.serializable import RUNNING, SerializableState
 from skerry_engine.txn.target import WriteTarget
 from skerry_engine.txn.tracking import TrackingReader
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from skerry_engine.txn.manager import TransactionManager
 
 ACTIVE: Final = "active"
+PREPARED: Final = "prepared"
 COMMITTED: Final = "committed"
 ABORTED: Final = "aborted"
 
@@ -523,21 +527,9 @@ class Transaction(LockingTransaction):
         """
         self._check_active()
         try:
-            while True:
-                try:
-                    for _ in self._prepare():
-                        yield PAUSE
-                        self._check_active()
-                    break
-                except LockWait as wait:
-                    request = wait.request
-                yield Wait(request)
-                self._check_active()
+            yield from self._prepare_patiently()
             if self.overlay is not None and self.overlay.rows > SLICE_ROWS:
-                self._stamp = CommitStamp(writer=self.serial)
-                for _ in install_ahead(self.overlay, self._stamp, self.serial):
-                    yield PAUSE
-                    self._check_active()
+                yield from self._install_ahead()
                 self._lets_go_in_slices = True
             self._install()
             while self._let_go(SLICE_ROWS):
@@ -548,6 +540,83 @@ class Transaction(LockingTransaction):
             self._let_go(NEWEST)
         while self.manager.collector.rows_waiting >= SLICE_ROWS and self.manager.gc(SLICE_ROWS):
             yield PAUSE
+
+    def prepare_commit(self) -> Generator[Step, None, None]:
+        """Do now what of committing may fail or wait, and keep the locks: a look before one leaps.
+
+        Raises as `commit`, and then the transaction is rolled back.  It goes on after that like any other;
+        committing checks again what has been written since.  SERIALIZABLE may still be refused (T005).
+        """
+        self._check_active()
+        try:
+            yield from self._prepare_patiently()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare_patiently(self) -> Generator[Step, None, None]:
+        """`_prepare`, run again after each wait for a lock."""
+        while True:
+            try:
+                for _ in self._prepare():
+                    yield PAUSE
+                    self._check_active()
+                return
+            except LockWait as wait:
+                request = wait.request
+            yield Wait(request)
+            self._check_active()
+
+    def _install_ahead(self) -> Generator[Step, None, None]:
+        """Put the versions into the heap under a stamp that is not committed."""
+        assert self.overlay is not None
+        self._stamp = CommitStamp(writer=self.serial)
+        for _ in install_ahead(self.overlay, self._stamp, self.serial):
+            yield PAUSE
+            self._check_active()
+
+    # --- two-phase commit -----------------------------------------------------------------------------------
+
+    def prepare(self, owner: Owner) -> Generator[Step, None, None]:
+        """PREPARE TRANSACTION: do all that may fail; from then on `owner` has the locks.
+
+        Raises as `commit`; then, and when the generator is closed early, the transaction is rolled back.
+        """
+        self._check_active()
+        try:
+            yield from self._prepare_patiently()
+            if self.overlay is not None:
+                yield from self._install_ahead()
+            if self.serial is not None:
+                self._check_serializable(self.serial, self.manager.last_epoch + 1)
+                self.manager.serializable.prepare(self.serial, self.manager.last_epoch + 1)
+            self._leave_session(owner)
+        finally:
+            if self.state == ACTIVE:
+                self.rollback()
+
+    def _leave_session(self, owner: Owner) -> None:
+        manager = self.manager
+        self.state = PREPARED
+        self.owner = owner
+        self.holder.owner = owner
+        self._is_session = False
+        manager.readers.pop(self.id, None)
+        self.held_snapshots = None
+
+    def finish_prepared(self, commit: bool) -> Generator[Step, None, None]:
+        """COMMIT PREPARED or ROLLBACK PREPARED, as many units as it takes; can't fail."""
+        assert self.state == PREPARED, "only what is prepared is finished"
+        if not commit:
+            self._take_all_back()
+            return
+        self._lets_go_in_slices = self.overlay is not None and self.overlay.rows > SLICE_ROWS
+        self._install()
+        try:
+            while self._let_go(SLICE_ROWS):
+                yield PAUSE
+        finally:
+            self._let_go(NEWEST)
 
     def _needs_preparing(self) -> bool:
         return self.is_snapshot or self.deferred is not None or self.checks is not None
@@ -618,6 +687,9 @@ class Transaction(LockingTransaction):
     def rollback(self) -> None:
         """Undo everything; locks go, waiters wake.  Raises InvalidTransactionState (T004) when finished."""
         self._check_active()
+        self._take_all_back()
+
+    def _take_all_back(self) -> None:
         if self._stamp is not None and self.overlay is not None:
             take_back(self.overlay, self._stamp)
         self._run_rollback_hooks(0)
@@ -653,7 +725,7 @@ class Transaction(LockingTransaction):
         registry = self.manager.serializable
         if state == ABORTED:
             registry.abort(serial)
-        elif serial.status == RUNNING:  # it wrote nothing
+        elif serial.status != SERIAL_COMMITTED:  # it wrote nothing
             registry.commit(serial, self.manager.last_epoch, wrote=False)
         registry.settle(self.manager.published)
 

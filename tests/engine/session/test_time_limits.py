@@ -110,7 +110,9 @@ def test_a_long_query_lets_others_work_and_can_be_cancelled(open_client: OpenCli
         started_s = time.monotonic()
         assert b.execute(f"update t set v = {number}") == ["UPDATE 1"]
         took_s.append(time.monotonic() - started_s)
-    assert sorted(took_s)[len(took_s) // 2] < 2, "a turn is about a millisecond; a loaded machine is given room"
+    assert sorted(took_s)[len(took_s) // 2] < 2, (
+        "a turn is about a millisecond; a loaded machine is given room"
+    )
     assert thread.is_alive()
     a.cancel()
     thread.join(10)

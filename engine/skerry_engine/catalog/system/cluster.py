@@ -22,6 +22,7 @@ SETTINGS = layout("pg_settings")
 ACTIVITY = layout("pg_stat_activity")
 LOCKS = layout("pg_locks")
 PREPARED = layout("pg_prepared_statements")
+PREPARED_TRANSACTIONS = layout("pg_prepared_xacts")
 CURSORS = layout("pg_cursors")
 STAT_DATABASE = layout("pg_stat_database")
 
@@ -189,6 +190,21 @@ def prepared_statement_rows(context: SystemContext) -> list[Row]:
             custom_plans=p.custom_plans,
         )
         for p in context.prepared_statements()
+    ]
+
+
+@rows_of("pg_prepared_xacts")
+def prepared_transaction_rows(context: SystemContext) -> list[Row]:
+    roles, databases = context.catalog.roles, context.catalog.databases
+    return [
+        PREPARED_TRANSACTIONS.row(
+            transaction=p.transaction_id,
+            gid=p.gid,
+            prepared=p.prepared_at_us,
+            owner=roles[p.role_oid].name if p.role_oid in roles else None,
+            database=databases[p.database_oid].name if p.database_oid in databases else None,
+        )
+        for p in context.prepared_transactions()
     ]
 
 

@@ -84,6 +84,17 @@ class PreparedStatementInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedTransactionInfo:
+    """One transaction under PREPARE TRANSACTION, for pg_prepared_xacts."""
+
+    transaction_id: int
+    gid: str
+    prepared_at_us: int
+    role_oid: int
+    database_oid: int
+
+
+@dataclass(frozen=True, slots=True)
 class CursorInfo:
     """One of the session's cursors, for pg_cursors."""
 
@@ -111,6 +122,7 @@ class SystemContext(Protocol):
     def locks(self) -> Sequence[LockInfo]: ...
     def settings(self) -> Sequence[SettingInfo]: ...
     def prepared_statements(self) -> Sequence[PreparedStatementInfo]: ...
+    def prepared_transactions(self) -> Sequence[PreparedTransactionInfo]: ...
     def cursors(self) -> Sequence[CursorInfo]: ...
 
     def row_count(self, table_oid: int) -> int:

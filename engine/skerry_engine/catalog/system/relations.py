@@ -40,7 +40,7 @@ EMPTY_CATALOGS = frozenset(
     pg_shseclabel pg_statistic pg_statistic_ext pg_statistic_ext_data pg_subscription pg_subscription_rel
     pg_transform pg_trigger pg_ts_config pg_ts_config_map pg_ts_dict pg_ts_parser pg_ts_template
     pg_user_mapping pg_available_extension_versions pg_available_extensions pg_matviews pg_policies
-    pg_prepared_xacts pg_publication_tables pg_replication_origin_status pg_replication_slots pg_rules
+    pg_publication_tables pg_replication_origin_status pg_replication_slots pg_rules
     pg_seclabels pg_stat_gssapi pg_stat_progress_analyze pg_stat_progress_basebackup pg_stat_progress_cluster
     pg_stat_progress_copy pg_stat_progress_create_index pg_stat_progress_vacuum pg_stat_replication
     pg_stat_replication_slots pg_stat_ssl pg_stat_subscription pg_stat_subscription_stats

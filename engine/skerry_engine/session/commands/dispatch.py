@@ -6,7 +6,15 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from skerry_engine import errors
-from skerry_engine.session.commands import copying, cursors, explain, prepared, settings, transactions
+from skerry_engine.session.commands import (
+    copying,
+    cursors,
+    explain,
+    prepared,
+    settings,
+    transactions,
+    two_phase,
+)
 from skerry_engine.session.commands.definitions import definition_steps
 from skerry_engine.session.definitions import is_definition
 from skerry_engine.session.steps import ResultColumn, Step
@@ -28,8 +36,8 @@ _HANDLERS: dict[type[st.Statement], Handler] = {
     st.SetTransaction: transactions.set_transaction,
     st.SetConstraints: transactions.set_constraints,
     st.LockTables: transactions.lock_tables,
-    st.PrepareTransaction: transactions.prepare_transaction,
-    st.FinishPrepared: transactions.finish_prepared,
+    st.PrepareTransaction: two_phase.prepare_transaction,
+    st.FinishPrepared: two_phase.finish_prepared,
     st.SetSetting: settings.set_setting,
     st.ResetSetting: settings.reset_setting,
     st.ShowSetting: settings.show_setting,

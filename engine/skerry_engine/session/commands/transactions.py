@@ -194,13 +194,3 @@ def lock_tables(session: Session, statement: st.LockTables) -> Steps:
             except LockWait as wait:
                 yield Wait(wait.request)
     yield Complete("LOCK TABLE")
-
-
-def prepare_transaction(session: Session, statement: st.PrepareTransaction) -> Steps:
-    """Two-phase commit comes with the log."""
-    raise errors.NotSupportedError("PREPARE TRANSACTION is not supported yet")
-
-
-def finish_prepared(session: Session, statement: st.FinishPrepared) -> Steps:
-    """Two-phase commit comes with the log."""
-    raise errors.NotSupportedError("COMMIT PREPARED and ROLLBACK PREPARED are not supported yet")
