@@ -10,7 +10,8 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
 
-.PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench clean
+.PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench bench-isolation
+.PHONY: clean
 
 help:
 	@echo "make serve           make a virtual environment, install, serve :memory: on $(HOST):$(PORT)"
@@ -20,6 +21,7 @@ help:
 	@echo "make build-compiled  a wheel with the hot modules compiled by mypyc, into dist/"
 	@echo "make test-compiled   the same tests on that wheel"
 	@echo "make bench           benchmarks beside PostgreSQL and sqlite3 into benchmarks/RESULTS.md"
+	@echo "make bench-isolation  isolation levels beside PostgreSQL's into benchmarks/RESULTS-isolation.md"
 	@echo "make clean           remove what the targets above made"
 
 $(BIN)/python:
@@ -69,6 +71,10 @@ test-compiled: install-compiled
 
 bench: install-compiled
 	$(BIN)/python benchmarks/run.py --compiled-python $(COMPILED_BIN)/python --output benchmarks/RESULTS.md
+
+bench-isolation: install-compiled
+	$(BIN)/python benchmarks/isolation.py --compiled-python $(COMPILED_BIN)/python \
+		--output benchmarks/RESULTS-isolation.md
 
 clean:
 	rm -rf $(VENV) $(COMPILED_VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
