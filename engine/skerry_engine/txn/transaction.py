@@ -165,7 +165,7 @@ class Transaction(LockingTransaction):
                 yield Wait(serial.gate)
                 self._check_active()
             if serial.is_tracking:
-                self.manager.serializable.abort(serial)
+                self._end_serializable(serial, ABORTED)
                 self.serial = None
                 self._drop_snapshot()
                 yield PAUSE
