@@ -96,17 +96,24 @@ def _unprivileged_user() -> str | None:
     return "nobody" if os.geteuid() == 0 else None
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], data: Path, log: Path) -> None:
+    """Until the server says that it takes connections; it listens earlier, and then refuses with 57P03."""
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline_s:
         if process.poll() is not None:
             raise NoPostgres(f"postgres ended at once: {log.read_text(errors='replace')[-2000:]}")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        if _is_ready(data / "postmaster.pid"):
             return
-        except OSError:
-            time.sleep(0.05)
-    raise NoPostgres("postgres did not listen in time")
+        time.sleep(0.05)
+    raise NoPostgres("postgres was not ready in time")
+
+
+def _is_ready(lock_file: Path) -> bool:
+    """The last line of the lock file is the server's state."""
+    try:
+        return lock_file.read_text(errors="replace").rstrip().endswith("ready")
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -152,7 +159,7 @@ def _run(binaries: Path) -> Iterator[Address]:
                 **run_as,  # type: ignore[call-overload]
             )
         try:
-            _wait_until_ready(process, port, log)
+            _wait_until_ready(process, data, log)
             yield Address("127.0.0.1", port, "skerry")
         finally:
             process.send_signal(signal.SIGINT)  # fast shutdown: clients that are left do not hold it up

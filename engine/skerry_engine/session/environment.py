@@ -222,11 +222,11 @@ class SessionFunctions:
         return settings.get_or_none(name) if missing_ok else settings.get(name)
 
     def set_setting(self, name: str, value: str | None, is_local: bool) -> str:
-        return self.session.settings.set_config(name, value, is_local)
+        return self.session.set_config(name, value, is_local)
 
     def _writable_sequence(self, sequence_oid: int, what: str) -> SequenceDef:
         transaction = self.session.transaction
-        if transaction is not None and transaction.read_only:
+        if transaction is not None and transaction.read_only and not self.session.is_temporary(sequence_oid):
             raise errors.ReadOnlyViolation(f"cannot execute {what}() in a read-only transaction")
         return self._sequence(sequence_oid)
 

@@ -30,7 +30,7 @@ from skerry_engine.sql.bridge import parse_query
 from skerry_engine.sql.front import parse_batch, parse_statement
 from skerry_engine.sql.normalise import Normalised, normalise
 from skerry_engine.sql.statements import Statement
-from skerry_engine.txn.modes import ACCESS_SHARE, ROW_EXCLUSIVE, ROW_SHARE_TABLE
+from skerry_engine.txn.modes import ACCESS_SHARE, ROW_EXCLUSIVE, ROW_MODES, ROW_SHARE_TABLE
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext, text_decoder
 from skerry_engine.values.types import SqlType, type_info
@@ -63,7 +63,7 @@ class Plan:
     locks: tuple[tuple[int, int], ...]
     lookups: tuple[tuple[str | None, str, int, int], ...]
     is_change: bool
-    has_locks: bool
+    row_lock: str
     is_spooled: bool
     checked_catalog: int = -1
     query: q.Query | None = field(default=None, repr=False)
@@ -155,7 +155,7 @@ def make_plan(
             raise errors.IndeterminateDatatype(f"could not determine data type of parameter ${number}")
     compiled = compile_query(query, here)
     main = query.body if isinstance(query, q.With) else query
-    has_locks = any(isinstance(n, q.Select) and n.locks for n in walk_all(query))
+    row_lock = _first_row_lock(query)
     changes = [n for n in walk_all(query) if isinstance(n, (q.Insert, q.Update, q.Delete))]
     return Plan(
         compiled,
@@ -168,11 +168,24 @@ def make_plan(
         _table_locks(query),
         tuple(context.lookups),
         bool(changes),
-        has_locks,
-        bool(changes) or has_locks or _may_wait_in_functions(query),
+        row_lock,
+        bool(changes) or bool(row_lock) or _may_wait_in_functions(query),
         here.catalog.version,
         query,
     )
+
+
+def _first_row_lock(query: q.Query) -> str:
+    """The strength of the statement's first locking clause ('update', 'key share', ...); '' without one.
+
+    Of several clauses about the same rows the strongest counts.
+    """
+    for node in walk_all(query):
+        if isinstance(node, q.Select) and node.locks:
+            first = node.locks[0]
+            same = [lock for lock in node.locks if set(lock.range_ids) & set(first.range_ids)]
+            return max((lock.strength for lock in [first, *same]), key=lambda s: ROW_MODES[s.upper()])
+    return ""
 
 
 def _may_wait_in_functions(query: q.Query) -> bool:

@@ -32,6 +32,7 @@ from skerry_engine.session.steps import (
 )
 from skerry_engine.sql import statements as st
 from skerry_engine.txn.locks import TABLE
+from skerry_engine.txn.modes import ACCESS_SHARE
 from skerry_engine.txn.transaction import Transaction
 from skerry_engine.values.io import text_decoder, wall_clock
 from skerry_engine.values.python import from_python
@@ -300,10 +301,14 @@ class StatementRunner(SessionState):
         return plan
 
     def _check_read_only(self, plan: Plan) -> None:
-        transaction = self.need_transaction()
-        if transaction.read_only and (plan.is_change or plan.has_locks):
-            verb = "SELECT FOR UPDATE" if not plan.is_change else plan.verb.upper()
-            raise errors.ReadOnlyViolation(f"cannot execute {verb} in a read-only transaction")
+        if not self.need_transaction().read_only or not (plan.is_change or plan.row_lock):
+            return
+        if all(self.is_temporary(oid) for oid, mode in plan.locks if mode != ACCESS_SHARE):
+            return
+        what = plan.verb.upper()
+        if plan.verb == "select" and plan.row_lock:
+            what = f"SELECT FOR {plan.row_lock.upper()}"
+        raise errors.ReadOnlyViolation(f"cannot execute {what} in a read-only transaction")
 
 
 class _BoundedWaiting:

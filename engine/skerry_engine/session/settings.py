@@ -10,14 +10,14 @@ Every change inside a transaction leaves a journal entry (layer, name, what stoo
 back to a mark unwinds the journal, committing forgets it and drops the local layer.
 
 Not here: what a change does.  The session looks at `version`, which grows with every change, and at
-`take_reports`, which says which ParameterStatus messages are due.  Role changes and the current
-transaction's own modes are statements of their own (`SetRole`, `SetTransaction`); the session shows them
-with `force`.
+`take_reports`, which says which ParameterStatus messages are due.  Role changes are statements of their own
+(`SetRole`); the session shows them with `force`.  The current transaction's own modes
+(`TRANSACTION_MODES`) are not kept here at all: the session is asked for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from skerry_engine.catalog.system.context import SettingInfo
@@ -35,15 +35,8 @@ from skerry_engine.session.setting_values import (
 )
 
 _MISSING: Final = object()
-_OWN_STATEMENTS: Final = frozenset(
-    (
-        "transaction_isolation",
-        "transaction_read_only",
-        "transaction_deferrable",
-        "role",
-        "session_authorization",
-    )
-)
+TRANSACTION_MODES: Final = ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
+_OWN_STATEMENTS: Final = frozenset((*TRANSACTION_MODES, "role", "session_authorization"))
 _REFUSALS: Final = {
     "internal": "cannot be changed",
     "postmaster": "cannot be changed without restarting the server",
@@ -68,6 +61,7 @@ class Settings:
         self._journal: list[tuple[dict[str, SettingValue], str, object]] = []
         self._reported: dict[str, str] = {}
         self._search_path: tuple[str, tuple[str, ...]] = ("", ())  # the text last read, and its schemas
+        self._show_mode: Callable[[str], SettingValue] | None = None
         self.version = 0
         for name, value in (initial or {}).items():
             key = self._settable(name)
@@ -79,6 +73,8 @@ class Settings:
     def value(self, name: str) -> SettingValue:
         """The typed value: bool, int in the base unit (ms, kB), float or str.  Raises UndefinedObject."""
         key = name.lower()
+        if self._show_mode is not None and key in TRANSACTION_MODES:
+            return self._show_mode(key)
         for layer in (self._local, self._session, self._reset):
             found = layer.get(key, _MISSING)
             if found is not _MISSING:
@@ -118,6 +114,20 @@ class Settings:
         value = self.value(name)
         assert isinstance(value, str)
         return value
+
+    def show_modes_by(self, show_mode: Callable[[str], SettingValue]) -> None:
+        """Ask `show_mode` for the values of TRANSACTION_MODES."""
+        self._show_mode = show_mode
+
+    def read_mode(self, name: str, values: tuple[str, ...] | None) -> SettingValue:
+        """The value that SET gives one of TRANSACTION_MODES; None stands for DEFAULT.
+
+        Raises InvalidParameterValue.
+        """
+        key = name.lower()
+        if values is None:
+            return self._default(key, name)
+        return self._read(key, join_values(SETTINGS[key], values, name), name)
 
     def search_path(self) -> tuple[str, ...]:
         """The schemas named by search_path, `$user` as it stands."""
@@ -165,7 +175,7 @@ class Settings:
                 self._store(key, "", False)
 
     def force(self, name: str, value: SettingValue) -> None:
-        """Show a value that the session decides itself (transaction_isolation, role, is_superuser).
+        """Show a value that the session decides itself (role, is_superuser).
 
         Outside the journal.
         """
@@ -249,6 +259,8 @@ class Settings:
         )
 
     def _source(self, key: str) -> str:
+        if key in TRANSACTION_MODES:
+            return "override"
         if key in self._local or key in self._session:
             return "session"
         return "client" if key in self._reset else "default"

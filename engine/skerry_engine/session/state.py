@@ -18,7 +18,8 @@ from skerry_engine.catalog.system.context import CursorInfo, PreparedStatementIn
 from skerry_engine.session.environment import SessionFunctions, SessionNames, StatementCatalog
 from skerry_engine.session.plans import Plan, is_current
 from skerry_engine.session.portals import Portal, Prepared, Steps
-from skerry_engine.session.settings import Settings
+from skerry_engine.session.setting_values import SettingValue
+from skerry_engine.session.settings import TRANSACTION_MODES, Settings
 from skerry_engine.session.steps import Notice, Waiting
 from skerry_engine.session.temporary import drop_temporary_schema
 from skerry_engine.sql import statements as st
@@ -49,6 +50,7 @@ class SessionState:
         self.temporary_schema_name = f"pg_temp_{backend_pid}"
         self.owner = Owner(backend_pid)
         self.settings = Settings(options)
+        self.settings.show_modes_by(self.mode)
         self.settings.force("session_authorization", user)
         self.settings.take_reports()
         self.transaction: Transaction | None = None
@@ -75,7 +77,7 @@ class SessionState:
         self._settings_version = -1
         self._reported_version = self.settings.version
         self._statement_timeout_ms = 0
-        self._shown_modes: tuple[str, bool, bool] | None = None
+        self.isolation = ""
         self.work_mem_bytes = 0
         self._default_isolation = ""
         self._default_read_only = False
@@ -165,6 +167,15 @@ class SessionState:
 
         return cursor_infos(cast("Session", self))
 
+    def set_config(self, name: str, value: str | None, is_local: bool) -> str:
+        """set_config(): change a setting, or a mode of the current transaction; gives what SHOW prints."""
+        if name.lower() not in TRANSACTION_MODES:
+            return self.settings.set_config(name, value, is_local)
+        from skerry_engine.session.commands.transactions import set_mode
+
+        set_mode(cast("Session", self), name, None if value is None else (value,))
+        return self.settings.get(name)
+
     # --- the catalog ----------------------------------------
 
     def catalog(self) -> Catalog:
@@ -181,6 +192,12 @@ class SessionState:
         if here is None or here.catalog is not catalog or here.settings_version != self.settings.version:
             here = self._here = StatementCatalog(self, catalog, self.settings.version)
         return here
+
+    def is_temporary(self, relation_oid: int) -> bool:
+        """Whether the relation is one of the session's temporary ones."""
+        here = self.statement_catalog()
+        relation = here.database.relation(relation_oid)
+        return relation is not None and relation.schema_oid == here.search_path.temporary
 
     def is_current(self, plan: Plan) -> bool:
         """Whether the plan is good for the catalog that the session sees now."""
@@ -230,16 +247,30 @@ class SessionState:
         deferrable = self._default_deferrable if modes.deferrable is None else modes.deferrable
         self.transaction = self.engine.manager.begin(isolation, read_only, self.owner, take_snapshot)
         self.transaction.deferrable = deferrable
-        shown = (_shown_isolation(isolation), read_only, deferrable)
-        if shown != self._shown_modes:
-            self._shown_modes = shown
-            self.settings.force("transaction_isolation", shown[0])
-            self.settings.force("transaction_read_only", shown[1])
-            self.settings.force("transaction_deferrable", shown[2])
+        self.isolation = isolation
         self.functions.transaction_timestamp = self.transaction_started_at_us = (
             self.functions.statement_timestamp
         )
         return self.transaction
+
+    def modes(self) -> st.TransactionModes:
+        """The current transaction's modes; outside one, those that a new one would have."""
+        transaction = self.transaction
+        if transaction is not None:
+            return st.TransactionModes(self.isolation, transaction.read_only, transaction.deferrable)
+        settings = self.settings
+        return st.TransactionModes(
+            settings.text("default_transaction_isolation"),
+            settings.flag("default_transaction_read_only"),
+            settings.flag("default_transaction_deferrable"),
+        )
+
+    def mode(self, key: str) -> SettingValue:
+        """A mode by its setting's name, as SHOW has it."""
+        modes = self.modes()
+        if key == "transaction_isolation":
+            return _shown_isolation(modes.isolation or "")
+        return bool(modes.read_only if key == "transaction_read_only" else modes.deferrable)
 
     def _read_settings(self) -> None:
         """Take over what is asked for at every statement."""

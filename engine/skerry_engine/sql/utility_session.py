@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from skerry_engine.errors import InvalidParameterValue, SyntaxError
+from skerry_engine.errors import SyntaxError
 from skerry_engine.sql import statements as st
 from skerry_engine.sql.lexer import END, INTEGER, NUMERIC, OPERATOR, QUOTED, STRING, WORD
 from skerry_engine.sql.types_syntax import parse_interval_fields, parse_type
@@ -16,9 +16,6 @@ _ISOLATION_LEVELS = (
     ("read", "committed"),
     ("repeatable", "read"),
     ("serializable",),
-)
-_TRANSACTION_SETTINGS = frozenset(
-    ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
 )
 _LOCK_MODES = (
     ("access", "share"),
@@ -212,28 +209,7 @@ class SessionParser(UtilityBase):
             return self.not_supported("SET ... FROM CURRENT")
         if not self.accept_operator("=") and not self.accept_word("to"):
             raise self.error()
-        index = self.index
-        values = self.setting_values()
-        if name in _TRANSACTION_SETTINGS:
-            return st.SetTransaction(self.modes_from_setting(name, values, index))
-        return st.SetSetting(name, values, is_local)
-
-    def modes_from_setting(
-        self, name: str, values: tuple[str, ...] | None, index: int
-    ) -> st.TransactionModes:
-        """`SET transaction_isolation = ...` and kin: another spelling of SET TRANSACTION."""
-        value = values[0].lower() if values else ""
-        if name == "transaction_isolation" and tuple(value.split()) in _ISOLATION_LEVELS:
-            return st.TransactionModes(isolation=value)
-        if name != "transaction_isolation" and value in ("on", "off", "true", "false", "yes", "no", "1", "0"):
-            flag = value in ("on", "true", "yes", "1")
-            is_read_only = name == "transaction_read_only"
-            return st.TransactionModes(
-                read_only=flag if is_read_only else None, deferrable=None if is_read_only else flag
-            )
-        raise InvalidParameterValue(
-            f'invalid value for parameter "{name}": "{value}"', position=self.tokens.starts[index] + 1
-        )
+        return st.SetSetting(name, self.setting_values(), is_local)
 
     def special_setting(self, is_local: bool) -> st.Statement | None:
         """The settings that have a syntax of their own."""

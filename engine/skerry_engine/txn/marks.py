@@ -25,13 +25,14 @@ class Mark:
 
 
 class Savepoint:
-    """A named mark."""
+    """A named mark, and whether the transaction was read-only there (SET TRANSACTION lasts as long as it)."""
 
-    __slots__ = ("name", "mark")
+    __slots__ = ("name", "mark", "read_only")
 
-    def __init__(self, name: str, mark: Mark) -> None:
+    def __init__(self, name: str, mark: Mark, read_only: bool) -> None:
         self.name: str = name
         self.mark: Mark = mark
+        self.read_only: bool = read_only
 
 
 def find_savepoint(savepoints: list[Savepoint] | None, name: str) -> int:

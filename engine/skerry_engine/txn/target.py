@@ -104,7 +104,7 @@ class WriteTarget:
 
     `check_row` raises what a NOT NULL or CHECK constraint has to say about a row that a referential action
     made; rows that statements make are checked by the statement.  `table_oid` is what table locks are taken
-    on (0: none).
+    on (0: none).  A read-only transaction may write temporary tables.
     """
 
     __slots__ = (
@@ -116,6 +116,7 @@ class WriteTarget:
         "foreign_keys",
         "referenced_by",
         "check_row",
+        "is_temporary",
     )
 
     def __init__(
@@ -135,3 +136,4 @@ class WriteTarget:
         self.foreign_keys: list[ForeignKey] = []
         self.referenced_by: list[ForeignKey] = []
         self.check_row: Callable[[Row], None] = check_row
+        self.is_temporary: bool = schema_name.startswith("pg_temp_")

@@ -149,7 +149,7 @@ class Transaction(LockingTransaction):
         self.snapshot = manager.published
         manager.readers[self.id] = self
         if self.isolation == SERIALIZABLE:
-            self.serial = manager.serializable.begin(self.id, self.snapshot, self.read_only)
+            self.serial = manager.serializable.begin(self.id, self.snapshot, self.only_reads())
 
     def wait_for_safe_snapshot(self) -> Generator[Step, None, None]:
         """For SERIALIZABLE READ ONLY DEFERRABLE: take a snapshot at which nothing read can matter to others.
@@ -174,10 +174,14 @@ class Transaction(LockingTransaction):
         """Whether a statement may begin without waiting for a safe snapshot."""
         return (
             not self.deferrable
-            or not self.read_only
+            or not self.only_reads()
             or self.isolation != SERIALIZABLE
             or self.snapshot != NO_SNAPSHOT
         )
+
+    def only_reads(self) -> bool:
+        """Whether it is read-only to its end, not just to that of a savepoint."""
+        return self.read_only and (not self.savepoints or self.savepoints[0].read_only)
 
     def set_isolation(self, level: str) -> None:
         """Change the level (as `manager.isolation_level` gives it)
@@ -323,7 +327,7 @@ class Transaction(LockingTransaction):
             self.savepoints = []
         if unique and any(each.name == name for each in self.savepoints):
             raise InvalidTransactionState(f'savepoint "{name}" already exists')
-        self.savepoints.append(Savepoint(name, self.mark()))
+        self.savepoints.append(Savepoint(name, self.mark(), self.read_only))
 
     def rollback_to(self, name: str) -> None:
         """Undo everything since the savepoint; it stays, those after it go."""
@@ -332,6 +336,7 @@ class Transaction(LockingTransaction):
         position = find_savepoint(self.savepoints, name)
         assert savepoints is not None
         del savepoints[position + 1 :]
+        self.read_only = savepoints[position].read_only
         mark = savepoints[position].mark
         self.abandon_statement(mark)
 
@@ -340,6 +345,7 @@ class Transaction(LockingTransaction):
         self._check_active()
         position = find_savepoint(self.savepoints, name)
         assert self.savepoints is not None
+        self.read_only = self.savepoints[position].read_only
         del self.savepoints[position:]
 
     # --- reading and writing --------------------------------------------------------------------------------
@@ -391,7 +397,7 @@ class Transaction(LockingTransaction):
     def writer(self, target: WriteTarget) -> TableWriter:
         """A writer for the table.  Raises ReadOnlyViolation (T003) in a read-only transaction."""
         self._check_active()
-        if self.read_only:
+        if self.read_only and not target.is_temporary:
             raise ReadOnlyViolation("cannot execute a write in a read-only transaction")
         if self.is_snapshot:  # commit validates what statements did not lock
             if self.targets is None:

@@ -62,7 +62,7 @@ def syntax_error(text: str) -> tuple[str, int | None]:
         ),
         (
             "set transaction_isolation = 'repeatable read'",
-            st.SetTransaction(st.TransactionModes("repeatable read")),
+            st.SetSetting("transaction_isolation", ("repeatable read",)),
         ),
         ("set constraints all deferred", st.SetConstraints((), True)),
         ("set search_path to a, \"B\", 'c d'", st.SetSetting("search_path", ("a", "B", "c d"))),

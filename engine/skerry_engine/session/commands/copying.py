@@ -211,8 +211,8 @@ class _RowFormatter:
 def _copy_from(session: Session, statement: st.Copy) -> Steps:
     assert statement.table is not None
     transaction = session.need_transaction()
-    _writable(session, statement.table)
-    if transaction.read_only:
+    target = _writable(session, statement.table)
+    if transaction.read_only and not session.is_temporary(target.oid):
         raise errors.ReadOnlyViolation("cannot execute COPY FROM in a read-only transaction")
     mark = transaction.start_statement()
     try:

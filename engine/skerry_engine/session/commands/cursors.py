@@ -367,7 +367,7 @@ def _check_definition(session: Session, statement: st.DeclareCursor, plan: Plan)
         raise errors.UndefinedParameter("there is no parameter $1")
     if statement.binary:
         raise errors.NotSupportedError("DECLARE BINARY CURSOR is not supported")
-    if plan.has_locks:
+    if plan.row_lock:
         _check_locking(statement, plan)
         transaction = session.need_transaction()
         if transaction.read_only:

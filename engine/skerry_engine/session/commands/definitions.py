@@ -10,19 +10,25 @@ from skerry_engine.session.definition_context import SessionDefinitionContext
 from skerry_engine.session.definitions import execute_definition
 from skerry_engine.session.execution import finish_statement
 from skerry_engine.session.steps import Step
+from skerry_engine.sql import statements as st
 
 if TYPE_CHECKING:
     from skerry_engine.session.session import Session
-    from skerry_engine.sql.statements import Statement
 
 Steps = Generator[Step, object, None]
 
 
-def definition_steps(session: Session, statement: Statement) -> Steps:
+_ALLOWED_WHEN_READ_ONLY = (st.Vacuum, st.Cluster, st.Checkpoint)
+"""They change no data.  (PostgreSQL runs REINDEX too; here it makes new indexes, a change of the catalog.)"""
+
+
+def definition_steps(session: Session, statement: st.Statement) -> Steps:
     """Run a definition as one statement of the session's transaction."""
     transaction = session.need_transaction()
-    if transaction.read_only:
-        raise errors.ReadOnlyViolation(f"cannot execute {_shown(statement)} in a read-only transaction")
+    if isinstance(statement, st.NotSupported):
+        raise errors.NotSupportedError(f"{statement.what} is not supported", position=statement.position)
+    if transaction.read_only and not isinstance(statement, _ALLOWED_WHEN_READ_ONLY):
+        raise errors.ReadOnlyViolation(f"cannot execute {_command(statement)} in a read-only transaction")
     mark = transaction.start_statement()
     try:
         complete = yield from execute_definition(statement, SessionDefinitionContext(session))
@@ -35,7 +41,16 @@ def definition_steps(session: Session, statement: Statement) -> Steps:
     yield complete
 
 
-def _shown(statement: Statement) -> str:
+def _command(statement: st.Statement) -> str:
+    """The statement's command tag: class names are made of its words, but for those that `kind` tells apart."""
+    match statement:
+        case st.Drop():
+            return f"DROP {statement.kind.upper()}"
+        case st.AlterTable() | st.Rename() | st.SetOwner() | st.SetSchema():
+            return f"ALTER {statement.kind.upper()}"
+        case st.Truncate():
+            return "TRUNCATE TABLE"
+        case st.Grant():
+            return "GRANT" if statement.is_grant else "REVOKE"
     name = type(statement).__name__
-    words = "".join(f" {c}" if c.isupper() else c for c in name).strip()
-    return words.upper()
+    return "".join(f" {c}" if c.isupper() else c for c in name).strip().upper()

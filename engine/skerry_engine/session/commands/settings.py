@@ -6,6 +6,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
+from skerry_engine.session.commands.transactions import set_mode
+from skerry_engine.session.settings import TRANSACTION_MODES
 from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.values import oids
@@ -23,18 +25,19 @@ def set_setting(session: Session, statement: st.SetSetting) -> Steps:
     """SET name TO value."""
     if statement.is_local and not session.in_block:
         session.notice("SET LOCAL can only be used in transaction blocks", "WARNING", "25P01")
-    if statement.name.lower() == "transaction_isolation" and statement.values:
-        from skerry_engine.session.commands.transactions import set_transaction
-
-        yield from set_transaction(session, st.SetTransaction(st.TransactionModes(statement.values[0])))
-        return
-    session.settings.set(statement.name, statement.values, statement.is_local)
+    if statement.name.lower() in TRANSACTION_MODES:
+        set_mode(session, statement.name, statement.values)
+    else:
+        session.settings.set(statement.name, statement.values, statement.is_local)
     yield Complete("SET")
 
 
 def reset_setting(session: Session, statement: st.ResetSetting) -> Steps:
     """RESET name, RESET ALL."""
-    session.settings.reset(statement.name)
+    if statement.name is not None and statement.name.lower() in TRANSACTION_MODES:
+        set_mode(session, statement.name, None)
+    else:
+        session.settings.reset(statement.name)
     yield Complete("RESET")
 
 

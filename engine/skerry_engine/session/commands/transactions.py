@@ -35,9 +35,10 @@ def begin(session: Session, statement: st.Begin) -> Steps:
     tag = "START TRANSACTION" if statement.is_start else "BEGIN"
     if session.in_block:
         session.notice("there is already a transaction in progress", "WARNING", "25001")
+        apply_modes(session, statement.modes)
     elif session.transaction is not None:
         session.in_block = True
-        _apply_modes(session, statement.modes)
+        apply_modes(session, statement.modes)
     else:
         session.begin(statement.modes)
         session.in_block = True
@@ -46,12 +47,13 @@ def begin(session: Session, statement: st.Begin) -> Steps:
 
 def commit(session: Session, statement: st.Commit) -> Steps:
     """End the block; a failed one is rolled back."""
-    if not session.in_block and not session.in_batch:
+    if not session.in_block:
+        _refuse_chain(statement.chain, "COMMIT AND CHAIN")
         session.notice("there is no transaction in progress", "WARNING", "25P01")
         yield from session.commit()
         yield Complete("COMMIT")
         return
-    modes_before = _current_modes(session)
+    modes_before = session.modes()
     if session.failed:
         session.rollback()
         tag = "ROLLBACK"
@@ -64,19 +66,18 @@ def commit(session: Session, statement: st.Commit) -> Steps:
 
 def rollback(session: Session, statement: st.Rollback) -> Steps:
     """Undo the block."""
-    if not session.in_block and not session.in_batch:
+    if not session.in_block:
+        _refuse_chain(statement.chain, "ROLLBACK AND CHAIN")
         session.notice("there is no transaction in progress", "WARNING", "25P01")
-    modes_before = _current_modes(session)
+    modes_before = session.modes()
     session.rollback()
     _chain(session, statement.chain, modes_before)
     yield Complete("ROLLBACK")
 
 
-def _current_modes(session: Session) -> st.TransactionModes:
-    transaction = session.transaction
-    if transaction is None:
-        return st.TransactionModes()
-    return st.TransactionModes(transaction.isolation, transaction.read_only, transaction.deferrable)
+def _refuse_chain(chain: bool, what: str) -> None:
+    if chain:
+        raise errors.NoActiveTransaction(f"{what} can only be used in transaction blocks")
 
 
 def _chain(session: Session, chain: bool, modes_before: st.TransactionModes) -> None:
@@ -134,29 +135,56 @@ def set_transaction(session: Session, statement: st.SetTransaction) -> Steps:
     elif not session.in_block and not session.in_batch:
         session.notice("SET TRANSACTION can only be used in transaction blocks", "WARNING", "25P01")
     else:
-        session.need_transaction()
-        _apply_modes(session, wanted)
+        apply_modes(session, wanted)
     yield Complete("SET")
 
 
-def _apply_modes(session: Session, wanted: st.TransactionModes) -> None:
-    """Change a transaction that has not begun to read."""
+def set_mode(session: Session, name: str, values: tuple[str, ...] | None) -> None:
+    """SET transaction_isolation and kin; None for the default.  Outside a transaction nothing comes of it."""
+    value = session.settings.read_mode(name, values)
+    if session.transaction is None and not session.in_block and not session.in_batch:
+        return
+    key = name.lower()
+    if key == "transaction_isolation":
+        apply_modes(session, st.TransactionModes(isolation=str(value)))
+    elif key == "transaction_read_only":
+        apply_modes(session, st.TransactionModes(read_only=bool(value)))
+    else:
+        apply_modes(session, st.TransactionModes(deferrable=bool(value)))
+
+
+def apply_modes(session: Session, wanted: st.TransactionModes) -> None:
+    """Change the current transaction's modes as far as they still can be changed: see the errors raised."""
     transaction = session.need_transaction()
-    if wanted.isolation is not None:
-        if transaction.statement_number > 0:
-            raise errors.ActiveTransaction("SET TRANSACTION ISOLATION LEVEL must be called before any query")
+    if wanted.isolation is not None and wanted.isolation != session.modes().isolation:
+        _check_changeable(session, "SET TRANSACTION ISOLATION LEVEL", "must not be called in")
         transaction.set_isolation(isolation_level(wanted.isolation))
-        session.settings.force("transaction_isolation", wanted.isolation)
+        session.isolation = wanted.isolation
     if wanted.read_only is not None:
-        if not wanted.read_only and transaction.read_only and transaction.statement_number > 0:
-            raise errors.ActiveTransaction("transaction read-write mode must be set before any query")
+        if not wanted.read_only and transaction.read_only:
+            _check_may_write(session)
         transaction.read_only = wanted.read_only
-        session.settings.force("transaction_read_only", wanted.read_only)
     if wanted.deferrable is not None:
-        if transaction.statement_number > 0:
-            raise errors.ActiveTransaction("SET TRANSACTION [NOT] DEFERRABLE must be called before any query")
+        _check_changeable(session, "SET TRANSACTION [NOT] DEFERRABLE", "cannot be called within")
         transaction.deferrable = wanted.deferrable
-        session.settings.force("transaction_deferrable", wanted.deferrable)
+
+
+def _check_changeable(session: Session, what: str, not_in: str) -> None:
+    """Some modes hold from the first query on, and for savepoints too."""
+    if session.need_transaction().statement_number > 0:
+        raise errors.ActiveTransaction(f"{what} must be called before any query")
+    if session.savepoint_marks:
+        raise errors.ActiveTransaction(f"{what} {not_in} a subtransaction")
+
+
+def _check_may_write(session: Session) -> None:
+    """A read-only transaction can still be made read-write as long as it has neither read nor nested."""
+    if session.savepoint_marks:
+        raise errors.ActiveTransaction(
+            "cannot set transaction read-write mode inside a read-only transaction"
+        )
+    if session.need_transaction().statement_number > 0:
+        raise errors.ActiveTransaction("transaction read-write mode must be set before any query")
 
 
 def set_constraints(session: Session, statement: st.SetConstraints) -> Steps:
