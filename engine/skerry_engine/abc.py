@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from random import Random
 from typing import TYPE_CHECKING, Protocol
@@ -92,6 +92,17 @@ class FunctionContext(Protocol):
         ...
 
     def notify(self, channel: str, payload: str) -> None: ...
+
+    def collect_garbage(self) -> int:
+        """Collect old row versions that no snapshot needs; how many row changes were settled.
+
+        May raise a wait that reruns the statement.
+        """
+        ...
+
+    def pending_changes(self) -> Iterator[tuple[object, ...]]:
+        """The transaction's uncommitted row changes, as rows of skerry.pending_changes()."""
+        ...
 
     def sleep(self, seconds: float) -> None:
         """Wait that long, without keeping others from running; may raise a wait that reruns the statement."""

@@ -14,6 +14,7 @@ from skerry_engine.catalog.objects import (
     PG_CATALOG,
     PG_TOAST,
     PUBLIC,
+    SKERRY,
     Address,
     Role,
     Schema,
@@ -79,6 +80,7 @@ def new_database(
     comments = {
         Address(CLASS_NAMESPACE, PG_CATALOG): "system catalog schema",
         Address(CLASS_NAMESPACE, PG_TOAST): "reserved schema for TOAST tables",
+        Address(CLASS_NAMESPACE, SKERRY): "functions and views of Skerry's own",
         Address(CLASS_NAMESPACE, PUBLIC): "standard public schema",
     }
     empty = Database(oid, name, BOOTSTRAP_ROLE, comments=comments)
@@ -93,6 +95,7 @@ def bootstrap_schemas(superuser: str) -> list[Schema]:
         Schema(PG_TOAST, "pg_toast", BOOTSTRAP_ROLE),
         Schema(PUBLIC, "public", DATABASE_OWNER_ROLE, (f"{owner}=UC/{owner}", f"=U/{owner}")),
         Schema(INFORMATION_SCHEMA, "information_schema", BOOTSTRAP_ROLE, use),
+        Schema(SKERRY, "skerry", BOOTSTRAP_ROLE, use),
     ]
 
 

@@ -26,6 +26,7 @@ from skerry_engine.catalog.objects import (
     CLASS_RELATION,
     FIRST_USER_OID,
     PG_CATALOG,
+    SYSTEM_SCHEMAS,
     Address,
     Constraint,
     IndexDef,
@@ -151,6 +152,8 @@ class Database:
         for written in names:
             name = user if written == "$user" else written
             oid = temporary or None if name == "pg_temp" else self.schema_oids.get(name)
+            if written == "$user" and oid in SYSTEM_SCHEMAS:
+                continue  # the superuser has the name of Skerry's own schema, which is not meant
             if oid is not None and oid not in named:
                 named.append(oid)
         implicit = [oid for oid in (temporary, PG_CATALOG) if oid and oid not in named]

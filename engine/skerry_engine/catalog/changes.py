@@ -20,9 +20,7 @@ from typing import TypeVar
 from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.objects import (
-    INFORMATION_SCHEMA,
-    PG_CATALOG,
-    PG_TOAST,
+    SYSTEM_SCHEMAS,
     Address,
     Column,
     Constraint,
@@ -98,7 +96,7 @@ def create_index(catalog: Catalog, database_oid: int, index: IndexDef) -> Catalo
 
 def check_name_free(database: Database, relation: Relation) -> None:
     """Raise DuplicateTable when the relation's name is taken, InsufficientPrivilege in a system schema."""
-    if relation.schema_oid in (PG_CATALOG, INFORMATION_SCHEMA, PG_TOAST):
+    if relation.schema_oid in SYSTEM_SCHEMAS:
         name = f"{database.schemas[relation.schema_oid].name}.{relation.name}"
         raise errors.InsufficientPrivilege(
             f'permission denied to create "{name}"',

@@ -290,7 +290,8 @@ def _function_call(printer: Deparser, node: Call) -> str:
     if name == "btrim":
         text, *characters = (printer.expression(arg, True) for arg in args)
         return f"TRIM(BOTH {''.join(f'{c} ' for c in characters)}FROM {text})"
-    return f"{quote_identifier(name)}({printer.arguments(args)})"
+    schema = "" if node.function.schema == "pg_catalog" else f"{node.function.schema}."
+    return f"{schema}{quote_identifier(name)}({printer.arguments(args)})"
 
 
 def _and(printer: Deparser, node: And, _show: bool) -> str:

@@ -16,7 +16,13 @@ from skerry_engine.catalog.quoting import quote_identifier, quote_qualified, spl
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.system.layout import read_facts
 from skerry_engine.functions.operators import Operator, operator_by_oid, operators_named
-from skerry_engine.functions.registry import AnyFunction, function_by_oid, functions_named
+from skerry_engine.functions.registry import (
+    PG_CATALOG,
+    AnyFunction,
+    Function,
+    function_by_oid,
+    functions_named,
+)
 from skerry_engine.values.types import find_type, format_type, internal_type, type_by_name
 
 SUPPORT_FUNCTIONS = {int(oid): name for oid, name in read_facts("support_functions.tsv")}
@@ -131,6 +137,8 @@ class CatalogNames:
         function = function_by_oid(oid)
         if function is None:
             return SUPPORT_FUNCTIONS.get(oid)
+        if isinstance(function, Function) and function.schema != PG_CATALOG:
+            return f"{function.schema}.{quote_identifier(function.name)}"
         if len(functions_named(function.name)) == 1:
             return quote_identifier(function.name)
         return f"pg_catalog.{quote_identifier(function.name)}"
@@ -148,16 +156,16 @@ class CatalogNames:
     def functions(self, text: str) -> tuple[AnyFunction, ...]:
         """All functions of that name."""
         parts = split_name(text)
-        if len(parts) == 2 and parts[0] != "pg_catalog":
-            return ()
-        return functions_named(parts[-1])
+        return functions_named(parts[-1], parts[0] if len(parts) == 2 else None)
 
     def function_signature(self, oid: int) -> str | None:
         function = function_by_oid(oid)
         if function is None:
             return None
         types = ",".join(format_type(t, None) for t in function.arg_types)
-        return f"{quote_identifier(function.name)}({types})"
+        schema = function.schema if isinstance(function, Function) else PG_CATALOG
+        prefix = "" if schema == PG_CATALOG else f"{schema}."
+        return f"{prefix}{quote_identifier(function.name)}({types})"
 
     def function_signature_oid(self, text: str) -> int:
         name, types = self._signature(text)

@@ -54,6 +54,12 @@ PG_CATALOG = 11
 PG_TOAST = 99
 PUBLIC = 2200
 INFORMATION_SCHEMA = 13207
+SKERRY = 9000
+"""The schema of what Skerry has and PostgreSQL has not."""
+
+SYSTEM_SCHEMAS = (PG_CATALOG, PG_TOAST, INFORMATION_SCHEMA, SKERRY)
+"""Nobody makes, moves or grants anything in these."""
+
 FIRST_USER_OID = 16384
 DEFAULT_COLLATION = 100
 C_COLLATION = 950

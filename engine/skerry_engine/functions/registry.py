@@ -39,6 +39,8 @@ Factory = Callable[[tuple[int, ...], int], Implementation]
 
 _DATA = Path(__file__).parent / "data"
 
+PG_CATALOG = "pg_catalog"
+
 FIRST_PRIVATE_OID = 9000
 """OIDs from here to 9999 are not PostgreSQL's: for functions that only Skerry has."""
 
@@ -46,7 +48,8 @@ FIRST_PRIVATE_OID = 9000
 @dataclass(frozen=True, slots=True, eq=False)
 class Function:
     """A function that expressions can call.  Resolution hands out one with concrete types;
-    `oid` is pg_proc's.
+    `oid` is pg_proc's.  Outside pg_catalog only Skerry's own functions are, in the schema `skerry`: calls
+    must name it.
 
     `strict`: NULL in, NULL out, without a call.  `volatility` as pg_proc.provolatile.  `variadic` is the
     element type of a VARIADIC last argument, else 0.  `defaults` counts trailing arguments that may be left
@@ -71,6 +74,7 @@ class Function:
     arg_names: tuple[str, ...] = ()
     source: str = ""
     factory: Factory | None = None
+    schema: str = PG_CATALOG
 
     @property
     def is_implemented(self) -> bool:
@@ -230,10 +234,10 @@ def register(function: AnyFunction) -> None:
 # --- finding ------------------------------------------------------------------------------------------------
 
 
-def functions_named(name: str) -> tuple[AnyFunction, ...]:
-    """All functions, aggregates and window functions of pg_catalog with that name."""
+def functions_named(name: str, schema: str | None = None) -> tuple[AnyFunction, ...]:
+    """All functions, aggregates and window functions with that name, of pg_catalog or a schema by name."""
     _load()
-    return _by_name.get(name, ())
+    return _by_name.get(name if schema is None or schema == PG_CATALOG else f"{schema}.{name}", ())
 
 
 def function_by_oid(oid: int) -> AnyFunction | None:
@@ -300,16 +304,17 @@ def _load() -> None:
     _compile_templates()
     aggregate_facts = {int(row[0]): row for row in read_facts("aggregates.tsv")}
     names: dict[str, list[AnyFunction]] = {}
-    for row in read_facts("functions.tsv"):
+    for row in read_facts("functions.tsv") + read_facts("own_functions.tsv"):
         function = _aggregate(row, aggregate_facts) if row[4][2] == "a" else _function(row)
         _by_oid[function.oid] = function
-        names.setdefault(function.name, []).append(function)
+        names.setdefault(_key_of(function), []).append(function)
     for name, functions in names.items():
         _by_name[name] = tuple(functions)
 
 
 def _function(row: Sequence[str]) -> Function:
     oid, name, arg_types, return_type, flags, variadic, defaults, arg_names, columns, source = row
+    schema, _, name = name.rpartition(".")
     definition = _definitions.get(source)
     strict = flags[0] == "s"
     if definition is not None and definition.strict is not None:
@@ -332,7 +337,15 @@ def _function(row: Sequence[str]) -> Function:
         arg_names=tuple(arg_names.split()),
         source=source,
         factory=definition.factory if definition else None,
+        schema=schema or PG_CATALOG,
     )
+
+
+def _key_of(function: AnyFunction) -> str:
+    """What `_by_name` knows the function under."""
+    if isinstance(function, Function) and function.schema != PG_CATALOG:
+        return f"{function.schema}.{function.name}"
+    return function.name
 
 
 def _result_columns(text: str) -> tuple[tuple[str, int], ...]:
@@ -369,8 +382,9 @@ _UNDEFINED_AGGREGATE = _AggregateDefinition(True, None, None, None, None, False,
 
 def _add(function: AnyFunction) -> None:
     _by_oid[function.oid] = function
-    others = [other for other in _by_name.get(function.name, ()) if other.oid != function.oid]
-    _by_name[function.name] = (*others, function)
+    key = _key_of(function)
+    others = [other for other in _by_name.get(key, ()) if other.oid != function.oid]
+    _by_name[key] = (*others, function)
 
 
 def _redefine(source: str) -> None:

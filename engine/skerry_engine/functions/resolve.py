@@ -80,7 +80,7 @@ def resolve_function(
 ) -> tuple[AnyFunction, tuple[int, ...], int]:
     """The function that `name(arg_types)` calls, the type to coerce each argument to, and the return type.
 
-    `schema` is a written qualification; anything but pg_catalog finds nothing here.  `variadic_array`: the
+    `schema` is a written qualification: pg_catalog, or the schema of Skerry's own functions.  `variadic_array`: the
     last argument is written VARIADIC.  `arg_names` gives the name of each argument in named notation (None:
     positional); then the result's argument types are in the function's own order, for `argument_order`.
 
@@ -169,10 +169,8 @@ def argument_order(function: AnyFunction, arg_names: Sequence[str | None]) -> li
 def _function_candidates(
     name: str, given: tuple[int, ...], schema: str | None, variadic_array: bool
 ) -> list[_Candidate]:
-    if schema not in (None, "pg_catalog"):
-        return []
     candidates = []
-    for function in functions_named(name):
+    for function in functions_named(name, schema):
         types = _laid_out(function, len(given), variadic_array)
         if types is not None:
             expanded = bool(function.variadic) and not variadic_array
@@ -387,7 +385,7 @@ def _resolve_named(
 ) -> tuple[AnyFunction, tuple[int, ...], int]:
     """Named notation: only for functions whose arguments have names, and with one candidate."""
     fitting: list[Function] = []
-    for function in functions_named(name) if schema in (None, "pg_catalog") else ():
+    for function in functions_named(name, schema):
         if isinstance(function, Function) and _takes_names(function, arg_names):
             fitting.append(function)
     if not fitting:

@@ -113,6 +113,12 @@ def _sleep(context: FunctionContext, seconds: float) -> str:
 define("pg_sleep", _sleep, needs_context=True)
 
 
+# --- Skerry's own -------------------------------------------------------------------------------------------
+
+define("skerry_gc", lambda context: context.collect_garbage(), needs_context=True)
+define("skerry_pending_changes", lambda context: context.pending_changes(), needs_context=True)
+
+
 # --- advisory locks -----------------------------------------------------------------------------------------
 
 

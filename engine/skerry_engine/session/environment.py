@@ -13,8 +13,8 @@ from __future__ import annotations
 import datetime
 import random
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, cast
 
 from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog, Database
@@ -30,8 +30,10 @@ from skerry_engine.catalog.system.context import (
     SettingInfo,
 )
 from skerry_engine.plan.planner import IndexInfo
+from skerry_engine.session.pending_rows import pending_change_rows
 from skerry_engine.session.sleeping import CallRecord, FunctionWait, Timer
 from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.manager import GC_SLICE_ROWS
 from skerry_engine.txn.target import WriteTarget
 from skerry_engine.values.io import IoContext, wall_clock
 
@@ -171,6 +173,25 @@ class SessionFunctions:
         self.statement_timestamp: int = self.transaction_timestamp
         self.calls = CallRecord()
         self._timer: Timer | None = None
+        self._collected = 0
+
+    def collect_garbage(self) -> int:
+        """skerry.gc(), in slices.  Raises FunctionWait between them."""
+        return cast("int", self.calls.call(self._collect))
+
+    def _collect(self) -> int:
+        manager = self.session.engine.manager
+        collected = manager.gc(GC_SLICE_ROWS)
+        self._collected += collected
+        if collected >= GC_SLICE_ROWS:
+            raise FunctionWait(Timer(time.monotonic()))  # over at once: others have their turn
+        self.session.engine.stores.remove_retired(manager)
+        total, self._collected = self._collected, 0
+        return total
+
+    def pending_changes(self) -> Iterator[tuple[object, ...]]:
+        """skerry.pending_changes()."""
+        return pending_change_rows(self.session)
 
     def sleep(self, seconds: float) -> None:
         """pg_sleep.  Raises FunctionWait until the time is over."""
@@ -187,6 +208,7 @@ class SessionFunctions:
         """A new statement: nothing has been waited for."""
         self.calls.start_statement()
         self._timer = None
+        self._collected = 0
 
     def clock_timestamp(self) -> int:
         return wall_clock()

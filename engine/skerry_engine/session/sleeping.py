@@ -1,4 +1,4 @@
-"""Functions that wait inside an expression: pg_sleep() and advisory locks.
+"""Functions that wait inside an expression: pg_sleep(), advisory locks, skerry.gc() between two slices.
 
 An expression can't yield.  So a function that has to wait raises `FunctionWait` (or the lock table's
 LockWait); the statement is kept from showing anything until it is complete, waits, and is then run again from
@@ -18,6 +18,7 @@ from skerry_engine.txn.waiting import Gate
 WAITING_FUNCTIONS = frozenset(
     ("pg_sleep", "pg_sleep_for", "pg_sleep_until")
     + ("pg_advisory_lock", "pg_advisory_lock_shared", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared")
+    + ("gc",)
 )
 """Names of the functions that may wait."""
 

@@ -189,6 +189,11 @@ class RollbackToSavepoint(Statement):
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareCommit(Statement):
+    """PREPARE COMMIT: make the checks of COMMIT now, and tell what would be committed."""
+
+
+@dataclass(frozen=True, slots=True)
 class PrepareTransaction(Statement):
     gid: str
 

@@ -316,6 +316,9 @@ class SessionParser(UtilityBase):
         if self.word() == "transaction" and self.kinds[self.index + 1] == STRING:
             self.index += 1
             return st.PrepareTransaction(self.string())
+        if self.word() == "commit" and self.kinds[self.index + 1] == END:
+            self.index += 1
+            return st.PrepareCommit()
         name = self.name()
         types = []
         if self.accept("("):

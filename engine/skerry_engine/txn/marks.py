@@ -9,12 +9,30 @@ from skerry_engine.errors import UndefinedSavepoint
 
 
 class Mark:
-    """How long each journal of a transaction was at some moment: what unwinding goes back to."""
+    """How long each journal of a transaction was at some moment: what unwinding goes back to.
 
-    __slots__ = ("writes", "deferred", "changes", "commit_hooks", "rollback_hooks", "locks")
+    `constraint_modes` is what SET CONSTRAINTS had said; it is replaced, never changed.
+    """
+
+    __slots__ = (
+        "writes",
+        "deferred",
+        "changes",
+        "commit_hooks",
+        "rollback_hooks",
+        "locks",
+        "constraint_modes",
+    )
 
     def __init__(
-        self, writes: int, deferred: int, changes: int, commit_hooks: int, rollback_hooks: int, locks: int
+        self,
+        writes: int,
+        deferred: int,
+        changes: int,
+        commit_hooks: int,
+        rollback_hooks: int,
+        locks: int,
+        constraint_modes: dict[str, bool] | None,
     ) -> None:
         self.writes: int = writes
         self.deferred: int = deferred
@@ -22,6 +40,7 @@ class Mark:
         self.commit_hooks: int = commit_hooks
         self.rollback_hooks: int = rollback_hooks
         self.locks: int = locks
+        self.constraint_modes: dict[str, bool] | None = constraint_modes
 
 
 class Savepoint:

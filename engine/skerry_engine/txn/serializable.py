@@ -362,6 +362,13 @@ class SerializableState:
 
         Raises SerializationFailure (T005); afterwards nothing can refuse it.  Each T1 learns of its edge.
         """
+        self.refuse(epoch)
+        for reader in self.in_conflicts:
+            if reader.status <= PREPARED and epoch < reader.earliest_out:
+                reader.earliest_out = epoch
+
+    def refuse(self, epoch: int) -> None:
+        """The test alone.  Raises SerializationFailure (T005)."""
         for reader in self.in_conflicts:
             if reader.status == ABORTED:
                 continue
@@ -369,9 +376,6 @@ class SerializableState:
                 raise serialization_failure("Canceled on identification as a pivot, during commit attempt.")
             if reader.status == PREPARED and reader.would_be_pivot(epoch):
                 raise serialization_failure("Canceled on conflict in from a prepared pivot.")
-        for reader in self.in_conflicts:
-            if reader.status <= PREPARED and epoch < reader.earliest_out:
-                reader.earliest_out = epoch
 
     def would_be_pivot(self, third: int) -> bool:
         """Whether an edge from this prepared transaction to one committing at `third` is dangerous."""

@@ -234,6 +234,7 @@ class Transaction(LockingTransaction):
             0 if commit_hooks is None else len(commit_hooks),
             0 if rollback_hooks is None else len(rollback_hooks),
             len(self.holder.locks),
+            self.constraint_modes,
         )
 
     def start_statement(self) -> Mark:
@@ -301,6 +302,7 @@ class Transaction(LockingTransaction):
         if self.overlay is not None:
             self.overlay.unwind(mark.writes)
         self.checks = None
+        self.constraint_modes = mark.constraint_modes
         if self.deferred is not None:
             del self.deferred[mark.deferred :]
         if self.changes is not None and len(self.changes) > mark.changes:
@@ -428,7 +430,8 @@ class Transaction(LockingTransaction):
     def set_constraints(self, names: list[str] | None, deferred: bool) -> None:
         """SET CONSTRAINTS names (None: ALL).
 
-        Making them immediate runs what is due: may raise LockWait (call again).
+        Making them immediate runs what is due: may raise LockWait (call again).  Checks that pass stay due
+        while there is a savepoint: rolling back to it may undo what made them pass.
         """
         self._check_active()
         if names is None:
@@ -446,7 +449,8 @@ class Transaction(LockingTransaction):
             ]
             for check in due:
                 check.run(self)
-                self.deferred.remove(check)
+                if not self.savepoints:
+                    self.deferred.remove(check)
 
     # --- catalog and hooks ----------------------------------------------------------------------------------
 
@@ -546,19 +550,6 @@ class Transaction(LockingTransaction):
             self._let_go(NEWEST)
         while self.manager.collector.rows_waiting >= SLICE_ROWS and self.manager.gc(SLICE_ROWS):
             yield PAUSE
-
-    def prepare_commit(self) -> Generator[Step, None, None]:
-        """Do now what of committing may fail or wait, and keep the locks: a look before one leaps.
-
-        Raises as `commit`, and then the transaction is rolled back.  It goes on after that like any other;
-        committing checks again what has been written since.  SERIALIZABLE may still be refused (T005).
-        """
-        self._check_active()
-        try:
-            yield from self._prepare_patiently()
-        except BaseException:
-            self.close()
-            raise
 
     def _prepare_patiently(self) -> Generator[Step, None, None]:
         """`_prepare`, run again after each wait for a lock."""
@@ -671,11 +662,28 @@ class Transaction(LockingTransaction):
         """The last test before the epoch is taken.  Raises SerializationFailure (T005)."""
         if serial.status != RUNNING:
             return
+        self._find_readers(serial)
+        serial.check(epoch)
+
+    def _find_readers(self, serial: SerializableState) -> None:
         if self._stamp is None and self.overlay is not None:
             find_readers(self.overlay, serial)
         for storage_id in self.replaced_storages or []:
             serial.find_all_readers(storage_id)
-        serial.check(epoch)
+
+    def try_commit(self) -> None:
+        """The part of COMMIT's checks that is left when locks are taken and constraints hold: whether the
+        definitions can be made in the newest catalog, and (T005) whether SERIALIZABLE refuses it now.
+
+        Nothing comes of it but what is raised.
+        """
+        self._check_active()
+        if self.changes:
+            self._replay(self.manager.newest_catalog())
+        serial = self.serial
+        if serial is not None and serial.status == RUNNING and not self._nothing_to_install():
+            self._find_readers(serial)
+            serial.refuse(self.manager.last_epoch + 1)
 
     def _nothing_to_install(self) -> bool:
         overlay = self.overlay

@@ -15,7 +15,7 @@ SELECT schemaname, tablename, hasindexes FROM pg_tables WHERE schemaname IN ('pu
 SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 2;
 SELECT viewname FROM pg_views WHERE schemaname = 'public';
 SELECT schemaname, sequencename, start_value, increment_by, last_value FROM pg_sequences ORDER BY 2;
-SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1;
+SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|skerry)' ORDER BY 1;
 SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE table_schema IN ('public', 'other') ORDER BY 1, 2;
 -- @differs is_nullable is announced without its length
 SELECT table_name, column_name, ordinal_position, column_default, is_nullable, data_type, character_maximum_length, numeric_precision, numeric_scale, udt_name FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 3;

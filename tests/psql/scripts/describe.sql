@@ -30,7 +30,7 @@ COMMENT ON COLUMN author.name IS 'full name';
 \di book*
 \ds
 \dv
-\dn
+\dn [ap]*
 \dn app
 \dt+ nothing
 \d author_id_seq

@@ -19,12 +19,15 @@ from skerry_engine.catalog.objects import (
     DEFAULT_COLLATION,
     INFORMATION_SCHEMA,
     PG_CATALOG,
+    SKERRY,
     Column,
 )
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, TypeInfo, internal_type, type_info
 
 Row = tuple[Any, ...]
+
+SCHEMA_OIDS = {"pg_catalog": PG_CATALOG, "information_schema": INFORMATION_SCHEMA, "skerry": SKERRY}
 
 _EMPTY_TEXT = frozenset((oids.CHAR, oids.NAME, oids.TEXT, oids.VARCHAR, oids.PG_NODE_TREE))
 
@@ -57,7 +60,7 @@ def read_facts(name: str) -> list[list[str]]:
 
 def _layout(oid: str, schema: str, kind: str, name: str, columns: str) -> Layout:
     made = tuple(_column(number, text) for number, text in enumerate(columns.split(), 1))
-    schema_oid = PG_CATALOG if schema == "pg_catalog" else INFORMATION_SCHEMA
+    schema_oid = SCHEMA_OIDS[schema]
     defaults = tuple(_default(column) for column in made)
     return Layout(int(oid), schema_oid, kind, name, made, defaults, {c.name: c.position for c in made})
 

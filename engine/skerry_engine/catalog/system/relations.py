@@ -1,4 +1,4 @@
-"""Every relation of pg_catalog and information_schema, assembled from the layouts and the row makers.
+"""Every relation of pg_catalog, information_schema and skerry, assembled from the layouts and the row makers.
 
 A relation without a maker is one of two things, and both are written down here:
 
@@ -11,9 +11,9 @@ from __future__ import annotations
 from importlib import import_module
 
 from skerry_engine import errors
-from skerry_engine.catalog.objects import PG_CATALOG, SystemTable
+from skerry_engine.catalog.objects import SystemTable
 from skerry_engine.catalog.system.context import SystemContext
-from skerry_engine.catalog.system.layout import LAYOUTS, Layout, Row
+from skerry_engine.catalog.system.layout import LAYOUTS, SCHEMA_OIDS, Layout, Row
 from skerry_engine.catalog.system.registry import MAKERS, Maker
 
 MAKER_MODULES = (
@@ -64,9 +64,8 @@ EMPTY_INFORMATION = frozenset(
 
 
 def _refused(layout: Layout) -> Maker:
-    schema = "pg_catalog" if layout.schema_oid == PG_CATALOG else "information_schema"
-
     def refuse(_context: SystemContext) -> list[Row]:
+        schema = next(name for name, oid in SCHEMA_OIDS.items() if oid == layout.schema_oid)
         raise errors.NotSupportedError(f"relation {schema}.{layout.name} is not supported")
 
     return refuse

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, PG_CATALOG
 from skerry_engine.catalog.opclasses import OPERATOR_CLASSES
-from skerry_engine.catalog.system.layout import Row, layout, read_facts
+from skerry_engine.catalog.system.layout import SCHEMA_OIDS, Row, layout, read_facts
 from skerry_engine.catalog.system.registry import fixed_rows_of
 from skerry_engine.catalog.system.types import function_oid
 from skerry_engine.functions.casts import all_casts
@@ -49,7 +49,7 @@ def _proc_row(function: AnyFunction) -> Row:
     values: dict[str, object] = {
         "oid": function.oid,
         "proname": function.name,
-        "pronamespace": PG_CATALOG,
+        "pronamespace": SCHEMA_OIDS[function.schema] if isinstance(function, Function) else PG_CATALOG,
         "proowner": BOOTSTRAP_ROLE,
         "prolang": INTERNAL_LANGUAGE,
         "procost": 1.0,

@@ -36,6 +36,7 @@ _HANDLERS: dict[type[st.Statement], Handler] = {
     st.SetTransaction: transactions.set_transaction,
     st.SetConstraints: transactions.set_constraints,
     st.LockTables: transactions.lock_tables,
+    st.PrepareCommit: transactions.prepare_commit,
     st.PrepareTransaction: two_phase.prepare_transaction,
     st.FinishPrepared: two_phase.finish_prepared,
     st.SetSetting: settings.set_setting,
@@ -76,6 +77,8 @@ def command_columns(session: Session, statement: st.Statement) -> tuple[ResultCo
             return settings.show_columns(session, statement)
         case st.Explain():
             return explain.COLUMNS
+        case st.PrepareCommit():
+            return transactions.PREPARE_COMMIT_COLUMNS
         case st.Execute():
             return prepared.execute_columns(session, statement)
         case st.Fetch():

@@ -7,16 +7,27 @@ from typing import TYPE_CHECKING
 
 from skerry_engine import errors
 from skerry_engine.catalog.objects import Table, View
-from skerry_engine.session.steps import Complete, Step, Wait
+from skerry_engine.session.pending_rows import pending_counts
+from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step, Wait
 from skerry_engine.sql import statements as st
 from skerry_engine.txn import modes
 from skerry_engine.txn.locks import LockWait
 from skerry_engine.txn.manager import isolation_level
+from skerry_engine.txn.preview import check_commit
+from skerry_engine.values import oids
+from skerry_engine.values.types import SqlType
 
 if TYPE_CHECKING:
     from skerry_engine.session.session import Session
 
 Steps = Generator[Step, object, None]
+
+PREPARE_COMMIT_COLUMNS = (
+    ResultColumn("schema_name", SqlType(oids.NAME)),
+    ResultColumn("table_name", SqlType(oids.NAME)),
+    ResultColumn("kind", SqlType(oids.TEXT)),
+    ResultColumn("count", SqlType(oids.INT8)),
+)
 
 TABLE_MODES = {
     "ACCESS SHARE": modes.ACCESS_SHARE,
@@ -222,3 +233,16 @@ def lock_tables(session: Session, statement: st.LockTables) -> Steps:
             except LockWait as wait:
                 yield Wait(wait.request)
     yield Complete("LOCK TABLE")
+
+
+def prepare_commit(session: Session, statement: st.PrepareCommit) -> Steps:
+    """PREPARE COMMIT: make the checks of COMMIT now; a row for each table and kind of change that is pending.
+
+    The transaction goes on: COMMIT or ROLLBACK ends it.
+    """
+    _need_block(session, "PREPARE COMMIT")
+    yield from check_commit(session.need_transaction())
+    counts = yield from pending_counts(session)
+    yield Description(PREPARE_COMMIT_COLUMNS)
+    yield Rows(counts)
+    yield Complete("PREPARE COMMIT")

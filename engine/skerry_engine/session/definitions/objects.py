@@ -14,8 +14,7 @@ from skerry_engine.catalog.objects import (
     CLASS_NAMESPACE,
     CLASS_RELATION,
     CLASS_ROLE,
-    INFORMATION_SCHEMA,
-    PG_CATALOG,
+    SYSTEM_SCHEMAS,
     Address,
     IndexDef,
     Relation,
@@ -171,7 +170,7 @@ def _rename_whole(
 
 def _schema_to_change(context: DefinitionContext, name: str) -> int:
     schema = context.database.get_schema(name)
-    if schema.oid in (PG_CATALOG, INFORMATION_SCHEMA):
+    if schema.oid in SYSTEM_SCHEMAS:
         raise errors.InsufficientPrivilege(f"permission denied for schema {name}")
     return schema.oid
 
@@ -240,7 +239,7 @@ def set_schema(context: DefinitionContext, statement: st.SetSchema) -> Generator
         return tag
     _refuse_owned(context, found, "schema")
     schema_oid = context.database.get_schema(statement.schema).oid
-    if schema_oid in (PG_CATALOG, INFORMATION_SCHEMA):
+    if schema_oid in SYSTEM_SCHEMAS:
         raise errors.InsufficientPrivilege(f"permission denied for schema {statement.schema}")
     if schema_oid == found.schema_oid:
         return tag
