@@ -67,7 +67,7 @@ def install_ahead(overlay: Overlay, stamp: CommitStamp, state: SerializableState
 def find_readers(overlay: Overlay, state: SerializableState) -> None:
     """Find who has read what is about to be installed, all in one unit."""
     for table in overlay.tables.values():
-        if table.storage.storage_id in state.registry.readers:
+        if state.has_other_readers(table.storage.storage_id):
             state.find_readers(table.storage, list(table.final_rows()))
 
 

@@ -327,6 +327,11 @@ class SerializableState:
 
     # --- committing -----------------------------------------------------------------------------------------
 
+    def has_other_readers(self, storage_id: int) -> bool:
+        """Whether anybody else has SIREADs on a table."""
+        readers = self.registry.readers.get(storage_id)
+        return readers is not None and (len(readers) > 1 or self not in readers)
+
     def find_readers(self, storage: TableStorage, rows: Sequence[tuple[int, Row | None]]) -> None:
         """Find who has read what installing `rows` (row id, new state) will change.
 
