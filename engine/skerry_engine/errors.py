@@ -18,15 +18,7 @@ class Warning(Exception):  # the name PEP 249 prescribes
 
 
 class Error(Exception):
-    """Base of all errors (PEP 249).
-
-    `code` is the Skerry code of a transaction error (T001 to T006).  `is_retryable` says that a fresh run of
-    the whole transaction may succeed.
-    """
-
-    sqlstate: str | None = None
-    code: str | None = None
-    is_retryable: bool = False
+    """Base of all errors (PEP 249)."""
 
 
 class InterfaceError(Error):
@@ -41,6 +33,8 @@ class DatabaseError(Error):
     """
 
     sqlstate: str = "XX000"
+    code: str | None = None
+    is_retryable: bool = False
 
     def __init__(
         self,

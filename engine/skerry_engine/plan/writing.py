@@ -78,11 +78,13 @@ def _insert_or_update(
 ) -> Generator[Step, None, Row | None]:
     """One try; raises LockWait: then call again."""
     while True:
+        locks = len(writer.transaction.holder.locks)
         found = _first_conflict(writer, row, indexes)
         if found is None:
             writer.insert(row)
             return row
         if update is None:
+            writer.transaction.release_since(locks)  # no key was written: others need not wait
             return None
         if writer.written_by_statement(found):
             raise errors.CardinalityViolation(

@@ -274,9 +274,7 @@ class StatementRunner(SessionState):
         if not transaction.needs_no_safe_snapshot():
             return False
         manager = self.engine.manager
-        return (
-            transaction.snapshot < 0 or manager.catalog_at(transaction.snapshot) is manager.newest_catalog()
-        )
+        return transaction.snapshot < 0 or manager.catalog_at(transaction.snapshot) is manager.newest_catalog()
 
     def _lock_at_once(self, transaction: Transaction, plan: Plan) -> bool:
         locks = self.engine.manager.locks

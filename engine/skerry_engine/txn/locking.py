@@ -128,6 +128,10 @@ class LockingTransaction:
         locks = self.manager.locks
         return locks.try_acquire(locks.indexes, INDEX, index_id, BULK, self.holder)
 
+    def release_since(self, length: int) -> None:
+        """Let the locks go that were taken since the journal of locks had `length` entries."""
+        self.manager.locks.unwind(self.holder, length)
+
     def lock_name(self, name: object, mode: int = EXCLUSIVE) -> None:
         """Lock any hashable name (a name about to be created, MERGE's match values).  Raises LockWait."""
         locks = self.manager.locks
