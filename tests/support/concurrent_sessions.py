@@ -18,9 +18,10 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
-from stepper import describe_error
+from stepper import describe_error, play_script
 
 from skerry.embedded import EmbeddedBackend, EmbeddedSource
 from skerry.targets import parse_target
@@ -125,6 +126,15 @@ class ConcurrentRunner:
             if time.monotonic() > deadline_s:
                 raise AssertionError(f"{name} neither ends nor waits")
             time.sleep(POLL_S)
+
+
+def play_concurrently(path: Path, open_client: Callable[[str], Client]) -> str:
+    """Play a script by concurrent sessions; returns the script with the output that they gave."""
+    runner = ConcurrentRunner(open_client)
+    try:
+        return play_script(path.read_text(encoding="utf-8"), runner)
+    finally:
+        runner.close()
 
 
 class _Worker:
@@ -273,7 +283,8 @@ class Monitor:
 
     def _is_waiting_now(self, backend_pid: int) -> bool:
         outcome = self._client.query(
-            f"select 1 from pg_stat_activity where pid = {backend_pid} and wait_event_type = 'Lock'"
+            f"select 1 from pg_stat_activity where pid = {backend_pid} "
+            "and (wait_event_type = 'Lock' or wait_event = 'SafeSnapshot')"
         )
         assert outcome.error is None, outcome.error
         return bool(outcome.rows)
@@ -287,6 +298,21 @@ class Monitor:
 
     def close(self) -> None:
         self._client.close()
+
+
+def play_in_new_database(address: Address, path: Path, confirmations: int) -> str:
+    """Play a script in a database of its own of a server; returns it with the output that the server gave."""
+    name = f"script_{path.stem}"
+    admin = WireClient(address)
+    try:
+        admin.query(f"drop database if exists {name}")
+        created = admin.query(f"create database {name}")
+        assert created.error is None, created.error
+        with contextlib.closing(Monitor(address, "postgres", confirmations)) as monitor:
+            return play_concurrently(path, lambda _: NetworkClient(address, name, monitor))
+    finally:
+        admin.query(f"drop database if exists {name}")
+        admin.close()
 
 
 def describe_outcome(outcome: Outcome) -> list[str]:

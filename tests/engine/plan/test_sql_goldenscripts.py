@@ -7,25 +7,24 @@ give the same.  PostgreSQL runs the scripts where Skerry promises to do as Postg
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from stepper import play_script, run_goldenscript
+from stepper import run_goldenscript
 from support.concurrent_sessions import (
-    Client,
-    ConcurrentRunner,
     EmbeddedClient,
-    Monitor,
-    NetworkClient,
     embedded_source,
+    play_concurrently,
+    play_in_new_database,
 )
 from support.postgres_server import Address
 from support.sessions import SqlDatabase
-from support.wire_client import WireClient
 
-SCRIPTS = sorted((Path(__file__).parents[2] / "goldenscripts" / "sql").glob("*.txt"))
+GOLDENSCRIPTS = Path(__file__).parents[2] / "goldenscripts"
+SCRIPTS = [
+    *sorted((GOLDENSCRIPTS / "sql").glob("*.txt")),
+    *sorted((GOLDENSCRIPTS / "anomalies").glob("*.txt")),
+]
 _SKERRY_CODE = re.compile(r"(ERROR \w{5}) T\d{3}")
 _NUMBERS = re.compile(r"\b(Process|transaction|process|database|relation) \d+")
 
@@ -35,34 +34,13 @@ def scripts_for(place: str) -> list[Path]:
     return [path for path in SCRIPTS if place in path.read_text(encoding="utf-8").splitlines()[0]]
 
 
-def play(path: Path, open_client: Callable[[str], Client]) -> tuple[list[str], list[str]]:
-    """Play a script by concurrent sessions; returns the lines that it should give, and those that it gave."""
-    text = path.read_text(encoding="utf-8")
-    runner = ConcurrentRunner(open_client)
-    try:
-        return _comparable(text), _comparable(play_script(text, runner))
-    finally:
-        runner.close()
+def compared_with(path: Path, played: str) -> tuple[list[str], list[str]]:
+    """The lines that a script should give, and those that it gave."""
+    return _comparable(path.read_text(encoding="utf-8")), _comparable(played)
 
 
 def _comparable(text: str) -> list[str]:
     return [_NUMBERS.sub(r"\1 N", line) for line in text.splitlines()]
-
-
-def in_new_database(
-    address: Address, name: str, path: Path, confirmations: int
-) -> tuple[list[str], list[str]]:
-    """Play a script in a database of its own of a server."""
-    admin = WireClient(address)
-    try:
-        admin.query(f"drop database if exists {name}")
-        created = admin.query(f"create database {name}")
-        assert created.error is None, created.error
-        with closing(Monitor(address, "postgres", confirmations)) as monitor:
-            return play(path, lambda _: NetworkClient(address, name, monitor))
-    finally:
-        admin.query(f"drop database if exists {name}")
-        admin.close()
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
@@ -73,19 +51,23 @@ def test_stepped(path: Path) -> None:
 @pytest.mark.parametrize("path", scripts_for("threads"), ids=lambda path: path.stem)
 def test_by_threads(path: Path) -> None:
     source = embedded_source()
-    expected, actual = play(path, lambda _: EmbeddedClient(source))
+    expected, actual = compared_with(path, play_concurrently(path, lambda _: EmbeddedClient(source)))
     assert actual == expected
 
 
 @pytest.mark.parametrize("path", scripts_for("wire"), ids=lambda path: path.stem)
 def test_over_the_wire(skerry_server: Address, path: Path) -> None:
-    expected, actual = in_new_database(skerry_server, f"script_{path.stem}", path, 1)
+    expected, actual = compared_with(path, play_in_new_database(skerry_server, path, 1))
     assert actual == expected
 
 
-@pytest.mark.parametrize("path", scripts_for("postgres"), ids=lambda path: path.stem)
+POSTGRES_SCRIPTS = [path for path in scripts_for("postgres") if path.parent.name == "sql"]
+"""Those of anomalies are compared by level: see test_anomalies.py."""
+
+
+@pytest.mark.parametrize("path", POSTGRES_SCRIPTS, ids=lambda path: path.stem)
 def test_as_postgres_does(postgres: Address, path: Path) -> None:
-    expected, actual = in_new_database(postgres, f"script_{path.stem}", path, 3)
+    expected, actual = compared_with(path, play_in_new_database(postgres, path, 3))
     assert actual == [_SKERRY_CODE.sub(r"\1", line) for line in expected]
 
 
