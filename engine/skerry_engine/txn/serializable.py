@@ -506,7 +506,7 @@ class SerializableRegistry:
 
     def enter(self, state: SerializableState, reads: Reads) -> None:
         """Make a transaction's SIREADs on a table known to those who write it."""
-        if not state.is_tracking or (state.status != RUNNING and state.transaction_id):
+        if not state.is_tracking or state.status != RUNNING:
             return
         storage_id = reads.storage.storage_id
         readers = self.readers.get(storage_id)
@@ -612,15 +612,16 @@ class SerializableRegistry:
         """Let one state stand for the older half: pessimistic in its epochs, exact in its reads."""
         count = len(self.retained) // 2
         folded = SerializableState(self, 0, 0, False)
-        folded.status = COMMITTED
-        folded.wrote = True
-        folded.commit_epoch = 0
+        last_epoch = 0
         for state in self.retained[:count]:
-            folded.commit_epoch = max(folded.commit_epoch, state.commit_epoch)
+            last_epoch = max(last_epoch, state.commit_epoch)
             folded.snapshot = max(folded.snapshot, state.snapshot)
             for reads in list(state.reads.values()):
                 folded.reads_of(reads.storage).absorb(reads, self.limits)
             self._drop_reads(state)
+        folded.status = COMMITTED
+        folded.commit_epoch = last_epoch
+        folded.wrote = True
         self.retained[:count] = [folded]
 
 
