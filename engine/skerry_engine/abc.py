@@ -91,6 +91,17 @@ class FunctionContext(Protocol):
         """Give up a session's advisory lock (None: all); False when it was not held."""
         ...
 
+    def cancel_backend(self, pid: int) -> bool:
+        """Cancel what a session runs; False, with a warning, when there is no such session."""
+        ...
+
+    def terminate_backend(self, pid: int, timeout_ms: int) -> bool:
+        """End a session; False, with a warning, when there is none, or it has not ended within the timeout.
+
+        0 does not wait for its end.  May raise a wait that reruns the statement.
+        """
+        ...
+
     def notify(self, channel: str, payload: str) -> None: ...
 
     def collect_garbage(self) -> int:

@@ -14,15 +14,12 @@ import itertools
 from skerry_engine import errors
 from skerry_engine.catalog.bootstrap import new_catalog
 from skerry_engine.catalog.catalog import Catalog
-from skerry_engine.catalog.system.context import LockInfo
 from skerry_engine.session.plans import PlanCache, StatementCache
 from skerry_engine.session.sequences import Sequences
 from skerry_engine.session.session import Session
 from skerry_engine.session.state import SessionState
 from skerry_engine.session.stores import Stores
-from skerry_engine.txn.locks import ADVISORY, ROW, TABLE, Lock
 from skerry_engine.txn.manager import TransactionManager
-from skerry_engine.txn.modes import MODE_NAMES
 
 SUPERUSER = "skerry"
 MEMORY = ":memory:"
@@ -88,47 +85,8 @@ class Engine:
         """The sessions connected to a database."""
         return [s for s in self.sessions.values() if s.database_oid == database_oid]
 
-    def lock_infos(self) -> list[LockInfo]:
-        """The rows of pg_locks."""
-        return [info for lock in self.manager.locks.all_locks() for info in _lock_infos(lock)]
-
     def close(self) -> None:
         """End every session; what is in memory is gone."""
         self.closed = True
         for session in list(self.sessions.values()):
             session.close()
-
-
-def _lock_infos(lock: Lock) -> list[LockInfo]:
-    kinds = {TABLE: "relation", ROW: "tuple", ADVISORY: "advisory"}
-    kind = kinds.get(lock.kind, "object")
-    relation = lock.resource if lock.kind == TABLE and isinstance(lock.resource, int) else None
-    infos: list[LockInfo] = []
-    for holder, mask in lock.holders():
-        for mode, name in enumerate(MODE_NAMES):
-            if mask >> mode & 1:
-                infos.append(
-                    LockInfo(
-                        kind,
-                        None,
-                        relation,
-                        name,
-                        True,
-                        holder.owner.process_id,
-                        holder.transaction_id or None,
-                    )
-                )
-    for request in lock.queue or []:
-        holder = request.holder
-        infos.append(
-            LockInfo(
-                kind,
-                None,
-                relation,
-                MODE_NAMES[request.mode],
-                False,
-                holder.owner.process_id,
-                holder.transaction_id or None,
-            )
-        )
-    return infos

@@ -29,12 +29,14 @@ class DatabaseError(Error):
     """Base of all errors that the database reports.
 
     `position` is the 1-based character offset in the statement text,
-    as in PostgreSQL's ErrorResponse field P.
+    as in PostgreSQL's ErrorResponse field P.  `ends_session`: over the wire it is FATAL, and the connection is
+    closed.
     """
 
     sqlstate: str = "XX000"
     code: str | None = None
     is_retryable: bool = False
+    ends_session: bool = False
 
     def __init__(
         self,
@@ -136,18 +138,21 @@ class IdleInTransactionTimeout(TransactionTimeout):
     """T002: the session idled in a transaction longer than `idle_in_transaction_session_timeout`."""
 
     sqlstate = "25P03"
+    ends_session = True
 
 
 class IdleSessionTimeout(OperationalError):
     """The session idled outside a transaction longer than `idle_session_timeout`.  Connect again."""
 
     sqlstate = "57P05"
+    ends_session = True
 
 
 class TotalTransactionTimeout(TransactionTimeout):
     """T002: the transaction lasted longer than `transaction_timeout`."""
 
     sqlstate = "25P04"
+    ends_session = True
 
 
 class ReadOnlyViolation(InternalError):
@@ -290,6 +295,7 @@ class AdminShutdown(OperationalError):
     """The server shuts down or the session was terminated."""
 
     sqlstate = "57P01"
+    ends_session = True
 
 
 class CannotConnectNow(OperationalError):

@@ -221,6 +221,8 @@ class Server:
         session = self._engine.open_session(
             request.database, request.user, request.settings, member.backend_pid
         )
+        session.client_address = peer
+        session.client = member.connection
         member.is_admitted = True
         self._admitted += 1
         _log(

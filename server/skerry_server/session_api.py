@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Protocol
 
+from skerry_engine.errors import DatabaseError
 from skerry_engine.session.steps import ResultColumn, Step
 from skerry_engine.values.io import IoContext
 
@@ -20,8 +21,26 @@ Steps = Generator[Step, object, None]
 Columns = Sequence[ResultColumn]
 
 
+class Client(Protocol):
+    """What a session tells the connection it belongs to, when other sessions act on it.
+
+    Called in the middle of another session's step, perhaps on another thread.
+    """
+
+    def interrupted(self, error: DatabaseError) -> None:
+        """The running statement will fail with `error` at its next step, even if it waits for the client."""
+        ...
+
+    def session_ended(self, error: DatabaseError) -> None:
+        """The session was idle and is closed now."""
+        ...
+
+
 class Session(Protocol):
-    """One client's session."""
+    """One client's session.  `client_address` is where the client is (None: unknown), for pg_stat_activity."""
+
+    client_address: tuple[str, int] | None
+    client: Client | None
 
     @property
     def transaction_status(self) -> str:

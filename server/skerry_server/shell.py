@@ -25,6 +25,7 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from skerry_engine.errors import (
@@ -84,6 +85,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._loop = keeper.loop
+        self._thread = threading.get_ident()
         self._transport: asyncio.Transport | None = None
         self._backend: Backend | None = None
         self._write_paused = False
@@ -156,6 +158,32 @@ class Connection(asyncio.Protocol):
         if backend is not None:
             backend.terminate(error)
             self._after_turn(backend, CLOSED)
+
+    def interrupted(self, error: DatabaseError) -> None:
+        """The running statement will fail with `error` at its next step: see that there is one."""
+        self._soon(self._wake, error)
+
+    def session_ended(self, error: DatabaseError) -> None:
+        """The session was idle and is closed: tell the client."""
+        self._soon(self.terminate, error)
+
+    def _soon(self, call: Callable[[DatabaseError], None], error: DatabaseError) -> None:
+        """Called in the middle of somebody else's step, perhaps on another thread: only take note."""
+        if threading.get_ident() == self._thread:
+            self._loop.call_soon(call, error)
+        else:
+            self._loop.call_soon_threadsafe(call, error)
+
+    def _wake(self, error: DatabaseError) -> None:
+        backend = self._backend
+        if backend is None:
+            return
+        if self._write_paused and error.ends_session:
+            self.terminate(error)  # a client that does not read would never let it be stepped
+            return
+        backend.wake()
+        if self._can_run(backend):
+            self._turn()
 
     def is_busy(self) -> bool:
         """Whether a statement is under way or input waits."""
@@ -252,11 +280,10 @@ class Connection(asyncio.Protocol):
 
     def _watch_waiting(self, waiting: Waiting, token: int) -> None:
         loop = self._loop
-        loop_thread = threading.get_ident()
 
         def over() -> None:
             # Called in the middle of somebody else's step, perhaps on another thread: only take note.
-            if threading.get_ident() == loop_thread:
+            if threading.get_ident() == self._thread:
                 loop.call_soon(self._wait_over, token)
             else:
                 loop.call_soon_threadsafe(self._wait_over, token)

@@ -38,6 +38,7 @@ from skerry_engine.session.steps import (
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext
 from skerry_engine.values.types import SqlType
+from skerry_server import session_api
 from skerry_server.protocol.backend import Backend
 from skerry_server.protocol.startup import StartupRequest
 from skerry_server.server import Server, ServerSettings
@@ -104,6 +105,8 @@ class FakeSession:
         self.closes = 0
         self.canceled = False
         self.idle_ms = 0
+        self.client_address: tuple[str, int] | None = None
+        self.client: session_api.Client | None = None
         self.copied = b""
         self.waiting: FakeWaiting | None = None
         self.parsed_oids: list[int] = []

@@ -161,7 +161,7 @@ class SqlSession:
         except DatabaseError as error:
             printer.lines += describe_error(error)
         self._steps = None
-        if session.closed:
+        if session is not self.session:  # killed meanwhile
             return []
         return (["(goes on)"] if waited else []) + printer.take_lines()
 

@@ -149,6 +149,17 @@ for _keys in ("int8", "int4"):
 define("pg_advisory_unlock_all", _unlock_all, needs_context=True)
 
 
+# --- other sessions -----------------------------------------------------------------------------------------
+
+
+def _terminate(context: FunctionContext, pid: int, timeout_ms: int = 0) -> bool:
+    return context.terminate_backend(pid, timeout_ms)
+
+
+define("pg_cancel_backend", lambda context, pid: context.cancel_backend(pid), needs_context=True)
+define("pg_terminate_backend", _terminate, needs_context=True)
+
+
 # --- random numbers -----------------------------------------------------------------------------------------
 
 

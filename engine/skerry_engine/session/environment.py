@@ -30,6 +30,7 @@ from skerry_engine.catalog.system.context import (
     SettingInfo,
 )
 from skerry_engine.plan.planner import IndexInfo
+from skerry_engine.session.monitoring import lock_infos, session_info
 from skerry_engine.session.pending_rows import pending_change_rows
 from skerry_engine.session.sleeping import CallRecord, FunctionWait, Timer
 from skerry_engine.storage.table import TableStorage
@@ -132,10 +133,10 @@ class StatementCatalog:
         return 0 if role is None else role.oid
 
     def sessions(self) -> Sequence[SessionInfo]:
-        return [session.info() for session in self.session.engine.sessions.values()]
+        return [session_info(session) for session in self.session.engine.sessions.values()]
 
     def locks(self) -> Sequence[LockInfo]:
-        return self.session.engine.lock_infos()
+        return lock_infos(self.session.engine)
 
     def settings(self) -> Sequence[SettingInfo]:
         return self.session.settings.infos()
@@ -173,6 +174,7 @@ class SessionFunctions:
         self.statement_timestamp: int = self.transaction_timestamp
         self.calls = CallRecord()
         self._timer: Timer | None = None
+        self._ending: Timer | None = None
         self._collected = 0
 
     def collect_garbage(self) -> int:
@@ -208,6 +210,7 @@ class SessionFunctions:
         """A new statement: nothing has been waited for."""
         self.calls.start_statement()
         self._timer = None
+        self._ending = None
         self._collected = 0
 
     def clock_timestamp(self) -> int:
@@ -305,6 +308,59 @@ class SessionFunctions:
 
     def advisory_unlock(self, key: tuple[int, ...] | None, *, shared: bool) -> bool:
         return self.session.advisory_unlock(key, shared)
+
+    def cancel_backend(self, pid: int) -> bool:
+        """pg_cancel_backend()."""
+        return bool(self.calls.call(lambda: self._cancel(pid)))
+
+    def _cancel(self, pid: int) -> bool:
+        if pid == self.session.backend_pid:
+            raise errors.QueryCanceled("canceling statement due to user request")
+        found = self._other_session(pid)
+        if found is not None:
+            found.cancel()
+        return found is not None
+
+    def terminate_backend(self, pid: int, timeout_ms: int) -> bool:
+        """pg_terminate_backend().  Raises FunctionWait while it waits for the session's end."""
+        if timeout_ms < 0:
+            raise errors.NumericValueOutOfRange('"timeout" must not be negative')
+        return bool(self.calls.call(lambda: self._terminate(pid, timeout_ms)))
+
+    def _terminate(self, pid: int, timeout_ms: int) -> bool:
+        ending = self._ending
+        if ending is None:
+            return self._begin_terminating(pid, timeout_ms)
+        if not ending.is_over():
+            raise FunctionWait(ending)
+        self._ending = None
+        if pid in self.session.engine.sessions:
+            self.session.notice(
+                f"backend with PID {pid} did not terminate within {timeout_ms} milliseconds",
+                "WARNING",
+                "01000",
+            )
+            return False
+        return True
+
+    def _begin_terminating(self, pid: int, timeout_ms: int) -> bool:
+        if pid == self.session.backend_pid:
+            raise errors.AdminShutdown("terminating connection due to administrator command")
+        found = self._other_session(pid)
+        if found is None:
+            return False
+        found.terminate()
+        if timeout_ms == 0 or found.closed:
+            return True
+        self._ending = Timer(time.monotonic() + timeout_ms / 1000)
+        found.on_close(self._ending.end)
+        raise FunctionWait(self._ending)
+
+    def _other_session(self, pid: int) -> SessionState | None:
+        found = self.session.engine.sessions.get(pid)
+        if found is None:
+            self.session.notice(f"PID {pid} is not a PostgreSQL backend process", "WARNING", "01000")
+        return found
 
     def notify(self, channel: str, payload: str) -> None:
         raise errors.NotSupportedError("NOTIFY is not supported yet")

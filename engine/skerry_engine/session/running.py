@@ -71,15 +71,26 @@ class StatementRunner(SessionState):
             if self._notices or self._reported_version != self.settings.version:
                 yield from self._take_messages()
         except BaseException as error:
-            if not isinstance(error, GeneratorExit):
+            if isinstance(error, errors.DatabaseError) and error.ends_session:
+                self._ended_by(error)
+            elif not isinstance(error, GeneratorExit):
                 self._failed_statement()
             raise
         finally:
             self._stop_running()
 
+    def _ended_by(self, error: errors.DatabaseError) -> None:
+        """The statement failed with an error that ends the session, or at least its transaction as a whole."""
+        self._notices.clear()
+        if isinstance(error, errors.AdminShutdown):
+            self.end_error = error
+            self.close()
+        else:
+            self.rollback()
+
     def _start_running(self, text: str) -> None:
         if self.closed:
-            raise errors.ConnectionFailure("the session is closed")
+            raise self.end_error or errors.ConnectionFailure("the session is closed")
         self._running = True
         self._interrupt = None
         self.current_query = text
@@ -274,7 +285,9 @@ class StatementRunner(SessionState):
         if not transaction.needs_no_safe_snapshot():
             return False
         manager = self.engine.manager
-        return transaction.snapshot < 0 or manager.catalog_at(transaction.snapshot) is manager.newest_catalog()
+        return (
+            transaction.snapshot < 0 or manager.catalog_at(transaction.snapshot) is manager.newest_catalog()
+        )
 
     def _lock_at_once(self, transaction: Transaction, plan: Plan) -> bool:
         locks = self.engine.manager.locks

@@ -18,9 +18,9 @@ from skerry_engine.txn.waiting import Gate
 WAITING_FUNCTIONS = frozenset(
     ("pg_sleep", "pg_sleep_for", "pg_sleep_until")
     + ("pg_advisory_lock", "pg_advisory_lock_shared", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared")
-    + ("gc",)
+    + ("gc", "pg_terminate_backend", "pg_cancel_backend")
 )
-"""Names of the functions that may wait."""
+"""Names of the functions that may wait, or that a rerun must not call again."""
 
 _T = TypeVar("_T")
 

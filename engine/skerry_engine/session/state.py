@@ -10,11 +10,12 @@ makes the block failed: until ROLLBACK (TO) everything is refused with 25P02.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, cast
 
 from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog
-from skerry_engine.catalog.system.context import CursorInfo, PreparedStatementInfo, SessionInfo
+from skerry_engine.catalog.system.context import CursorInfo, PreparedStatementInfo
 from skerry_engine.session.environment import SessionFunctions, SessionNames, StatementCatalog
 from skerry_engine.session.plans import Plan, is_current
 from skerry_engine.session.portals import Portal, Prepared, Steps
@@ -23,7 +24,12 @@ from skerry_engine.session.settings import TRANSACTION_MODES, Settings
 from skerry_engine.session.steps import Notice, Waiting
 from skerry_engine.session.temporary import drop_temporary_schema
 from skerry_engine.sql import statements as st
-from skerry_engine.txn.advisory import SessionAdvisoryLocks, lock_in_transaction, try_lock_in_transaction
+from skerry_engine.txn.advisory import (
+    SessionAdvisoryLocks,
+    advisory_key,
+    lock_in_transaction,
+    try_lock_in_transaction,
+)
 from skerry_engine.txn.locks import Owner
 from skerry_engine.txn.transaction import Transaction
 from skerry_engine.txn.waiting import Gate
@@ -32,6 +38,19 @@ from skerry_engine.values.io import IoContext, wall_clock
 if TYPE_CHECKING:
     from skerry_engine.engine import Engine
     from skerry_engine.session.session import Session
+
+
+class ClientConnection(Protocol):
+    """What a session tells whoever steps it, when others act on it.  Called in the middle of another's step:
+    take note, no more."""
+
+    def interrupted(self, error: errors.DatabaseError) -> None:
+        """The running statement will fail with `error` at its next step, even if it waits for the client."""
+        ...
+
+    def session_ended(self, error: errors.DatabaseError) -> None:
+        """The session was idle and is closed now."""
+        ...
 
 
 class SessionState:
@@ -48,7 +67,7 @@ class SessionState:
         self.user = user
         self.backend_pid = backend_pid
         self.temporary_schema_name = f"pg_temp_{backend_pid}"
-        self.owner = Owner(backend_pid)
+        self.owner = Owner(backend_pid, database_oid=database_oid)
         self.settings = Settings(options)
         self.settings.show_modes_by(self.mode)
         self.settings.force("session_authorization", user)
@@ -66,6 +85,10 @@ class SessionState:
         self.advisory_locks = SessionAdvisoryLocks(engine.manager.locks, self.owner)
         self.savepoint_marks: list[tuple[str, int]] = []
         self.closed = False
+        self.client_address: tuple[str, int] | None = None
+        self.client: ClientConnection | None = None
+        self.end_error: errors.DatabaseError | None = None
+        self._close_callbacks: list[Callable[[], None]] = []
         self.started_at_us = wall_clock()
         self.state_changed_at_us = self.started_at_us
         self.transaction_started_at_us: int | None = None
@@ -99,6 +122,11 @@ class SessionState:
         return "E" if self.failed else "T"
 
     @property
+    def is_running(self) -> bool:
+        """Whether a statement is under way."""
+        return self._running
+
+    @property
     def io(self) -> IoContext:
         """How values read and print now; the same object while the settings that matter stay."""
         if self._io_version != self.settings.version or self._io is None:
@@ -128,30 +156,6 @@ class SessionState:
         """How long the client may idle now; 0: for ever."""
         name = "idle_in_transaction_session_timeout" if self.in_block else "idle_session_timeout"
         return self.settings.integer(name)
-
-    def info(self) -> SessionInfo:
-        """The session's row of pg_stat_activity."""
-        role = self.statement_catalog().catalog.role_named(self.user)
-        if self._running:
-            state = "active"
-        elif self.in_block:
-            state = "idle in transaction (aborted)" if self.failed else "idle in transaction"
-        else:
-            state = "idle"
-        return SessionInfo(
-            self.backend_pid,
-            self.database_oid,
-            0 if role is None else role.oid,
-            application_name=self.settings.text("application_name"),
-            backend_start_us=self.started_at_us,
-            transaction_start_us=self.transaction_started_at_us if self.transaction is not None else None,
-            query_start_us=self.functions.statement_timestamp,
-            state_change_us=self.state_changed_at_us,
-            wait_event_type="Lock" if self.waiting is not None else None,
-            wait_event="transactionid" if self.waiting is not None else None,
-            state=state,
-            query=self.current_query,
-        )
 
     def prepared_infos(self) -> list[PreparedStatementInfo]:
         """The session's rows of pg_prepared_statements."""
@@ -365,7 +369,7 @@ class SessionState:
 
     def advisory_lock(self, key: tuple[int, ...], shared: bool, session: bool, wait: bool) -> bool:
         """Take an advisory lock, for the session or the transaction.  Raises LockWait when it must wait."""
-        resource = (self.database_oid, *key)
+        resource = advisory_key(self.database_oid, key)
         if session:
             if not wait:
                 return self.advisory_locks.try_lock(resource, shared)
@@ -382,7 +386,7 @@ class SessionState:
         if key is None:
             self.advisory_locks.unlock_all()
             return True
-        done = self.advisory_locks.unlock((self.database_oid, *key), shared)
+        done = self.advisory_locks.unlock(advisory_key(self.database_oid, key), shared)
         if not done:
             mode = "ShareLock" if shared else "ExclusiveLock"
             self.notice(f"you don't own a lock of type {mode}", "WARNING", "01000")
@@ -395,8 +399,20 @@ class SessionState:
         self._stop(errors.QueryCanceled("canceling statement due to user request"))
 
     def terminate(self) -> None:
-        """An administrator ends the session."""
-        self._stop(errors.AdminShutdown("terminating connection due to administrator command"))
+        """An administrator ends the session: what runs fails at its next step, an idle session ends now."""
+        error = errors.AdminShutdown("terminating connection due to administrator command")
+        if self._running:
+            self._stop(error)
+        else:
+            self.end(error)
+
+    def end(self, error: errors.DatabaseError) -> None:
+        """End an idle session for a reason, which its client is told now (over the wire) or with its next
+        statement."""
+        self.end_error = error
+        self.close()
+        if self.client is not None:
+            self.client.session_ended(error)
 
     def _stop(self, error: errors.DatabaseError) -> None:
         if self._running:
@@ -404,6 +420,12 @@ class SessionState:
             self.owner.cancel(error)
             if isinstance(self.waiting, Gate):
                 self.waiting.end()
+            if self.client is not None:
+                self.client.interrupted(error)
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the session is closed."""
+        self._close_callbacks.append(callback)
 
     def close(self) -> None:
         """End the session: overlay, locks, cursors, advisory locks go at once."""
@@ -418,6 +440,9 @@ class SessionState:
         self.prepared.clear()
         drop_temporary_schema(self)
         self.engine.forget_session(self)
+        callbacks, self._close_callbacks = self._close_callbacks, []
+        for callback in callbacks:
+            callback()
 
 
 def _shown_isolation(level: str) -> str:

@@ -4,13 +4,21 @@ A transaction's advisory locks go with the transaction, like all its locks (`loc
 session's stay until they are unlocked as often as they were locked, or the session ends; they outlive
 rollbacks.  Both count as one owner's, so a session never waits for itself.
 
-A key is any hashable value; by convention (database OID, high, low, kind) as pg_locks shows it.
+A key is any hashable value; sessions use (database OID, class, object, sub-object), as pg_locks shows it.
 """
 
 from __future__ import annotations
 
 from skerry_engine.txn.locks import ADVISORY, Holder, LockTable, Owner
 from skerry_engine.txn.modes import EXCLUSIVE, SHARED
+
+
+def advisory_key(database_oid: int, key: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """The lock table's key: one bigint stands in halves with sub-object 1, two integers with sub-object 2."""
+    unsigned = 0xFFFFFFFF
+    if len(key) == 1:
+        return database_oid, key[0] >> 32 & unsigned, key[0] & unsigned, 1
+    return database_oid, key[0] & unsigned, key[1] & unsigned, 2
 
 
 def lock_in_transaction(locks: LockTable, holder: Holder, key: object, shared: bool = False) -> None:

@@ -52,15 +52,16 @@ Space = dict[object, "Lock"]
 class Owner:
     """A session as the lock table sees it.
 
-    `process_id` names it in messages.  `thread_id` is not 0 when waiting blocks that thread, so that other
-    owners of the thread stand still meanwhile.  `lock_timeout_ms` bounds each wait (0: no bound).  `spare` is
-    the finished transaction's empty holder, for the next one.
+    `process_id` and `database_oid` name it in messages.  `thread_id` is not 0 when waiting blocks that
+    thread, so that other owners of the thread stand still meanwhile.  `lock_timeout_ms` bounds each wait (0:
+    no bound).  `spare` is the finished transaction's empty holder, for the next one.
     """
 
-    __slots__ = ("process_id", "thread_id", "lock_timeout_ms", "request", "spare")
+    __slots__ = ("process_id", "database_oid", "thread_id", "lock_timeout_ms", "request", "spare")
 
-    def __init__(self, process_id: int = 0, thread_id: int = 0) -> None:
+    def __init__(self, process_id: int = 0, thread_id: int = 0, database_oid: int = 0) -> None:
         self.process_id: int = process_id
+        self.database_oid: int = database_oid
         self.thread_id: int = thread_id
         self.lock_timeout_ms: int = 0
         self.request: LockRequest | None = None
@@ -158,9 +159,12 @@ class Lock:
 
 
 class LockRequest:
-    """A place in a lock's queue; what a `Wait` step waits for (it implements `steps.Waiting`)."""
+    """A place in a lock's queue; what a `Wait` step waits for (it implements `steps.Waiting`).
 
-    __slots__ = ("lock", "holder", "mode", "status", "error", "deadline", "_callbacks")
+    `since_s` is when it was made, as `time.time()` has it.
+    """
+
+    __slots__ = ("lock", "holder", "mode", "status", "error", "deadline", "since_s", "_callbacks")
 
     def __init__(self, lock: Lock, holder: Holder, mode: int, deadline: float | None) -> None:
         self.lock: Lock = lock
@@ -169,6 +173,7 @@ class LockRequest:
         self.status: int = WAITING
         self.error: DatabaseError | None = None
         self.deadline: float | None = deadline
+        self.since_s: float = time.time()
         self._callbacks: list[Callable[[], None]] = []
 
     def is_over(self) -> bool:
@@ -440,7 +445,7 @@ class LockTable:
         visited.add(stuck)
         return self._search(stuck, start, path, visited)
 
-    # --- for pg_locks ---------------------------------------------------------------------------------------
+    # --- for tests ------------------------------------------------------------------------------------------
 
     def all_locks(self) -> Iterator[Lock]:
         """Every lock that is held or waited for."""
@@ -528,16 +533,23 @@ def _describe(cycle: list[tuple[LockRequest, Holder]]) -> str:
     lines = []
     for request, holder in cycle:
         lines.append(
-            f"Process {request.holder.owner.process_id} waits for {MODE_NAMES[request.mode]} on "
+            f"Process {request.holder.owner.process_id} waits for {wanted_mode(request)} on "
             f"{describe_resource(request.lock, holder)}; blocked by process {holder.owner.process_id}."
         )
     return "\n".join(lines)
 
 
+def wanted_mode(request: LockRequest) -> str:
+    """How a message names the mode that is waited for: a row's or key's is a ShareLock on its holder's
+    transaction."""
+    return MODE_NAMES[request.mode] if request.lock.kind in (TABLE, ADVISORY) else "ShareLock"
+
+
 def describe_resource(lock: Lock, holder: Holder) -> str:
     """How a message names what is waited for; rows and keys are shown as their holder's transaction."""
     if lock.kind == TABLE:
-        return f"relation {lock.resource}"
+        return f"relation {lock.resource} of database {holder.owner.database_oid}"
     if lock.kind == ADVISORY:
-        return f"advisory lock {lock.resource}"
+        parts = lock.resource if isinstance(lock.resource, tuple) else (lock.resource,)
+        return f"advisory lock [{','.join([str(part) for part in parts])}]"
     return f"transaction {holder.transaction_id}"

@@ -218,6 +218,14 @@ class Transaction(LockingTransaction):
                 oldest = epoch
         return self.manager.published if oldest == NO_SNAPSHOT else oldest
 
+    def has_written(self) -> bool:
+        """Whether it would leave anything behind: what PostgreSQL gives a transaction its number for."""
+        return not self._nothing_to_install()
+
+    def oldest_held_snapshot(self) -> int | None:
+        """As `oldest_snapshot`; None while it reads at none."""
+        return self.oldest_snapshot() if self.id in self.manager.readers else None
+
     # --- statements -----------------------------------------------------------------------------------------
 
     def mark(self) -> Mark:

@@ -75,7 +75,7 @@ class PreparedTransactions:
         """
         self._reserve(gid)
         try:
-            yield from transaction.prepare(Owner())
+            yield from transaction.prepare(Owner(database_oid=database_oid))
         finally:
             self._reserved.discard(gid)
         self._by_gid[gid] = PreparedTransaction(gid, transaction, now_us, role_oid, database_oid)

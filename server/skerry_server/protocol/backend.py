@@ -174,6 +174,10 @@ class Backend:
         if self._task is None or self.session is None:
             return
         self.session.cancel()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let a statement that waits for COPY data be stepped without any: it was interrupted."""
         if self._wants_copy_data:
             self._feed(b"")
 
@@ -383,6 +387,9 @@ class Backend:
         if self._task is not None:
             self._abandon(error)  # a malformed CopyFail: the COPY it belongs to fails
             return
+        if error.ends_session:
+            self.terminate(error)
+            return
         self._send_error(error)
         if not self._tell_failure(session):
             return
@@ -510,6 +517,9 @@ class Backend:
         self._task = None
         self._wants_copy_data = False
         self._copying_in = False
+        if error.ends_session:
+            self.terminate(error)
+            return
         self.state = READY
         self._send_error(error)
         if self._purpose != _EXECUTE:

@@ -26,7 +26,7 @@ SCRIPTS = [
     *sorted((GOLDENSCRIPTS / "anomalies").glob("*.txt")),
 ]
 _SKERRY_CODE = re.compile(r"(ERROR \w{5}) T\d{3}")
-_NUMBERS = re.compile(r"\b(Process|transaction|process|database|relation) \d+")
+_NUMBERS = re.compile(r"\b(Process|transaction|process|database|relation|advisory lock) \[?\d+")
 
 
 def scripts_for(place: str) -> list[Path]:

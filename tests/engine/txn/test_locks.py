@@ -145,8 +145,8 @@ def test_a_deadlock_is_found_when_it_closes(table: LockTable) -> None:
     with pytest.raises(DeadlockDetected) as caught:
         two.lock(5)
     assert caught.value.detail == (
-        "Process 2 waits for AccessExclusiveLock on relation 5; blocked by process 1.\n"
-        "Process 1 waits for AccessExclusiveLock on relation 6; blocked by process 2."
+        "Process 2 waits for AccessExclusiveLock on relation 5 of database 0; blocked by process 1.\n"
+        "Process 1 waits for AccessExclusiveLock on relation 6 of database 0; blocked by process 2."
     )
     two.release()
     assert one.lock(6) is None

@@ -248,6 +248,7 @@ def activity_rows(context: SystemContext) -> list[Row]:
             wait_event=s.wait_event,
             state=s.state,
             backend_xid=s.transaction_id,
+            backend_xmin=s.oldest_snapshot,
             query=s.query,
             backend_type="client backend",
         )
@@ -262,15 +263,19 @@ def lock_rows(context: SystemContext) -> list[Row]:
             locktype=lock.lock_type,
             database=lock.database_oid,
             relation=lock.relation_oid,
+            page=lock.page,
+            tuple=lock.tuple,
+            virtualxid=lock.virtual_id,
             transactionid=lock.transaction_id,
             classid=lock.class_oid,
             objid=lock.object_id,
             objsubid=lock.object_sub_id,
-            virtualtransaction=f"{lock.pid}/0",
+            virtualtransaction=lock.virtual_transaction,
             pid=lock.pid,
             mode=lock.mode,
             granted=lock.granted,
             fastpath=False,
+            waitstart=lock.wait_start_us,
         )
         for lock in context.locks()
     ]

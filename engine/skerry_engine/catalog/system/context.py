@@ -32,23 +32,32 @@ class SessionInfo:
     wait_event: str | None = None
     state: str = "idle"
     transaction_id: int | None = None
+    oldest_snapshot: int | None = None
     query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LockInfo:
-    """One lock held or waited for, for pg_locks; `mode` as PostgreSQL names it ('AccessShareLock')."""
+    """One lock held or waited for, for pg_locks; `mode` as PostgreSQL names it ('AccessShareLock').
+
+    `virtual_transaction` is who holds or wants it, `virtual_id` the virtual transaction that is locked.
+    """
 
     lock_type: str
-    database_oid: int | None
-    relation_oid: int | None
     mode: str
     granted: bool
-    pid: int
+    pid: int | None
+    virtual_transaction: str
+    database_oid: int | None = None
+    relation_oid: int | None = None
+    page: int | None = None
+    tuple: int | None = None
+    virtual_id: str | None = None
     transaction_id: int | None = None
     class_oid: int | None = None
     object_id: int | None = None
     object_sub_id: int | None = None
+    wait_start_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
