@@ -26,6 +26,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.plan import runtime
 from skerry_engine.plan.source import Block
 from skerry_engine.values import oids
+from skerry_engine.values.records import record_maker
 
 if TYPE_CHECKING:
     from skerry_engine.algebra.queries import Query
@@ -332,7 +333,8 @@ class ExpressionWriter:
 
     def _row(self, expr: ex.RowOf) -> str:
         items = ", ".join(self.value(i) for i in expr.items)
-        return f"({items},)" if expr.items else "()"
+        make = self.module.bind("record", record_maker(tuple([i.type for i in expr.items])))
+        return f"{make}(({items},))" if expr.items else f"{make}(())"
 
     def _subscript(self, expr: ex.Subscript) -> str:
         access = self.module.bind("rt", runtime.array_slice if expr.is_slice else runtime.array_element)

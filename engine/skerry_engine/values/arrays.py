@@ -52,13 +52,9 @@ def _quoted(text: str, delimiter: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def record_writer(field: Callable[[Any], str]) -> Callable[[tuple[Any, ...]], str]:
-    """The writer of records whose fields `field` writes."""
-
-    def write(value: tuple[Any, ...]) -> str:
-        return "(" + ",".join(["" if item is None else quote_field(field(item)) for item in value]) + ")"
-
-    return write
+def record_text(fields: list[str | None]) -> str:
+    """A record's text form from its fields'; None is a NULL."""
+    return "(" + ",".join(["" if field is None else quote_field(field) for field in fields]) + ")"
 
 
 def quote_field(text: str) -> str:

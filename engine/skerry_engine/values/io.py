@@ -34,6 +34,7 @@ from skerry_engine.values import (
 )
 from skerry_engine.values.calendar import MICROSECONDS_PER_DAY, UNIX_EPOCH_DAYS
 from skerry_engine.values.datetime_input import InputContext
+from skerry_engine.values.records import Record
 from skerry_engine.values.types import SqlType, TypeInfo, find_type, type_display
 
 TextEncoder = Callable[[Any], str]
@@ -164,7 +165,7 @@ def text_encoder(type_: SqlType, io: IoContext) -> TextEncoder:
     if oid in oids.REG_TYPES:
         return reg.reg_writer(oid, io.names)
     if oid == oids.RECORD:
-        return arrays.record_writer(lambda value: _atom_text(value, io))
+        return _record_encoder(io)
     element = _array_element(oid)
     if element is None:
         raise _unsupported(type_, "text output")
@@ -190,8 +191,24 @@ def _float_encoder(oid: int, io: IoContext) -> TextEncoder:
     return lambda value: floats.write_float_digits(value, digits)
 
 
+def _record_encoder(io: IoContext) -> TextEncoder:
+    """Writes each field as its type does; the fields' writers are found once per row type."""
+    writers: dict[tuple[SqlType, ...], list[TextEncoder]] = {}
+
+    def write(value: tuple[object, ...]) -> str:
+        if not isinstance(value, Record):
+            return arrays.record_text([None if item is None else _atom_text(item, io) for item in value])
+        fields = writers.get(value.types)
+        if fields is None:
+            fields = writers[value.types] = [text_encoder(type_, io) for type_ in value.types]
+        texts = [None if item is None else field(item) for field, item in zip(fields, value, strict=True)]
+        return arrays.record_text(texts)
+
+    return write
+
+
 def _atom_text(value: object, io: IoContext) -> str:
-    """A value within an anonymous record, whose field types are not known: by its Python type."""
+    """A field of a record that a function gave, whose types nobody knows: by its Python type."""
     if isinstance(value, bool):
         return scalars.write_boolean(value)
     if isinstance(value, float):

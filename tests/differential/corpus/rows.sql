@@ -74,3 +74,20 @@ select (p).*, (q).tag from p left join q on p.id = q.pid order by 1,q.tag;
 select row_to_json(row(1,null,'x')), to_json(row(1,row(2,3)));
 update p set name='k' where id=1 returning (p).*;
 select (p.*) from p order by id;
+
+-- a record's fields print as their types do, wherever the record comes from
+CREATE TABLE many (a timestamptz, b date, c interval, u uuid, j jsonb, n numeric, x int[], f float8, d char(3), s bytea);
+INSERT INTO many VALUES ('2020-01-02 03:04:05+00', '2021-02-03', '1 day 2 hours', '00000000-0000-0000-0000-000000000001', '{"a": 1}', 1.50, '{1,null}', 1.5, 'q', '\x01'), (NULL, 'infinity', NULL, NULL, 'null', 'NaN', '{}', '-infinity', '', '');
+SELECT many::text, row(many.*)::text FROM many;
+SELECT concat(many), many::text, format('%s', many) FROM many;
+SELECT (SELECT m FROM many m WHERE n = 1.5)::text;
+SELECT (CASE WHEN n > 1.5 THEN many END)::text FROM many;
+SELECT row(true, NULL, 'a b', row(date '2020-01-01', 1))::text;
+SELECT x FROM (SELECT row(1, date '2020-02-02') AS x) s;
+SELECT (1, date '2020-01-01') = (1, date '2020-01-01'), (1, date '2020-01-01') < (1, date '2020-01-02');
+SELECT row(1, 2)::varchar(3), row()::text;
+SELECT row(1, 2)::int;
+SELECT length(row(1, 2));
+SELECT count(DISTINCT row(b, n)) FROM many;
+SELECT row_to_json(many) FROM many;
+DROP TABLE many;

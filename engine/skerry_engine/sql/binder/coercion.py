@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
-from skerry_engine.functions.casts import find_coercion, io_cast, length_coercion
+from skerry_engine.functions.casts import find_coercion, io_cast, is_string_type, length_coercion
 from skerry_engine.functions.polymorphism import common_type
 from skerry_engine.sql.binder.context import Parameters
 from skerry_engine.values import oids
@@ -79,8 +79,10 @@ class Coercer:
         direct = self._direct_number(expr, target)
         if direct is not None:
             return direct
-        if source == oids.RECORD and isinstance(expr, ex.RowOf):
-            return expr if target.oid == oids.RECORD else None
+        if source == oids.RECORD:
+            if not is_string_type(target.oid) or context == "i":
+                return None
+            return ex.Cast(SqlType(target.oid), expr, io_cast(source, target.oid), context == "e")
         coercion = find_coercion(source, target.oid, context)
         if coercion is None:
             return None
