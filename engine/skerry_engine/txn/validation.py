@@ -5,24 +5,28 @@ First committer wins: a written row whose newest version is newer than the snaps
 in hand (keys before rows, tables and rows in a fixed order) nothing can change any more, so what is found is
 final: unique keys, a child's parents (KEY SHARE taken now), a deleted parent's children.
 
+Most transactions write a few rows and leave their unique keys alone.  For few rows the same is done in one go,
+without generators, and what follows from a changed key only where one changed.
+
 May raise LockWait at any lock; running it again from the start is harmless and quick, since what is held
 stays held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from skerry_engine.storage.heap import newest_epoch, newest_row
+from skerry_engine.storage.heap import Row, newest_epoch, newest_row
 from skerry_engine.storage.index import NO_KEY
 from skerry_engine.storage.pending import PendingTable
+from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.checks import UniqueCheck
 from skerry_engine.txn.conflicts import write_conflict
 from skerry_engine.txn.foreign_keys import refuse_children, require_parent
 from skerry_engine.txn.modes import BULK_KEYS, ROW_NO_KEY_UPDATE, ROW_UPDATE
 from skerry_engine.txn.overlay import Overlay
-from skerry_engine.txn.target import WriteTarget
+from skerry_engine.txn.target import UniqueKey, WriteTarget
 
 if TYPE_CHECKING:
     from skerry_engine.txn.transaction import Transaction
@@ -31,11 +35,18 @@ SLICE_ROWS: Final = 1000
 """Rows handled between two yields."""
 
 
-def validate_snapshot_writes(transaction: Transaction, overlay: Overlay) -> Iterator[None]:
-    """Lock and validate everything in the overlay, yielding between slices.
+def validate_snapshot_writes(transaction: Transaction, overlay: Overlay) -> Iterable[None]:
+    """Lock and validate everything in the overlay, yielding between slices; a small one right at the call.
 
     Raises LockWait, WriteConflict (T001), UniqueViolation, ForeignKeyViolation.
     """
+    if overlay.rows < BULK_KEYS:
+        _validate_few(transaction, overlay)
+        return ()
+    return _validate_in_slices(transaction, overlay)
+
+
+def _validate_in_slices(transaction: Transaction, overlay: Overlay) -> Iterator[None]:
     targets = transaction.targets or {}
     tables = [overlay.tables[storage_id] for storage_id in sorted(overlay.tables)]
     for table in tables:
@@ -51,6 +62,112 @@ def validate_snapshot_writes(transaction: Transaction, overlay: Overlay) -> Iter
             yield from _check_unique(transaction, table, target)
             yield from _check_children(transaction, table, target)
             yield from _check_parents(transaction, table, target)
+
+
+# --- few rows ---------------------------------------------------------------------------------------------------------
+
+
+def _validate_few(transaction: Transaction, overlay: Overlay) -> None:
+    """The same in one unit."""
+    tables = list(overlay.tables.values())
+    if len(tables) > 1:
+        tables.sort(key=_storage_id)
+    rekeyed = [_find_rekeyed(transaction, table, _target(transaction, table)) for table in tables]
+    for number, table in enumerate(tables):
+        _lock_few(transaction, table, _target(transaction, table), rekeyed[number])
+    for number, table in enumerate(tables):
+        target = _target(transaction, table)
+        if target is not None:
+            _check_few(transaction, table, target, rekeyed[number])
+
+
+def _storage_id(table: PendingTable) -> int:
+    return table.storage.storage_id
+
+
+def _target(transaction: Transaction, table: PendingTable) -> WriteTarget | None:
+    targets = transaction.targets
+    return None if targets is None else targets.get(table.storage.storage_id)
+
+
+def _find_rekeyed(
+    transaction: Transaction, table: PendingTable, target: WriteTarget | None
+) -> list[tuple[int, Row | None]]:
+    """The written rows (id, new state) that are new, deleted, or have another unique key than before.
+
+    Raises T001 if a written row has a version newer than the snapshot.
+    """
+    storage = table.storage
+    heap = storage.heap
+    snapshot = transaction.snapshot
+    found: list[tuple[int, Row | None]] = []
+    for row_id, entry in table.entries.items():
+        slot = heap.slot(row_id)
+        if newest_epoch(slot) > snapshot:
+            raise write_conflict(newest_row(slot) is None)
+        before = newest_row(slot)
+        row = entry.row
+        if not _keeps_keys(target, storage, before, row):
+            found.append((row_id, row))
+    if table.segments:
+        for row_id, row in table.final_rows():
+            if row_id not in table.entries:
+                found.append((row_id, row))
+    return found
+
+
+def _keeps_keys(
+    target: WriteTarget | None, storage: TableStorage, before: Row | None, row: Row | None
+) -> bool:
+    """Whether a change from `before` to `row` (None: absent) is an update that leaves all unique keys alone."""
+    if target is None or before is None or row is None:
+        return False
+    old = storage.padded(before)
+    full = storage.padded(row)
+    for key in target.unique_keys:  # noqa: SIM110 - `all` would cost a generator
+        if not key.index.same_key(old, full):
+            return False
+    return True
+
+
+def _lock_few(
+    transaction: Transaction,
+    table: PendingTable,
+    target: WriteTarget | None,
+    rekeyed: list[tuple[int, Row | None]],
+) -> None:
+    storage = table.storage
+    changed: set[int] = set()
+    if rekeyed:
+        for key in target.unique_keys if target is not None else ():
+            for row_id, row in rekeyed:
+                _hold_changed_keys(transaction, storage, key, row_id, row)
+        changed.update([row_id for row_id, _ in rekeyed])
+    entries = table.entries
+    for row_id in entries if len(entries) == 1 else sorted(entries):
+        if storage.heap.slot(row_id) is not None:
+            transaction.hold_row(storage, row_id, ROW_UPDATE if row_id in changed else ROW_NO_KEY_UPDATE)
+
+
+def _check_few(
+    transaction: Transaction,
+    table: PendingTable,
+    target: WriteTarget,
+    rekeyed: list[tuple[int, Row | None]],
+) -> None:
+    if rekeyed:
+        for key in target.unique_keys:
+            for row_id, row in rekeyed:
+                _check_key(transaction, table.storage, key, row_id, row)
+    if target.foreign_keys:
+        for _ in _check_children(transaction, table, target):
+            pass
+    if target.referenced_by:
+        for _ in _check_parents(transaction, table, target):
+            pass
+
+
+# --- many rows --------------------------------------------------------------------------------------------------------
 
 
 def refuse_newer_rows(transaction: Transaction, table: PendingTable) -> None:
@@ -74,17 +191,26 @@ def _lock_keys(transaction: Transaction, table: PendingTable, target: WriteTarge
         for count, (row_id, row) in enumerate(table.final_rows(), 1):
             if count % SLICE_ROWS == 0:
                 yield
-            before = newest_row(storage.heap.slot(row_id))
-            if (
-                before is not None
-                and row is not None
-                and index.same_key(storage.padded(before), storage.padded(row))
-            ):
-                continue
-            for state in (before, row):
-                key_of_state = NO_KEY if state is None else index.unique_key(storage.padded(state))
-                if key_of_state is not NO_KEY:
-                    transaction.hold_key(index.index_id, key_of_state)
+            _hold_changed_keys(transaction, storage, key, row_id, row)
+
+
+def _hold_changed_keys(
+    transaction: Transaction, storage: TableStorage, key: UniqueKey, row_id: int, row: Row | None
+) -> None:
+    """Lock the old and the new value of a unique key, unless they are the same."""
+    index = key.index
+    before = newest_row(storage.heap.slot(row_id))
+    if before is not None:
+        old = storage.padded(before)
+        if row is not None and index.same_key(old, storage.padded(row)):
+            return
+        old_key = index.unique_key(old)
+        if old_key is not NO_KEY:
+            transaction.hold_key(index.index_id, old_key)
+    if row is not None:
+        new_key = index.unique_key(storage.padded(row))
+        if new_key is not NO_KEY:
+            transaction.hold_key(index.index_id, new_key)
 
 
 def _lock_rows(transaction: Transaction, table: PendingTable, target: WriteTarget | None) -> Iterator[None]:
@@ -98,14 +224,8 @@ def _lock_rows(transaction: Transaction, table: PendingTable, target: WriteTarge
         before = newest_row(slot)
         if before is None and slot is None:
             continue
-        row = table.entries[row_id].row
-        mode = ROW_UPDATE
-        if row is not None and before is not None and target is not None:
-            full = storage.padded(row)
-            old = storage.padded(before)
-            if all(key.index.same_key(old, full) for key in target.unique_keys):
-                mode = ROW_NO_KEY_UPDATE
-        transaction.hold_row(storage, row_id, mode)
+        keeps_keys = _keeps_keys(target, storage, before, table.entries[row_id].row)
+        transaction.hold_row(storage, row_id, ROW_NO_KEY_UPDATE if keeps_keys else ROW_UPDATE)
         if newest_epoch(slot) > snapshot:
             raise write_conflict(newest_row(slot) is None)
 
@@ -117,11 +237,18 @@ def _check_unique(transaction: Transaction, table: PendingTable, target: WriteTa
         for count, (row_id, row) in enumerate(table.final_rows(), 1):
             if count % SLICE_ROWS == 0:
                 yield
-            if row is None:
-                continue
-            before = newest_row(storage.heap.slot(row_id))
-            if before is None or not key.index.same_key(storage.padded(before), storage.padded(row)):
-                UniqueCheck(storage, key, row_id).run(transaction)
+            _check_key(transaction, storage, key, row_id, row)
+
+
+def _check_key(
+    transaction: Transaction, storage: TableStorage, key: UniqueKey, row_id: int, row: Row | None
+) -> None:
+    """Look for another row with the unique key that this row got."""
+    if row is None:
+        return
+    before = newest_row(storage.heap.slot(row_id))
+    if before is None or not key.index.same_key(storage.padded(before), storage.padded(row)):
+        UniqueCheck(storage, key, row_id).run(transaction)
 
 
 def _check_children(transaction: Transaction, table: PendingTable, target: WriteTarget) -> Iterator[None]:
