@@ -102,6 +102,15 @@ class FunctionContext(Protocol):
         """
         ...
 
+    def blocking_pids(self, pid: int) -> Sequence[int]:
+        """The sessions that the session `pid` waits for at this moment, one entry per holder; empty when it
+        doesn't wait or doesn't exist."""
+        ...
+
+    def safe_snapshot_blocking_pids(self, pid: int) -> Sequence[int]:
+        """The sessions whose transactions keep the session `pid` from a safe snapshot (DEFERRABLE)."""
+        ...
+
     def notify(self, channel: str, payload: str) -> None: ...
 
     def collect_garbage(self) -> int:

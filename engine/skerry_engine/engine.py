@@ -19,6 +19,7 @@ from skerry_engine.session.sequences import Sequences
 from skerry_engine.session.session import Session
 from skerry_engine.session.state import SessionState
 from skerry_engine.session.stores import Stores
+from skerry_engine.txn.locks import WAITING, blockers
 from skerry_engine.txn.manager import TransactionManager
 
 SUPERUSER = "skerry"
@@ -84,6 +85,30 @@ class Engine:
     def sessions_in(self, database_oid: int) -> list[Session]:
         """The sessions connected to a database."""
         return [s for s in self.sessions.values() if s.database_oid == database_oid]
+
+    def blocking_pids(self, pid: int) -> list[int]:
+        """The sessions that a session waits for: holders of what it wants, and who is ahead of it in the
+        queue."""
+        session = self.sessions.get(pid)
+        request = None if session is None else session.owner.request
+        if request is None or request.status != WAITING:
+            return []
+        return [holder.owner.process_id for holder in blockers(request)]
+
+    def safe_snapshot_blocking_pids(self, pid: int) -> list[int]:
+        """The sessions whose transactions have to end before a session that waits for a safe snapshot goes
+        on."""
+        session = self.sessions.get(pid)
+        transaction = None if session is None else session.transaction
+        serial = None if transaction is None else transaction.serial
+        if session is None or serial is None or serial.gate is None or session.waiting is not serial.gate:
+            return []
+        writers = serial.writers or ()
+        return [
+            other.backend_pid
+            for other in self.sessions.values()
+            if other.transaction is not None and other.transaction.serial in writers
+        ]
 
     def close(self) -> None:
         """End every session; what is in memory is gone."""

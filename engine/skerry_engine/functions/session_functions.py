@@ -160,6 +160,25 @@ define("pg_cancel_backend", lambda context, pid: context.cancel_backend(pid), ne
 define("pg_terminate_backend", _terminate, needs_context=True)
 
 
+# --- who waits for whom -------------------------------------------------------------------------------------
+
+
+def _session_is_blocked(context: FunctionContext, pid: int, interesting: tuple[int | None, ...]) -> bool:
+    """What PostgreSQL's isolationtester asks: does `pid` wait for one of these?  A wait for anybody else is
+    none of the test's."""
+    blockers = {*context.blocking_pids(pid), *context.safe_snapshot_blocking_pids(pid)}
+    return not blockers.isdisjoint(interesting)
+
+
+define("pg_blocking_pids", lambda context, pid: tuple(context.blocking_pids(pid)), needs_context=True)
+define(
+    "pg_safe_snapshot_blocking_pids",
+    lambda context, pid: tuple(context.safe_snapshot_blocking_pids(pid)),
+    needs_context=True,
+)
+define("pg_isolation_test_session_is_blocked", _session_is_blocked, needs_context=True)
+
+
 # --- random numbers -----------------------------------------------------------------------------------------
 
 

@@ -362,6 +362,12 @@ class SessionFunctions:
             self.session.notice(f"PID {pid} is not a PostgreSQL backend process", "WARNING", "01000")
         return found
 
+    def blocking_pids(self, pid: int) -> Sequence[int]:
+        return self.session.engine.blocking_pids(pid)
+
+    def safe_snapshot_blocking_pids(self, pid: int) -> Sequence[int]:
+        return self.session.engine.safe_snapshot_blocking_pids(pid)
+
     def notify(self, channel: str, payload: str) -> None:
         raise errors.NotSupportedError("NOTIFY is not supported yet")
 
