@@ -166,6 +166,18 @@ def test_a_client_gone_in_the_middle_of_a_big_batch(talk: Any, wire: Any) -> Non
     assert talk.session.closes == 1
 
 
+def test_an_answer_that_has_to_wait_does_not_begin(talk: Any, wire: Any) -> None:
+    assert talk.raw(wire.query("select 1; wait x")) == b""
+    assert talk.outcome == 2
+    talk.engine.waitings["x"].finish()
+    talk.backend.waiting = None
+    assert "".join(kind for kind, _ in talk.say()) == "TDCCZ"
+
+
+def test_a_notice_before_a_wait_is_sent_at_once(talk: Any, wire: Any) -> None:
+    assert "".join(kind for kind, _ in talk.say(wire.query("notice hello; wait x"))) == "N"
+
+
 def test_waiting_goes_on_when_the_wait_is_over(talk: Any, wire: Any) -> None:
     assert talk.raw(wire.query("wait x")) == b""
     assert talk.outcome == 2

@@ -151,9 +151,10 @@ class Backend:
         return self._task is not None
 
     def take_output(self, outcome: int) -> bytes:
-        """What to write now.  Little output that nothing asked for is held back,
-        unless a wait or the end comes."""
-        if outcome < WAITING and not self._flush and self._output_bytes < _WORTH_WRITING_BYTES:
+        """What to write now.  Little output that nothing asked for is held back until the end, also while a
+        statement waits: clients that look whether a message is answered read on once its answer has begun,
+        and then can't be told that the rest waits."""
+        if outcome != CLOSED and not self._flush and self._output_bytes < _WORTH_WRITING_BYTES:
             return b""
         data = self._output[0] if len(self._output) == 1 else b"".join(self._output)
         self._output = []
