@@ -246,8 +246,8 @@ def reindex(context: DefinitionContext, statement: st.Reindex) -> Generator[Step
             raise errors.ActiveTransaction(
                 f"REINDEX {statement.kind.upper()} cannot run inside a transaction block"
             )
-        for table in _tables_of(context, statement):
-            yield from _rebuild(context, table, table.indexes)
+        for oid in [table.oid for table in _tables_of(context, statement)]:
+            yield from _rebuild_if_there(context, oid)
         return Complete("REINDEX")
     relation = yield from open_relation(context, statement.name, ACCESS_EXCLUSIVE)
     if relation is None:
@@ -271,6 +271,14 @@ def _tables_of(context: DefinitionContext, statement: st.Reindex) -> list[Table]
         return [] if statement.kind == "system" else list(database.tables())
     schema = database.get_schema(statement.name.name)
     return [table for table in database.tables() if table.schema_oid == schema.oid]
+
+
+def _rebuild_if_there(context: DefinitionContext, oid: int) -> Generator[Step, object, None]:
+    """Rebuild the indexes of a table unless it was dropped while its turn, or its lock, was waited for."""
+    yield from lock_relation(context, oid, ACCESS_EXCLUSIVE)
+    table = context.database.relation(oid)
+    if isinstance(table, Table):
+        yield from _rebuild(context, table, table.indexes)
 
 
 def _rebuild(
