@@ -489,8 +489,12 @@ def _grant_queued(lock: Lock, queue: list[LockRequest]) -> None:
 
 def relax(cycle: list[tuple[LockRequest, Holder]]) -> bool:
     """Break a circle by letting a request pass one ahead that only queues;
-    False when only held locks close it."""
-    for request, holder in cycle:
+    False when only held locks close it.
+
+    The one that waits farthest from whoever has closed the circle passes first, as PostgreSQL has it: it has
+    waited longer.
+    """
+    for request, holder in reversed(cycle):
         lock = request.lock
         if lock.mask_of(holder) & CONFLICTS[request.mode]:
             continue
