@@ -27,6 +27,8 @@ def shown(name: str, *values: str) -> str:
         ("work_mem", "2000", "2000kB"),
         ("random_page_cost", "1.5", "1.5"),
         ("jit", "of", "off"),
+        ("force_parallel_mode", "ON", "on"),
+        ("min_parallel_index_scan_size", "1MB", "1MB"),
         ("default_transaction_isolation", "Read Committed", "read committed"),
         ("datestyle", "german", "German, DMY"),
         ("datestyle", "SQL, European", "SQL, DMY"),
