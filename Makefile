@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
 
 .PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench bench-isolation
-.PHONY: clean
+.PHONY: conformance clean
 
 help:
 	@echo "make serve           make a virtual environment, install, serve :memory: on $(HOST):$(PORT)"
@@ -22,6 +22,7 @@ help:
 	@echo "make test-compiled   the same tests on that wheel"
 	@echo "make bench           benchmarks beside PostgreSQL and sqlite3 into benchmarks/RESULTS.md"
 	@echo "make bench-isolation  isolation levels beside PostgreSQL's into benchmarks/RESULTS-isolation.md"
+	@echo "make conformance     suites that others wrote, against a live server, into conformance/SCORES.md"
 	@echo "make clean           remove what the targets above made"
 
 $(BIN)/python:
@@ -76,6 +77,9 @@ bench-isolation: install-compiled
 	$(BIN)/python benchmarks/isolation.py --compiled-python $(COMPILED_BIN)/python \
 		--output benchmarks/RESULTS-isolation.md
 
+conformance: $(VENV)/.all
+	$(BIN)/python conformance/isolation/run.py
+
 clean:
 	rm -rf $(VENV) $(COMPILED_VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	find driver server engine tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find driver server engine tests benchmarks conformance -name __pycache__ -type d -prune -exec rm -rf {} +

