@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry_engine.errors import SerializationFailure
-from skerry_engine.storage.heap import Row, newest_epoch
+from skerry_engine.storage.heap import INFINITY, Row, Version, newest_epoch
 from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.conflicts import write_conflict
@@ -109,3 +109,27 @@ def is_hidden(transaction: Transaction, storage: TableStorage, row_id: int) -> b
     if pending is not None and pending.statement_of(row_id) >= 0:
         return False
     return newest_epoch(storage.heap.slot(row_id)) > transaction.snapshot
+
+
+def refuse_changed_key(
+    transaction: Transaction, storage: TableStorage, index: Index, key: object, row_id: int
+) -> None:
+    """Raise T001 if others gave `key` to the row or took it from there after the snapshot.
+
+    First committer wins holds for keys as it does for rows: a key that was deleted, or inserted and deleted,
+    since the snapshot is not free for those who still see the state before.
+    """
+    pending = transaction.own_overlay().table(storage)
+    snapshot = transaction.snapshot
+    slot = storage.heap.slot(row_id)
+    if newest_epoch(slot) <= snapshot or pending.statement_of(row_id) >= 0:
+        return
+    while isinstance(slot, Version):
+        epoch = slot.stamp.epoch
+        if epoch < INFINITY and slot.row is not None and index.matches(storage.padded(slot.row), key):
+            raise write_conflict(is_deletion=True)
+        if epoch <= snapshot:
+            return
+        slot = slot.older
+    if isinstance(slot, tuple) and index.matches(storage.padded(slot), key):
+        raise write_conflict(is_deletion=True)

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from skerry_engine.storage.heap import Row, newest_epoch, newest_row
-from skerry_engine.storage.index import NO_KEY
+from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.pending import PendingTable
 from skerry_engine.storage.table import TableStorage
-from skerry_engine.txn.checks import UniqueCheck
+from skerry_engine.txn.checks import UniqueCheck, refuse_changed_key
 from skerry_engine.txn.conflicts import write_conflict
 from skerry_engine.txn.foreign_keys import refuse_children, require_parent
 from skerry_engine.txn.modes import BULK_KEYS, ROW_NO_KEY_UPDATE, ROW_UPDATE
@@ -231,7 +231,7 @@ def _lock_rows(transaction: Transaction, table: PendingTable, target: WriteTarge
 
 
 def _check_unique(transaction: Transaction, table: PendingTable, target: WriteTarget) -> Iterator[None]:
-    """A written key that somebody else committed meanwhile is T001."""
+    """A written key that somebody else committed meanwhile is T001, also if it is gone again."""
     storage = table.storage
     for key in target.unique_keys:
         for count, (row_id, row) in enumerate(table.final_rows(), 1):
@@ -249,6 +249,18 @@ def _check_key(
     before = newest_row(storage.heap.slot(row_id))
     if before is None or not key.index.same_key(storage.padded(before), storage.padded(row)):
         UniqueCheck(storage, key, row_id).run(transaction)
+        _refuse_changed_keys(transaction, storage, key.index, storage.padded(row), row_id)
+
+
+def _refuse_changed_keys(
+    transaction: Transaction, storage: TableStorage, index: Index, row: Row, row_id: int
+) -> None:
+    atom = index.unique_key(row)
+    if atom is NO_KEY:
+        return
+    for other in index.candidates(atom):
+        if other != row_id:
+            refuse_changed_key(transaction, storage, index, atom, other)
 
 
 def _check_children(transaction: Transaction, table: PendingTable, target: WriteTarget) -> Iterator[None]:

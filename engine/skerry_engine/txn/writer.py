@@ -25,7 +25,13 @@ from skerry_engine.storage.heap import Row, newest_epoch, newest_row
 from skerry_engine.storage.index import NO_KEY, Index, equal_ids
 from skerry_engine.storage.pending import ABSENT, NEWEST, PendingTable
 from skerry_engine.storage.table import TableStorage
-from skerry_engine.txn.checks import UniqueCheck, is_hidden, raise_duplicate, refuse_foresight
+from skerry_engine.txn.checks import (
+    UniqueCheck,
+    is_hidden,
+    raise_duplicate,
+    refuse_changed_key,
+    refuse_foresight,
+)
 from skerry_engine.txn.conflicts import RestartStatement, write_conflict
 from skerry_engine.txn.foreign_keys import (
     check_child_later,
@@ -291,7 +297,11 @@ class TableWriter:
         return False
 
     def _duplicate(self, index: Index, key: object, row_id: int) -> int:
-        """Another row that has the key in its newest state, own ones first; -1 if there is none."""
+        """Another row that has the key in its newest state, own ones first; -1 if there is none.
+
+        Above READ COMMITTED a key that others wrote since the snapshot is WriteConflict (T001), even if nobody
+        has it now.
+        """
         private = self.pending.indexes[index.index_id].equal
         if key not in index.equal and key not in private:
             return -1
@@ -301,6 +311,8 @@ class TableWriter:
             row = self._newest(candidate)
             if row is not None and index.matches(row, key):
                 return candidate
+            if self._is_snapshot:
+                refuse_changed_key(self.transaction, self.storage, index, key, candidate)
         return -1
 
     def _newest(self, row_id: int) -> Row | None:

@@ -30,6 +30,7 @@ DEADLOCK = "ERROR 40P01"
 class ModelTransaction:
     is_snapshot: bool
     snapshot: Rows | None = None
+    start: int = 0
     writes: dict[int, ModelRow | None] = field(default_factory=dict)
     savepoints: list[tuple[str, dict[int, ModelRow | None]]] = field(default_factory=list)
     is_failed: bool = False
@@ -42,6 +43,7 @@ class Model:
         self.committed: Rows = {}
         self.open: dict[str, ModelTransaction] = {}
         self.commits = 0
+        self.key_changes: list[tuple[int, int, int]] = []  # commit, row id, key that the row got or lost
         self.next_id = 1
 
     def expect(self, session: str, op: list[str]) -> str:
@@ -94,6 +96,7 @@ class Model:
             return self.committed
         if transaction.snapshot is None:
             transaction.snapshot = dict(self.committed)
+            transaction.start = self.commits
         return transaction.snapshot
 
     def _over(self, base: Rows, transaction: ModelTransaction) -> Rows:
@@ -133,7 +136,11 @@ class Model:
         others = {i: row for i, row in newest.items() if row[0] == key and i != own_id}
         if any(i in transaction.writes or base.get(i) == row for i, row in others.items()):
             return DUPLICATE
-        return CONFLICT if others else ""
+        changed = transaction.is_snapshot and any(
+            commit > transaction.start and changed_key == key and i not in transaction.writes
+            for commit, i, changed_key in self.key_changes
+        )
+        return CONFLICT if others or changed else ""
 
     def _change(
         self, transaction: ModelTransaction, base: Rows, view: Rows, chosen: list[int], op: list[str]
@@ -173,6 +180,9 @@ class Model:
                         return problem
         self.commits += 1
         for row_id, row in transaction.writes.items():
+            for state in (self.committed.get(row_id), row):
+                if state is not None:
+                    self.key_changes.append((self.commits, row_id, state[0]))
             if row is None:
                 self.committed.pop(row_id, None)
             else:
