@@ -6,18 +6,20 @@ COMPILED_VENV ?= .venv-compiled
 HOST ?= 127.0.0.1
 PORT ?= 5433
 PYTEST_ARGS ?=
+SECONDS ?= 600
 
 BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
 
 .PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench bench-isolation
-.PHONY: conformance clean
+.PHONY: soak conformance clean
 
 help:
 	@echo "make serve           make a virtual environment, install, serve :memory: on $(HOST):$(PORT)"
 	@echo "make test            install everything, then lint, type check, import contracts, tests"
 	@echo "make lint            ruff, mypy --strict, import-linter"
 	@echo "make unit            the tests alone (PYTEST_ARGS='-k name')"
+	@echo "make soak            random histories with new seeds for SECONDS=600, naming those that fail"
 	@echo "make build-compiled  a wheel with the hot modules compiled by mypyc, into dist/"
 	@echo "make test-compiled   the same tests on that wheel"
 	@echo "make bench           benchmarks beside PostgreSQL and sqlite3 into benchmarks/RESULTS.md"
@@ -50,6 +52,9 @@ lint: $(VENV)/.all
 
 unit: $(VENV)/.all
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+soak: $(VENV)/.all
+	cd tests && $(abspath $(BIN))/python -m histories --seconds $(SECONDS)
 
 build: $(VENV)/.all
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist

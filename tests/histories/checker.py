@@ -1,0 +1,105 @@
+"""From a seed to a verdict.
+
+seed ── workload ──> script, schedule ── scheduler ──> history ──┬─ oracle   every statement explained, or not
+                                                                 └─ graph    cycles that the levels forbid
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from histories.graph import Anomaly, Facts, find_anomalies, weakest_name
+from histories.oracle import Oracle, Violation
+from histories.scheduler import run_script
+from histories.script import READ_COMMITTED, History, Script
+from histories.workload import make_script
+from histories.world import World
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What is wrong with a history, if anything is, and the facts that say so."""
+
+    history: History
+    violation: Violation | None = None
+    anomalies: list[Anomaly] = field(default_factory=list)
+    facts: Facts | None = None
+    is_checked: bool = True
+
+    @property
+    def rule(self) -> str:
+        """The rule that was broken; '' when all is well."""
+        if self.violation is not None:
+            return self.violation.rule
+        return self.anomalies[0].name if self.anomalies else ""
+
+
+def check(history: History) -> Verdict:
+    """Judge a history."""
+    if history.failure is not None:
+        return Verdict(history, Violation(*history.failure))
+    oracle = Oracle(history)
+    violation = oracle.check()
+    anomalies = find_anomalies(oracle.facts)
+    return Verdict(history, violation, anomalies, oracle.facts, oracle.is_checked)
+
+
+class Statistics:
+    """How many histories there were and what happened in them: that a check passes means little if nothing did."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(self, verdict: Verdict) -> None:
+        """Count one history."""
+        counts = self.counts
+        counts["histories"] += 1
+        counts["unchecked"] += not verdict.is_checked
+        for record in verdict.history.transactions:
+            counts[f"{record.level}: {record.status}"] += 1
+            if record.error is not None:
+                counts[f"{record.level}: commit {record.error}"] += 1
+            for operation in record.operations:
+                counts["statements"] += 1
+                counts["waits"] += operation.waited
+                if operation.error is not None:
+                    counts[f"{record.level}: {operation.error}"] += 1
+        if verdict.facts is not None:
+            cycle = weakest_name(verdict.facts)
+            levels = {record.level for record in verdict.history.transactions} or {READ_COMMITTED}
+            if cycle and len(levels) == 1:
+                counts[f"{levels.pop()}: allowed {cycle}"] += 1
+
+    def describe(self) -> str:
+        """As text."""
+        return "\n".join(f"{count:>8}  {name}" for name, count in sorted(self.counts.items()) if count)
+
+
+class Runner:
+    """Runs histories one after the other, in one engine as long as that is sound."""
+
+    def __init__(self) -> None:
+        self._world: World | None = None
+        self.statistics = Statistics()
+
+    def run_seed(self, seed: int) -> Verdict:
+        """The verdict on a seed."""
+        verdict = self.run(*make_script(seed))
+        self.statistics.add(verdict)
+        return verdict
+
+    def run(self, script: Script, schedule: list[int]) -> Verdict:
+        """Run a script and judge what came of it.  An engine that failed is not used again."""
+        if self._world is None or script.has_definitions:
+            self._world = World()
+        verdict = check(run_script(self._world, script, schedule))
+        if verdict.rule or script.has_definitions:
+            self._world = None
+        return verdict
+
+    def shrink(self, verdict: Verdict) -> Verdict:
+        """The smallest history that can be found with the same failure."""
+        from histories.shrink import shrink
+
+        return shrink(verdict, self.run)

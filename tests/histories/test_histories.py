@@ -1,0 +1,51 @@
+"""Thousands of random histories keep what their levels promise.  See the package for how to run a seed again."""
+
+from __future__ import annotations
+
+import pytest
+
+from histories.checker import Runner
+from histories.report import describe
+from histories.workload import make_script
+
+CHUNK = 250
+CHUNKS = 24
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_histories(chunk: int) -> None:
+    runner = Runner()
+    for seed in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+        verdict = runner.run_seed(seed)
+        if verdict.rule:
+            pytest.fail(describe(runner.shrink(verdict), seed), pytrace=False)
+
+
+def test_there_is_life_in_the_histories() -> None:
+    """Sessions meet: they wait, conflict, are chosen as victims, and do what their level allows."""
+    runner = Runner()
+    for seed in range(400):
+        runner.run_seed(seed)
+    counts = runner.statistics.counts
+    assert counts["waits"] > 50
+    for level in ("read committed", "repeatable read"):
+        assert counts[f"{level}: committed"] > counts[f"{level}: aborted"] > 50
+        for error in ("23505", "23503", "25006"):
+            assert counts[f"{level}: {error}"] > 0
+        assert counts[f"{level}: allowed G2"] + counts[f"{level}: allowed G2-item"] > 0
+    assert counts["read committed: 40P01"] > 0
+    assert counts["read committed: allowed G-single"] > 0
+    assert counts["repeatable read: 40001"] > 0 and counts["repeatable read: commit 40001"] > 0
+    assert counts["unchecked"] < 4
+
+
+def test_a_seed_alone_decides() -> None:
+    """The same units, results and rows, whatever ran in the engine before."""
+    used = Runner()
+    for seed in (31, 17, 90, 55, 8, 17):
+        made = used.run_seed(seed).history
+        alone = Runner().run(*make_script(seed)).history
+        assert [(line.text, line.result) for line in made.transcript] == [
+            (line.text, line.result) for line in alone.transcript
+        ]
+        assert made.units == alone.units and made.final == alone.final

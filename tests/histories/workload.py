@@ -1,0 +1,372 @@
+"""Random scripts and schedules from a seed.
+
+A seed picks a *shape* (which tables, how many keys, which statements), levels (one for all, or mixed), two to
+five sessions and an order of units.  Keys are few on purpose: three transactions over four rows meet each
+other all the time.  Every write has a tag of its own.
+
+    registers   one hot table, read and written by key            keys      inserts, deletes, upserts, new keys
+    lists       appends to few rows, read whole                   family    parents and children
+    sets        predicates: groups, ranges, scans, aggregates     long      scans and updates over more than 64 rows
+    skew        read here, write there                            mixture   everything at once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from histories import statements as st
+from histories.script import READ_COMMITTED, SNAPSHOT, Script, TransactionScript
+from histories.statements import Row
+
+FIRST_TAG = 1000
+LONG_ROWS = 150
+GROUPS = 2
+
+LEVEL_MIXES: dict[str, tuple[str, ...]] = {
+    "read committed": (READ_COMMITTED,),
+    "snapshot": (SNAPSHOT,),
+    "both": (READ_COMMITTED, SNAPSHOT),
+}
+
+SHAPES: dict[str, int] = {
+    "registers": 4,
+    "lists": 2,
+    "sets": 5,
+    "skew": 4,
+    "keys": 4,
+    "family": 4,
+    "long": 1,
+    "mixture": 3,
+}
+"""Shapes with their weights."""
+
+
+def make_script(seed: int, shape: str = "", levels: tuple[str, ...] = ()) -> tuple[Script, list[int]]:
+    """The script and the schedule of a seed; `shape` and `levels` are chosen by it unless given."""
+    random = Random(seed)
+    chosen = random.choices(list(SHAPES), list(SHAPES.values()))[0]
+    mix = random.choice(list(LEVEL_MIXES.values()))
+    generator = _Generator(random, shape or chosen, levels or mix)
+    script = generator.script()
+    return script, make_schedule(random, len(script.sessions))
+
+
+def make_schedule(random: Random, sessions: int, length: int = 400) -> list[int]:
+    """Session numbers: short runs of units, now and then a long one."""
+    schedule: list[int] = []
+    spread = random.choice((2, 4, 8))
+    while len(schedule) < length:
+        number = random.randrange(sessions)
+        schedule += [number] * (1 + int(random.random() ** 2 * spread * 2))
+    return schedule
+
+
+class _Generator:
+    """Makes one script."""
+
+    def __init__(self, random: Random, shape: str, levels: tuple[str, ...]) -> None:
+        self.random = random
+        self.shape = shape
+        self.levels = levels
+        self.next_tag = FIRST_TAG
+        self.next_savepoint = 0
+        self.tables = _TABLES_OF[shape]
+        self.keys = LONG_ROWS if shape == "long" else random.choice((2, 2, 3, 3, 4, 6))
+        self.first_keys: dict[str, set[int]] = {}
+        self.makers = _MAKERS_OF[shape]
+
+    def script(self) -> Script:
+        random = self.random
+        sessions = random.choices((2, 3, 4, 5), (4, 4, 2, 1))[0]
+        tables: dict[str, list[Row]] = {}
+        for name in self.tables:
+            tables[name] = self._first_rows(name, [row[0] for row in tables.get("parent", [])])
+            self.first_keys[name] = {row[0] for row in tables[name]}
+        made = [self._session() for _ in range(sessions)]
+        return Script(made, tables, random.choice((1, 2, 5, 100)))
+
+    # --- rows ----------------------------------------
+
+    def _first_rows(self, table: str, parents: list[int]) -> list[Row]:
+        rows: list[Row] = []
+        for k in range(1, self.keys + 1):
+            if self.keys > 2 and self.shape != "long" and self.random.random() < 0.2:
+                continue
+            group = k % GROUPS if table != "child" else self.random.choice([None, *parents])
+            rows.append((k, group, k * 10, k, 0, ""))
+        return rows
+
+    def key(self) -> int:
+        """A key, mostly one that is there."""
+        if self.shape == "long":
+            return self.random.choice((1, 2, 70, LONG_ROWS, LONG_ROWS + 1))
+        return self.random.randrange(1, self.keys + 1 + (self.random.random() < 0.5))
+
+    def new_key(self, table: str) -> int:
+        """A key, mostly one that was not there at first."""
+        for _ in range(4):
+            key = self.key()
+            if key not in self.first_keys[table]:
+                return key
+        return key
+
+    def group(self) -> int:
+        return self.random.randrange(GROUPS)
+
+    def number(self) -> int:
+        return self.random.randrange(1, self.keys + 2) * 10
+
+    def tag(self) -> int:
+        self.next_tag += 1
+        return self.next_tag
+
+    # --- transactions ----------------------------------------
+
+    def _session(self) -> list[TransactionScript]:
+        return [self._transaction() for _ in range(self.random.choice((1, 1, 1, 2, 2, 3)))]
+
+    def _transaction(self) -> TransactionScript:
+        random = self.random
+        if READ_COMMITTED in self.levels and random.random() < 0.15:
+            statement = self._statement(False)
+            if not isinstance(statement, st.LockTable):
+                return TransactionScript("", [statement])
+        level = random.choice(self.levels)
+        read_only = random.random() < 0.08
+        body = [self._statement(read_only) for _ in range(random.choice((1, 2, 2, 3, 3, 4, 5)))]
+        if random.random() < 0.2:
+            body = self._with_savepoint(body)
+        ending = "rollback" if random.random() < 0.1 else "commit"
+        return TransactionScript(level, body, ending, read_only, random.random() < 0.5)
+
+    def _with_savepoint(self, body: list[st.Statement]) -> list[st.Statement]:
+        self.next_savepoint += 1
+        name = f"s{self.next_savepoint}"
+        start = self.random.randrange(len(body) + 1)
+        end = self.random.randrange(start, len(body) + 1)
+        closing: list[st.Statement] = [self.random.choice((st.RollbackTo, st.RollbackTo, st.Release))(name)]
+        if self.random.random() < 0.3:
+            closing = []
+        return [*body[:start], st.Savepoint(name), *body[start:end], *closing, *body[end:]]
+
+    def _statement(self, read_only: bool) -> st.Statement:
+        random = self.random
+        makers = self.makers
+        while True:
+            maker = random.choices(list(makers), list(makers.values()))[0]
+            made = maker(self, random.choice(self.tables))
+            if not (read_only and made.is_change and random.random() < 0.95):
+                return made
+
+    # --- parts of statements ----------------------------------------
+
+    def condition(self, table: str) -> st.Condition:
+        """A predicate on more than one key."""
+        random = self.random
+        kind = random.randrange(6)
+        if kind <= 1:
+            return st.by_group(self.group() if table != "child" else self.key())
+        if kind == 2:
+            return st.by_tag(2, random.randrange(2))
+        if kind == 3:
+            return st.by_keys((self.key(), self.key() + 1))
+        low = self.number()
+        return st.by_range(low, low + random.choice((10, 20, 30, 1000)))
+
+    def where(self, table: str) -> st.Condition:
+        """A predicate, or everything."""
+        return st.EVERYTHING if self.random.random() < 0.15 else self.condition(table)
+
+    def assignment(self, table: str, tag: int) -> st.Assignment:
+        """Something to set that keeps keys as they are."""
+        kind = self.random.randrange(5)
+        if kind == 0:
+            return st.append(tag)
+        if kind == 1:
+            return st.put(self.number())
+        if kind == 2:
+            return st.move(self.group_for(table))
+        return st.add(1)
+
+    def group_for(self, table: str) -> int | None:
+        """A value for `g`: in `child` a parent's key, or none."""
+        if table != "child":
+            return self.group()
+        return None if self.random.random() < 0.2 else self.key()
+
+    def returning(self) -> bool:
+        return self.random.random() < 0.8
+
+
+Maker = Callable[[_Generator, str], st.Statement]
+
+
+def _read_key(g: _Generator, table: str) -> st.Statement:
+    return st.Select(table, st.by_key(g.key()))
+
+
+def _read_set(g: _Generator, table: str) -> st.Statement:
+    return st.Select(table, g.where(table))
+
+
+def _aggregate(g: _Generator, table: str) -> st.Statement:
+    return st.Aggregate(table, g.where(table))
+
+
+def _lock(g: _Generator, table: str) -> st.Statement:
+    lock = g.random.choice(("update", "update", "no key update", "share", "key share"))
+    wait = g.random.choice(("", "", "", "", "nowait", "skip locked"))
+    where = st.by_key(g.key()) if g.random.random() < 0.7 else g.condition(table)
+    return st.Select(table, where, lock, wait)
+
+
+def _count_up(g: _Generator, table: str) -> st.Statement:
+    return st.Update(table, st.by_key(g.key()), st.add(1), g.tag(), g.returning())
+
+
+def _append(g: _Generator, table: str) -> st.Statement:
+    tag = g.tag()
+    return st.Update(table, st.by_key(g.key()), st.append(tag), tag, g.returning())
+
+
+def _put(g: _Generator, table: str) -> st.Statement:
+    return st.Update(table, st.by_key(g.key()), st.put(g.number()), g.tag(), g.returning())
+
+
+def _move(g: _Generator, table: str) -> st.Statement:
+    return st.Update(table, st.by_key(g.key()), st.move(g.group_for(table)), g.tag(), g.returning())
+
+
+def _rekey(g: _Generator, table: str) -> st.Statement:
+    return st.Update(table, st.by_key(g.key()), st.rekey(g.new_key(table)), g.tag(), g.returning())
+
+
+def _count_into(g: _Generator, table: str) -> st.Statement:
+    group = g.group() if table != "child" else g.key()
+    # shown, since a row count does not tell which number was written
+    return st.Update(table, st.by_key(g.key()), st.count_of(table, group), g.tag(), True)
+
+
+def _update_set(g: _Generator, table: str) -> st.Statement:
+    tag = g.tag()
+    return st.Update(table, g.condition(table), g.assignment(table, tag), tag, g.returning())
+
+
+def _delete(g: _Generator, table: str) -> st.Statement:
+    return st.Delete(table, st.by_key(g.key()), g.returning())
+
+
+def _delete_set(g: _Generator, table: str) -> st.Statement:
+    return st.Delete(table, g.condition(table), g.returning())
+
+
+def _new_row(g: _Generator, table: str, key: int) -> tuple[int, int | None, int | None]:
+    # in `uniq` mostly a number of its own, else every other insert would fail for that
+    number = key * 10 if g.random.random() < 0.7 else g.number()
+    return key, g.group_for(table), number
+
+
+def _insert(g: _Generator, table: str) -> st.Statement:
+    rows = [_new_row(g, table, g.new_key(table))]
+    if g.random.random() < 0.2:
+        rows.append(_new_row(g, table, rows[0][0] + 1))
+    return st.Insert(table, tuple(rows), g.tag(), "", g.returning())
+
+
+def _upsert(g: _Generator, table: str) -> st.Statement:
+    rows = [_new_row(g, table, g.key())]
+    if g.random.random() < 0.2:
+        rows.append(_new_row(g, table, rows[0][0] + 1))
+    return st.Insert(table, tuple(rows), g.tag(), g.random.choice(("nothing", "update")), g.returning())
+
+
+def _insert_next(g: _Generator, table: str) -> st.Statement:
+    group = g.group() if table != "child" else g.key()
+    return st.InsertNext(table, g.new_key(table), group, g.tag())
+
+
+def _family(g: _Generator, table: str) -> st.Statement:
+    return st.Family(st.by_key(g.key()) if g.random.random() < 0.5 else g.condition("child"))
+
+
+def _lock_table(g: _Generator, table: str) -> st.Statement:
+    mode = g.random.choice(("share", "exclusive", "row exclusive", "access exclusive"))
+    return st.LockTable(table, mode)
+
+
+_REGISTERS: dict[Maker, float] = {_read_key: 4, _count_up: 3, _put: 3, _append: 1, _lock: 1}
+_LISTS: dict[Maker, float] = {_append: 5, _read_key: 3, _read_set: 2}
+_SETS: dict[Maker, float] = {
+    _read_set: 5,
+    _aggregate: 4,
+    _update_set: 3,
+    _move: 2,
+    _count_into: 2,
+    _insert: 2,
+    _delete: 2,
+    _delete_set: 1,
+    _insert_next: 2,
+}
+_SKEW: dict[Maker, float] = {
+    _read_key: 3,
+    _read_set: 3,
+    _aggregate: 3,
+    _count_into: 1,
+    _put: 2,
+    _count_up: 2,
+    _move: 2,
+    _insert: 2,
+    _delete: 1,
+}
+_KEYS: dict[Maker, float] = {
+    _insert: 4,
+    _upsert: 4,
+    _delete: 4,
+    _rekey: 2,
+    _put: 2,
+    _read_key: 3,
+    _read_set: 1,
+    _lock: 1,
+}
+_FAMILY: dict[Maker, float] = {
+    _insert: 4,
+    _delete: 4,
+    _move: 3,
+    _family: 3,
+    _rekey: 1,
+    _upsert: 1,
+    _count_up: 1,
+    _read_key: 1,
+    _lock: 1,
+}
+_LONG: dict[Maker, float] = {
+    _read_set: 4,
+    _aggregate: 2,
+    _count_up: 4,
+    _update_set: 1,
+    _insert: 1,
+    _delete: 1,
+}
+_MIXTURE: dict[Maker, float] = {**_SETS, **_REGISTERS, **_KEYS, _lock_table: 0.3}
+
+_MAKERS_OF = {
+    "registers": _REGISTERS,
+    "lists": _LISTS,
+    "sets": _SETS,
+    "skew": _SKEW,
+    "keys": _KEYS,
+    "family": _FAMILY,
+    "long": _LONG,
+    "mixture": _MIXTURE,
+}
+_TABLES_OF: dict[str, tuple[str, ...]] = {
+    "registers": ("item",),
+    "lists": ("item",),
+    "sets": ("item", "heap"),
+    "skew": ("item", "heap"),
+    "keys": ("uniq", "item"),
+    "family": ("parent", "child"),
+    "long": ("item", "heap"),
+    "mixture": ("item", "uniq", "heap"),
+}

@@ -1,0 +1,107 @@
+"""The engine that histories run in: opened once, emptied in place before each history.
+
+A history must depend on its seed alone.  So each begins with new heaps and indexes, row ids from 1, no
+garbage and a fresh count of commits, and plans must not depend on what ran before: the planner looks at row
+counts when it first meets a statement, so the tables always claim `CLAIMED_ROWS` more rows than they have,
+far beyond every threshold.  `item` and `child` are therefore read by their indexes, `heap` by sequential
+scans.
+
+Histories with definitions get an engine of their own.
+"""
+
+from __future__ import annotations
+
+from histories.script import Script
+from histories.statements import COLUMNS, TABLES, Row
+from skerry_engine.engine import Engine
+from skerry_engine.session.session import Session
+from skerry_engine.session.steps import Rows, Wait
+from skerry_engine.session.stores import append_rows
+from skerry_engine.storage.heap import Heap
+from skerry_engine.storage.table import TableStorage
+from skerry_engine.storage.trees import KeyTree
+
+CLAIMED_ROWS = 1000
+
+
+class World:
+    """An engine with the tables of `statements.TABLES` and sessions by number."""
+
+    def __init__(self) -> None:
+        self.engine = Engine.open()
+        self.sessions: list[Session] = []
+        for text in TABLES.values():
+            self.run(text)
+
+    def session(self, number: int) -> Session:
+        """The session of that number, opened when it is first asked for."""
+        while number >= len(self.sessions):
+            self.sessions.append(self.engine.open_session("postgres", "skerry", {}))
+        return self.sessions[number]
+
+    def run(self, text: str) -> list[tuple[object, ...]]:
+        """Run a text to its end in session 0; nobody else may be in its way."""
+        rows: list[tuple[object, ...]] = []
+        for step in self.session(0).simple_query(text):
+            assert not (isinstance(step, Wait) and not step.waiting.is_over()), f"waits for ever: {text}"
+            if isinstance(step, Rows):
+                rows += step.rows
+        return rows
+
+    def storages(self) -> dict[str, TableStorage]:
+        """The tables' present storages."""
+        catalog = self.engine.published_catalog()
+        database = catalog.database(self.session(0).database_oid)
+        stores = self.engine.stores
+        return {
+            table.name: stores.get(table.storage_id) for table in database.tables() if table.name in TABLES
+        }
+
+    def reset(self, script: Script) -> None:
+        """Empty everything and put the script's first rows in."""
+        manager = self.engine.manager
+        manager.gc()
+        manager.gc_interval_commits = script.gc_interval_commits
+        manager._commits_since_gc = 0
+        for name, storage in self.storages().items():
+            storage.heap = Heap()
+            storage.next_row_id = 1
+            storage.row_count = CLAIMED_ROWS
+            for index in storage.indexes.values():
+                index.equal = {}
+                index.ordered = KeyTree()
+            rows: list[Row] = script.tables.get(name, [])
+            if rows:
+                append_rows(storage, list(rows))
+
+    def final_rows(self, tables: list[str]) -> dict[str, list[tuple[object, ...]]]:
+        """All rows of the tables."""
+        return {name: self.run(f"select {COLUMNS} from {name}") for name in tables}
+
+    def leftovers(self) -> str | None:
+        """What an engine at rest should not have: open transactions, snapshots, locks, garbage; None if clean."""
+        manager = self.engine.manager
+        if manager.active or manager.readers:
+            return f"{len(manager.active)} transactions and {len(manager.readers)} snapshots are left"
+        locks = list(manager.locks.all_locks())
+        if locks:
+            return f"{len(locks)} locks are left"
+        manager.gc()
+        if manager.collector.rows_waiting:
+            return f"{manager.collector.rows_waiting} rows wait for the collector"
+        for name, storage in self.storages().items():
+            problem = _disorder(name, storage)
+            if problem:
+                return problem
+        return None
+
+
+def _disorder(name: str, storage: TableStorage) -> str | None:
+    slots = [slot for page in storage.heap.pages if page is not None for slot in page if slot is not None]
+    chains = [slot for slot in slots if not isinstance(slot, tuple)]
+    if chains:
+        return f"{name} keeps {len(chains)} version chains that nobody can see"
+    for index in storage.indexes.values():
+        if len(index.ordered) != len(slots):
+            return f"an index of {name} has {len(index.ordered)} entries for {len(slots)} rows"
+    return None
