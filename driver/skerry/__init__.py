@@ -18,6 +18,7 @@ from skerry.abc import ColumnInfo, Source
 from skerry.dbapi import Connection, Cursor, apilevel, paramstyle, threadsafety
 from skerry.native import Database, Transaction, TransactionState
 from skerry.network import NetworkSource
+from skerry.pending import PendingChange, PendingCommit, TableChanges
 from skerry.result import Result
 from skerry.targets import MEMORY, parse_target
 from skerry.types import (
@@ -79,10 +80,13 @@ __all__ = [
     "InvalidTransactionState",
     "NotSupportedError",
     "OperationalError",
+    "PendingChange",
+    "PendingCommit",
     "ProgrammingError",
     "ReadOnlyViolation",
     "Result",
     "SerializationFailure",
+    "TableChanges",
     "Time",
     "TimeFromTicks",
     "Timestamp",
@@ -140,10 +144,15 @@ def open(
     user: str | None = None,
     database: str | None = None,
     timeout: float | None = None,
+    gc_interval: int | None = None,
     options: dict[str, str] | None = None,
 ) -> Database:
-    """Open a database for the native interface; see `connect` for the arguments."""
-    source = _source(target, user, database, timeout, options)
+    """Open a database for the native interface; see `connect` for the arguments.
+
+    `gc_interval`: old row versions are collected every so many commits (100 unless asked otherwise); of an
+    embedded database only, a server has it from `skerry serve --gc-interval`.
+    """
+    source = _source(target, user, database, timeout, options, gc_interval)
     try:
         return Database(source)
     except BaseException:
@@ -157,15 +166,18 @@ def _source(
     database: str | None,
     timeout_s: float | None,
     options: dict[str, str] | None,
+    gc_interval: int | None = None,
 ) -> Source:
     address = parse_target(target, user, database)
     settings = dict(options or {})
     if timeout_s is not None:
         settings.setdefault("statement_timeout", str(max(1, round(timeout_s * 1000))))
     if address.path is None:
+        if gc_interval is not None:
+            raise InterfaceError("gc_interval is the server's to say: skerry serve --gc-interval")
         return NetworkSource(address, settings, timeout_s)
     from skerry.embedded import (
         EmbeddedSource,  # the engine is imported only when a database is opened in-process
     )
 
-    return EmbeddedSource(address, settings)
+    return EmbeddedSource(address, settings, gc_interval)

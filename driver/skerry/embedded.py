@@ -8,8 +8,7 @@ lock its thread sleeps on an event and holds nothing.
     thread B              [step][step: commit]           (B's commit ends A's wait)
 
 A backend that is forgotten rather than closed gives its session back from a finaliser.  A finaliser can run
-inside any step, the mutex held by its own thread; it then leaves the session in `abandoned`,
-and the next to come closes it.
+inside any step, the mutex held by its own thread; it then leaves the session to whoever gives the mutex back.
 
 This is the only module of the driver that imports the engine, and it is imported only when a database is
 opened in-process.
@@ -51,15 +50,18 @@ Converter = Callable[[object], object]
 
 
 class EmbeddedSource:
-    """An engine of this process, and the mutex under which everything in it runs."""
+    """An engine of this process, and the mutex under which everything in it runs.
 
-    def __init__(self, target: Target, options: dict[str, str]) -> None:
+    `gc_interval` is the number of commits between two collections of old row versions; None: the engine's.
+    """
+
+    def __init__(self, target: Target, options: dict[str, str], gc_interval: int | None = None) -> None:
         if target.path is None:
             raise errors.InterfaceError("an embedded database needs a path or ':memory:'")
         self._target = target
         self._options = options
         self._process_id = os.getpid()
-        self.engine: Engine = Engine.open(target.path)
+        self.engine: Engine = Engine.open(target.path, gc_interval)
         self.mutex = threading.Lock()
         self.abandoned: deque[Session] = deque()
 
@@ -68,6 +70,7 @@ class EmbeddedSource:
         self.check_process()
         with self.mutex:
             session = self.engine.open_session(self._target.database, self._target.user, dict(self._options))
+        self.close_abandoned()
         return EmbeddedBackend(self, session)
 
     def check_process(self) -> None:
@@ -78,23 +81,20 @@ class EmbeddedSource:
             )
 
     def close_abandoned(self) -> None:
-        """Close sessions that were forgotten; the caller holds the mutex."""
-        while self.abandoned:
-            self.abandoned.popleft().close()
+        """Close sessions that were forgotten, unless somebody holds the mutex.
 
-    def abandon(self, session: Session) -> None:
-        """Close a session now if the mutex is free, else leave it to the next thread that takes the mutex."""
-        self.abandoned.append(session)
-        if self.mutex.acquire(blocking=False):
+        Whoever holds it calls this after giving it back: so no session stays here, and no finaliser waits.
+        """
+        while self.abandoned and self.mutex.acquire(blocking=False):
             try:
-                self.close_abandoned()
+                while self.abandoned:
+                    self.abandoned.popleft().close()
             finally:
                 self.mutex.release()
 
     def close(self) -> None:
         """Close the engine."""
         with self.mutex:
-            self.close_abandoned()
             self.engine.close()
 
 
@@ -109,7 +109,8 @@ class EmbeddedBackend:
     def __del__(self) -> None:
         session, self._session = getattr(self, "_session", None), None
         if session is not None:
-            self._source.abandon(session)
+            self._source.abandoned.append(session)
+            self._source.close_abandoned()
 
     @property
     def transaction_status(self) -> str:
@@ -121,17 +122,19 @@ class EmbeddedBackend:
         session = self._open_session()
         self._source.check_process()
         values = None if parameters is None else [_engine_parameter(value) for value in parameters]
-        with self._source.mutex:
-            self._source.close_abandoned()
-            session.owner.thread_id = threading.get_ident()
-            steps = session.run(text, values)
         try:
-            outcome = self._drive(session, steps)
-        except KeyboardInterrupt:
-            self._interrupt(session, steps)
-            raise
-        self._convert_rows(session, outcome)
-        return outcome
+            with self._source.mutex:
+                session.owner.thread_id = threading.get_ident()
+                steps = session.run(text, values)
+            try:
+                outcome = self._drive(session, steps)
+            except KeyboardInterrupt:
+                self._interrupt(session, steps)
+                raise
+            self._convert_rows(session, outcome)
+            return outcome
+        finally:
+            self._source.close_abandoned()
 
     def cancel(self) -> None:
         """Cancel what runs in another thread."""
@@ -139,14 +142,15 @@ class EmbeddedBackend:
         if session is not None:
             with self._source.mutex:
                 session.cancel()
+            self._source.close_abandoned()
 
     def close(self) -> None:
         """Close the session."""
         session, self._session = self._session, None
         if session is not None:
             with self._source.mutex:
-                self._source.close_abandoned()
                 session.close()
+            self._source.close_abandoned()
 
     def _open_session(self) -> Session:
         if self._session is None:
@@ -156,7 +160,8 @@ class EmbeddedBackend:
     def _drive(self, session: Session, steps: Steps) -> Outcome:
         """Step until the end, sleeping through waits."""
         outcome = Outcome()
-        mutex = self._source.mutex
+        source = self._source
+        mutex = source.mutex
         to_send: object = None
         while True:
             over: threading.Event | None = None
@@ -168,6 +173,8 @@ class EmbeddedBackend:
                 if isinstance(step, Wait):
                     over = threading.Event()
                     step.waiting.on_over(over.set)
+            if source.abandoned:
+                source.close_abandoned()
             to_send = None
             if over is not None and isinstance(step, Wait):
                 _sleep_until(over, step.waiting.deadline_s())

@@ -6,22 +6,27 @@
         tx.execute("UPDATE t SET v = $v WHERE id = $id", {"v": "uno", "id": 1})
         tx.commit()                                                without it the block rolls back
 
-A transaction has a session to itself and is Active, Committed or Aborted.  One that is dropped without an
-end, like one whose block is left by an exception, is rolled back and its locks go.
+A transaction has a session to itself and is active, committed or aborted.  One that is dropped without an
+end, like one whose block is left by an exception, is rolled back and its locks go.  Threads may share a
+transaction; it runs one statement at a time.
 """
 
 from __future__ import annotations
 
 import enum
+import functools
 import re
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from skerry.abc import Backend, Outcome, Source
 from skerry.dbapi import Connection
 from skerry.isolation import SNAPSHOT, begin_sql
 from skerry.parameters import Parameters, from_native
+from skerry.pending import PREPARE, PendingCommit, read_counts
 from skerry.result import Result
 from skerry_engine import errors
 
@@ -35,12 +40,29 @@ _SAVEPOINT_STATEMENT = re.compile(
 )
 
 
-class TransactionState(enum.Enum):
-    """Where a transaction stands."""
+class TransactionState(enum.StrEnum):
+    """Where a transaction stands; equal to the word itself: `transaction.state == "active"`."""
 
-    ACTIVE = "Active"
-    COMMITTED = "Committed"
-    ABORTED = "Aborted"
+    ACTIVE = "active"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _serialised(
+    method: Callable[Concatenate[Transaction, P], R],
+) -> Callable[Concatenate[Transaction, P], R]:
+    """Run a method under its transaction's lock."""
+
+    @functools.wraps(method)
+    def locked(self: Transaction, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return locked
 
 
 class Database:
@@ -88,12 +110,18 @@ class Database:
         begin = begin_sql(isolation_level, read_only, deferrable)
         backend = self._take()
         try:
-            backend.execute(begin)
-            backend.execute("SELECT 1")  # the snapshot is taken now, not with the first statement
+            backend.execute(f"{begin}; SELECT 1")  # takes the snapshot now, not with the first statement
         except BaseException:
             self._settle(backend)
             raise
         return Transaction(self, backend, None if timeout is None else time.monotonic() + timeout)
+
+    def gc(self) -> int:
+        """Collect now the row versions that no snapshot needs any more.
+
+        Returns how many row changes were settled by it.  It happens by itself every so many commits.
+        """
+        return cast("int", self.execute("SELECT skerry.gc()").scalar())
 
     def connect(
         self,
@@ -171,12 +199,14 @@ class Transaction:
         self._deadline_s = deadline_s
         self._state = TransactionState.ACTIVE
         self._savepoints: list[str] = []
+        self._lock = threading.RLock()
 
     @property
     def state(self) -> TransactionState:
-        """Active, Committed or Aborted."""
+        """Active, committed or aborted."""
         return self._state
 
+    @_serialised
     def execute(self, statement: str, parameters: Parameters | None = None) -> Result:
         """Execute a statement inside the transaction; savepoints and COMMIT may also be written as SQL.
 
@@ -188,11 +218,13 @@ class Transaction:
         self._note_savepoint(statement)
         return Result(outcome)
 
+    @_serialised
     def commit(self) -> None:
         """Commit.
 
-        Raises WriteConflict (T001) when another transaction won, InFailedTransaction when a statement had
-        failed; the transaction is Aborted then.
+        Raises WriteConflict (T001) when another transaction won, SerializationFailure (T005), a deferred
+        constraint's violation, InFailedTransaction when a statement had failed; the transaction is aborted
+        then.
         """
         if self._active_backend().transaction_status == "E":
             self.rollback()
@@ -200,10 +232,35 @@ class Transaction:
         self._check_deadline()
         self._run("COMMIT", None)
 
+    @_serialised
+    def prepare_commit(self) -> PendingCommit:
+        """Make the checks of `commit` now, and look at what it would change; then `commit` or `rollback`.
+
+        Raises what `commit` would raise now; the transaction is aborted then, unless there is a savepoint to
+        roll back to.  Afterwards it holds all its locks, so that others cannot make a READ COMMITTED or
+        SNAPSHOT transaction's commit fail any more; a SERIALIZABLE one may still be refused (T005).
+        """
+        self._check_deadline()
+        try:
+            outcome = self._run(PREPARE, None)
+        except errors.DatabaseError:
+            if self._backend is not None and not self._savepoints:
+                self.rollback()
+            raise
+        return read_counts(self, outcome.rows)
+
+    @_serialised
     def rollback(self) -> None:
         """Roll back."""
         self._run("ROLLBACK", None)
 
+    def cancel(self) -> None:
+        """Cancel the statement that another thread runs in this transaction: it raises QueryCanceled."""
+        backend = self._backend
+        if backend is not None:
+            backend.cancel()
+
+    @_serialised
     def savepoint(self, name: str) -> None:
         """Mark this point.  A name is unique within the transaction: InvalidTransactionState (T004)
         on reuse."""
@@ -213,11 +270,13 @@ class Transaction:
         self._run(f"SAVEPOINT {_quoted(name)}", None)
         self._savepoints.append(name)
 
+    @_serialised
     def rollback_to_savepoint(self, name: str) -> None:
         """Undo what came after the mark; it stays, later ones go."""
         self._run(f"ROLLBACK TO SAVEPOINT {_quoted(name)}", None)
         self._forget_after(name, keep=True)
 
+    @_serialised
     def release_savepoint(self, name: str) -> None:
         """Forget the mark and later ones; changes stay."""
         self._run(f"RELEASE SAVEPOINT {_quoted(name)}", None)
@@ -234,8 +293,9 @@ class Transaction:
         traceback: TracebackType | None,
     ) -> None:
         """Roll back what was not committed, exception or not."""
-        if self._state is TransactionState.ACTIVE:
-            self.rollback()
+        with self._lock:
+            if self._state is TransactionState.ACTIVE:
+                self.rollback()
 
     def _active_backend(self) -> Backend:
         if self._backend is None:

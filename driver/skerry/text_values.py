@@ -181,3 +181,30 @@ _ELEMENTS: dict[int, Reader] = {
 }
 
 READERS: dict[int, Reader] = _SCALARS | {oid: array_reader(element) for oid, element in _ELEMENTS.items()}
+
+
+def _read_json(text: str) -> object:
+    return json.loads(text)
+
+
+# What the protocol's own implementation reads well enough when rows come by the wire.
+_PLAIN: dict[int, Reader] = {
+    16: _read_bool,
+    17: _read_bytea,
+    20: int,
+    21: int,
+    23: int,
+    26: int,
+    28: int,
+    114: _read_json,
+    701: float,
+    1700: Decimal,
+    2950: uuid.UUID,
+    3802: _read_json,
+}
+
+
+def reader_of(type_oid: int) -> Reader:
+    """The function that makes a Python value of the type from its text (default settings); str for types
+    that stay text."""
+    return READERS.get(type_oid) or _PLAIN.get(type_oid, str)

@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="clients at a time (default %(default)s)",
     )
+    serve.add_argument(
+        "--gc-interval",
+        type=int,
+        metavar="N",
+        help="collect old row versions every N commits (default 100)",
+    )
     serve.add_argument("--log-level", choices=logs.LEVELS, default="info", help="default %(default)s")
     serve.add_argument("--log-format", choices=logs.FORMATS, default="text", help="default %(default)s")
     return parser
@@ -82,13 +88,14 @@ def _version() -> str:
 def _serve(options: argparse.Namespace) -> int:
     logs.configure(options.log_level, options.log_format)
     settings = ServerSettings(host=options.host, port=options.port, max_connections=options.max_connections)
-    engine = open_engine(options.directory)
+    engine = open_engine(options.directory, options.gc_interval)
     _run(serve(engine, settings, _announce))
     return 0
 
 
-def open_engine(directory: str) -> Engine:
-    """Open what is to be served; raises NotSupportedError for a path."""
+def open_engine(directory: str, gc_interval_commits: int | None = None) -> Engine:
+    """Open what is to be served; raises NotSupportedError for a path, InvalidParameterValue for an interval
+    below 1."""
     if directory != _IN_MEMORY:
         raise NotSupportedError(
             f'cannot serve "{directory}": a database in a directory is not durable yet',
@@ -96,7 +103,7 @@ def open_engine(directory: str) -> Engine:
         )
     from skerry_engine.engine import Engine as RealEngine
 
-    return RealEngine.open(_IN_MEMORY)
+    return RealEngine.open(_IN_MEMORY, gc_interval_commits)
 
 
 def _announce(settings: ServerSettings, port: int) -> None:

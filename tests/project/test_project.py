@@ -40,6 +40,43 @@ def test_compiled_generators_do_not_yield_in_handlers() -> None:
     assert found == []
 
 
+def test_nothing_interpreted_inherits_from_what_is_compiled() -> None:
+    """Python can't make such a class: it raises TypeError when the class is defined."""
+    names = PYPROJECT["tool"]["hatch"]["build"]["hooks"]["custom"]["compiled-modules"]
+    compiled = {ROOT / name: name.split("/", 1)[1].removesuffix(".py").replace("/", ".") for name in names}
+    classes = {
+        (module, node.name)
+        for path, module in compiled.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and not _is_plain(node)
+    }
+    found: list[str] = []
+    for path in SOURCES:
+        if path not in compiled:
+            nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+            imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+            here = {
+                each.asname or each.name
+                for n in imports
+                for each in n.names
+                if (n.module, each.name) in classes
+            }
+            found += [
+                f"{path.relative_to(ROOT)}:{node.lineno} {node.name}({base.id})"
+                for node in nodes
+                if isinstance(node, ast.ClassDef)
+                for base in node.bases
+                if isinstance(base, ast.Name) and base.id in here
+            ]
+    assert found == []
+
+
+def _is_plain(node: ast.ClassDef) -> bool:
+    """Whether mypyc makes an ordinary Python class of it: exceptions, enumerations, protocols."""
+    bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+    return bool(bases & {"Exception", "Enum", "IntEnum", "Protocol", "NamedTuple"})
+
+
 def test_installed_version_is_this_one() -> None:
     assert version("skerry") == PYPROJECT["project"]["version"]
 

@@ -1,0 +1,5 @@
+"""The rows of the transaction semantics run twice: embedded and over the network."""
+
+from support.databases import another, connection, database
+
+__all__ = ["another", "connection", "database"]
