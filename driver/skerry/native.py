@@ -40,10 +40,19 @@ _SAVEPOINT_STATEMENT = re.compile(
 )
 
 
+_CHAIN = re.compile(
+    r"\s*(?:COMMIT|END|ROLLBACK|ABORT)(?:\s+(?:WORK|TRANSACTION))?\s+AND\s+CHAIN\s*;?\s*\Z", re.IGNORECASE
+)
+
+
 class TransactionState(enum.StrEnum):
-    """Where a transaction stands; equal to the word itself: `transaction.state == "active"`."""
+    """Where a transaction stands; equal to the word itself: `transaction.state == "active"`.
+
+    PREPARED is the state after PREPARE TRANSACTION: finished here, to be committed or rolled back by its gid.
+    """
 
     ACTIVE = "active"
+    PREPARED = "prepared"
     COMMITTED = "committed"
     ABORTED = "aborted"
 
@@ -190,6 +199,10 @@ class Database:
         self._give_back(backend)
 
 
+_STATES = {"COMMIT": TransactionState.COMMITTED, "PREPARE TRANSACTION": TransactionState.PREPARED}
+"""What the command that ended a transaction made of it; any other rolled it back."""
+
+
 class Transaction:
     """A transaction; made by `Database.begin_transaction`."""
 
@@ -203,7 +216,7 @@ class Transaction:
 
     @property
     def state(self) -> TransactionState:
-        """Active, committed or aborted."""
+        """Active, committed or aborted; prepared after PREPARE TRANSACTION."""
         return self._state
 
     @_serialised
@@ -311,8 +324,7 @@ class Transaction:
                 self._finish(TransactionState.ABORTED)
             raise
         if backend.transaction_status == "I":
-            committed = outcome.tag == "COMMIT"
-            self._finish(TransactionState.COMMITTED if committed else TransactionState.ABORTED)
+            self._finish(_STATES.get(outcome.tag, TransactionState.ABORTED))
         return outcome
 
     def _check_deadline(self) -> None:
@@ -335,6 +347,9 @@ class Transaction:
 
     def _note_savepoint(self, statement: str) -> None:
         """Keep the list of names when savepoints are written as SQL, where a name may be used again."""
+        if _CHAIN.match(statement):
+            self._savepoints.clear()
+            return
         match = _SAVEPOINT_STATEMENT.match(statement)
         if match is None:
             return

@@ -143,7 +143,10 @@ class NetworkBackend:
             return
 
     def _failure(self, problem: Exception) -> errors.Error:
+        """Our exception for pg8000's, which is kept by a frame that its traceback keeps: that cycle, and this
+        session in it, would wait for a garbage collection."""
         error = _translate(problem)
+        problem.__traceback__ = None
         if isinstance(error, errors.ConnectionFailure):
             self._drop()
         return error
