@@ -20,7 +20,7 @@ from skerry_engine.session.session import Session
 from skerry_engine.session.state import SessionState
 from skerry_engine.session.stores import Stores
 from skerry_engine.txn.locks import WAITING, blockers
-from skerry_engine.txn.manager import TransactionManager
+from skerry_engine.txn.manager import GC_INTERVAL_COMMITS, TransactionManager
 
 SUPERUSER = "skerry"
 MEMORY = ":memory:"
@@ -29,8 +29,8 @@ MEMORY = ":memory:"
 class Engine:
     """One cluster of databases.  Not thread-safe: callers run it under one mutex, or on one thread."""
 
-    def __init__(self) -> None:
-        self.manager = TransactionManager(new_catalog(SUPERUSER))
+    def __init__(self, gc_interval_commits: int = GC_INTERVAL_COMMITS) -> None:
+        self.manager = TransactionManager(new_catalog(SUPERUSER), gc_interval_commits)
         self.stores = Stores()
         self.sequences = Sequences()
         self.plans = PlanCache()
@@ -40,14 +40,20 @@ class Engine:
         self.closed = False
 
     @classmethod
-    def open(cls, path: str = MEMORY) -> Engine:
-        """Open a cluster.  Raises NotSupportedError for a path: only ':memory:' exists so far."""
+    def open(cls, path: str = MEMORY, gc_interval_commits: int | None = None) -> Engine:
+        """Open a cluster.
+
+        Old row versions are collected every `gc_interval_commits` commits.  Raises NotSupportedError for a
+        path: only ':memory:' exists so far; InvalidParameterValue for an interval below 1.
+        """
+        if gc_interval_commits is not None and gc_interval_commits < 1:
+            raise errors.InvalidParameterValue("the gc interval is a number of commits, 1 or more")
         if path != MEMORY:
             raise errors.NotSupportedError(
                 f"a database at a path is not durable yet: {path}",
                 hint="Use ':memory:'; nothing is kept when it ends.",
             )
-        return cls()
+        return cls() if gc_interval_commits is None else cls(gc_interval_commits)
 
     def open_session(
         self, database: str, user: str, options: dict[str, str] | None = None, backend_pid: int = 0

@@ -18,7 +18,15 @@ class Warning(Exception):  # the name PEP 249 prescribes
 
 
 class Error(Exception):
-    """Base of all errors (PEP 249)."""
+    """Base of all errors (PEP 249).
+
+    `code` is the Skerry code of a transaction error (T001 to T006).  `is_retryable` says that a fresh run of
+    the whole transaction may succeed.
+    """
+
+    sqlstate: str | None = None
+    code: str | None = None
+    is_retryable: bool = False
 
 
 class InterfaceError(Error):
@@ -34,8 +42,6 @@ class DatabaseError(Error):
     """
 
     sqlstate: str = "XX000"
-    code: str | None = None
-    is_retryable: bool = False
     ends_session: bool = False
 
     def __init__(

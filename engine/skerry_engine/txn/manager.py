@@ -27,6 +27,9 @@ from skerry_engine.txn.two_phase import PreparedTransactions
 
 NO_LIMIT: Final = 1 << 60
 
+GC_INTERVAL_COMMITS: Final = 100
+"""Commits between two collections, unless asked otherwise."""
+
 GC_SLICE_ROWS: Final = 1000
 """Rows collected in one unit."""
 
@@ -72,7 +75,7 @@ class TransactionManager:
         "_old_catalogs",
     )
 
-    def __init__(self, catalog: object, gc_interval_commits: int = 100) -> None:
+    def __init__(self, catalog: object, gc_interval_commits: int = GC_INTERVAL_COMMITS) -> None:
         self.last_epoch: int = 1
         self.published: int = 1
         self.locks: LockTable = LockTable()
