@@ -49,6 +49,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def is_open(self) -> bool:
+        """Whether the session still is there, as far as is known: it was not closed, nor ended from outside."""
+        ...
+
+    @property
     def notices(self) -> list[str]:
         """Messages on the side, oldest first; the reader may clear the list."""
         ...

@@ -133,7 +133,7 @@ class Connection:
         if status == "T":
             backend.execute("COMMIT")
         elif status == "E":
-            backend.execute("ROLLBACK")
+            backend.execute("COMMIT")  # which says why, when the transaction has timed out
             raise errors.InFailedTransaction("the transaction had failed and was rolled back, not committed")
 
     @_serialised

@@ -25,6 +25,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from skerry import types
 from skerry.abc import ColumnInfo, Outcome, Row
+from skerry.expiry import Expiry
 from skerry.targets import Target
 from skerry_engine import errors
 from skerry_engine.engine import Engine
@@ -63,6 +64,7 @@ class EmbeddedSource:
         self._process_id = os.getpid()
         self.engine: Engine = Engine.open(target.path, gc_interval)
         self.mutex = threading.Lock()
+        self.expiry = Expiry(self.mutex)
         self.abandoned: deque[Session] = deque()
 
     def open_backend(self) -> EmbeddedBackend:
@@ -117,6 +119,11 @@ class EmbeddedBackend:
         """'I', 'T' or 'E'."""
         return "I" if self._session is None else self._session.transaction_status
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the session was neither closed nor terminated."""
+        return self._session is not None and not self._session.closed
+
     def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:
         """Run to the end; raises what the engine raises."""
         session = self._open_session()
@@ -124,6 +131,7 @@ class EmbeddedBackend:
         values = None if parameters is None else [_engine_parameter(value) for value in parameters]
         try:
             with self._source.mutex:
+                self._source.expiry.forget(session)
                 session.owner.thread_id = threading.get_ident()
                 steps = session.run(text, values)
             try:
@@ -134,7 +142,16 @@ class EmbeddedBackend:
             self._convert_rows(session, outcome)
             return outcome
         finally:
+            if session.in_block:
+                self._watch_idling(session)
             self._source.close_abandoned()
+
+    def _watch_idling(self, session: Session) -> None:
+        """Have the open transaction rolled back when it idles or lasts too long."""
+        limit = session.idle_limit()
+        if limit is not None:
+            with self._source.mutex:
+                self._source.expiry.watch(session, limit, self._source.close_abandoned)
 
     def cancel(self) -> None:
         """Cancel what runs in another thread."""
@@ -149,6 +166,7 @@ class EmbeddedBackend:
         session, self._session = self._session, None
         if session is not None:
             with self._source.mutex:
+                self._source.expiry.forget(session)
                 session.close()
             self._source.close_abandoned()
 

@@ -177,8 +177,10 @@ class Database:
         """A session that nothing else uses: the one used last, so that its settings stay in effect."""
         with self._lock:
             self._check_open()
-            if self._idle:
-                return self._idle.pop()
+            while self._idle:
+                backend = self._idle.pop()
+                if backend.is_open:
+                    return backend
         return self._source.open_backend()
 
     def _give_back(self, backend: Backend) -> None:
@@ -196,7 +198,8 @@ class Database:
         except errors.Error:
             backend.close()
             return
-        self._give_back(backend)
+        if backend.is_open:
+            self._give_back(backend)
 
 
 _STATES = {"COMMIT": TransactionState.COMMITTED, "PREPARE TRANSACTION": TransactionState.PREPARED}
@@ -240,7 +243,7 @@ class Transaction:
         then.
         """
         if self._active_backend().transaction_status == "E":
-            self.rollback()
+            self._run("COMMIT", None)  # which says why, when the transaction has timed out
             raise errors.InFailedTransaction("the transaction had failed and was rolled back, not committed")
         self._check_deadline()
         self._run("COMMIT", None)

@@ -45,6 +45,11 @@ class _Connection(pg8000.core.CoreConnection):  # type: ignore[misc]
         last = self.tag.rpartition(" ")[2]
         context.row_count = int(last) if last.isdigit() else -1
 
+    def handle_ERROR_RESPONSE(self, data: bytes, context: Any) -> None:
+        super().handle_ERROR_RESPONSE(data, context)
+        if _is_fatal(context.error):
+            raise context.error  # the server says no more: not even that it is ready
+
     def handle_ROW_DESCRIPTION(self, data: bytes, context: Any) -> None:
         super().handle_ROW_DESCRIPTION(data, context)
         context.row_count = -1
@@ -98,6 +103,11 @@ class NetworkBackend:
         status = None if self._connection is None else self._connection._transaction_status
         return "I" if status is None else bytes(status).decode()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection was neither closed nor lost."""
+        return self._connection is not None
+
     def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:
         """Run to the end."""
         connection = self._connection
@@ -147,7 +157,7 @@ class NetworkBackend:
         session in it, would wait for a garbage collection."""
         error = _translate(problem)
         problem.__traceback__ = None
-        if isinstance(error, errors.ConnectionFailure):
+        if isinstance(error, errors.ConnectionFailure) or _is_fatal(problem):
             self._drop()
         return error
 
@@ -172,14 +182,25 @@ def _outcome(context: Any, tag: str) -> Outcome:
     return Outcome(columns, [tuple(row) for row in context.rows], tag, context.row_count)
 
 
+def _fields(problem: Exception) -> dict[str, str]:
+    """The server's account of an error; empty when it gave none."""
+    if isinstance(problem, pg8000.exceptions.DatabaseError) and problem.args:
+        fields = problem.args[0]
+        if isinstance(fields, dict):
+            return fields
+    return {}
+
+
+def _is_fatal(problem: Exception) -> bool:
+    """Whether the server ended the session with this error."""
+    return _fields(problem).get("S") in ("FATAL", "PANIC")
+
+
 def _translate(problem: Exception) -> errors.Error:
     """pg8000's exceptions and the socket's as ours."""
-    if (
-        isinstance(problem, pg8000.exceptions.DatabaseError)
-        and problem.args
-        and isinstance(problem.args[0], dict)
-    ):
-        return error_from_fields(problem.args[0])
+    fields = _fields(problem)
+    if fields:
+        return error_from_fields(fields)
     return errors.ConnectionFailure(str(problem) or type(problem).__name__)
 
 

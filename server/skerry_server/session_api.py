@@ -107,8 +107,12 @@ class Session(Protocol):
         """The user cancels: the next step raises QueryCanceled; a wait is over."""
         ...
 
-    def idle_timeout_ms(self) -> int:
-        """How long the client may idle now (by transaction status); 0: for ever.  Asked often."""
+    def idle_limit(self, is_busy: bool) -> tuple[float, DatabaseError] | None:
+        """Until when (time.monotonic()) the client may say nothing, and what ends the session then; None: no
+        limit.
+
+        `is_busy`: a statement is under way and waits for the client's data.  Asked often.
+        """
         ...
 
     def close(self) -> None:

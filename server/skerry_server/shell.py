@@ -28,12 +28,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
-from skerry_engine.errors import (
-    DatabaseError,
-    IdleInTransactionTimeout,
-    IdleSessionTimeout,
-    QueryCanceled,
-)
+from skerry_engine.errors import DatabaseError, QueryCanceled
 from skerry_engine.session.steps import Waiting
 from skerry_server.protocol import codes
 from skerry_server.protocol.backend import AGAIN, CLOSED, NEED_DATA, WAITING, Backend
@@ -94,7 +89,7 @@ class Connection(asyncio.Protocol):
         self._wait_token = 0
         self._wait_timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
-        self._idle_since_s = 0.0
+        self._turns = 0
 
     # --- the transport's callbacks ------------------------------------------------------------------------
 
@@ -222,6 +217,7 @@ class Connection(asyncio.Protocol):
     def _turn(self) -> None:
         backend = self._backend
         assert backend is not None
+        self._turns += 1
         try:
             outcome = backend.run(TURN_S)
         except Exception as error:  # noqa: BLE001 - a fault here costs one connection, not all
@@ -311,29 +307,22 @@ class Connection(asyncio.Protocol):
             self.terminate(QueryCanceled("canceling authentication due to timeout"))
 
     def _watch_idling(self, backend: Backend) -> None:
+        """The client's turn: end the session when it says nothing for too long."""
         session = backend.session
-        if session is None or backend.is_busy():
+        if session is None:
             return
-        timeout_ms = session.idle_timeout_ms()
+        limit = session.idle_limit(backend.is_busy())
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
-        if timeout_ms <= 0:
-            return
-        self._idle_since_s = time.monotonic()
-        self._idle_timer = self._loop.call_later(timeout_ms / 1000, self._idle_timed_out, self._idle_since_s)
+        if limit is not None:
+            delay_s = max(0.0, limit[0] - time.monotonic())
+            self._idle_timer = self._loop.call_later(delay_s, self._idle_timed_out, self._turns, limit[1])
 
-    def _idle_timed_out(self, since_s: float) -> None:
+    def _idle_timed_out(self, turns: int, error: DatabaseError) -> None:
         self._idle_timer = None
-        backend = self._backend
-        if backend is None or backend.session is None or backend.is_busy() or since_s != self._idle_since_s:
-            return
-        if backend.session.transaction_status == "I":
-            self.terminate(IdleSessionTimeout("terminating connection due to idle-session timeout"))
-        else:
-            self.terminate(
-                IdleInTransactionTimeout("terminating connection due to idle-in-transaction timeout")
-            )
+        if turns == self._turns:  # else it has said something, which is being dealt with
+            self.terminate(error)
 
     # --- the end ------------------------------------------------------------------------------------------
 

@@ -115,8 +115,13 @@ class FakeSession:
     def reported_settings(self) -> dict[str, str]:
         return {"server_version": "15.18", "client_encoding": "UTF8"}
 
-    def idle_timeout_ms(self) -> int:
-        return self.idle_ms
+    def idle_limit(self, is_busy: bool) -> tuple[float, errors.DatabaseError] | None:
+        if not self.idle_ms or is_busy:
+            return None
+        until_s = time.monotonic() + self.idle_ms / 1000
+        if self.transaction_status == "I":
+            return until_s, errors.IdleSessionTimeout("idle too long")
+        return until_s, errors.IdleInTransactionTimeout("idle too long in a transaction")
 
     # --- statements ---
 

@@ -18,7 +18,7 @@ from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.session.execution import Execution, PlanChanged, command_tag, deadline_of
 from skerry_engine.session.plans import Plan, is_current, make_plan, row_data, run_time_parameters
 from skerry_engine.session.portals import Row, Steps
-from skerry_engine.session.state import SessionState
+from skerry_engine.session.state import SessionState, transaction_timeout
 from skerry_engine.session.steps import (
     Complete,
     Description,
@@ -90,6 +90,7 @@ class StatementRunner(SessionState):
 
     def _start_running(self, text: str) -> None:
         if self.closed:
+            self.in_block = self.failed = False
             raise self.end_error or errors.ConnectionFailure("the session is closed")
         self._running = True
         self._interrupt = None
@@ -108,6 +109,8 @@ class StatementRunner(SessionState):
         self._interrupt = None
         self.waiting = None
         self.state_changed_at_us = wall_clock()
+        if self._settings_version != self.settings.version:
+            self._read_settings()  # a timeout that was set holds from now on
 
     def _take_messages(self) -> Iterator[Step]:
         """Notices and changed settings, on their way to the client."""
@@ -121,18 +124,28 @@ class StatementRunner(SessionState):
 
     def _bounded_wait(self, step: Wait) -> Wait:
         self.waiting = step.waiting
-        if self._deadline_s is None:
-            return step
-        return Wait(_BoundedWaiting(step.waiting, self._deadline_s))
+        until_s = self._deadline_s
+        if self.transaction_deadline_s is not None:
+            until_s = min(until_s or self.transaction_deadline_s, self.transaction_deadline_s)
+        return step if until_s is None else Wait(_BoundedWaiting(step.waiting, until_s))
 
     def _check_interrupts(self, steps: Steps) -> None:
-        if self._deadline_s is not None and time.monotonic() > self._deadline_s and self._interrupt is None:
+        if self._deadline_s is not None and time.monotonic() >= self._deadline_s:
             self._deadline_s = None
-            self._stop(errors.TransactionTimeout("canceling statement due to statement timeout"))
+            self._time_out(errors.TransactionTimeout("canceling statement due to statement timeout"))
+        if self.transaction_deadline_s is not None and time.monotonic() >= self.transaction_deadline_s:
+            self.transaction_deadline_s = None
+            self._time_out(transaction_timeout())
         if self._interrupt is not None:
             error, self._interrupt = self._interrupt, None
             self.engine.manager.locks.abandon_wait(self.owner)
             steps.throw(error)
+
+    def _time_out(self, error: errors.DatabaseError) -> None:
+        """Have the statement fail, unless it is to fail already, or its transaction has committed meanwhile."""
+        is_committed = self.transaction is not None and self.transaction.state == "committed"
+        if self._interrupt is None and not is_committed:
+            self._stop(error)
 
     # --- simple query, embedded run ----------------------------------------
 
@@ -193,6 +206,8 @@ class StatementRunner(SessionState):
 
     def check_not_failed(self, statement: st.Statement | None) -> None:
         """Raise InFailedTransaction unless the statement ends the failure."""
+        if self.expired is not None and not isinstance(statement, st.Rollback):
+            raise self.expired
         if self.failed and not isinstance(statement, _ALLOWED_WHEN_FAILED):
             raise errors.InFailedTransaction(_FAILED_MESSAGE)
 

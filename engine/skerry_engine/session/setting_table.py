@@ -201,6 +201,8 @@ _DEFINITIONS: Final = (
     _number("lock_timeout", 0, 0, _MAX_INT, "ms", _STATEMENT, "How long to wait for a lock; 0 for ever."),
     _number("idle_in_transaction_session_timeout", 0, 0, _MAX_INT, "ms", _STATEMENT,
             "How long a session may idle inside a transaction; 0 for ever."),
+    _number("transaction_timeout", 0, 0, _MAX_INT, "ms", _STATEMENT,
+            "How long a transaction may last, running, waiting or idle; 0 for ever."),
     _number("idle_session_timeout", 0, 0, _MAX_INT, "ms", _STATEMENT,
             "How long a session may idle outside a transaction; 0 for ever."),
     SettingDefinition("deadlock_timeout", "integer", "superuser", "1000", "Lock Management",

@@ -10,6 +10,7 @@ makes the block failed: until ROLLBACK (TO) everything is refused with 25P02.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -100,6 +101,11 @@ class SessionState:
         self._settings_version = -1
         self._reported_version = self.settings.version
         self._statement_timeout_ms = 0
+        self._idle_session_timeout_ms = 0
+        self._idle_in_transaction_timeout_ms = 0
+        self._transaction_timeout_ms = 0
+        self.transaction_deadline_s: float | None = None
+        self.expired: errors.DatabaseError | None = None
         self.isolation = ""
         self.work_mem_bytes = 0
         self._default_isolation = ""
@@ -152,10 +158,30 @@ class SessionState:
         """Settings to send as ParameterStatus at the start."""
         return self.settings.reported()
 
-    def idle_timeout_ms(self) -> int:
-        """How long the client may idle now; 0: for ever."""
-        name = "idle_in_transaction_session_timeout" if self.in_block else "idle_session_timeout"
-        return self.settings.integer(name)
+    def idle_limit(self, is_busy: bool = False) -> tuple[float, errors.DatabaseError] | None:
+        """Until when (time.monotonic()) the client may say nothing from now on, and what ends the session then.
+
+        `is_busy`: a statement is under way and waits for the client's data, so that it does not idle.  None:
+        there is no limit.
+        """
+        if self._settings_version != self.settings.version:
+            self._read_settings()
+        idle_ms = self._idle_in_transaction_timeout_ms if self.in_block else self._idle_session_timeout_ms
+        until_s = self.transaction_deadline_s
+        if idle_ms and not is_busy:
+            idle_until_s = time.monotonic() + idle_ms / 1000
+            if until_s is None or idle_until_s < until_s:
+                return idle_until_s, idle_timeout(self.in_block)
+        return None if until_s is None else (until_s, transaction_timeout())
+
+    def expire(self, error: errors.DatabaseError) -> None:
+        """An embedded transaction has idled too long: it is rolled back now, and the next statement that is not
+        ROLLBACK raises `error`.  (Over the wire the session would end.)"""
+        self.expired = error
+        self.failed = True
+        self.transaction_deadline_s = None
+        if self.transaction is not None:
+            self.transaction.close()
 
     def prepared_infos(self) -> list[PreparedStatementInfo]:
         """The session's rows of pg_prepared_statements."""
@@ -255,6 +281,8 @@ class SessionState:
         self.functions.transaction_timestamp = self.transaction_started_at_us = (
             self.functions.statement_timestamp
         )
+        if self._transaction_timeout_ms:
+            self._bound_transaction()
         return self.transaction
 
     def modes(self) -> st.TransactionModes:
@@ -283,9 +311,25 @@ class SessionState:
         self._statement_timeout_ms = settings.integer("statement_timeout")
         self.owner.lock_timeout_ms = settings.integer("lock_timeout")
         self.work_mem_bytes = settings.integer("work_mem") * 1024
+        self._idle_session_timeout_ms = settings.integer("idle_session_timeout")
+        self._idle_in_transaction_timeout_ms = settings.integer("idle_in_transaction_session_timeout")
+        timeout_ms = settings.integer("transaction_timeout")
+        if timeout_ms != self._transaction_timeout_ms:
+            self._transaction_timeout_ms = timeout_ms
+            self._bound_transaction()
         self._default_isolation = settings.text("default_transaction_isolation")
         self._default_read_only = settings.flag("default_transaction_read_only")
         self._default_deferrable = settings.flag("default_transaction_deferrable")
+
+    def _bound_transaction(self) -> None:
+        """Let the current transaction end when transaction_timeout has passed since it began."""
+        timeout_ms = self._transaction_timeout_ms
+        began_us = self.transaction_started_at_us
+        if not timeout_ms or self.transaction is None or began_us is None:
+            self.transaction_deadline_s = None
+            return
+        lasts_s = (wall_clock() - began_us) / 1_000_000
+        self.transaction_deadline_s = time.monotonic() - lasts_s + timeout_ms / 1000
 
     def commit(self) -> Steps:
         """Commit the current transaction; on failure it is rolled back and the error raised."""
@@ -330,6 +374,8 @@ class SessionState:
         else:
             self.settings.rollback()
         self.transaction_started_at_us = None
+        self.transaction_deadline_s = None
+        self.expired = None
 
     def _close_portals(self) -> None:
         """Portals end with their transaction (held cursors are kept elsewhere)."""
@@ -364,6 +410,7 @@ class SessionState:
             transaction.rollback_to(self.savepoint_marks[-1][0])
         else:
             transaction.rollback()
+            self.transaction_deadline_s = None
 
     # --- advisory locks ----------------------------------------
 
@@ -409,8 +456,10 @@ class SessionState:
     def end(self, error: errors.DatabaseError) -> None:
         """End an idle session for a reason, which its client is told now (over the wire) or with its next
         statement."""
+        was_in_block = self.in_block
         self.end_error = error
         self.close()
+        self.in_block = self.failed = was_in_block  # nobody is to think that it has committed
         if self.client is not None:
             self.client.session_ended(error)
 
@@ -443,6 +492,18 @@ class SessionState:
         callbacks, self._close_callbacks = self._close_callbacks, []
         for callback in callbacks:
             callback()
+
+
+def idle_timeout(in_block: bool) -> errors.DatabaseError:
+    """What ends a session that idled too long."""
+    if in_block:
+        return errors.IdleInTransactionTimeout("terminating connection due to idle-in-transaction timeout")
+    return errors.IdleSessionTimeout("terminating connection due to idle-session timeout")
+
+
+def transaction_timeout() -> errors.DatabaseError:
+    """What ends a session whose transaction lasted too long."""
+    return errors.TotalTransactionTimeout("terminating connection due to transaction timeout")
 
 
 def _shown_isolation(level: str) -> str:
