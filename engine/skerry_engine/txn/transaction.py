@@ -30,10 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Final
 
-from skerry_engine.errors import (
-    InvalidTransactionState,
-    ReadOnlyViolation,
-)
+from skerry_engine.errors import InvalidTransactionState, ReadOnlyViolation, SerializationFailure
 from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.storage.heap import CommitStamp
 from skerry_engine.storage.pending import NEWEST, PendingTable
@@ -49,6 +46,7 @@ from skerry_engine.txn.commit import (
     take_back,
 )
 from skerry_engine.txn.conflicts import NEWEST_EPOCH
+from skerry_engine.txn.glimpses import note_undone
 from skerry_engine.txn.locking import NO_SNAPSHOT, READ_COMMITTED, SERIALIZABLE, LockingTransaction
 from skerry_engine.txn.locks import LockWait, Owner
 from skerry_engine.txn.marks import Mark, Savepoint, find_savepoint
@@ -75,8 +73,8 @@ class Transaction(LockingTransaction):
 
     `isolation` is 'read committed', 'snapshot' or 'serializable'; `state` is 'active', 'prepared' (by PREPARE
     TRANSACTION), 'committed' or 'aborted'; `snapshot` is -1 while none is taken.  `serial` is what SSI knows of
-    a SERIALIZABLE transaction that has its snapshot.  Every method raises InvalidTransactionState (T004) once
-    the transaction is finished.
+    a SERIALIZABLE transaction that has its snapshot, `refusal` what its COMMIT will say.  Every method raises
+    InvalidTransactionState (T004) once the transaction is finished.
     """
 
     __slots__ = (
@@ -96,6 +94,7 @@ class Transaction(LockingTransaction):
         "held_snapshots",
         "deferrable",
         "serial",
+        "refusal",
         "replaced_storages",
         "_base_catalog",
         "_own_catalog",
@@ -131,6 +130,7 @@ class Transaction(LockingTransaction):
         self.held_snapshots: list[int] | None = None
         self.deferrable: bool = False
         self.serial: SerializableState | None = None
+        self.refusal: SerializationFailure | None = None
         self.replaced_storages: list[int] | None = None
         self._base_catalog: object = None
         self._own_catalog: object = None
@@ -308,6 +308,8 @@ class Transaction(LockingTransaction):
 
     def _unwind(self, mark: Mark) -> None:
         if self.overlay is not None:
+            if self.serial is not None:
+                self._note_undone(self.overlay, mark.writes)
             self.overlay.unwind(mark.writes)
         self.checks = None
         self.constraint_modes = mark.constraint_modes
@@ -319,6 +321,13 @@ class Transaction(LockingTransaction):
         if self.commit_hooks is not None:
             del self.commit_hooks[mark.commit_hooks :]
         self._run_rollback_hooks(mark.rollback_hooks)
+
+    def _note_undone(self, overlay: Overlay, length: int) -> None:
+        """Undoing can't fail: what refuses the transaction now is raised when it commits."""
+        try:
+            note_undone(self, overlay, length)
+        except SerializationFailure as refusal:
+            self.refusal = refusal
 
     def _run_rollback_hooks(self, length: int) -> None:
         hooks = self.rollback_hooks
@@ -631,6 +640,8 @@ class Transaction(LockingTransaction):
 
         A generator of slices.  After LockWait it is run again from the start: what is held stays held.
         """
+        if self.refusal is not None:
+            raise self.refusal
         for due in (self.checks, self.deferred):
             while due is not None and not self._run_checks(due, SLICE_ROWS):
                 yield

@@ -39,6 +39,7 @@ from skerry_engine.txn.foreign_keys import (
     check_new_children,
     check_parent_later,
 )
+from skerry_engine.txn.glimpses import note_overwritten
 from skerry_engine.txn.modes import BULK_KEYS, ROW_NO_KEY_UPDATE, ROW_UPDATE
 from skerry_engine.txn.target import UniqueKey, WriteTarget
 
@@ -260,6 +261,8 @@ class TableWriter:
         target = self.target
         suspects = [key for key in changed if self._is_taken(key, new_row, row_id)]
         unresolved = check_new_child(transaction, target, new_row, old_row) if target.foreign_keys else None
+        if self._is_serial:
+            self._note_overwritten(row_id, new_row)
         self._write(row_id, new_row)
         for key in suspects:
             transaction.add_check(UniqueCheck(self.storage, key, row_id))
@@ -269,6 +272,8 @@ class TableWriter:
             check_parent_later(transaction, foreign_key, old_row, new_row)
 
     def _remove(self, row_id: int, old_row: Row) -> None:
+        if self._is_serial:
+            self._note_overwritten(row_id, None)
         self._write(row_id, None)
         for foreign_key in self.target.referenced_by:
             check_parent_later(self.transaction, foreign_key, old_row, None)
@@ -276,6 +281,12 @@ class TableWriter:
     def _write(self, row_id: int, row: Row | None) -> None:
         transaction = self.transaction
         transaction.own_overlay().write(self.pending, row_id, row, transaction.statement_number)
+
+    def _note_overwritten(self, row_id: int, row: Row | None) -> None:
+        """SERIALIZABLE: what an own state of the row has told that `row` is about to replace."""
+        own = self.pending.find(row_id, NEWEST)
+        if own is not ABSENT:
+            note_overwritten(self.transaction, self.target, row_id, cast("Row | None", own), row)
 
     def _changed_keys(self, old_row: Row, new_row: Row) -> list[UniqueKey]:
         return [key for key in self.target.unique_keys if not key.index.same_key(old_row, new_row)]

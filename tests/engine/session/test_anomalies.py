@@ -77,18 +77,40 @@ def test_an_anomaly_would_be_noticed() -> None:
 # --- other orders ----------------------------------------
 
 
-def player(script: AnomalyScript, level: str) -> tuple[Story, Callable[[list[str]], str]]:
-    """A script's story at a level, and how to play it in an order, in a new database: returns the outcome."""
+def player(
+    script: AnomalyScript, level: str, cramped: bool = False
+) -> tuple[Story, Callable[[list[str]], str]]:
+    """A script's story at a level, and how to play it in an order, in a new database: returns the outcome.
+
+    `cramped`: garbage is collected after each command, and SIREADs have next to no room.
+    """
     setup = read_story(script.setup).before
     story = read_story(script.parts[level].lines)
 
     def play(order: list[str]) -> str:
-        stepper = Stepper(SqlDatabase().open_session)
+        database = SqlDatabase()
+        stepper = Cramped(database) if cramped else Stepper(database.open_session)
         for command in setup:
             stepper.run("main", command)
         return script.outcome_of(story.play(order, stepper))
 
     return story, play
+
+
+class Cramped(Stepper):
+    """A stepper that collects garbage after each command, of an engine with small limits."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        super().__init__(database.open_session)
+        self._manager = database.engine.manager
+        limits = self._manager.serializable.limits
+        limits.rows = limits.keys = limits.ranges = limits.retained = 1
+        limits.records = 4
+
+    def run(self, name: str, command: str) -> list[str]:
+        lines = super().run(name, command)
+        self._manager.gc()
+        return lines
 
 
 @of_script
@@ -110,6 +132,14 @@ def test_no_mixture_shows_what_a_level_refuses(script: AnomalyScript) -> None:
             for seed in range(MIXTURES):
                 order = story.random_order(seed)
                 assert play(order) != ALLOWED, (level, order)
+
+
+@of_anomaly
+def test_nor_does_one_without_room(script: AnomalyScript) -> None:
+    story, play = player(script, "Serializable", cramped=True)
+    for seed in range(MIXTURES):
+        order = story.random_order(seed)
+        assert play(order) != ALLOWED, order
 
 
 def test_mixtures_do_show_anomalies_where_they_are_allowed() -> None:
