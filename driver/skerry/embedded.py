@@ -2,7 +2,7 @@
 
 The engine never blocks: a statement is a generator of steps.  This module is who blocks.  Between two steps
 the engine's mutex is free, so that statements of several threads interleave; while a statement waits for a
-lock its thread sleeps on an event and holds nothing.
+lock its thread sleeps on an event and holds nothing.  Ctrl-C never breaks a step off (engine_mutex.py).
 
     thread A   [step][step]  wait ............ [step] convert rows
     thread B              [step][step: commit]           (B's commit ends A's wait)
@@ -25,6 +25,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from skerry import types
 from skerry.abc import ColumnInfo, Outcome, Row
+from skerry.engine_mutex import EngineMutex, interrupts
 from skerry.expiry import Expiry
 from skerry.targets import Target
 from skerry_engine import errors
@@ -63,7 +64,7 @@ class EmbeddedSource:
         self._options = options
         self._process_id = os.getpid()
         self.engine: Engine = Engine.open(target.path, gc_interval)
-        self.mutex = threading.Lock()
+        self.mutex = EngineMutex()
         self.expiry = Expiry(self.mutex)
         self.abandoned: deque[Session] = deque()
 
@@ -87,7 +88,7 @@ class EmbeddedSource:
 
         Whoever holds it calls this after giving it back: so no session stays here, and no finaliser waits.
         """
-        while self.abandoned and self.mutex.acquire(blocking=False):
+        while self.abandoned and self.mutex.acquire_if_free():
             try:
                 while self.abandoned:
                     self.abandoned.popleft().close()
@@ -129,8 +130,10 @@ class EmbeddedBackend:
         session = self._open_session()
         self._source.check_process()
         values = None if parameters is None else [_engine_parameter(value) for value in parameters]
+        mutex = self._source.mutex
+        holds_back = interrupts.hold_back()
         try:
-            with self._source.mutex:
+            with mutex:
                 self._source.expiry.forget(session)
                 session.owner.thread_id = threading.get_ident()
                 steps = session.run(text, values)
@@ -144,6 +147,8 @@ class EmbeddedBackend:
         finally:
             if session.in_block:
                 self._watch_idling(session)
+            if holds_back:
+                interrupts.let_through()
             self._source.close_abandoned()
 
     def _watch_idling(self, session: Session) -> None:

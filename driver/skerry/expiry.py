@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from skerry.engine_mutex import EngineMutex
 from skerry_engine.errors import DatabaseError
 
 Limit = tuple[float, DatabaseError]
@@ -39,7 +40,7 @@ class Session(Protocol):
 class Expiry:
     """The limits of the sessions of one engine."""
 
-    def __init__(self, mutex: threading.Lock) -> None:
+    def __init__(self, mutex: EngineMutex) -> None:
         self._mutex = mutex
         self._changed = threading.Event()
         self._limits: dict[Session, Limit] = {}

@@ -38,6 +38,77 @@ def test_control_c_interrupts_a_statement() -> None:
         assert process.wait(timeout=15) == 0
 
 
+SHOWER = """
+import random, signal, threading, time
+import skerry
+
+dice = random.Random(1)
+connection = skerry.connect(":memory:")
+connection.execute("CREATE TABLE a (id int PRIMARY KEY, n int)")
+connection.execute("CREATE TABLE b (id int PRIMARY KEY, n int)")
+for name in "ab":
+    connection.execute(f"CREATE INDEX ON {name} (n)")
+    connection.execute(f"INSERT INTO {name} SELECT i, 0 FROM generate_series(1, 100) i")
+connection.commit()
+main = threading.get_ident()
+begin_s = time.monotonic()
+
+def rain():
+    time.sleep(0.2)
+    while time.monotonic() < begin_s + 1.8:
+        time.sleep(dice.uniform(0.0005, 0.01))
+        signal.pthread_kill(main, signal.SIGINT)
+
+def transfer(key):
+    connection.execute("UPDATE a SET n = n - 1 WHERE id = %s", (key,))
+    connection.execute("UPDATE b SET n = n + 1 WHERE id = %s", (key,))
+    connection.commit()
+
+interrupted = []
+
+def work():
+    while time.monotonic() < begin_s + 2.2 or thread.is_alive():
+        try:
+            if connection.in_transaction:
+                connection.rollback()
+            transfer(dice.randint(1, 100))
+        except KeyboardInterrupt:
+            interrupted.append(True)
+        except skerry.Error as error:
+            assert error.sqlstate == "57014", error
+
+def insist(act, depth):  # an interrupt may also fall between two lines of this program
+    while depth:
+        try:
+            return insist(act, depth - 1)
+        except KeyboardInterrupt:
+            pass
+    return act()
+
+thread = threading.Thread(target=rain)
+thread.start()
+insist(work, 3)
+assert len(interrupted) > 20, interrupted
+connection.rollback()
+query = "SELECT sum(a.n) + sum(b.n), sum(b.n) > 0, count(*) FROM a JOIN b USING (id)"
+assert connection.execute(query).fetchone() == (0, True, 100)
+for name in "ab":
+    (keys,) = connection.execute(f"SELECT array_agg(DISTINCT n) FROM {name}").fetchone()
+    by_index = [connection.execute(f"SELECT count(*) FROM {name} WHERE n = %s", (k,)).fetchone()[0] for k in keys]
+    assert sum(by_index) == 100, by_index
+connection.commit()
+print("whole")
+"""
+
+
+def test_a_shower_of_interrupts_breaks_no_commit_in_two() -> None:
+    """Signals at random moments: every transfer is there wholly or not at all, rows and indexes agree."""
+    ran = subprocess.run(
+        [sys.executable, "-c", SHOWER], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (ran.stdout, ran.returncode) == ("whole\n", 0), ran.stderr[-3000:]
+
+
 def test_a_long_query_does_not_stop_other_threads() -> None:
     with skerry.open() as database:
         database.execute("CREATE TABLE t (id int PRIMARY KEY)")
