@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
 
 .PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench bench-isolation
-.PHONY: soak conformance clean
+.PHONY: soak conformance conformance-hermitage clean
 
 help:
 	@echo "make serve           make a virtual environment, install, serve :memory: on $(HOST):$(PORT)"
@@ -24,7 +24,7 @@ help:
 	@echo "make test-compiled   the same tests on that wheel"
 	@echo "make bench           benchmarks beside PostgreSQL and sqlite3 into benchmarks/RESULTS.md"
 	@echo "make bench-isolation  isolation levels beside PostgreSQL's into benchmarks/RESULTS-isolation.md"
-	@echo "make conformance     suites that others wrote, against a live server, into conformance/SCORES.md"
+	@echo "make conformance     PostgreSQL's isolation specs against a live server, into conformance/SCORES.md"
 	@echo "make clean           remove what the targets above made"
 
 $(BIN)/python:
@@ -84,6 +84,10 @@ bench-isolation: install-compiled
 
 conformance: $(VENV)/.all
 	$(BIN)/python conformance/isolation/run.py
+
+# SKERRY_HERMITAGE names the page: no package registry has it.
+conformance-hermitage: $(VENV)/.all
+	$(BIN)/python conformance/hermitage/run.py
 
 clean:
 	rm -rf $(VENV) $(COMPILED_VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

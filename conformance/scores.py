@@ -25,6 +25,17 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Some of a suite's cases, counted apart: those `title` says."""
+
+    title: str
+    cases: int
+    postgres: int | None
+    skerry: int
+    breakdown: str
+
+
+@dataclass(frozen=True)
 class SuiteScore:
     """What one run of one suite measured.  `postgres` is None where no PostgreSQL was at hand."""
 
@@ -38,6 +49,7 @@ class SuiteScore:
     breakdown: str
     by_outcome: list[tuple[str, str]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
 
 
 def write_result(score: SuiteScore, directory: Path = RESULTS) -> None:
@@ -54,6 +66,7 @@ def read_results(directory: Path = RESULTS) -> list[SuiteScore]:
         data = json.loads(path.read_text())
         data["failures"] = [Failure(**failure) for failure in data["failures"]]
         data["by_outcome"] = [(name, reason) for name, reason in data["by_outcome"]]
+        data["parts"] = [Part(**part) for part in data.get("parts", [])]
         found.append(SuiteScore(**data))
     return found
 
@@ -74,14 +87,21 @@ def render(scores: list[SuiteScore]) -> str:
         "|---|---:|---:|---:|---|---|---|",
     ]
     for score in scores:
-        postgres = "not measured" if score.postgres is None else str(score.postgres)
         lines.append(
-            f"| {score.title} | {score.cases} | {postgres} | {score.skerry} | {score.breakdown} "
+            f"| {score.title} | {score.cases} | {_number(score.postgres)} | {score.skerry} | {score.breakdown} "
             f"| `{score.command}` | {score.date} |"
         )
+        for part in score.parts:
+            lines.append(
+                f"| … {part.title} | {part.cases} | {_number(part.postgres)} | {part.skerry} | {part.breakdown} | | |"
+            )
     for score in scores:
         lines += _details(score)
     return "\n".join(lines) + "\n"
+
+
+def _number(count: int | None) -> str:
+    return "not measured" if count is None else str(count)
 
 
 def _details(score: SuiteScore) -> list[str]:

@@ -5,7 +5,8 @@ statement, at the latest at COMMIT.  So text can't be equal.  The *outcome* of a
 
 - its transactions in order, each with its *fate*: committed; rolled back (asked for); failed, with the class of
   its first error (a SQLSTATE); open (never ended);
-- all that a committed transaction was shown: rows, and errors that a savepoint took back, by class;
+- all that a committed transaction was shown: rows (in their order where the text has ORDER BY), and errors that
+  a savepoint took back, by class;
 
 and the rows of every table that the setup created, after all sessions have ended (`Spec.with_final_state` ends
 them by COMMIT and shows the rows).  Two permutations are equal when these are.  Not compared: who waited; what a
@@ -97,7 +98,7 @@ class SessionHistory:
         if classes:
             _fail(touched, classes[0])
         if event is not None:
-            _show(touched, event, classes)
+            _show(touched, event, classes, is_ordered="order by" in sql.lower())
 
     def _statement(self, statement: str) -> list[Transaction]:
         words = statement.upper().split()
@@ -149,9 +150,11 @@ def _fail(touched: list[Transaction], sqlstate: str) -> None:
         touched[-1].fate = sqlstate
 
 
-def _show(touched: list[Transaction], event: Event, classes: list[str]) -> None:
+def _show(touched: list[Transaction], event: Event, classes: list[str], is_ordered: bool) -> None:
     rows = [line for line in event.lines if not line.startswith(("ERROR:", "FATAL:", "isolationtester:"))]
     lines = [line.rstrip() for line in rows if line.strip() and not _is_notice(line)]
+    if not is_ordered:
+        lines.sort()
     for transaction in dict.fromkeys(map(id, touched)):
         found = next(t for t in touched if id(t) == transaction)
         found.shown += [f"{event.step}: {line}" for line in lines]

@@ -1,10 +1,10 @@
 """Whether a permutation of SERIALIZABLE transactions came to what one after the other would have come to.
 
-Which transaction of a dangerous structure is refused, and whether one is refused that need not have been, differs
-from one implementation of SSI to another.  What must hold is this, and it is checked:
+Which transaction of a dangerous structure is refused, and whether one is refused that need not have been,
+differs from one implementation of SSI to another.  What must hold is this, and it is checked:
 
-- some order of the transactions that committed, run one after the other by PostgreSQL, shows each the same rows and
-  leaves the same rows in the tables;
+- some order of the transactions that committed, run one after the other by PostgreSQL, shows each the same rows
+  and leaves the same rows in the tables;
 - no more transactions failed than with PostgreSQL, and all of them with 40001.
 
 A session counts as a whole: its transactions either all committed, or the session is left out.

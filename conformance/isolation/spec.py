@@ -75,6 +75,13 @@ class Spec:
                 return session
         raise SpecError(f"no session has a step {step!r}")
 
+    def session_named(self, name: str) -> SpecSession:
+        """The session of that name.  Raises SpecError for an unknown one."""
+        for session in self.sessions:
+            if session.name == name:
+                return session
+        raise SpecError(f"there is no session {name!r}")
+
     def tables(self) -> list[str]:
         """The tables that the setups create, by name, in order."""
         found = [name.lower() for sql in self.setups for name in _TABLE.findall(sql)]

@@ -5,8 +5,8 @@ In this order:
 1. the directory that was named (`--specs`, or `SKERRY_ISOLATION_SPECS`): the one that holds `specs/` and
    `expected/`, which in PostgreSQL's source is `src/test/isolation`;
 2. what an earlier run left in the cache;
-3. Debian's source package of PostgreSQL 15, by `apt-get source`, with lists and downloads in a directory of their own,
-   so that nothing of the system is changed.
+3. Debian's source package of PostgreSQL 15, by `apt-get source`, with lists and downloads in a directory of their
+   own, so that nothing of the system is changed.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from isolation.serial import not_serializable, serial_permutations
 from isolation.spec import SpecError, parse_spec
 from isolation.specs_source import NoSpecs, _extract, find_specs
 from isolation.transcript import TranscriptError, parse_transcript
-from scores import Failure, SuiteScore, read_results, render, write_result
+from scores import Failure, Part, SuiteScore, read_results, render, write_result
 
 SPEC = parse_spec(
     """
@@ -162,6 +162,15 @@ def test_final_rows_belong_to_the_outcome() -> None:
     state = "final_state\n-----------\nkept: ({})\n(1 row)\n\n"
     assert differences(OPTIMISTIC + state.format(2), PESSIMISTIC + state.format(2)) == []
     assert differences(OPTIMISTIC + state.format(3), PESSIMISTIC + state.format(2)) != []
+
+
+def test_rows_without_order_may_come_in_any() -> None:
+    two, other = "id\n--\n 1\n 2\n(2 rows)\n\n", "id\n--\n 2\n 1\n(2 rows)\n\n"
+    for sql, is_equal in (("SELECT id FROM t;", True), ("SELECT id FROM t ORDER BY id;", False)):
+        spec = parse_spec(f"session a step x {{ {sql} }}")
+        start = f"\nstarting permutation: x\nstep x: {sql}\n"
+        found = [outcome_of(parse_transcript(start + rows, spec)[0], spec) for rows in (two, other)]
+        assert (found[0] == found[1]) is is_equal
 
 
 def test_what_a_failed_transaction_was_shown_does_not_count() -> None:
@@ -326,11 +335,13 @@ def test_scores_are_rendered_from_results(tmp_path: Path) -> None:
     score = SuiteScore(
         "one", "Suite one", "make x", "2026-01-02", 5, None, 3, "2 text, 1 outcome",
         [("c", "does not wait")], [Failure("a", "failing", "x | y"), Failure("b", "refused", "no")],
+        [Part("that are short", 2, 1, 1, "1 text, 1 failing")],
     )  # fmt: skip
     write_result(score, tmp_path)
     assert read_results(tmp_path) == [score]
     text = render([score])
     assert "| Suite one | 5 | not measured | 3 | 2 text, 1 outcome | `make x` | 2026-01-02 |" in text
+    assert "| … that are short | 2 | 1 | 1 | 1 text, 1 failing | | |" in text
     assert "| x \\| y | a |" in text
     assert "| no | b |" in text
     assert "| does not wait | c |" in text
