@@ -120,8 +120,9 @@ def connect(
     """Open a DB-API connection to `:memory:`, a path or `skerry://user@host:port/database`.
 
     `isolation_level` ('read committed', 'snapshot', 'serializable'), `read_only` and `deferrable` hold for
-    each transaction; READ COMMITTED is the default.  `timeout` is in seconds: how long a statement may take,
-    and a server may take to answer.  `options` are settings of the session, by name.
+    each transaction, with `autocommit` for each statement; READ COMMITTED is the default.  `timeout` is in
+    seconds: how long a statement may take, and a server may take to answer.  `options` are settings of the
+    session, by name.
     """
     source = _source(target, user, database, timeout, options)
     try:
@@ -143,15 +144,19 @@ def open(
     *,
     user: str | None = None,
     database: str | None = None,
+    read_only: bool = False,
     timeout: float | None = None,
     gc_interval: int | None = None,
     options: dict[str, str] | None = None,
 ) -> Database:
     """Open a database for the native interface; see `connect` for the arguments.
 
+    `read_only`: nothing can be written through this Database, whatever a transaction asks for (T003).
     `gc_interval`: old row versions are collected every so many commits (100 unless asked otherwise); of an
     embedded database only, a server has it from `skerry serve --gc-interval`.
     """
+    if read_only:
+        options = {**(options or {}), "skerry.read_only": "on"}
     source = _source(target, user, database, timeout, options, gc_interval)
     try:
         return Database(source)

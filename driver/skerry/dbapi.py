@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
 from skerry.abc import Backend, Outcome, Row, Source
-from skerry.isolation import begin_sql, isolation_sql
+from skerry.isolation import NO_MODES, begin_sql, defaults_sql, isolation_sql
 from skerry.parameters import Parameters, from_pyformat
 from skerry_engine import errors
 
@@ -52,7 +52,8 @@ def _serialised(method: Callable[Concatenate[Connection, P], R]) -> Callable[Con
 class Connection:
     """A session, with DB-API's transactions on it.
 
-    `isolation_level`, `read_only` and `deferrable` hold for transactions that begin from now on.
+    `isolation_level`, `read_only` and `deferrable` hold for transactions that begin from now on, those of
+    statements that commit by themselves and those that a BEGIN of yours begins among them.
     """
 
     Warning = errors.Warning
@@ -86,6 +87,7 @@ class Connection:
         self.read_only = read_only
         self.deferrable = deferrable
         self._autocommit = autocommit
+        self._told_modes = NO_MODES
 
     @property
     def autocommit(self) -> bool:
@@ -180,9 +182,18 @@ class Connection:
     @_serialised
     def _run(self, text: str, parameters: Sequence[object] | None) -> Outcome:
         backend = self._open_backend()
-        if not self._autocommit and backend.transaction_status == "I" and not _TRANSACTION_WORDS.match(text):
-            backend.execute(begin_sql(self.isolation_level, self.read_only, self.deferrable))
+        if backend.transaction_status == "I":
+            self._tell_modes(backend)
+            if not self._autocommit and not _TRANSACTION_WORDS.match(text):
+                backend.execute(begin_sql(self.isolation_level, self.read_only, self.deferrable))
         return backend.execute(text, parameters)
+
+    def _tell_modes(self, backend: Backend) -> None:
+        """See that the session's transactions get the modes, whoever begins them."""
+        wanted = (self.isolation_level, self.read_only, self.deferrable)
+        if wanted != self._told_modes:
+            backend.execute(defaults_sql(self._told_modes, wanted))
+            self._told_modes = wanted
 
     def _open_backend(self) -> Backend:
         if self._backend is None:

@@ -28,6 +28,27 @@ def isolation_sql(level: str) -> str:
     return found
 
 
+Modes = tuple[str | None, bool, bool]
+"""Isolation level (None: the database's default), read-only, deferrable."""
+
+NO_MODES: Modes = (None, False, False)
+
+
+def defaults_sql(told: Modes, wanted: Modes) -> str:
+    """The SET statements that make the modes of a session's transactions what is wanted, from what they are."""
+    statements = []
+    if wanted[0] != told[0]:
+        level = "DEFAULT" if wanted[0] is None else f"'{isolation_sql(wanted[0]).lower()}'"
+        statements.append(f"SET default_transaction_isolation = {level}")
+    for name, is_on, was_on in (
+        ("read_only", wanted[1], told[1]),
+        ("deferrable", wanted[2], told[2]),
+    ):
+        if is_on != was_on:
+            statements.append(f"SET default_transaction_{name} = {'on' if is_on else 'off'}")
+    return "; ".join(statements)
+
+
 def begin_sql(isolation_level: str | None, read_only: bool, deferrable: bool) -> str:
     """The BEGIN statement for these modes."""
     modes = []

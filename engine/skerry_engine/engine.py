@@ -17,6 +17,7 @@ from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.session.plans import PlanCache, StatementCache
 from skerry_engine.session.sequences import Sequences
 from skerry_engine.session.session import Session
+from skerry_engine.session.settings import READ_ONLY, Settings, read_write_refused
 from skerry_engine.session.state import SessionState
 from skerry_engine.session.stores import Stores
 from skerry_engine.txn.locks import WAITING, blockers
@@ -27,9 +28,13 @@ MEMORY = ":memory:"
 
 
 class Engine:
-    """One cluster of databases.  Not thread-safe: callers run it under one mutex, or on one thread."""
+    """One cluster of databases.  Not thread-safe: callers run it under one mutex, or on one thread.
+
+    `read_only`: sessions that are opened from now on may only read.
+    """
 
     def __init__(self, gc_interval_commits: int = GC_INTERVAL_COMMITS) -> None:
+        self.read_only = False
         self.manager = TransactionManager(new_catalog(SUPERUSER), gc_interval_commits)
         self.stores = Stores()
         self.sequences = Sequences()
@@ -73,9 +78,19 @@ class Engine:
                 f'database "{database}" is not currently accepting connections'
             )
         pid = backend_pid or next(self._pids)
-        session = Session(self, found.oid, user, options or {}, pid)
+        session = Session(self, found.oid, user, self._session_options(options or {}), pid)
         self.sessions[pid] = session
         return session
+
+    def _session_options(self, options: dict[str, str]) -> dict[str, str]:
+        """A session's start-up settings; a read-only engine's sessions can't be opened for writing."""
+        if not self.read_only:
+            return options
+        others = {name: value for name, value in options.items() if name.lower() != READ_ONLY}
+        for name in options.keys() - others.keys():
+            if not Settings({READ_ONLY: options[name]}).flag(READ_ONLY):
+                raise read_write_refused()
+        return {**others, READ_ONLY: "on"}
 
     def published_catalog(self) -> Catalog:
         """The catalog that a new snapshot sees."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from skerry_engine.errors import DatabaseError, NotSupportedError
 from skerry_server import logs
+from skerry_server.init_file import run_init_file
 from skerry_server.server import Server, ServerSettings
 from skerry_server.session_api import Engine
 
@@ -73,6 +74,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="collect old row versions every N commits (default 100)",
     )
+    serve.add_argument(
+        "--init", metavar="FILE", help="run the SQL statements of a file first, each by itself; - reads stdin"
+    )
+    serve.add_argument(
+        "--read-only",
+        action="store_true",
+        help="let clients read only: no setting and no transaction mode lets them write",
+    )
     serve.add_argument("--log-level", choices=logs.LEVELS, default="info", help="default %(default)s")
     serve.add_argument("--log-format", choices=logs.FORMATS, default="text", help="default %(default)s")
     return parser
@@ -89,6 +98,9 @@ def _serve(options: argparse.Namespace) -> int:
     logs.configure(options.log_level, options.log_format)
     settings = ServerSettings(host=options.host, port=options.port, max_connections=options.max_connections)
     engine = open_engine(options.directory, options.gc_interval)
+    if options.init is not None:
+        run_init_file(engine, options.init)
+    engine.read_only = options.read_only
     _run(serve(engine, settings, _announce))
     return 0
 

@@ -121,7 +121,9 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """What opens sessions."""
+    """What opens sessions.  `read_only`: those opened from now on may only read."""
+
+    read_only: bool
 
     def open_session(self, database: str, user: str, options: dict[str, str], backend_pid: int) -> Session:
         """Open a session with start-up settings; raises DatabaseError where that is refused."""

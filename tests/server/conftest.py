@@ -393,6 +393,7 @@ class FakeEngine:
     options: dict[str, str] = field(default_factory=dict)
     copied: bytes = b""
     wide_rows_made: int = 0
+    read_only: bool = False
 
     def open_session(
         self, database: str, user: str, options: dict[str, str], backend_pid: int

@@ -51,6 +51,8 @@ class WireClient:
         self._socket.sendall(struct.pack("!i", len(body) + 4) + body)
         started = self._until_ready()
         if started.error is not None:
+            self._input.close()
+            self._socket.close()
             raise ConnectionError(f"{started.error['C']}: {started.error['M']}")
 
     def query(self, text: str) -> Outcome:

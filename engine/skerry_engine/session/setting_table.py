@@ -19,8 +19,8 @@ class SettingDefinition:
     """A setting.
 
     `kind`: bool, integer, real, string or enum.  `context`: who may set it when (user, superuser, sighup,
-    postmaster, internal), as in pg_settings.  `unit`: '', 'ms', 's', 'kB' or '8kB', the base unit of the
-    stored number.  `fixed`: only the default is taken.  `reported`:
+    postmaster, internal; backend: only when the session begins), as in pg_settings.  `unit`: '', 'ms', 's',
+    'kB' or '8kB', the base unit of the stored number.  `fixed`: only the default is taken.  `reported`:
     clients hear of changes (ParameterStatus).
     """
 
@@ -193,6 +193,8 @@ _DEFINITIONS: Final = (
             "The isolation level of new transactions."),
     _flag("default_transaction_read_only", "off", _STATEMENT,
           "Whether new transactions are read-only.", reported=True),
+    SettingDefinition("skerry.read_only", "bool", "backend", "off", _STATEMENT,
+                      "Whether the session may do nothing but read, whatever its transactions' modes."),
     _flag("default_transaction_deferrable", "off", _STATEMENT, "Whether new transactions are deferrable."),
     _choice("transaction_isolation", "read committed", _ISOLATION, _STATEMENT, "This transaction's isolation level."),
     _flag("transaction_read_only", "off", _STATEMENT, "Whether this transaction is read-only."),

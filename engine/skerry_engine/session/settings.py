@@ -21,7 +21,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from skerry_engine.catalog.system.context import SettingInfo
-from skerry_engine.errors import CantChangeRuntimeParameter, NotSupportedError, UndefinedObject
+from skerry_engine.errors import (
+    CantChangeRuntimeParameter,
+    NotSupportedError,
+    ReadOnlyViolation,
+    UndefinedObject,
+)
 from skerry_engine.session.setting_table import SETTINGS, SettingDefinition
 from skerry_engine.session.setting_values import (
     SettingValue,
@@ -35,12 +40,16 @@ from skerry_engine.session.setting_values import (
 )
 
 _MISSING: Final = object()
+READ_ONLY: Final = "skerry.read_only"
+"""The setting of a session that may only read: no other setting and no statement can change that."""
+
 TRANSACTION_MODES: Final = ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
 _OWN_STATEMENTS: Final = frozenset((*TRANSACTION_MODES, "role", "session_authorization"))
 _REFUSALS: Final = {
     "internal": "cannot be changed",
     "postmaster": "cannot be changed without restarting the server",
     "sighup": "cannot be changed now",
+    "backend": "cannot be set after connection start",
 }
 
 
@@ -53,7 +62,8 @@ class Settings:
     def __init__(self, initial: Mapping[str, str] | None = None) -> None:
         """`initial`: start-up options and the like, by name.
 
-        Raises as `set` does for what is unknown or malformed.
+        Raises as `set` does for what is unknown or malformed, ReadOnlyViolation for a read-only session that is
+        to write.
         """
         self._reset: dict[str, SettingValue] = {}
         self._session: dict[str, SettingValue] = {}
@@ -63,9 +73,11 @@ class Settings:
         self._search_path: tuple[str, tuple[str, ...]] = ("", ())  # the text last read, and its schemas
         self._show_mode: Callable[[str], SettingValue] | None = None
         self.version = 0
-        for name, value in (initial or {}).items():
-            key = self._settable(name)
+        for name, value in sorted((initial or {}).items(), key=_read_only_first):
+            key = self._settable(name, at_start=True)
             self._reset[key] = self._read(key, value.strip("'") if key == "client_encoding" else value, name)
+            if key == READ_ONLY and self._reset[key]:
+                self._reset["default_transaction_read_only"] = True
         self.take_reports()
 
     # --- reading ----------------------------------------------------------------------------------
@@ -265,8 +277,8 @@ class Settings:
             return "session"
         return "client" if key in self._reset else "default"
 
-    def _settable(self, name: str) -> str:
-        """The key of a setting that a session may set."""
+    def _settable(self, name: str, at_start: bool = False) -> str:
+        """The key of a setting that a session may set (now, or when it begins)."""
         key = name.lower()
         definition = SETTINGS.get(key)
         if definition is None:
@@ -274,7 +286,7 @@ class Settings:
                 raise UndefinedObject(f'unrecognized configuration parameter "{name}"')
             check_custom_name(name)
             return key
-        if definition.context in _REFUSALS:
+        if definition.context in _REFUSALS and not (at_start and definition.context == "backend"):
             raise CantChangeRuntimeParameter(f'parameter "{name}" {_REFUSALS[definition.context]}')
         if key in _OWN_STATEMENTS:
             raise NotSupportedError(
@@ -288,7 +300,10 @@ class Settings:
             return text
         if key == "datestyle":
             return read_date_style(text, self.text("datestyle"))
-        return read_value(definition, text, name)
+        value = read_value(definition, text, name)
+        if key == "default_transaction_read_only" and not value and self.flag(READ_ONLY):
+            raise read_write_refused()
+        return value
 
     def _store(self, key: str, value: SettingValue, is_local: bool) -> None:
         if not is_local and key in self._local:
@@ -309,6 +324,18 @@ class Settings:
         if value is None:
             raise UndefinedObject(f'unrecognized configuration parameter "{name}"')
         return value
+
+
+def read_write_refused() -> ReadOnlyViolation:
+    """The error for a read-only session that is to write."""
+    return ReadOnlyViolation(
+        "cannot set transaction read-write mode in a read-only session",
+        hint="The server, or this session, was opened for reading only.",
+    )
+
+
+def _read_only_first(item: tuple[str, str]) -> bool:
+    return item[0].lower() != READ_ONLY
 
 
 def _bound(definition: SettingDefinition, bound: float) -> SettingValue:

@@ -21,7 +21,7 @@ from skerry_engine.session.environment import SessionFunctions, SessionNames, St
 from skerry_engine.session.plans import Plan, is_current
 from skerry_engine.session.portals import Portal, Prepared, Steps
 from skerry_engine.session.setting_values import SettingValue
-from skerry_engine.session.settings import TRANSACTION_MODES, Settings
+from skerry_engine.session.settings import READ_ONLY, TRANSACTION_MODES, Settings, read_write_refused
 from skerry_engine.session.steps import Notice, Waiting
 from skerry_engine.session.temporary import drop_temporary_schema
 from skerry_engine.sql import statements as st
@@ -272,6 +272,8 @@ class SessionState:
         """Begin a transaction with these modes, settings giving what they leave open."""
         if self._settings_version != self.settings.version:
             self._read_settings()
+        if modes.read_only is False:
+            self.check_may_write()
         isolation = modes.isolation or self._default_isolation
         read_only = self._default_read_only if modes.read_only is None else modes.read_only
         deferrable = self._default_deferrable if modes.deferrable is None else modes.deferrable
@@ -284,6 +286,11 @@ class SessionState:
         if self._transaction_timeout_ms:
             self._bound_transaction()
         return self.transaction
+
+    def check_may_write(self) -> None:
+        """Raise ReadOnlyViolation in a session that may only read."""
+        if self.settings.flag(READ_ONLY):
+            raise read_write_refused()
 
     def modes(self) -> st.TransactionModes:
         """The current transaction's modes; outside one, those that a new one would have."""

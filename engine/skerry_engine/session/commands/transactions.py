@@ -190,6 +190,7 @@ def _check_changeable(session: Session, what: str, not_in: str) -> None:
 
 def _check_may_write(session: Session) -> None:
     """A read-only transaction can still be made read-write as long as it has neither read nor nested."""
+    session.check_may_write()
     if session.savepoint_marks:
         raise errors.ActiveTransaction(
             "cannot set transaction read-write mode inside a read-only transaction"
