@@ -70,6 +70,9 @@ MAX_RETAINED: Final = 1000
 MAX_RECORDS: Final = 200_000
 """Commit records kept apart; the older half is folded into one when there are more."""
 
+Change = tuple[int, Row | None, Row | None]
+"""A row id with the row's old and new state at full width; None: absent."""
+
 RUNNING: Final = 0
 PREPARED: Final = 1
 COMMITTED: Final = 2
@@ -196,6 +199,13 @@ class Reads:
         for index_id, ranges in self.ranges.items():
             index = indexes.get(index_id)
             if index is None or _in_ranges(index, ranges, before) or _in_ranges(index, ranges, after):
+                return True
+        return False
+
+    def cover_any(self, changes: list[Change]) -> bool:
+        """Whether one of the changes is covered."""
+        for row_id, before, after in changes:  # noqa: SIM110 - `any` would cost a generator
+            if self.cover(row_id, before, after):
                 return True
         return False
 
@@ -337,14 +347,27 @@ class SerializableState:
 
         To be called before they are installed, in the same unit.
         """
-        readers = self.registry.readers.get(storage.storage_id)
-        if readers is None:
-            return
-        for reader, reads in readers.items():
+        changes: list[Change] | None = None
+        for reader in self._possible_readers(storage.storage_id):
             if reader is self or reader in self.in_conflicts or not reader.can_matter(self):
                 continue
-            if reads.whole or _covers_any(reads, storage, rows):
-                self.in_conflicts.add(reader)
+            reads = reader.reads[storage.storage_id]
+            if not reads.whole:
+                if changes is None:
+                    changes = _changes(storage, rows)
+                if not reads.cover_any(changes):
+                    continue
+            self.in_conflicts.add(reader)
+
+    def _possible_readers(self, storage_id: int) -> list[SerializableState]:
+        """Those with SIREADs on a table who can matter: while there is no edge from here to anybody, the running."""
+        readers = self.registry.readers.get(storage_id)
+        if readers is None:
+            return []
+        running = self.registry.running
+        if self.earliest_out == INFINITY and len(running) < len(readers):
+            return [state for state in running.values() if state in readers]
+        return list(readers)
 
     def find_all_readers(self, storage_id: int) -> None:
         """As `find_readers`, for a table that is replaced as a whole."""
@@ -387,15 +410,19 @@ class SerializableState:
         return any(each.status != ABORTED and each.is_threatened(third) for each in self.in_conflicts)
 
 
-def _covers_any(reads: Reads, storage: TableStorage, rows: Sequence[tuple[int, Row | None]]) -> bool:
+def _changes(storage: TableStorage, rows: Sequence[tuple[int, Row | None]]) -> list[Change]:
     heap = storage.heap
+    found: list[Change] = []
     for row_id, row in rows:
         before = newest_row(heap.slot(row_id))
-        full_before = None if before is None else storage.padded(before)
-        full_after = None if row is None else storage.padded(row)
-        if reads.cover(row_id, full_before, full_after):
-            return True
-    return False
+        found.append(
+            (
+                row_id,
+                None if before is None else storage.padded(before),
+                None if row is None else storage.padded(row),
+            )
+        )
+    return found
 
 
 def serialization_failure(reason: str) -> SerializationFailure:
@@ -468,15 +495,17 @@ class SerializableRegistry:
     """All SERIALIZABLE transactions that matter: running, prepared, and committed ones not yet forgotten.
 
     `readers` gives for each storage who has SIREADs on it; `running` includes the prepared; `retained` are the
-    committed in the order in which they ended, the first perhaps a fold of several.
+    committed in the order in which they ended, the first perhaps a fold of several.  Below the horizon `forget_at`
+    none of them can be forgotten.
     """
 
-    __slots__ = ("limits", "running", "retained", "readers", "records")
+    __slots__ = ("limits", "running", "retained", "forget_at", "readers", "records")
 
     def __init__(self) -> None:
         self.limits: Limits = Limits()
         self.running: dict[int, SerializableState] = {}
         self.retained: list[SerializableState] = []
+        self.forget_at: int = INFINITY
         self.readers: dict[int, dict[SerializableState, Reads]] = {}
         self.records: CommitRecords = CommitRecords()
 
@@ -534,6 +563,7 @@ class SerializableRegistry:
         self._leave_running(state)
         if state.is_tracking and state.reads:
             self.retained.append(state)
+            self.forget_at = min(self.forget_at, _last_concurrent(state))
         else:
             self._drop_reads(state)
 
@@ -555,7 +585,8 @@ class SerializableRegistry:
                 writers_horizon = min(writers_horizon, state.snapshot)
         self.records.forget(horizon)
         if self.retained:
-            self._forget_readers(writers_horizon)
+            if self.forget_at <= writers_horizon:
+                self._forget_readers(writers_horizon)
             if len(self.retained) > self.limits.retained:
                 self._fold_oldest()
 
@@ -592,12 +623,16 @@ class SerializableRegistry:
 
     def _forget_readers(self, horizon: int) -> None:
         kept: list[SerializableState] = []
+        forget_at = INFINITY
         for state in self.retained:
-            if _last_concurrent(state) <= horizon:
+            last_concurrent = _last_concurrent(state)
+            if last_concurrent <= horizon:
                 self._drop_reads(state)
             else:
                 kept.append(state)
+                forget_at = min(forget_at, last_concurrent)
         self.retained = kept
+        self.forget_at = forget_at
 
     def _drop_reads(self, state: SerializableState) -> None:
         for storage_id in state.reads:
