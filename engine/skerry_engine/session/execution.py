@@ -111,8 +111,9 @@ class Execution:
             if not self.session.is_current(self.plan):
                 raise PlanChanged
             return
-        for oid, _ in self.plan.locks:
-            self.session.check_unchanged(oid)
+        if not transaction.sees_newest_catalog():
+            for oid, _ in self.plan.locks:
+                self.session.check_unchanged(oid)
 
     def _context(self, transaction: Transaction, restarts: int) -> ExecutionContext:
         session = self.session

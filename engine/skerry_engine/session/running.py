@@ -285,7 +285,7 @@ class StatementRunner(SessionState):
         if point is None or plan.is_spooled:
             return None
         transaction = self.need_transaction()
-        if transaction.is_snapshot and not self._sees_newest_catalog(transaction):
+        if transaction.is_snapshot and not transaction.can_read_at_once():
             return None
         if not self.is_current(plan) or not self._lock_at_once(transaction, plan):
             return None
@@ -294,15 +294,6 @@ class StatementRunner(SessionState):
         rows = point(self._point_context(transaction, plan, params))
         transaction.finish_statement()
         return rows
-
-    def _sees_newest_catalog(self, transaction: Transaction) -> bool:
-        """Whether a transaction of one snapshot may read at once: no definition is newer than the snapshot."""
-        if not transaction.needs_no_safe_snapshot():
-            return False
-        manager = self.engine.manager
-        return (
-            transaction.snapshot < 0 or manager.catalog_at(transaction.snapshot) is manager.newest_catalog()
-        )
 
     def _lock_at_once(self, transaction: Transaction, plan: Plan) -> bool:
         locks = self.engine.manager.locks

@@ -183,6 +183,16 @@ class Transaction(LockingTransaction):
         """Whether it is read-only to its end, not just to that of a savepoint."""
         return self.read_only and (not self.savepoints or self.savepoints[0].read_only)
 
+    def sees_newest_catalog(self) -> bool:
+        """Whether no definition is newer than the snapshot."""
+        manager = self.manager
+        epoch = self.snapshot
+        return epoch == NO_SNAPSHOT or manager.catalog_at(epoch) is manager.newest_catalog()
+
+    def can_read_at_once(self) -> bool:
+        """Whether a transaction of one snapshot may begin a statement without a wait and a check of its tables."""
+        return self.needs_no_safe_snapshot() and self.sees_newest_catalog()
+
     def set_isolation(self, level: str) -> None:
         """Change the level (as `manager.isolation_level` gives it)
         of a transaction that has run no statement yet."""
