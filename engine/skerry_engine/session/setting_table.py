@@ -263,13 +263,6 @@ _DEFINITIONS: Final = (
     _cost("parallel_setup_cost", "1000", "Cost of starting workers."),
     _cost("parallel_tuple_cost", "0.1", "Cost of passing a row between workers."),
     _number("effective_cache_size", 524288, 1, _MAX_INT, "8kB", _COSTS, "Size of the caches to plan for."),
-    # VACUUM: there is nothing to freeze
-    *(_number(f"vacuum_{name}", default, 0, high, "", _STATEMENT, "No effect: nothing is ever frozen.")
-      for name, default, high in (
-          ("freeze_min_age", 50_000_000, 1_000_000_000), ("freeze_table_age", 150_000_000, 2_000_000_000),
-          ("multixact_freeze_min_age", 5_000_000, 1_000_000_000),
-          ("multixact_freeze_table_age", 150_000_000, 2_000_000_000),
-      )),
     # logging and debugging
     SettingDefinition("log_statement", "enum", "superuser", "none", _LOGGING, "Which statements are logged.",
                       choices=("none", "ddl", "mod", "all")),

@@ -34,10 +34,10 @@ class TableStorage:
     """One generation of a table's rows.
 
     `width` is the number of column positions of a full row; `pad` holds, by position, what a shorter row
-    lacks. `row_count` is the exact number of committed live rows.
+    lacks. `row_count` is the exact number of committed live rows, `changed_epoch` the last commit that wrote here.
     """
 
-    __slots__ = ("storage_id", "width", "pad", "heap", "indexes", "next_row_id", "row_count")
+    __slots__ = ("storage_id", "width", "pad", "heap", "indexes", "next_row_id", "row_count", "changed_epoch")
 
     def __init__(self, storage_id: int, width: int) -> None:
         self.storage_id: int = storage_id
@@ -47,6 +47,7 @@ class TableStorage:
         self.indexes: dict[int, Index] = {}
         self.next_row_id: int = 1
         self.row_count: int = 0
+        self.changed_epoch: int = 0
 
     def allocate(self, count: int) -> int:
         """Give out `count` contiguous row ids and return the first; they are never given out again."""

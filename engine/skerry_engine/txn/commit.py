@@ -83,6 +83,7 @@ def settle_tables(overlay: Overlay, epoch: int, collector: Collector | None) -> 
     """Bring row counts up to date, and hand the collector (if versions were left) what it must look at."""
     for table in overlay.tables.values():
         table.storage.row_count += table.live_change
+        table.storage.changed_epoch = epoch
         if collector is not None:
             for run in table.row_ids():
                 collector.add(epoch, table.storage, run)

@@ -36,7 +36,7 @@ from skerry_engine.storage.heap import CommitStamp
 from skerry_engine.storage.pending import NEWEST, PendingTable
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
-from skerry_engine.txn.checks import Check
+from skerry_engine.txn.checks import Check, foresight
 from skerry_engine.txn.commit import (
     SLICE_ROWS,
     find_readers,
@@ -45,7 +45,7 @@ from skerry_engine.txn.commit import (
     settle_tables,
     take_back,
 )
-from skerry_engine.txn.conflicts import NEWEST_EPOCH
+from skerry_engine.txn.conflicts import NEWEST_EPOCH, write_conflict
 from skerry_engine.txn.glimpses import note_undone
 from skerry_engine.txn.locking import NO_SNAPSHOT, READ_COMMITTED, SERIALIZABLE, LockingTransaction
 from skerry_engine.txn.locks import LockWait, Owner
@@ -81,6 +81,7 @@ class Transaction(LockingTransaction):
         "read_only",
         "state",
         "statement_number",
+        "snapshot_statement",
         "commit_epoch",
         "overlay",
         "targets",
@@ -117,6 +118,7 @@ class Transaction(LockingTransaction):
         self._is_session: bool = is_session
         self.state: str = ACTIVE
         self.statement_number: int = 0
+        self.snapshot_statement: int = 0
         self.commit_epoch: int = 0
         self.overlay: Overlay | None = None
         self.targets: dict[int, WriteTarget] | None = None
@@ -147,9 +149,23 @@ class Transaction(LockingTransaction):
         """See what is published now."""
         manager = self.manager
         self.snapshot = manager.published
+        self.snapshot_statement = self.statement_number
         manager.readers[self.id] = self
         if self.isolation == SERIALIZABLE:
             self.serial = manager.serializable.begin(self.id, self.snapshot, self.only_reads())
+
+    def retake_snapshot(self) -> None:
+        """See what is published now, in the statement that took the snapshot and has read nothing yet."""
+        assert self.is_untouched(), "a transaction that has read keeps its snapshot"
+        if self.serial is not None:
+            self._end_serializable(self.serial, ABORTED)
+            self.serial = None
+        self.take_snapshot()
+
+    def is_untouched(self) -> bool:
+        """Whether this statement took the snapshot, and nothing has been written."""
+        is_own = self.snapshot_statement == self.statement_number
+        return is_own and self.overlay is None and not self.changes
 
     def wait_for_safe_snapshot(self) -> Generator[Step, None, None]:
         """For SERIALIZABLE READ ONLY DEFERRABLE: take a snapshot at which nothing read can matter to others.
@@ -409,11 +425,25 @@ class Transaction(LockingTransaction):
         pending = None if overlay is None else overlay.tables.get(storage.storage_id)
         return TableReader(storage, self.snapshot, pending, NEWEST)
 
-    def note_replaced(self, storage_id: int) -> None:
-        """A storage goes with this transaction's commit, whatever was in it (TRUNCATE, DROP, rewriting)."""
+    def note_replaced(self, storage: TableStorage) -> None:
+        """A storage goes with this transaction's commit, whatever was in it (TRUNCATE, DROP, rewriting).
+
+        That writes every row of it: WriteConflict (T001) if SNAPSHOT can't see them all.
+        """
+        if self.is_snapshot and storage.changed_epoch > self.snapshot:
+            raise write_conflict()
         if self.replaced_storages is None:
             self.replaced_storages = []
-        self.replaced_storages.append(storage_id)
+        self.replaced_storages.append(storage.storage_id)
+
+    def note_validated(self, storage: TableStorage) -> None:
+        """A definition looks at every row of a storage in its newest state.  SERIALIZABLE has read the table then;
+        SerializationFailure (T005) if it could not see that state.
+        """
+        if self.serial is not None:
+            self.serial.reads_of(storage).promote()
+            if storage.changed_epoch > self.snapshot:
+                raise foresight()
 
     def own_overlay(self) -> Overlay:
         """The overlay, made when first asked for."""

@@ -28,7 +28,6 @@ def shown(name: str, *values: str) -> str:
         ("random_page_cost", "1.5", "1.5"),
         ("jit", "of", "off"),
         ("force_parallel_mode", "ON", "on"),
-        ("vacuum_freeze_min_age", "0", "0"),
         ("min_parallel_index_scan_size", "1MB", "1MB"),
         ("default_transaction_isolation", "Read Committed", "read committed"),
         ("datestyle", "german", "German, DMY"),

@@ -175,7 +175,7 @@ def _forget_at_commit(context: DefinitionContext, plan: DropPlan) -> None:
         relation = context.database.relation(oid)
         if isinstance(relation, Table):
             storage_id = relation.storage_id
-            context.transaction.note_replaced(storage_id)
+            context.transaction.note_replaced(stores.get(storage_id))
             on_commit(lambda storage_id=storage_id: stores.forget(storage_id))  # type: ignore[misc]
         elif isinstance(relation, SequenceDef):
             on_commit(lambda oid=oid: sequences.forget(oid))  # type: ignore[misc]

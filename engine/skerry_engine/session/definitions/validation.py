@@ -26,6 +26,7 @@ def each_slice(
     context: DefinitionContext, storage: TableStorage, visit: Callable[[list[Row]], None]
 ) -> Generator[Step, object, None]:
     """Show every row to `visit`, a slice at a time."""
+    context.transaction.note_validated(storage)
     reader = context.transaction.newest_reader(storage)
     after = -1
     while True:
@@ -117,6 +118,7 @@ def _require_parent(context: DefinitionContext, foreign_key: ForeignKey, values:
     if None in values:
         has_parent(context.transaction, foreign_key, values)
         return
+    context.transaction.note_validated(foreign_key.parent.storage)
     reader = context.transaction.newest_reader(foreign_key.parent.storage)
     if reader.lookup_id(foreign_key.parent_index, foreign_key.parent_key(values)) < 0:
         raise foreign_key.missing_parent(values)

@@ -1,8 +1,8 @@
 """Locks of definitions: waiting for them, and what must be looked at again afterwards.
 
 A lock that was waited for may have been held by another definition, so what was read before is old.  READ
-COMMITTED takes a new snapshot and reads again;
-a SNAPSHOT transaction can't go on when the relation changed (T001, 40001).
+COMMITTED takes a new snapshot and reads again, and so does a SNAPSHOT transaction whose first statement this is;
+later it can't go on when the relation changed (T001, 40001).
 
 Names about to be created are locked too: two creators of one name wait for each other, and the second then
 finds it taken (42P07).  A schema is locked (SHARED) while something is put into it,
@@ -46,10 +46,14 @@ def lock_relation(context: DefinitionContext, oid: int, mode: int) -> Generator[
 
 
 def see_newest(context: DefinitionContext) -> None:
-    """Let READ COMMITTED see what was committed while it waited."""
+    """Let READ COMMITTED, and a SNAPSHOT transaction's first statement, see what was committed while it waited."""
     transaction = context.transaction
-    if not transaction.is_snapshot and transaction.snapshot != context.manager.published:
+    if transaction.snapshot == context.manager.published:
+        return
+    if not transaction.is_snapshot:
         transaction.take_snapshot()
+    elif transaction.is_untouched():
+        transaction.retake_snapshot()
 
 
 def _refuse_changed(context: DefinitionContext, oid: int) -> None:
