@@ -113,8 +113,19 @@ class QueryPrinter:
         text += self._grouping(layers.aggregation, indent)
         text += self._conditions("HAVING", layers.having, indent, 1)
         text += self._tail(query.order_by, query.limit, query.offset, indent)
+        text += self._locks(query, indent)
         self.printer.indent = outer
         self.aliases = aliases
+        return text
+
+    def _locks(self, query: Select, indent: int) -> str:
+        """FOR UPDATE and kin, a clause for each table."""
+        text = ""
+        for lock in query.locks:
+            wait = "" if lock.wait == "block" else f" {lock.wait.upper()}"
+            for range_id in lock.range_ids:
+                alias = quote_identifier(self.ranges[range_id].alias)
+                text += f"{_line(indent, 1)}FOR {lock.strength.upper()} OF {alias}{wait}"
         return text
 
     def _distinct(self, query: Select) -> str:

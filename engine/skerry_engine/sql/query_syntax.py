@@ -170,8 +170,11 @@ class QueryParser(FromParser):
                 tables.append(self.relation_name())
                 while self.accept(","):
                     tables.append(self.relation_name())
-            wait: str | None = "NOWAIT" if self.accept_word("nowait") else None
-            if self.accept_words("skip", "locked"):
+            wait: str | None = None
+            if self.accept_word("nowait"):
+                wait = "NOWAIT"
+            elif self.accept_word("skip"):
+                self.expect_word("locked")
                 wait = "SKIP LOCKED"
             found.append(self.mark(exp.Lock(strength=strength, expressions=tables, wait=wait), index))
         return found

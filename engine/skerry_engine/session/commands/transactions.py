@@ -6,7 +6,14 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
-from skerry_engine.catalog.objects import Table, View
+from skerry_engine.catalog.objects import (
+    CLASS_RELATION,
+    Relation,
+    SequenceDef,
+    SystemTable,
+    Table,
+    View,
+)
 from skerry_engine.session.pending_rows import pending_counts
 from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step, Wait
 from skerry_engine.sql import statements as st
@@ -14,6 +21,7 @@ from skerry_engine.txn import modes
 from skerry_engine.txn.locks import LockWait
 from skerry_engine.txn.manager import isolation_level
 from skerry_engine.txn.preview import check_commit
+from skerry_engine.txn.waiting import patiently
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType
 
@@ -215,25 +223,59 @@ def set_constraints(session: Session, statement: st.SetConstraints) -> Steps:
 
 
 def lock_tables(session: Session, statement: st.LockTables) -> Steps:
-    """LOCK TABLE."""
-    _need_block(session, "LOCK TABLE")
-    transaction = session.need_transaction()
+    """LOCK TABLE; of a view, the tables behind it as well."""
+    if not session.in_block and not session.in_batch:
+        raise errors.NoActiveTransaction("LOCK TABLE can only be used in transaction blocks")
     for name in statement.tables:
-        here = session.statement_catalog()
-        relation = here.database.get_relation(name.name, name.schema, here.search_path, name.position)
-        if not isinstance(relation, (Table, View)):
-            raise errors.WrongObjectType(f'"{relation.name}" is not a table or view')
-        if isinstance(relation, View):
-            raise errors.NotSupportedError("LOCK of a view is not supported")
-        while True:
-            try:
-                transaction.lock_table(
-                    relation.oid, TABLE_MODES[statement.mode], statement.nowait, relation.name
-                )
-                break
-            except LockWait as wait:
-                yield Wait(wait.request)
+        yield from _lock_named(session, name, TABLE_MODES[statement.mode], statement.nowait)
     yield Complete("LOCK TABLE")
+
+
+def _lock_named(session: Session, name: st.ObjectName, mode: int, nowait: bool) -> Steps:
+    """Lock what the name means once it is locked: it may move while it is waited for."""
+    while True:
+        relation = _lockable(session, name)
+        yield from _lock_relation(session, relation, mode, nowait)
+        if isinstance(relation, View):
+            for oid in _behind(session, relation):
+                behind = session.statement_catalog().database.relation(oid)
+                if behind is not None:
+                    yield from _lock_relation(session, behind, mode, nowait)
+        if _lockable(session, name).oid == relation.oid:
+            return
+
+
+def _lockable(session: Session, name: st.ObjectName) -> Relation:
+    here = session.statement_catalog()
+    found = here.database.find_relation(name.name, name.schema, here.search_path)
+    if found is None:
+        raise errors.UndefinedTable(f'relation "{name}" does not exist')
+    if not isinstance(found, (Table, View, SystemTable)):
+        kind = "sequences" if isinstance(found, SequenceDef) else "indexes"
+        raise errors.WrongObjectType(
+            f'cannot lock relation "{found.name}"', detail=f"This operation is not supported for {kind}."
+        )
+    return found
+
+
+def _lock_relation(session: Session, relation: Relation, mode: int, nowait: bool) -> Steps:
+    transaction = session.need_transaction()
+    yield from patiently(lambda: transaction.lock_table(relation.oid, mode, nowait, relation.name))
+
+
+def _behind(session: Session, view: View) -> list[int]:
+    """The tables and views that a view reads, directly or through other views."""
+    database = session.statement_catalog().database
+    found: dict[int, None] = {}
+    pending = [view]
+    while pending:
+        for address in pending.pop(0).references:
+            relation = database.relation(address.oid) if address.class_oid == CLASS_RELATION else None
+            if relation is not None and relation.oid not in found and isinstance(relation, (Table, View)):
+                found[relation.oid] = None
+                if isinstance(relation, View):
+                    pending.append(relation)
+    return list(found)
 
 
 def prepare_commit(session: Session, statement: st.PrepareCommit) -> Steps:

@@ -140,7 +140,8 @@ class FromBinder:
         """A sequence read as a table of one row."""
         types = (("last_value", oids.INT8), ("log_cnt", oids.INT8), ("is_called", oids.BOOL))
         columns = [ScopeColumn(n, SqlType(t), i) for i, (n, t) in enumerate(types)]
-        self._add(scope, node, Range(sequence.name, range_id, columns, sequence.oid), position)
+        item = Range(sequence.name, range_id, columns, sequence.oid, is_sequence=True)
+        self._add(scope, node, item, position)
         return q.Scan(range_id, sequence.oid, len(columns), sequence.name, True)
 
     def _add(self, scope: Scope, node: Node, item: Range, position: int | None) -> None:
@@ -270,7 +271,7 @@ class FromBinder:
         columns = [ScopeColumn(name, expr.type, n) for n, (name, expr) in enumerate(found)]
         outputs = tuple(q.OutputColumn(name, expr.type) for name, expr in found)
         range_id = self.context.new_range()
-        self._add(scope, node, Range("", range_id, columns), position_of(node))
+        self._add(scope, node, Range("", range_id, columns, is_join=True), position_of(node))
         return q.Derived(range_id, q.Select(outputs, relation, tuple(expr for _, expr in found)))
 
     def _join_condition(

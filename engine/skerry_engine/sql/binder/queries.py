@@ -27,7 +27,7 @@ from skerry_engine.sql.binder.context import BindContext, BoundCte, CteScope
 from skerry_engine.sql.binder.from_clause import FromBinder
 from skerry_engine.sql.binder.grouping import Grouper
 from skerry_engine.sql.binder.hints import missing_range
-from skerry_engine.sql.binder.locking import bind_locks, check_lockable, lock_name
+from skerry_engine.sql.binder.locking import check_lockable, check_no_locks, lock_name, lock_rows
 from skerry_engine.sql.binder.naming import output_name
 from skerry_engine.sql.binder.scope import Range, Scope, ScopeColumn
 from skerry_engine.sql.binder.whitelist import check
@@ -253,7 +253,6 @@ class QueryBinder:
         exprs = [item.expr for item in items]
         parts = [*exprs, *(k.expr for k in order), *on]
         check_lockable(node, parts)
-        locks = bind_locks(node, scope, relation)
         relation, parts = grouper.group(relation, keys, sets, having, parts, group_nodes is not None)
         relation, parts = grouper.windows(relation, parts)
         relation, parts = grouper.sets(relation, parts, len(items))
@@ -267,9 +266,8 @@ class QueryBinder:
         distinct = node.args.get("distinct") is not None and not on
         self._check_distinct(distinct, on, order, outputs, node)
         columns = tuple(self._output_column(item, e, scope) for item, e in zip(items, outputs, strict=True))
-        return q.Select(
-            columns, relation, outputs, distinct, tuple(on), tuple(order), limit, offset, ties, locks
-        )
+        select = q.Select(columns, relation, outputs, distinct, tuple(on), tuple(order), limit, offset, ties)
+        return lock_rows(select, node, scope)
 
     def _output_column(self, item: Item, expr: ex.Expr, scope: Scope) -> q.OutputColumn:
         if isinstance(item.expr, ex.Column):
@@ -597,6 +595,8 @@ class QueryBinder:
         if node.args.get("locks"):
             lock = lock_name(node.args["locks"][0])
             raise errors.NotSupportedError(f"{lock} is not allowed with UNION/INTERSECT/EXCEPT")
+        check_no_locks(node.this)
+        check_no_locks(node.expression)
         left = self.query(node.this, scope, final=False)
         right = self.query(node.expression, scope, final=False)
         shown = kind.upper()

@@ -39,6 +39,8 @@ class Range:
     has_row_ids: bool = False
     is_scalar_function: bool = False
     is_extended: bool = False
+    is_join: bool = False
+    is_sequence: bool = False
 
     def column(self, name: str) -> ScopeColumn | None:
         """The column of that name.  Raises AmbiguousColumn when there are several."""

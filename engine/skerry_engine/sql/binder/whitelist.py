@@ -69,7 +69,7 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
         "Tuple": "expressions row",
         "Union": "this expression distinct with_ order limit offset locks",
         "Update": "with_ this expressions from_ where returning",
-        "Values": "expressions row_list with_ order limit offset",
+        "Values": "expressions row_list with_ order limit offset locks",
         "Where": "this",
         "Window": "this base partition_by order spec named",
         "WindowSpec": "kind start start_side end end_side exclude",
