@@ -19,7 +19,7 @@ A script plays the same story at three levels.  Its head says what would be the 
 A part's outcome is `allowed` when the lines are there, whatever other sessions print in between: no serial order
 gives each session what those lines say.  Otherwise it is `refused`, with what did it: `waits`, and the
 codes of errors (the Skerry code where there is one).  A script whose head has `Harmless:` tells a story that has no
-anomaly; its outcome is `all commit`, or `refused` with the codes.
+anomaly, with `Harmless in any order:` one that has none however its commands are mixed; its outcome is `all commit`, or `refused` with the codes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ALLOWED = "allowed"
 ALL_COMMIT = "all commit"
 REFUSED = "refused"
 
-_TITLE = re.compile(r"# (Anomaly|Harmless): (.+)")
+_TITLE = re.compile(r"# (Anomaly|Harmless|Harmless in any order): (.+)")
 _LIST = re.compile(r"# (Runs|Part of the story|PostgreSQL differs): (.+)")
 _PART = re.compile(r"# == ([\w ]+): (.+)")
 _ERROR = re.compile(r"\w+: ERROR (\w{5})(?: (T\d{3}))?:")
@@ -71,6 +71,7 @@ class AnomalyScript:
     runs: list[str]
     title: str
     is_harmless: bool
+    in_any_order: bool
     evidence: list[str]
     story: list[str]
     differs: list[str]
@@ -122,7 +123,8 @@ def read_script(text: str, name: str) -> AnomalyScript:
         name,
         listed["Runs"],
         title[2],
-        title[1] == "Harmless",
+        title[1] != "Anomaly",
+        title[1] == "Harmless in any order",
         _evidence(lines),
         listed.get("Part of the story", []),
         [level.capitalize() for level in listed.get("PostgreSQL differs", [])],

@@ -31,7 +31,7 @@ from support.sessions import SqlDatabase
 
 SCRIPTS = all_scripts()
 ANOMALIES = [script for script in SCRIPTS if not script.is_harmless]
-MIXTURES = int(os.environ.get("SKERRY_MIXTURES", "8"))
+MIXTURES = int(os.environ.get("SKERRY_MIXTURES", "4"))
 """How many random mixtures of each story are played at each level; the environment can ask for more."""
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "isolation.md"
@@ -140,6 +140,17 @@ def test_nor_does_one_without_room(script: AnomalyScript) -> None:
     for seed in range(MIXTURES):
         order = story.random_order(seed)
         assert play(order) != ALLOWED, order
+
+
+@pytest.mark.parametrize(
+    "script", [script for script in SCRIPTS if script.in_any_order], ids=lambda script: script.name
+)
+def test_no_mixture_is_refused_where_none_can_do_harm(script: AnomalyScript) -> None:
+    for level in LEVELS:
+        story, play = player(script, level)
+        for seed in range(MIXTURES):
+            order = story.random_order(seed)
+            assert play(order) == ALL_COMMIT, (level, order)
 
 
 def test_mixtures_do_show_anomalies_where_they_are_allowed() -> None:
