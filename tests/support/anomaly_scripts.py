@@ -1,6 +1,7 @@
 """What the goldenscripts of anomalies say, and what happened in them.
 
-A script plays the same story at three levels.  Its head says what would be the anomaly, each part what is expected:
+A script plays the same story at three levels.  Its head says what would be the anomaly, each part what is
+expected:
 
     # Runs: stepped, threads, wire, postgres
     # Anomaly: P4, lost update
@@ -16,10 +17,12 @@ A script plays the same story at three levels.  Its head says what would be the 
     # == Read committed: allowed
     # == Snapshot: refused: T001
 
-A part's outcome is `allowed` when the lines are there, whatever other sessions print in between: no serial order
-gives each session what those lines say.  Otherwise it is `refused`, with what did it: `waits`, and the
-codes of errors (the Skerry code where there is one).  A script whose head has `Harmless:` tells a story that has no
-anomaly, with `Harmless in any order:` one that has none however its commands are mixed; its outcome is `all commit`, or `refused` with the codes.
+A part's outcome is `allowed` when the lines are there, whatever other sessions print in between: no serial
+order gives each session what those lines say.  Otherwise it is `refused`, with what did it: `waits`, and the
+codes of errors (the Skerry code where there is one).
+
+A script whose head has `Harmless:` tells a story that has no anomaly, with `Harmless in any order:` one that
+has none however its commands are mixed.  Its outcome is `all commit`, or `refused` with the codes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A story of several sessions, told in another order: all orders in which they follow one another, and random mixtures.
+"""A story of several sessions, told in another order: all orders in which they follow one another, and random
+mixtures.
 
 Each session keeps the order of its own commands.  A session that waits is passed over until its wait is over.
 """

@@ -34,7 +34,8 @@ class TableStorage:
     """One generation of a table's rows.
 
     `width` is the number of column positions of a full row; `pad` holds, by position, what a shorter row
-    lacks. `row_count` is the exact number of committed live rows, `changed_epoch` the last commit that wrote here.
+    lacks. `row_count` is the exact number of committed live rows, `changed_epoch` the last commit that wrote
+    here.
     """
 
     __slots__ = ("storage_id", "width", "pad", "heap", "indexes", "next_row_id", "row_count", "changed_epoch")

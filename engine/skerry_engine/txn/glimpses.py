@@ -1,12 +1,13 @@
 """SERIALIZABLE: what a write has told that does not last.
 
-A write that succeeds says that its constraints held: the key was free, the parent was there, nothing referred to
-the row.  For a state that is committed COMMIT makes sure of all that once more.  A state that goes before that, by
-ROLLBACK TO or by a later write of the same transaction, has told it all the same:
+A write that succeeds says that its constraints held: the key was free, the parent was there, nothing referred
+to the row.  For a state that is committed COMMIT makes sure of all that once more.  A state that goes before
+that, by ROLLBACK TO or by a later write of the same transaction, has told it all the same:
 
     SAVEPOINT s;  INSERT INTO t VALUES (1);  ROLLBACK TO s;         "key 1 is free"
 
-So when such a state goes, what its checks looked at is read: through the transaction's own reader, which notes it.
+So when such a state goes, what its checks looked at is read: through the transaction's own reader, which
+notes it.
 """
 
 from __future__ import annotations
@@ -54,8 +55,10 @@ def _restored(transaction: Transaction, table: PendingTable, entry: Entry) -> Ro
 def note_overwritten(
     transaction: Transaction, target: WriteTarget, row_id: int, gone: Row | None, stays: Row | None
 ) -> None:
-    """Read what the checks of a pending state `gone` of a row looked at, unless `stays`, which takes its place,
-    looks at it as well, or the snapshot has it.  None: no such row.  Raises SerializationFailure (T005).
+    """Read what the checks of a pending state `gone` of a row looked at (None: no such row).
+
+    Not what `stays`, which takes its place, makes checks look at as well, nor what the snapshot has.
+    Raises SerializationFailure (T005).
     """
     storage = target.storage
     before = TableReader(storage, transaction.snapshot, None, 0).get(row_id)

@@ -437,8 +437,9 @@ class Transaction(LockingTransaction):
         self.replaced_storages.append(storage.storage_id)
 
     def note_validated(self, storage: TableStorage) -> None:
-        """A definition looks at every row of a storage in its newest state.  SERIALIZABLE has read the table then;
-        SerializationFailure (T005) if it could not see that state.
+        """A definition looks at every row of a storage in its newest state.
+
+        SERIALIZABLE has read the table then; SerializationFailure (T005) if it could not see that state.
         """
         if self.serial is not None:
             self.serial.reads_of(storage).promote()

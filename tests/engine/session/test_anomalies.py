@@ -1,8 +1,8 @@
 """Anomaly by level: what is allowed, what is refused, and by what.
 
-The goldenscripts of `goldenscripts/anomalies` are played by test_sql_goldenscripts.py.  Here is checked that they show
-what they say, that this does not hang on one order of commands, that PostgreSQL agrees, and that docs/isolation.md
-has the table that they give.
+The goldenscripts of `goldenscripts/anomalies` are played by test_sql_goldenscripts.py.  Here is checked that
+they show what they say, that this does not hang on one order of commands, that PostgreSQL agrees, and that
+docs/isolation.md has the table that they give.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def test_no_level_refuses_what_is_harmless() -> None:
 
 
 def test_an_anomaly_would_be_noticed() -> None:
-    """The lines that make an anomaly, among others, are one; those lines in one session's wrong order are none."""
+    """The lines that make an anomaly, among others, are one; without the last of them they are none."""
     for script in ANOMALIES:
         noise = [line for wanted in script.evidence for line in ("A: UPDATE 1", wanted, "main: SELECT 1")]
         assert script.outcome_of(noise) == ALLOWED
@@ -115,7 +115,7 @@ class Cramped(Stepper):
 
 @of_script
 def test_one_after_the_other_is_never_an_anomaly(script: AnomalyScript) -> None:
-    """What a script takes for an anomaly can't come of any serial order; nor does a serial order need a retry."""
+    """What a script takes for an anomaly can't come of a serial order; nor does that need a retry."""
     for level in LEVELS:
         story, play = player(script, level)
         for order in story.serial_orders():

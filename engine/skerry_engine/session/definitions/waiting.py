@@ -1,8 +1,8 @@
 """Locks of definitions: waiting for them, and what must be looked at again afterwards.
 
 A lock that was waited for may have been held by another definition, so what was read before is old.  READ
-COMMITTED takes a new snapshot and reads again, and so does a SNAPSHOT transaction whose first statement this is;
-later it can't go on when the relation changed (T001, 40001).
+COMMITTED takes a new snapshot and reads again, and so does a SNAPSHOT transaction whose first statement
+this is; later it can't go on when the relation changed (T001, 40001).
 
 Names about to be created are locked too: two creators of one name wait for each other, and the second then
 finds it taken (42P07).  A schema is locked (SHARED) while something is put into it,
@@ -46,7 +46,8 @@ def lock_relation(context: DefinitionContext, oid: int, mode: int) -> Generator[
 
 
 def see_newest(context: DefinitionContext) -> None:
-    """Let READ COMMITTED, and a SNAPSHOT transaction's first statement, see what was committed while it waited."""
+    """Let READ COMMITTED, and a SNAPSHOT transaction's first statement,
+    see what was committed while it waited."""
     transaction = context.transaction
     if transaction.snapshot == context.manager.published:
         return
