@@ -118,18 +118,19 @@ class Engine:
 
     def safe_snapshot_blocking_pids(self, pid: int) -> list[int]:
         """The sessions whose transactions have to end before a session that waits for a safe snapshot goes
-        on."""
+        on; 0 for a prepared one."""
         session = self.sessions.get(pid)
         transaction = None if session is None else session.transaction
         serial = None if transaction is None else transaction.serial
         if session is None or serial is None or serial.gate is None or session.waiting is not serial.gate:
             return []
         writers = serial.writers or ()
-        return [
+        found = [
             other.backend_pid
             for other in self.sessions.values()
             if other.transaction is not None and other.transaction.serial in writers
         ]
+        return found + [0 for each in self.manager.prepared.all() if each.transaction.serial in writers]
 
     def close(self) -> None:
         """End every session; what is in memory is gone."""

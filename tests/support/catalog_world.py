@@ -214,7 +214,7 @@ class FakeSystem:
     def sessions(self) -> list[Any]:
         return []
 
-    locks = settings = prepared_statements = prepared_transactions = cursors = sessions
+    locks = settings = prepared_statements = prepared_transactions = transactions = cursors = sessions
 
     def row_count(self, table_oid: int) -> int:
         return 100

@@ -28,9 +28,11 @@ from skerry_engine.catalog.system.context import (
     PreparedTransactionInfo,
     SessionInfo,
     SettingInfo,
+    TransactionInfo,
 )
 from skerry_engine.plan.planner import IndexInfo
 from skerry_engine.session.monitoring import lock_infos, session_info
+from skerry_engine.session.open_transactions import transaction_infos
 from skerry_engine.session.pending_rows import pending_change_rows
 from skerry_engine.session.sleeping import CallRecord, FunctionWait, Timer
 from skerry_engine.storage.table import TableStorage
@@ -143,6 +145,9 @@ class StatementCatalog:
 
     def prepared_statements(self) -> Sequence[PreparedStatementInfo]:
         return self.session.prepared_infos()
+
+    def transactions(self) -> Sequence[TransactionInfo]:
+        return transaction_infos(self.session.engine)
 
     def prepared_transactions(self) -> Sequence[PreparedTransactionInfo]:
         return [

@@ -32,6 +32,7 @@ from skerry_engine.txn.advisory import (
     try_lock_in_transaction,
 )
 from skerry_engine.txn.locks import Owner
+from skerry_engine.txn.manager import shown_isolation
 from skerry_engine.txn.transaction import Transaction
 from skerry_engine.txn.waiting import Gate
 from skerry_engine.values.io import IoContext, wall_clock
@@ -308,7 +309,7 @@ class SessionState:
         """A mode by its setting's name, as SHOW has it."""
         modes = self.modes()
         if key == "transaction_isolation":
-            return _shown_isolation(modes.isolation or "")
+            return shown_isolation(modes.isolation or "")
         return bool(modes.read_only if key == "transaction_read_only" else modes.deferrable)
 
     def _read_settings(self) -> None:
@@ -511,7 +512,3 @@ def idle_timeout(in_block: bool) -> errors.DatabaseError:
 def transaction_timeout() -> errors.DatabaseError:
     """What ends a session whose transaction lasted too long."""
     return errors.TotalTransactionTimeout("terminating connection due to transaction timeout")
-
-
-def _shown_isolation(level: str) -> str:
-    return "repeatable read" if level == "snapshot" else level

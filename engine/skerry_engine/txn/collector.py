@@ -42,6 +42,10 @@ class Collector:
             self._batches.append(Batch(epoch, storage, row_ids))
             self.rows_waiting += len(row_ids)
 
+    def waiting_by_epoch(self) -> list[tuple[int, int]]:
+        """How many rows wait, as (epoch of the commit, rows) in the order of commits."""
+        return [(batch.epoch, len(batch.row_ids) - batch.done) for batch in self._batches]
+
     def collect(self, horizon: int, limit: int) -> int:
         """Collect up to `limit` rows of commits that every snapshot >= `horizon` sees.
 

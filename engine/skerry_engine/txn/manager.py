@@ -53,6 +53,11 @@ def isolation_level(name: str) -> str:
     return level
 
 
+def shown_isolation(level: str) -> str:
+    """A level as SQL names it."""
+    return "repeatable read" if level == SNAPSHOT else level
+
+
 class TransactionManager:
     """Begins transactions and keeps what they share."""
 

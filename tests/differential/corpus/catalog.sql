@@ -46,7 +46,7 @@ SELECT pg_get_viewdef('cheap'::regclass, true);
 SELECT version() LIKE 'PostgreSQL%';
 SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) WHERE i.indrelid = 'book'::regclass AND i.indisprimary;
 SELECT conrelid::regclass, confrelid::regclass FROM pg_constraint WHERE contype = 'f';
-SELECT nspname, relname FROM pg_class c LEFT JOIN pg_namespace n ON n.oid = c.relnamespace WHERE relkind IN ('r', 'v') AND n.nspname <> 'pg_catalog' AND n.nspname !~ '^pg_toast' AND n.nspname <> 'information_schema' ORDER BY 1, 2;
+SELECT nspname, relname FROM pg_class c LEFT JOIN pg_namespace n ON n.oid = c.relnamespace WHERE relkind IN ('r', 'v') AND n.nspname <> 'pg_catalog' AND n.nspname !~ '^pg_toast' AND n.nspname NOT IN ('information_schema', 'skerry') ORDER BY 1, 2;
 SELECT tableoid::regclass, name FROM author ORDER BY id;
 SELECT pg_table_size('book') >= 0, pg_relation_size('book') >= 0, pg_total_relation_size('author') >= 0, pg_size_pretty(12345::bigint);
 DROP SCHEMA other CASCADE;

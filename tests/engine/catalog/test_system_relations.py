@@ -17,7 +17,7 @@ from skerry_engine.catalog.system.relations import EMPTY_CATALOGS, EMPTY_INFORMA
 from skerry_engine.functions.registry import Function, function_by_oid, functions_named
 from skerry_engine.values import oids
 
-NAMES = {11: "pg_catalog", 13207: "information_schema"}
+NAMES = {11: "pg_catalog", 13207: "information_schema", 9000: "skerry"}
 WHOLE = (oids.INT2, oids.INT4, oids.INT8, oids.OID, oids.XID, oids.REGPROC, oids.REGTYPE, oids.TIMESTAMPTZ)
 TEXTS = (oids.TEXT, oids.NAME, oids.CHAR, oids.VARCHAR, oids.PG_NODE_TREE)
 

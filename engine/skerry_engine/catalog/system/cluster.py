@@ -9,6 +9,7 @@ from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, PG_CATALOG, Role
 from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.registry import fixed_rows_of, rows_of
+from skerry_engine.values import interval
 
 DATABASE = layout("pg_database")
 ROLES = layout("pg_roles")
@@ -23,6 +24,7 @@ ACTIVITY = layout("pg_stat_activity")
 LOCKS = layout("pg_locks")
 PREPARED = layout("pg_prepared_statements")
 PREPARED_TRANSACTIONS = layout("pg_prepared_xacts")
+TRANSACTIONS = layout("transactions", "skerry")
 CURSORS = layout("pg_cursors")
 STAT_DATABASE = layout("pg_stat_database")
 
@@ -278,4 +280,34 @@ def lock_rows(context: SystemContext) -> list[Row]:
             waitstart=lock.wait_start_us,
         )
         for lock in context.locks()
+    ]
+
+
+@rows_of("transactions", "skerry")
+def transaction_rows(context: SystemContext) -> list[Row]:
+    names = {oid: database.name for oid, database in context.catalog.databases.items()}
+    return [
+        TRANSACTIONS.row(
+            id=t.id,
+            pid=t.pid,
+            database=names.get(t.database_oid),
+            state=t.state,
+            isolation_level=t.isolation_level,
+            is_read_only=t.is_read_only,
+            is_deferrable=t.is_deferrable,
+            started=t.started_us,
+            age=interval.pack(0, 0, t.age_us),
+            snapshot=t.snapshot,
+            oldest_snapshot=t.oldest_snapshot,
+            waits_for=t.waits_for,
+            waiting_for=t.waiting_for,
+            locks=t.locks,
+            pending_rows=t.pending_rows,
+            conflicts_in=t.conflicts_in,
+            conflicts_out=t.conflicts_out,
+            conflict_out_epoch=t.conflict_out_epoch,
+            retained_versions=t.retained_versions,
+            gid=t.gid,
+        )
+        for t in context.transactions()
     ]

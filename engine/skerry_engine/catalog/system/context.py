@@ -104,6 +104,32 @@ class PreparedTransactionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class TransactionInfo:
+    """One transaction that is active or prepared, for skerry.transactions.  Epochs are commits' numbers."""
+
+    id: int
+    pid: int | None
+    database_oid: int
+    state: str
+    isolation_level: str
+    is_read_only: bool
+    is_deferrable: bool
+    started_us: int
+    age_us: int
+    snapshot: int | None
+    oldest_snapshot: int | None
+    waits_for: str | None
+    waiting_for: tuple[int, ...]
+    locks: int
+    pending_rows: int
+    conflicts_in: int | None
+    conflicts_out: int | None
+    conflict_out_epoch: int | None
+    retained_versions: int
+    gid: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CursorInfo:
     """One of the session's cursors, for pg_cursors."""
 
@@ -131,6 +157,7 @@ class SystemContext(Protocol):
     def locks(self) -> Sequence[LockInfo]: ...
     def settings(self) -> Sequence[SettingInfo]: ...
     def prepared_statements(self) -> Sequence[PreparedStatementInfo]: ...
+    def transactions(self) -> Sequence[TransactionInfo]: ...
     def prepared_transactions(self) -> Sequence[PreparedTransactionInfo]: ...
     def cursors(self) -> Sequence[CursorInfo]: ...
 
