@@ -38,7 +38,8 @@ from skerry_engine.session.sleeping import CallRecord, FunctionWait, Timer
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.manager import GC_SLICE_ROWS
 from skerry_engine.txn.target import WriteTarget
-from skerry_engine.values.io import IoContext, wall_clock
+from skerry_engine.values.clock import wall_clock
+from skerry_engine.values.io import IoContext
 
 if TYPE_CHECKING:
     from skerry_engine.session.state import SessionState
@@ -120,7 +121,8 @@ class StatementCatalog:
             positions = tuple(table.column(k.attnum).position if k.attnum else None for k in index.keys)
             descending = tuple(k.descending for k in index.keys)
             nulls_first = tuple(k.nulls_first for k in index.keys)
-            infos.append(IndexInfo(index.oid, index.name, positions, descending, nulls_first, index.unique))
+            is_unique = index.unique and not index.deferrable  # a deferrable one has duplicates for a while
+            infos.append(IndexInfo(index.oid, index.name, positions, descending, nulls_first, is_unique))
         return infos
 
     def index_key_is_atom(self, table_oid: int, index_oid: int) -> bool:

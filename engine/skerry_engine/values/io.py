@@ -10,7 +10,6 @@ immutable and shared by all statements of a session until a setting changes.
 from __future__ import annotations
 
 import datetime
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +31,7 @@ from skerry_engine.values import (
     text,
     timezones,
 )
-from skerry_engine.values.calendar import MICROSECONDS_PER_DAY, UNIX_EPOCH_DAYS
+from skerry_engine.values.clock import wall_clock
 from skerry_engine.values.datetime_input import InputContext
 from skerry_engine.values.records import Record
 from skerry_engine.values.types import SqlType, TypeInfo, find_type, type_display
@@ -41,11 +40,6 @@ TextEncoder = Callable[[Any], str]
 TextDecoder = Callable[[str], Any]
 BinaryEncoder = Callable[[Any], bytes]
 BinaryDecoder = Callable[[bytes], Any]
-
-
-def wall_clock() -> int:
-    """The time now, as a timestamptz atom."""
-    return time.time_ns() // 1000 - UNIX_EPOCH_DAYS * MICROSECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
