@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from skerry_engine.errors import DatabaseError, InvalidTransactionState
-from skerry_engine.session.steps import CopyFailed, CopyIn, Step, Wait
+from skerry_engine.session.steps import CopyFailed, CopyIn, Finished, Step, Wait
 from skerry_engine.sql.front import parse_batch
 from skerry_server.session_api import Engine, Session
 
@@ -38,11 +38,11 @@ def run_init_file(engine: Engine, path: str) -> None:
 
 
 def _run(session: Session, source: str, place: str) -> None:
-    steps = session.simple_query(source)
     reply: object = None
     try:
-        while True:
-            reply = _answer(steps.send(reply))
+        answer = session.answer_query(source)
+        while not isinstance(answer, Finished):
+            reply = _answer(answer.send(reply))
     except StopIteration:
         return
     except DatabaseError as error:

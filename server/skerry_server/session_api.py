@@ -4,7 +4,8 @@ The server never looks behind these.  Tests put a fake here; the engine's `Engin
 ones.
 
 A session's statements run as generators of steps (`skerry_engine.session.steps`).  Between two steps other
-sessions run.  What goes wrong is raised as `errors.DatabaseError`, after the session has put its own
+sessions run.  A short statement is done when the session is asked to run it: then the answer is no generator
+but all that it has to say.  What goes wrong is raised as `errors.DatabaseError`, after the session has put its own
 transaction in order; the server only reports it.
 """
 
@@ -14,10 +15,11 @@ from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from skerry_engine.errors import DatabaseError
-from skerry_engine.session.steps import ResultColumn, Step
+from skerry_engine.session.steps import Finished, ResultColumn, Step
 from skerry_engine.values.io import IoContext
 
 Steps = Generator[Step, object, None]
+Answer = Finished | Steps
 Columns = Sequence[ResultColumn]
 
 
@@ -56,7 +58,7 @@ class Session(Protocol):
         """Settings to send as ParameterStatus at the start."""
         ...
 
-    def simple_query(self, text: str) -> Steps:
+    def answer_query(self, text: str) -> Answer:
         """Run a batch of statements."""
         ...
 
@@ -83,8 +85,8 @@ class Session(Protocol):
         """Result columns, the formats given to `bind`.  The same columns object while the plan is."""
         ...
 
-    def execute(self, portal: str, max_rows: int) -> Steps:
-        """Run a portal, for at most `max_rows` rows (0: all).  Yields no Description."""
+    def answer_execute(self, portal: str, max_rows: int) -> Answer:
+        """Run a portal, for at most `max_rows` rows (0: all).  Describes no columns."""
         ...
 
     def close_statement(self, name: str) -> None:
@@ -95,7 +97,7 @@ class Session(Protocol):
         """Drop a portal, if there is one."""
         ...
 
-    def sync(self) -> Steps:
+    def answer_sync(self) -> Answer:
         """End the implicit transaction of an extended-protocol sequence, if there is one."""
         ...
 

@@ -125,7 +125,7 @@ class FakeSession:
 
     # --- statements ---
 
-    def simple_query(self, text: str) -> Steps:
+    def answer_query(self, text: str) -> Steps:
         self.canceled = False
         commands = [command.strip() for command in text.split(";") if command.strip()]
         if not commands:
@@ -349,7 +349,7 @@ class FakeSession:
         text, formats, _ = self._portal(name)
         return self.columns(text), formats
 
-    def execute(self, portal: str, max_rows: int) -> Steps:
+    def answer_execute(self, portal: str, max_rows: int) -> Steps:
         text, _, _ = self._portal(portal)
         self.canceled = False
         if not text:
@@ -363,7 +363,7 @@ class FakeSession:
     def close_portal(self, name: str) -> None:
         self.portals.pop(name, None)
 
-    def sync(self) -> Steps:
+    def answer_sync(self) -> Steps:
         self.syncs += 1
         self.portals.clear()
         return

@@ -30,6 +30,7 @@ from skerry_engine.session.session import Session
 from skerry_engine.session.steps import (
     Complete,
     Description,
+    Finished,
     Notice,
     ParameterStatus,
     ResultColumn,
@@ -41,6 +42,15 @@ from skerry_engine.values.io import text_encoder
 
 Row = tuple[object, ...]
 Steps = Generator[Step, object, None]
+
+
+def answered(session: Session, text: str) -> Steps:
+    """A text's steps as a server has them: those of a statement that is finished in one unit are made up."""
+    answer = session.answer_query(text)
+    if isinstance(answer, Finished):
+        yield from answer.steps()
+    else:
+        yield from answer
 
 
 class SqlDatabase:
@@ -84,7 +94,7 @@ class SqlSession:
     def run_all(self, text: str) -> list[Step]:
         """Every step of a text.  A wait is a failure: nobody could end it."""
         steps: list[Step] = []
-        for step in self.session.simple_query(text):
+        for step in answered(self.session, text):
             if isinstance(step, Wait) and not step.waiting.is_over():
                 raise AssertionError(f"waits for ever: {text}")
             steps.append(step)
@@ -139,7 +149,7 @@ class SqlSession:
 
     def _begin(self, text: str) -> None:
         self._printer = Printer(self.session)
-        self._steps = self.session.simple_query(text)
+        self._steps = answered(self.session, text)
 
     def _drive(self, units: int | None) -> Output:
         """Run so many units, or all; returns what they printed."""

@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     from skerry_engine.plan.queries import QueryWriter
 
 
+def check_new_row(block: Block, scalars: ExpressionWriter, target: q.Target, row: RowVariable) -> None:
+    """NOT NULL, then CHECK, on the new row, which is the target's range from then on."""
+    description = block.module.bind("k", target)
+    for position in target.not_null:
+        with block.indented(f"if {row.name}[{position}] is None:"):
+            failure = block.module.bind("rt", writing.not_null_violation)
+            block.emit(f"{failure}(ctx, {description}, {position}, {row.name})")
+    scalars.rows[target.range_id] = row
+    for name, check in target.checks:
+        with block.indented(f"if {scalars.is_false(check)}:"):
+            failure = block.module.bind("rt", writing.check_violation)
+            block.emit(f"{failure}(ctx, {description}, {block.module.bind('k', name)}, {row.name})")
+
+
 class ChangeWriter:
     """Writes one data-modifying query."""
 
@@ -56,19 +70,6 @@ class ChangeWriter:
         block.emit("    yield out")
         block.finish()
 
-    def _check_row(self, block: Block, scalars: ExpressionWriter, target: q.Target, row: RowVariable) -> None:
-        """NOT NULL, then CHECK, on the new row."""
-        description = self.module.bind("k", target)
-        for position in target.not_null:
-            with block.indented(f"if {row.name}[{position}] is None:"):
-                failure = self.module.bind("rt", writing.not_null_violation)
-                block.emit(f"{failure}(ctx, {description}, {position}, {row.name})")
-        scalars.rows[target.range_id] = row
-        for name, check in target.checks:
-            with block.indented(f"if {scalars.is_false(check)}:"):
-                failure = self.module.bind("rt", writing.check_violation)
-                block.emit(f"{failure}(ctx, {description}, {self.module.bind('k', name)}, {row.name})")
-
     def _returning(self, exprs: tuple[ex.Expr, ...], rows: str, item: str, count: bool) -> None:
         """RETURNING for the written items in `rows`."""
         if count:
@@ -97,7 +98,7 @@ class ChangeWriter:
         def consume() -> None:
             cells = ", ".join(writer.scalars.value(e) for e in query.row)
             block.emit(f"{row.name} = ({cells},)" if query.row else f"{row.name} = ()")
-            self._check_row(block, writer.scalars, target, row)
+            check_new_row(block, writer.scalars, target, row)
             block.emit(f"out.append({row.name})")
 
         writer.produce(plan, consume)
@@ -134,7 +135,7 @@ class ChangeWriter:
         ]
         new = RowVariable(self.module.fresh("r"), query.target.width)
         block.emit(f"{new.name} = ({', '.join(cells)},)")
-        self._check_row(block, scalars, query.target, new)
+        check_new_row(block, scalars, query.target, new)
         block.emit(f"return {new.name}")
         block.finish()
         return f"{query.target.table_oid}, {arbiters}, {name}"
@@ -153,7 +154,7 @@ class ChangeWriter:
             old = writer.rows[query.scan_range]
             cells = ", ".join(writer.scalars.value(e) for e in query.row)
             block.emit(f"{new.name} = ({cells},)")
-            self._check_row(block, writer.scalars, target, new)
+            check_new_row(block, writer.scalars, target, new)
             others[:] = self._other_rows(writer, {query.scan_range, target.range_id})
             extra = "".join(f", {name}" for name in _names([row for _, row in others]))
             block.emit(f"out.append(({old.id_name}, {old.name}, {new.name}{extra}))")

@@ -16,6 +16,7 @@ from skerry_engine.algebra import queries as q
 from skerry_engine.functions.namespace import NAMESPACE
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, Subqueries
+from skerry_engine.plan.points import write_point
 from skerry_engine.plan.queries import PlanInputs, QueryWriter
 from skerry_engine.plan.runtime import Batches
 from skerry_engine.plan.source import Block, Module
@@ -28,7 +29,7 @@ class CompiledQuery:
     """A statement ready to run.
 
     `run(ctx)` makes its generator.  `point(ctx)`, where not None, gives all result rows at once without a
-    generator (it may raise LockWait).  `slots` are (range id, table OID) by reader slot;
+    generator (a change may raise LockWait or RestartStatement).  `slots` are (range id, table OID) by reader slot;
     `physical` is for EXPLAIN.
     """
 
@@ -45,11 +46,7 @@ def compile_query(query: q.Query, inputs: PlanInputs) -> CompiledQuery:
     module = Module()
     writer = QueryWriter(module, inputs, query)
     name = writer.function(query, {}, [])
-    point = None
-    if isinstance(query, q.Select):
-        from skerry_engine.plan.points import write_point_select
-
-        point = write_point_select(writer, query)
+    point = write_point(writer, query)
     text = module.text()
     namespace = execute_source(text, module.namespace)
     return CompiledQuery(

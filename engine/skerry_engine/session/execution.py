@@ -8,12 +8,15 @@
 Results of reading statements stream.  Those of changes and of FOR UPDATE are kept until the statement is
 complete, so that it can still be restarted and so that nothing
 is shown before the constraints have been checked.
+
+A point statement (plan/points.py) is first tried `at_once`, as a plain function.  Where that meets a lock or a
+newer row, `run` goes on with the very same statement: it waits or restarts as after any other try.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
@@ -42,7 +45,10 @@ class PlanChanged(Exception):
 
 class Execution:
     """One execution of one plan, in the session's transaction.
-    `row_count` is what the command tag reports."""
+
+    `row_count` is what the command tag reports; `rows` the result of a statement that has made it (None before),
+    `is_finished` whether its checks have passed, too.
+    """
 
     def __init__(self, session: SessionState, plan: Plan, params: Sequence[object], data: Data) -> None:
         self.session = session
@@ -52,6 +58,45 @@ class Execution:
         self.row_count = 0
         self.transaction: Transaction | None = None
         self.mark: Mark | None = None
+        self.rows: list[Row] | None = None
+        self.is_finished = False
+        self._restarts = 0
+        self._is_to_retry = False
+        self._waiting: Waiting | None = None
+
+    # --- a point statement ----------------------------------------
+
+    def at_once(self, transaction: Transaction, point: Callable[[ExecutionContext], list[Row]]) -> None:
+        """Begin the statement, its tables being locked, and run it in this unit: `is_finished`, or else `run()`
+        goes on with it.
+        """
+        self.transaction = transaction
+        self.mark = transaction.start_statement()
+        try:
+            self._try_point(transaction, point)
+            if self.rows is not None:
+                self._finish_at_once(transaction)
+        except BaseException:
+            self._abandon(transaction, self.mark)
+            raise
+
+    def _try_point(self, transaction: Transaction, point: Callable[[ExecutionContext], list[Row]]) -> None:
+        context = self._context(transaction, 0)
+        try:
+            self.rows = point(context)
+            self.row_count = context.row_count if self.plan.is_change else len(self.rows)
+        except RestartStatement:
+            self._met(None)
+        except LockWait as wait:
+            self._met(wait.request)
+        except FunctionWait as asleep:
+            self._met(asleep.waiting)
+
+    def _finish_at_once(self, transaction: Transaction) -> None:
+        try:
+            self.is_finished = transaction.finish_statement_slice(CHECKS_PER_UNIT)
+        except LockWait:
+            pass  # `run()` asks for the lock again, and waits
 
     # --- the whole statement ----------------------------------------
 
@@ -74,15 +119,20 @@ class Execution:
             raise
 
     def run(self) -> Generator[Step, None, None]:
-        """Run to the end, after `lock_tables`, yielding Rows, Pause and Wait."""
+        """Run to the end, after `lock_tables` or `at_once`, yielding Rows, Pause and Wait."""
         transaction, mark = self.transaction, self.mark
         assert transaction is not None and mark is not None, "lock_tables() comes first"
         try:
-            if not self.plan.is_spooled:
+            if self.is_finished:
+                if self.rows:
+                    yield Rows(self.rows)
+            elif not self.plan.is_spooled:
                 yield from self._streamed(transaction)
                 transaction.finish_statement()
             else:
-                rows = yield from self._complete(transaction, mark)
+                rows = self.rows
+                if rows is None:
+                    rows = yield from self._complete(transaction, mark)
                 yield from finish_statement(transaction)
                 yield from self._in_steps(rows)
         except BaseException:
@@ -150,25 +200,36 @@ class Execution:
 
     def _complete(self, transaction: Transaction, mark: Mark) -> Generator[Step, None, list[Row]]:
         """All result rows of a change, restarted as often as it takes."""
-        restarts = 0
         functions = self.session.functions
         while True:
+            if self._is_to_retry:
+                yield from self._wait_to_retry(transaction, mark)
             functions.calls.start_run()
-            waiting: Waiting | None = None
             try:
-                return (yield from self._attempt(transaction, restarts))
+                return (yield from self._attempt(transaction, self._restarts))
             except RestartStatement:
-                restarts += 1
+                self._met(None)
             except LockWait as wait:
-                waiting = wait.request
+                self._met(wait.request)
             except FunctionWait as asleep:
-                waiting = asleep.waiting
-            if waiting is not None:
-                yield Wait(waiting)
-            transaction.restart_statement(mark)
-            if waiting is None and not self.session.is_current(self.plan):
-                raise errors.SerializationFailure("a table changed while the statement waited for a row")
-            yield PAUSE
+                self._met(asleep.waiting)
+
+    def _met(self, waiting: Waiting | None) -> None:
+        """A try met something to wait for, or (None) a newer row: the statement is to be run again."""
+        self._is_to_retry = True
+        self._waiting = waiting
+        if waiting is None:
+            self._restarts += 1
+
+    def _wait_to_retry(self, transaction: Transaction, mark: Mark) -> Generator[Step, None, None]:
+        waiting = self._waiting
+        self._is_to_retry = False
+        if waiting is not None:
+            yield Wait(waiting)
+        transaction.restart_statement(mark)
+        if waiting is None and not self.session.is_current(self.plan):
+            raise errors.SerializationFailure("a table changed while the statement waited for a row")
+        yield PAUSE
 
     def _attempt(self, transaction: Transaction, restarts: int) -> Generator[Step, None, list[Row]]:
         context = self._context(transaction, restarts)

@@ -4,7 +4,7 @@ perhaps partly run."""
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from skerry_engine.session.plans import Plan
 from skerry_engine.session.steps import ResultColumn, Step
@@ -32,16 +32,30 @@ class Prepared:
     decoders_io: IoContext | None = None
 
 
-@dataclass(slots=True)
 class Portal:
     """A bound statement, perhaps partly executed.  `pending` are rows computed but not yet asked for."""
 
-    name: str
-    prepared: Prepared
-    values: list[object]
-    result_formats: Sequence[int]
-    steps: Steps | None = None
-    pending: list[Row] = field(default_factory=list)
-    held_epoch: int | None = None
-    row_count: int = 0
-    is_done: bool = False
+    __slots__ = (
+        "name",
+        "prepared",
+        "values",
+        "result_formats",
+        "steps",
+        "pending",
+        "held_epoch",
+        "row_count",
+        "is_done",
+    )
+
+    def __init__(
+        self, name: str, prepared: Prepared, values: list[object], result_formats: Sequence[int]
+    ) -> None:
+        self.name: str = name
+        self.prepared: Prepared = prepared
+        self.values: list[object] = values
+        self.result_formats: Sequence[int] = result_formats
+        self.steps: Steps | None = None
+        self.pending: list[Row] = []
+        self.held_epoch: int | None = None
+        self.row_count: int = 0
+        self.is_done: bool = False

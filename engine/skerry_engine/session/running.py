@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from skerry_engine import errors
-from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.session.execution import Execution, PlanChanged, command_tag, deadline_of
 from skerry_engine.session.plans import Plan, is_current, make_plan, row_data, run_time_parameters
-from skerry_engine.session.portals import Row, Steps
+from skerry_engine.session.portals import Steps
 from skerry_engine.session.state import SessionState, transaction_timeout
 from skerry_engine.session.steps import (
     Complete,
@@ -25,7 +24,6 @@ from skerry_engine.session.steps import (
     EmptyQuery,
     ParameterStatus,
     ResultColumn,
-    Rows,
     Step,
     Wait,
     Waiting,
@@ -34,7 +32,8 @@ from skerry_engine.sql import statements as st
 from skerry_engine.txn.locks import TABLE
 from skerry_engine.txn.modes import ACCESS_SHARE
 from skerry_engine.txn.transaction import Transaction
-from skerry_engine.values.io import text_decoder, wall_clock
+from skerry_engine.values.clock import wall_clock
+from skerry_engine.values.io import text_decoder
 from skerry_engine.values.python import from_python
 from skerry_engine.values.types import SqlType
 
@@ -61,14 +60,14 @@ class StatementRunner(SessionState):
                     step = steps.send(sent)
                 except StopIteration:
                     break
-                if self._notices or self._reported_version != self.settings.version:
+                if self._has_messages():
                     yield from self._take_messages()
                 if isinstance(step, Wait):
                     step = self._bounded_wait(step)
                 sent = yield step
                 self.waiting = None
                 self._check_interrupts(steps)
-            if self._notices or self._reported_version != self.settings.version:
+            if self._has_messages():
                 yield from self._take_messages()
         except BaseException as error:
             if isinstance(error, errors.DatabaseError) and error.ends_session:
@@ -111,6 +110,10 @@ class StatementRunner(SessionState):
         self.state_changed_at_us = wall_clock()
         if self._settings_version != self.settings.version:
             self._read_settings()  # a timeout that was set holds from now on
+
+    def _has_messages(self) -> bool:
+        """Whether notices or changed settings are to be told to the client."""
+        return bool(self._notices) or self._reported_version != self.settings.version
 
     def _take_messages(self) -> Iterator[Step]:
         """Notices and changed settings, on their way to the client."""
@@ -174,8 +177,12 @@ class StatementRunner(SessionState):
     def _one(
         self, statement: st.Statement, source: str, parameters: Sequence[object] | None, is_last: bool
     ) -> Steps:
-        """One statement; its Complete is held back until the implicit transaction is committed."""
+        """One statement of a text."""
         steps = self._statement(statement, source, parameters)
+        yield from self._committed(steps) if is_last else steps
+
+    def _committed(self, steps: Steps) -> Steps:
+        """The last statement of a text, committed before it is complete unless it stands in a block."""
         complete: Complete | None = None
         sent: object = None
         while True:
@@ -188,7 +195,7 @@ class StatementRunner(SessionState):
                 complete = step
             else:
                 sent = yield step
-        if is_last and not self.in_block:
+        if not self.in_block:
             yield from self.commit()
         if complete is not None:
             yield complete
@@ -256,12 +263,9 @@ class StatementRunner(SessionState):
         self, statement: st.Query, plan: Plan, types: Sequence[int], values: Sequence[object], describe: bool
     ) -> Steps:
         """Run a planned query: Description (if asked for), Rows, Complete."""
-        rows = self._point_rows(statement, plan, values)
-        if rows is not None:
-            if describe and plan.columns is not None:
-                yield Description(plan.columns)
-            yield Rows(rows)
-            yield Complete(command_tag(plan.verb, len(rows)), len(rows))
+        begun = self.begin_at_once(statement, plan, values)
+        if begun is not None:
+            yield from self.rest_of_query(begun, describe)
             return
         while True:
             if not self.is_current(plan):
@@ -274,44 +278,41 @@ class StatementRunner(SessionState):
                 break
             except PlanChanged:
                 continue
+        yield from self.rest_of_query(execution, describe)
+
+    def rest_of_query(self, execution: Execution, describe: bool) -> Steps:
+        """A query that has begun, to its end."""
+        plan = execution.plan
         if describe and plan.columns is not None:
             yield Description(plan.columns)
         yield from execution.run()
         yield Complete(command_tag(plan.verb, execution.row_count), execution.row_count)
 
-    def _point_rows(self, statement: st.Query, plan: Plan, values: Sequence[object]) -> list[Row] | None:
-        """All rows of a point statement, at once; None where it has to go the long way."""
+    def begin_at_once(self, statement: st.Query, plan: Plan, values: Sequence[object]) -> Execution | None:
+        """A point statement, run as far as it goes in this unit: usually to its end.
+
+        None, nothing done, where the statement is none, its plan is not current, or a table is locked by others.
+        """
         point = plan.compiled.point
-        if point is None or plan.is_spooled:
+        if point is None:
             return None
         transaction = self.need_transaction()
         if transaction.is_snapshot and not transaction.can_read_at_once():
             return None
         if not self.is_current(plan) or not self._lock_at_once(transaction, plan):
             return None
-        transaction.start_statement()
+        if plan.is_change and transaction.read_only:
+            self._check_read_only(plan)
         params = run_time_parameters(plan, statement.normalised, values, self.io)
-        rows = point(self._point_context(transaction, plan, params))
-        transaction.finish_statement()
-        return rows
+        self.functions.start_statement()
+        execution = Execution(self, plan, params, [])
+        execution.at_once(transaction, point)
+        return execution
 
     def _lock_at_once(self, transaction: Transaction, plan: Plan) -> bool:
         locks = self.engine.manager.locks
         holder = transaction.holder
         return all(locks.try_acquire(locks.tables, TABLE, oid, mode, holder) for oid, mode in plan.locks)
-
-    def _point_context(
-        self, transaction: Transaction, plan: Plan, params: Sequence[object]
-    ) -> ExecutionContext:
-        return ExecutionContext(
-            transaction,
-            self.statement_catalog(),
-            plan.compiled.slots,
-            self.functions,
-            params,
-            (),
-            self.work_mem_bytes,
-        )
 
     def _replanned(self, statement: st.Query, old: Plan, types: Sequence[int], describe: bool) -> Plan:
         plan = self.plan_query(statement, types)

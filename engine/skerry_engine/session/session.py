@@ -10,13 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from skerry_engine import errors
-from skerry_engine.session.execution import command_tag
-from skerry_engine.session.plans import Plan
+from skerry_engine.session.execution import Execution, command_tag
 from skerry_engine.session.portals import Portal, Prepared, Steps
 from skerry_engine.session.running import StatementRunner
-from skerry_engine.session.steps import Complete, Description, EmptyQuery, ResultColumn, Rows, Suspended
+from skerry_engine.session.steps import (
+    Complete,
+    Description,
+    EmptyQuery,
+    Finished,
+    ResultColumn,
+    Rows,
+    Suspended,
+)
 from skerry_engine.sql import statements as st
-from skerry_engine.values.io import binary_decoder, text_decoder, wall_clock
+from skerry_engine.values.clock import wall_clock
+from skerry_engine.values.io import binary_decoder, text_decoder
 from skerry_engine.values.types import SqlType
 
 
@@ -151,33 +159,7 @@ class Session(StatementRunner):
 
     def execute(self, portal: str, max_rows: int) -> Steps:
         """Run a portal, for at most `max_rows` rows (0: all).  Yields no Description."""
-        found = self.portal(portal)
-        plan = found.prepared.plan
-        if plan is not None and plan.compiled.point is not None and found.steps is None and max_rows == 0:
-            if not plan.is_spooled and not found.is_done and not self.failed:
-                return self._execute_point(found, plan)
-        return self._execute_portal(found, max_rows)
-
-    def _execute_point(self, portal: Portal, plan: Plan) -> Steps:
-        """A point statement in one unit, with no generator but this; the long way where a table is locked."""
-        statement = portal.prepared.statement
-        assert isinstance(statement, st.Query)
-        self._start_running(portal.prepared.text)
-        self.engine.stores.functions = self.functions
-        try:
-            rows = self._point_rows(statement, plan, portal.values)
-        except Exception:
-            self._failed_statement()
-            raise
-        finally:
-            self._stop_running()
-        if rows is None:
-            yield from self._execute_portal(portal, 0)
-            return
-        portal.is_done = True
-        if rows:
-            yield Rows(rows)
-        yield Complete(command_tag(plan.verb, len(rows)), len(rows))
+        return self._execute_portal(self.portal(portal), max_rows)
 
     def _execute_portal(self, portal: Portal, max_rows: int) -> Steps:
         self._running_portal = portal
@@ -295,6 +277,128 @@ class Session(StatementRunner):
     def fail(self) -> None:
         """A message of the extended protocol failed: the transaction has, too."""
         self._failed_statement()
+
+    # --- answering in one unit ----------------------------------------
+    #
+    # Timeouts end a statement between two units.  One unit is over before they matter, save for a transaction
+    # of many statements that has a deadline: its statements take steps.
+
+    def answer_query(self, text: str) -> Finished | Steps:
+        """As `simple_query`: its outcome, if one unit was enough for all of it, else the steps to go on with."""
+        if self.transaction_deadline_s is not None:
+            return self.simple_query(text)
+        self._begin_unit(text)
+        try:
+            return self._query_outcome(text)
+        except Exception:
+            self._failed_statement()
+            raise
+        finally:
+            self._stop_running()
+
+    def answer_execute(self, portal: str, max_rows: int) -> Finished | Steps:
+        """As `execute`: its outcome, if one unit was enough for all of it, else the steps to go on with."""
+        found = self.portal(portal)
+        is_limited = max_rows > 0 and found.prepared.columns is not None
+        if found.steps is not None or found.is_done or is_limited or self.transaction_deadline_s is not None:
+            return self._execute_portal(found, max_rows)
+        self._begin_unit(found.prepared.text)
+        try:
+            finished = self._portal_outcome(found)
+        except Exception:
+            self._failed_statement()
+            raise
+        finally:
+            self._stop_running()
+        return self._execute_portal(found, max_rows) if finished is None else finished
+
+    def answer_sync(self) -> Finished | Steps:
+        """As `sync`: what there is to say, if one unit was enough for all of it, else the steps to go on with."""
+        if self.in_block:
+            return _NOTHING
+        if self.transaction is None:
+            self._close_portals()
+            self.settings.commit()
+            return _NOTHING
+        self.engine.stores.functions = self.functions
+        try:
+            is_done = self.commit_at_once()
+        except Exception:
+            self._failed_statement()
+            raise
+        if not is_done:
+            return self.sync()
+        return self._watched(_replayed(_NOTHING), self.current_query) if self._has_messages() else _NOTHING
+
+    def _begin_unit(self, text: str) -> None:
+        self._start_running(text)
+        self.engine.stores.functions = self.functions
+
+    def _query_outcome(self, text: str) -> Finished | Steps:
+        batch = self.engine.statements.batch(text)
+        if len(batch) != 1:
+            return self.simple_query(text)
+        statement = batch[0][0]
+        self.check_not_failed(statement)
+        finished: Finished | None
+        if isinstance(statement, st.Query):
+            plan = self.plan_query(statement, ())
+            begun = None if plan.parameter_types else self.begin_at_once(statement, plan, ())
+            if begun is not None and (not begun.is_finished or (plan.is_change and begun.rows)):
+                return self._watched(self._committed(self.rest_of_query(begun, True)), text)
+            finished = None if begun is None else _finished(begun, plan.columns)
+        else:
+            finished = self._command_outcome(statement)
+        if finished is None:
+            return self.simple_query(text)
+        if (not self.in_block and not self.commit_at_once()) or self._has_messages():
+            return self._watched(self._committed(_replayed(finished)), text)
+        return finished
+
+    def _portal_outcome(self, portal: Portal) -> Finished | None:
+        """A portal's statement; None where it needs steps: the portal has them then, if it has begun."""
+        prepared = portal.prepared
+        statement = prepared.statement
+        self.check_not_failed(statement)
+        plan = prepared.plan
+        if plan is not None:
+            assert isinstance(statement, st.Query)
+            begun = self.begin_at_once(statement, plan, portal.values)
+            if begun is None:
+                return None
+            if not begun.is_finished:
+                portal.steps = self.rest_of_query(begun, False)
+                return None
+            finished = _finished(begun, None)
+        else:
+            made = None if statement is None else self._command_outcome(statement)
+            if made is None:
+                return None
+            finished = made
+        if self._has_messages():
+            portal.steps = _replayed(finished)
+            return None
+        portal.is_done = True
+        return finished
+
+    def _command_outcome(self, statement: st.Statement) -> Finished | None:
+        from skerry_engine.session.commands.dispatch import command_at_once
+
+        tag = command_at_once(self, statement)
+        return None if tag is None else Finished(None, [], tag)
+
+
+_NOTHING = Finished(None, [], "")
+
+
+def _finished(execution: Execution, columns: tuple[ResultColumn, ...] | None) -> Finished:
+    row_count = execution.row_count
+    return Finished(columns, execution.rows or [], command_tag(execution.plan.verb, row_count), row_count)
+
+
+def _replayed(finished: Finished) -> Steps:
+    """An outcome as steps, for when there are messages to send before it."""
+    yield from finished.steps()
 
 
 def _without_description(steps: Steps) -> Steps:

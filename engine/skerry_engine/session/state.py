@@ -35,7 +35,8 @@ from skerry_engine.txn.locks import Owner
 from skerry_engine.txn.manager import shown_isolation
 from skerry_engine.txn.transaction import Transaction
 from skerry_engine.txn.waiting import Gate
-from skerry_engine.values.io import IoContext, wall_clock
+from skerry_engine.values.clock import wall_clock
+from skerry_engine.values.io import IoContext
 
 if TYPE_CHECKING:
     from skerry_engine.engine import Engine
@@ -53,6 +54,9 @@ class ClientConnection(Protocol):
     def session_ended(self, error: errors.DatabaseError) -> None:
         """The session was idle and is closed now."""
         ...
+
+
+_NO_MODES = st.TransactionModes()
 
 
 class SessionState:
@@ -265,7 +269,7 @@ class SessionState:
     def need_transaction(self) -> Transaction:
         """The current transaction; an implicit one is begun if there is none."""
         if self.transaction is None:
-            self.begin(st.TransactionModes())
+            self.begin(_NO_MODES)
         assert self.transaction is not None
         return self.transaction
 
@@ -339,18 +343,35 @@ class SessionState:
         lasts_s = (wall_clock() - began_us) / 1_000_000
         self.transaction_deadline_s = time.monotonic() - lasts_s + timeout_ms / 1000
 
+    def commit_at_once(self) -> bool:
+        """As `commit`, if one unit is enough and nothing has to wait; False: nothing was done."""
+        transaction = self.transaction
+        if transaction is None:
+            self.in_block = self.failed = False
+            self.settings.commit()
+            return True
+        if self.cursors:
+            return False
+        try:
+            if not transaction.commit_fast():
+                return False
+        except BaseException:
+            self.rollback()
+            raise
+        self.in_block = self.failed = False
+        self._end_transaction(True)
+        return True
+
     def commit(self) -> Steps:
         """Commit the current transaction; on failure it is rolled back and the error raised."""
-        transaction = self.transaction
-        self.in_block = self.failed = False
-        if transaction is None:
-            self.settings.commit()
+        if self.commit_at_once():
             return
+        transaction = self.need_transaction()
+        self.in_block = self.failed = False
         try:
             if self.cursors:
                 yield from self._before_commit()
-            if not transaction.commit_fast():
-                yield from transaction.commit()
+            yield from transaction.commit()
         except BaseException:
             self._end_transaction(False)
             raise

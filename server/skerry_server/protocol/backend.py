@@ -5,11 +5,12 @@
                v                                                 |
         FrameReader --message--> table of states --> handler --> output list
                                                         |        ^
-                                              task = session.xxx | one step: rows, a tag, a wait ...
+                                            answer = session.xxx | all at once, or
+                                                        |        | one step: rows, a tag, a wait ...
                                                         +--> run()
 
 `run()` goes on until it has to stop and says why (NEED_DATA, AGAIN, WAITING, CLOSED).  At most one *task*, a
-generator of the session, is alive at a time; while it is, no further message is looked at, except COPY's
+generator that a session answered with, is alive at a time; while it is, no further message is looked at, except COPY's
 when the task asks for them.  The table of states is in `codes`; what each message does is in the handlers
 below.
 
@@ -46,6 +47,7 @@ from skerry_engine.session.steps import (
     CopyOut,
     Description,
     EmptyQuery,
+    Finished,
     Notice,
     ParameterStatus,
     Pause,
@@ -85,7 +87,7 @@ from skerry_server.protocol.host import Host
 from skerry_server.protocol.rows import column_formats
 from skerry_server.protocol.shapes import ResultShape, ShapeCache
 from skerry_server.protocol.startup import CancelRequest, EncryptionRequest, StartupReader, StartupRequest
-from skerry_server.session_api import Session, Steps
+from skerry_server.session_api import Answer, Session, Steps
 
 # Why `run` stopped.
 NEED_DATA: Final = 0  # nothing to do until the client sends more
@@ -298,7 +300,7 @@ class Backend:
     def _handle(self, session: Session, kind: int, body: bytes) -> None:
         if kind == QUERY:
             self._described = None
-            self._start(session.simple_query(frontend.read_query(body)), _SIMPLE)
+            self._take_answer(session.answer_query(frontend.read_query(body)), _SIMPLE)
         elif kind == BIND:
             self._described = None
             portal, statement, formats, values, result_formats = frontend.read_bind(body)
@@ -312,12 +314,12 @@ class Backend:
                 self._shape = None
             self._described = None
             self._portal = portal
-            self._start(session.execute(portal, max_rows), _EXECUTE)
+            self._take_answer(session.answer_execute(portal, max_rows), _EXECUTE)
         elif kind == SYNC:
             self._described = None
             self.state = READY
             frontend.check_empty(body)
-            self._start(session.sync(), _SYNC)
+            self._take_answer(session.answer_sync(), _SYNC)
         elif kind == DESCRIBE:
             self._describe(session, body)
         elif kind == PARSE:
@@ -415,11 +417,26 @@ class Backend:
 
     def _start_sync(self, session: Session) -> None:
         try:
-            self._start(session.sync(), _SYNC)
+            self._take_answer(session.answer_sync(), _SYNC)
         except Exception as error:  # noqa: BLE001 - the session is broken
             self.terminate(self._as_database_error(error))
 
     # --- tasks --------------------------------------------------------------------------------------------
+
+    def _take_answer(self, answer: Answer, purpose: int) -> None:
+        """Send a finished statement's outcome, or begin to step one that is not."""
+        if not isinstance(answer, Finished):
+            self._start(answer, purpose)
+            return
+        if answer.columns is not None:
+            self._shape = self._shape_of(answer.columns, ())
+            self._send(self._shape.description)
+        if answer.rows:
+            self._send_rows(answer.rows)
+        if answer.tag:
+            self._send(messages.command_complete(answer.tag))
+        if purpose != _EXECUTE:
+            self._ready()
 
     def _start(self, task: Steps, purpose: int) -> None:
         self._task = task

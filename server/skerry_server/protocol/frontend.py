@@ -15,6 +15,7 @@ from typing import Final
 from skerry_engine.errors import CharacterNotInRepertoire, InvalidParameterValue, ProtocolViolation
 
 _INT16: Final = Struct(">H").unpack_from
+_FORMAT: Final = Struct(">h").unpack_from
 _INT32: Final = Struct(">I").unpack_from
 
 _NULL_LENGTH: Final = 0xFFFF_FFFF
@@ -84,9 +85,12 @@ def _read_formats(body: bytes, position: int) -> list[int]:
     count: int = _INT16(body, position)[0]
     if count == 0:
         return []
-    formats = list(struct.unpack_from(f">{count}h", body, position + 2))
+    formats: list[int] = []
+    for index in range(count):
+        code: int = _FORMAT(body, position + 2 + 2 * index)[0]
+        formats.append(code)
     for code in formats:
-        if code not in (0, 1):
+        if code != 0 and code != 1:
             raise InvalidParameterValue(f"unsupported format code: {code}")
     return formats
 

@@ -1,4 +1,8 @@
-"""Which generator runs which statement class, and which columns a command gives."""
+"""Which function runs which statement class, and which columns a command gives.
+
+_PLAIN      has nothing to wait for: gives the command tag, None where it finds that it needs steps after all
+_HANDLERS   makes the command's generator
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from skerry_engine.session.commands import (
 )
 from skerry_engine.session.commands.definitions import definition_steps
 from skerry_engine.session.definitions import is_definition
-from skerry_engine.session.steps import ResultColumn, Step
+from skerry_engine.session.steps import Complete, ResultColumn, Step
 from skerry_engine.sql import statements as st
 
 if TYPE_CHECKING:
@@ -25,15 +29,20 @@ if TYPE_CHECKING:
 
 Steps = Generator[Step, object, None]
 Handler = Callable[["Session", Any], Steps]
+Plain = Callable[["Session", Any], str | None]
 
-_HANDLERS: dict[type[st.Statement], Handler] = {
+_PLAIN: dict[type[st.Statement], Plain] = {
     st.Begin: transactions.begin,
-    st.Commit: transactions.commit,
+    st.Commit: transactions.commit_at_once,
     st.Rollback: transactions.rollback,
     st.Savepoint: transactions.savepoint,
     st.ReleaseSavepoint: transactions.release_savepoint,
     st.RollbackToSavepoint: transactions.rollback_to_savepoint,
     st.SetTransaction: transactions.set_transaction,
+}
+
+_HANDLERS: dict[type[st.Statement], Handler] = {
+    st.Commit: transactions.commit,
     st.SetConstraints: transactions.set_constraints,
     st.LockTables: transactions.lock_tables,
     st.PrepareCommit: transactions.prepare_commit,
@@ -58,16 +67,31 @@ _HANDLERS: dict[type[st.Statement], Handler] = {
 }
 
 
+def command_at_once(session: Session, statement: st.Statement) -> str | None:
+    """Run a command that has nothing to wait for; its tag, or None, nothing done, if it needs steps."""
+    plain = _PLAIN.get(type(statement))
+    return None if plain is None else plain(session, statement)
+
+
 def command_steps(session: Session, statement: st.Statement, text: str) -> Steps:
     """The generator that runs a command.  Raises NotSupportedError for one that Skerry knows and refuses."""
     handler = _HANDLERS.get(type(statement))
     if handler is not None:
         return handler(session, statement)
+    plain = _PLAIN.get(type(statement))
+    if plain is not None:
+        return _plain_steps(plain, session, statement)
     if is_definition(statement):
         return definition_steps(session, statement)
     if isinstance(statement, st.NotSupported):
         raise errors.NotSupportedError(f"{statement.what} is not supported", position=statement.position)
     raise errors.NotSupportedError(f"{type(statement).__name__} is not supported")
+
+
+def _plain_steps(plain: Plain, session: Session, statement: st.Statement) -> Steps:
+    tag = plain(session, statement)
+    assert tag is not None, "a command that may need steps has a handler"
+    yield Complete(tag)
 
 
 def command_columns(session: Session, statement: st.Statement) -> tuple[ResultColumn, ...] | None:

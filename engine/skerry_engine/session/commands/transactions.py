@@ -1,4 +1,7 @@
-"""BEGIN, COMMIT, ROLLBACK, savepoints, SET TRANSACTION, SET CONSTRAINTS, LOCK."""
+"""BEGIN, COMMIT, ROLLBACK, savepoints, SET TRANSACTION, SET CONSTRAINTS, LOCK.
+
+What has nothing to wait for is a plain function that gives the command tag (see `dispatch`).
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,9 @@ from skerry_engine.catalog.objects import (
     View,
 )
 from skerry_engine.session.pending_rows import pending_counts
-from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step, Wait
+from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.txn import modes
-from skerry_engine.txn.locks import LockWait
 from skerry_engine.txn.manager import isolation_level
 from skerry_engine.txn.preview import check_commit
 from skerry_engine.txn.waiting import patiently
@@ -49,7 +51,7 @@ TABLE_MODES = {
 }
 
 
-def begin(session: Session, statement: st.Begin) -> Steps:
+def begin(session: Session, statement: st.Begin) -> str:
     """Begin a block; inside one it only warns."""
     tag = "START TRANSACTION" if statement.is_start else "BEGIN"
     if session.in_block:
@@ -61,37 +63,47 @@ def begin(session: Session, statement: st.Begin) -> Steps:
     else:
         session.begin(statement.modes)
         session.in_block = True
-    yield Complete(tag)
+    return tag
 
 
-def commit(session: Session, statement: st.Commit) -> Steps:
-    """End the block; a failed one is rolled back."""
+def commit_at_once(session: Session, statement: st.Commit) -> str | None:
+    """End the block, a failed one by rolling it back; None, nothing done, where that takes more than a unit."""
     if not session.in_block:
-        _refuse_chain(statement.chain, "COMMIT AND CHAIN")
-        session.notice("there is no transaction in progress", "WARNING", "25P01")
-        yield from session.commit()
-        yield Complete("COMMIT")
-        return
-    modes_before = session.modes()
+        return None
+    modes_before = session.modes() if statement.chain else None
+    tag = "COMMIT"
     if session.failed:
         session.rollback()
         tag = "ROLLBACK"
-    else:
+    elif not session.commit_at_once():
+        return None
+    _chain(session, modes_before)
+    return tag
+
+
+def commit(session: Session, statement: st.Commit) -> Steps:
+    """End the block, in as many units as it takes."""
+    tag = commit_at_once(session, statement)
+    if tag is None:
+        modes_before = session.modes() if statement.chain else None
+        if not session.in_block:
+            _refuse_chain(statement.chain, "COMMIT AND CHAIN")
+            session.notice("there is no transaction in progress", "WARNING", "25P01")
         yield from session.commit()
+        _chain(session, modes_before)
         tag = "COMMIT"
-    _chain(session, statement.chain, modes_before)
     yield Complete(tag)
 
 
-def rollback(session: Session, statement: st.Rollback) -> Steps:
+def rollback(session: Session, statement: st.Rollback) -> str:
     """Undo the block."""
     if not session.in_block:
         _refuse_chain(statement.chain, "ROLLBACK AND CHAIN")
         session.notice("there is no transaction in progress", "WARNING", "25P01")
-    modes_before = session.modes()
+    modes_before = session.modes() if statement.chain else None
     session.rollback()
-    _chain(session, statement.chain, modes_before)
-    yield Complete("ROLLBACK")
+    _chain(session, modes_before)
+    return "ROLLBACK"
 
 
 def _refuse_chain(chain: bool, what: str) -> None:
@@ -99,8 +111,9 @@ def _refuse_chain(chain: bool, what: str) -> None:
         raise errors.NoActiveTransaction(f"{what} can only be used in transaction blocks")
 
 
-def _chain(session: Session, chain: bool, modes_before: st.TransactionModes) -> None:
-    if chain:
+def _chain(session: Session, modes_before: st.TransactionModes | None) -> None:
+    """AND CHAIN: begin another block in the modes of the one before."""
+    if modes_before is not None:
         session.begin(modes_before)
         session.in_block = True
 
@@ -110,23 +123,23 @@ def _need_block(session: Session, what: str) -> None:
         raise errors.NoActiveTransaction(f"{what} can only be used in transaction blocks")
 
 
-def savepoint(session: Session, statement: st.Savepoint) -> Steps:
+def savepoint(session: Session, statement: st.Savepoint) -> str:
     """Mark the transaction, its settings and its cursors."""
     _need_block(session, "SAVEPOINT")
     session.need_transaction().savepoint(statement.name)
     session.savepoint_marks.append((statement.name, session.settings.mark()))
-    yield Complete("SAVEPOINT")
+    return "SAVEPOINT"
 
 
-def release_savepoint(session: Session, statement: st.ReleaseSavepoint) -> Steps:
+def release_savepoint(session: Session, statement: st.ReleaseSavepoint) -> str:
     """Forget a savepoint and those after it."""
     _need_block(session, "RELEASE SAVEPOINT")
     session.need_transaction().release(statement.name)
     del session.savepoint_marks[session.savepoint_position(statement.name) :]
-    yield Complete("RELEASE")
+    return "RELEASE"
 
 
-def rollback_to_savepoint(session: Session, statement: st.RollbackToSavepoint) -> Steps:
+def rollback_to_savepoint(session: Session, statement: st.RollbackToSavepoint) -> str:
     """Undo everything since the savepoint; a failed block lives again."""
     _need_block(session, "ROLLBACK TO SAVEPOINT")
     transaction = session.need_transaction()
@@ -138,10 +151,10 @@ def rollback_to_savepoint(session: Session, statement: st.RollbackToSavepoint) -
     session.settings.rollback_to(session.savepoint_marks[position][1])
     del session.savepoint_marks[position + 1 :]
     session.failed = False
-    yield Complete("ROLLBACK")
+    return "ROLLBACK"
 
 
-def set_transaction(session: Session, statement: st.SetTransaction) -> Steps:
+def set_transaction(session: Session, statement: st.SetTransaction) -> str:
     """SET TRANSACTION for this transaction, SET SESSION CHARACTERISTICS for those to come."""
     wanted = statement.modes
     if statement.is_session:
@@ -155,7 +168,7 @@ def set_transaction(session: Session, statement: st.SetTransaction) -> Steps:
         session.notice("SET TRANSACTION can only be used in transaction blocks", "WARNING", "25P01")
     else:
         apply_modes(session, wanted)
-    yield Complete("SET")
+    return "SET"
 
 
 def set_mode(session: Session, name: str, values: tuple[str, ...] | None) -> None:
@@ -213,12 +226,7 @@ def set_constraints(session: Session, statement: st.SetConstraints) -> Steps:
         session.notice("SET CONSTRAINTS can only be used in transaction blocks", "WARNING", "25P01")
     names = [name.name for name in statement.names] or None
     transaction = session.need_transaction()
-    while True:
-        try:
-            transaction.set_constraints(names, statement.deferred)
-            break
-        except LockWait as wait:
-            yield Wait(wait.request)
+    yield from patiently(lambda: transaction.set_constraints(names, statement.deferred))
     yield Complete("SET CONSTRAINTS")
 
 

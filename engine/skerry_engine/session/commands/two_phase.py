@@ -11,7 +11,7 @@ from skerry_engine.session.commands.cursors import Cursor
 from skerry_engine.session.steps import Complete, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.txn.locks import TABLE
-from skerry_engine.values.io import wall_clock
+from skerry_engine.values.clock import wall_clock
 
 if TYPE_CHECKING:
     from skerry_engine.session.session import Session
