@@ -79,6 +79,10 @@ class EngineMutex:
                 interrupts.was_interrupted = False
                 raise KeyboardInterrupt
 
+    def locked(self) -> bool:
+        """Whether some thread is inside."""
+        return self._lock.locked()
+
     def acquire_if_free(self) -> bool:
         """Take the lock unless somebody (perhaps this very thread, further out) has it."""
         return self._lock.acquire(blocking=False)

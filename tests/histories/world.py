@@ -36,7 +36,9 @@ class World:
     def session(self, number: int) -> Session:
         """The session of that number, opened when it is first asked for."""
         while number >= len(self.sessions):
-            self.sessions.append(self.engine.open_session("postgres", "skerry", {}))
+            self.sessions.append(
+                self.engine.open_session("postgres", "skerry", {"skerry.conflict_wait": "0"})
+            )
         return self.sessions[number]
 
     def run(self, text: str) -> list[tuple[object, ...]]:

@@ -106,8 +106,8 @@ class Execution:
         Raises PlanChanged, nothing done, when a table is no longer what the plan was made for.
         """
         transaction = self.transaction = self.session.need_transaction()
-        if not transaction.needs_no_safe_snapshot():
-            yield from transaction.wait_for_safe_snapshot()
+        if transaction.may_have_to_wait():
+            yield from transaction.wait_for_snapshot()
         mark = self.mark = transaction.start_statement()
         self.session.functions.start_statement()
         if not self.plan.locks:

@@ -200,6 +200,8 @@ _DEFINITIONS: Final = (
     _flag("transaction_read_only", "off", _STATEMENT, "Whether this transaction is read-only."),
     _flag("transaction_deferrable", "off", _STATEMENT, "Whether this transaction is deferrable."),
     _number("statement_timeout", 0, 0, _MAX_INT, "ms", _STATEMENT, "How long a statement may take; 0 for ever."),
+    _number("skerry.conflict_wait", 100, 0, 10_000, "ms", _STATEMENT,
+            "How long a transaction waits in line, before its snapshot, for a row that the session has just lost."),
     _number("lock_timeout", 0, 0, _MAX_INT, "ms", _STATEMENT, "How long to wait for a lock; 0 for ever."),
     _number("idle_in_transaction_session_timeout", 0, 0, _MAX_INT, "ms", _STATEMENT,
             "How long a session may idle inside a transaction; 0 for ever."),

@@ -322,6 +322,7 @@ class SessionState:
         self._settings_version = settings.version
         self._statement_timeout_ms = settings.integer("statement_timeout")
         self.owner.lock_timeout_ms = settings.integer("lock_timeout")
+        self.owner.conflict_wait_ms = settings.integer("skerry.conflict_wait")
         self.work_mem_bytes = settings.integer("work_mem") * 1024
         self._idle_session_timeout_ms = settings.integer("idle_session_timeout")
         self._idle_in_transaction_timeout_ms = settings.integer("idle_in_transaction_session_timeout")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from skerry_engine.errors import LockNotAvailable
+from skerry_engine.errors import LockNotAvailable, WriteConflict
 from skerry_engine.storage.heap import newest_epoch, newest_row
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.conflicts import RestartStatement, write_conflict
@@ -110,8 +110,16 @@ class LockingTransaction:
         slot = storage.heap.slot(row_id)
         if newest_epoch(slot) > self.snapshot:
             if self.is_snapshot:
-                raise write_conflict(newest_row(slot) is None)
+                raise self.lose(storage, row_id)
             raise RestartStatement(storage.storage_id, row_id)
+
+    def lose(self, storage: TableStorage, row_id: int) -> WriteConflict:
+        """The error (T001) of one who was not the first to commit a change of the row.
+
+        The session remembers the row: its next transaction gets into line for it.
+        """
+        self.owner.contended = row_resource(storage.storage_id, row_id)
+        return write_conflict(newest_row(storage.heap.slot(row_id)) is None)
 
     def hold_key(self, index_id: int, key: object) -> None:
         """Lock a unique key exclusively, unless the whole index is held in bulk.  Raises LockWait."""

@@ -42,6 +42,7 @@ KEY: Final = 2
 INDEX: Final = 3
 NAME: Final = 4
 ADVISORY: Final = 5
+LINE: Final = 6
 
 MAX_REORDERINGS: Final = 16
 """How often queues are reordered to avoid one deadlock."""
@@ -54,10 +55,21 @@ class Owner:
 
     `process_id` and `database_oid` name it in messages.  `thread_id` is not 0 when waiting blocks that
     thread, so that other owners of the thread stand still meanwhile.  `lock_timeout_ms` bounds each wait (0:
-    no bound).  `spare` is the finished transaction's empty holder, for the next one.
+    no bound).  `spare` is the finished transaction's empty holder, for the next one.  `contended` is the row
+    (as a resource) that its last transaction lost to another's commit, 0 for none; `conflict_wait_ms` is how
+    long the next one may wait in line for it.
     """
 
-    __slots__ = ("process_id", "database_oid", "thread_id", "lock_timeout_ms", "request", "spare")
+    __slots__ = (
+        "process_id",
+        "database_oid",
+        "thread_id",
+        "lock_timeout_ms",
+        "request",
+        "spare",
+        "contended",
+        "conflict_wait_ms",
+    )
 
     def __init__(self, process_id: int = 0, thread_id: int = 0, database_oid: int = 0) -> None:
         self.process_id: int = process_id
@@ -66,6 +78,8 @@ class Owner:
         self.lock_timeout_ms: int = 0
         self.request: LockRequest | None = None
         self.spare: Holder | None = None
+        self.contended: int = 0
+        self.conflict_wait_ms: int = 0
 
     def cancel(self, error: DatabaseError | None = None) -> None:
         """Refuse the request that the owner waits for, if any; its next try raises `error` (default:
@@ -226,10 +240,11 @@ class LockTable:
     """All locks of an engine, by class of resource.
 
     Resources: tables by OID, rows by storage id and row id in one int, keys by (index id, equality key),
-    unique indexes by id, names by any hashable value, advisory locks by (database OID, key …).
+    unique indexes by id, names by any hashable value, advisory locks by (database OID, key …), lines by row.  Lines
+    (see Transaction.wait_for_snapshot) order attempts and protect nothing.
     """
 
-    __slots__ = ("tables", "rows", "keys", "indexes", "names", "advisory", "blocked_threads")
+    __slots__ = ("tables", "rows", "keys", "indexes", "names", "advisory", "lines", "blocked_threads")
 
     def __init__(self) -> None:
         self.tables: Space = {}
@@ -238,6 +253,7 @@ class LockTable:
         self.indexes: Space = {}
         self.names: Space = {}
         self.advisory: Space = {}
+        self.lines: Space = {}
         self.blocked_threads: dict[int, Owner] = {}
 
     # --- acquiring ------------------------------------------------------------------------------------------
@@ -488,14 +504,17 @@ def _grant_queued(lock: Lock, queue: list[LockRequest]) -> None:
 
 
 def relax(cycle: list[tuple[LockRequest, Holder]]) -> bool:
-    """Break a circle by letting a request pass one ahead that only queues;
-    False when only held locks close it.
+    """Break a circle by letting a request pass one ahead that only queues, or by ending one that is a courtesy
+    (LINE); False when only held locks close it.
 
     The one that waits farthest from whoever has closed the circle passes first, as PostgreSQL has it: it has
     waited longer.
     """
     for request, holder in reversed(cycle):
         lock = request.lock
+        if lock.kind == LINE:
+            request.refuse(LockTimeout("canceling statement due to lock timeout"))
+            return True
         if lock.mask_of(holder) & CONFLICTS[request.mode]:
             continue
         queue = lock.queue

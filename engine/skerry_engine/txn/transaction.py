@@ -27,10 +27,16 @@ Two-phase commit stops between the last thing that may fail and the epoch; see t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Final
 
-from skerry_engine.errors import InvalidTransactionState, ReadOnlyViolation, SerializationFailure
+from skerry_engine.errors import (
+    InvalidTransactionState,
+    LockTimeout,
+    ReadOnlyViolation,
+    SerializationFailure,
+)
 from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.storage.heap import CommitStamp
 from skerry_engine.storage.pending import NEWEST, PendingTable
@@ -48,8 +54,9 @@ from skerry_engine.txn.commit import (
 from skerry_engine.txn.conflicts import NEWEST_EPOCH, write_conflict
 from skerry_engine.txn.glimpses import note_undone
 from skerry_engine.txn.locking import NO_SNAPSHOT, READ_COMMITTED, SERIALIZABLE, LockingTransaction
-from skerry_engine.txn.locks import LockWait, Owner
+from skerry_engine.txn.locks import LINE, LockWait, Owner
 from skerry_engine.txn.marks import Mark, Savepoint, find_savepoint
+from skerry_engine.txn.modes import EXCLUSIVE
 from skerry_engine.txn.overlay import Overlay
 from skerry_engine.txn.serializable import COMMITTED as SERIAL_COMMITTED
 from skerry_engine.txn.serializable import RUNNING, SerializableState
@@ -97,6 +104,7 @@ class Transaction(LockingTransaction):
         "serial",
         "refusal",
         "replaced_storages",
+        "_line_of_row",
         "_base_catalog",
         "_own_catalog",
         "_stamp",
@@ -134,6 +142,7 @@ class Transaction(LockingTransaction):
         self.serial: SerializableState | None = None
         self.refusal: SerializationFailure | None = None
         self.replaced_storages: list[int] | None = None
+        self._line_of_row: int = 0
         self._base_catalog: object = None
         self._own_catalog: object = None
         self._stamp: CommitStamp | None = None
@@ -167,12 +176,60 @@ class Transaction(LockingTransaction):
         is_own = self.snapshot_statement == self.statement_number
         return is_own and self.overlay is None and not self.changes
 
-    def wait_for_safe_snapshot(self) -> Generator[Step, None, None]:
+    def may_have_to_wait(self) -> bool:
+        """Whether the first statement has to `wait_for_snapshot`."""
+        if self.snapshot != NO_SNAPSHOT or not self.is_snapshot:
+            return False
+        return self.owner.contended != 0 or self._needs_safe_snapshot()
+
+    def wait_for_snapshot(self) -> Generator[Step, None, None]:
+        """Wait until it makes sense to take the snapshot: for a safe one, or in the line for a contended row."""
+        if self._needs_safe_snapshot():
+            yield from self._wait_for_safe_snapshot()
+        elif self.owner.contended != 0:
+            yield from self._line_up()
+
+    def _line_up(self) -> Generator[Step, None, None]:
+        """Wait, within limits, until others that have lost the same row are through with their next attempt.
+
+        Statements of one snapshot do not wait for rows, so under contention all but one would do their work in
+        vain, again and again.  Who has just lost gets into line before its new snapshot is taken.  It is a courtesy,
+        not a promise: after `conflict_wait_ms`, or where it would be a deadlock, the transaction goes on.
+        """
+        owner = self.owner
+        row, owner.contended = owner.contended, 0
+        if self.read_only or not owner.conflict_wait_ms:
+            return
+        locks = self.manager.locks
+        deadline = time.monotonic() + owner.conflict_wait_ms / 1000
+        try:
+            while True:
+                try:
+                    locks.acquire(locks.lines, LINE, row, EXCLUSIVE, self.holder)
+                    self._line_of_row = row
+                    return
+                except LockWait as wait:
+                    request = wait.request
+                if request.deadline is None or request.deadline > deadline:
+                    request.deadline = deadline
+                yield Wait(request)
+                self._check_active()
+        except LockTimeout:
+            return
+
+    def _stay_in_line(self) -> None:
+        """Having won: if others wait for the same row, the session's next transaction gets behind them."""
+        locks = self.manager.locks
+        lock = locks.lines.get(self._line_of_row)
+        if lock is not None and lock.queue:
+            self.owner.contended = self._line_of_row
+
+    def _wait_for_safe_snapshot(self) -> Generator[Step, None, None]:
         """For SERIALIZABLE READ ONLY DEFERRABLE: take a snapshot at which nothing read can matter to others.
 
         Waits until the writers that run beside it have ended; if one of them makes it unsafe, takes another.
         """
-        while not self.needs_no_safe_snapshot():
+        while self._needs_safe_snapshot():
             self.take_snapshot()
             serial = self.serial
             assert serial is not None
@@ -186,13 +243,12 @@ class Transaction(LockingTransaction):
                 self._drop_snapshot()
                 yield PAUSE
 
-    def needs_no_safe_snapshot(self) -> bool:
-        """Whether a statement may begin without waiting for a safe snapshot."""
+    def _needs_safe_snapshot(self) -> bool:
         return (
-            not self.deferrable
-            or not self.only_reads()
-            or self.isolation != SERIALIZABLE
-            or self.snapshot != NO_SNAPSHOT
+            self.deferrable
+            and self.only_reads()
+            and self.isolation == SERIALIZABLE
+            and self.snapshot == NO_SNAPSHOT
         )
 
     def only_reads(self) -> bool:
@@ -207,7 +263,7 @@ class Transaction(LockingTransaction):
 
     def can_read_at_once(self) -> bool:
         """Whether a transaction of one snapshot may begin a statement without a wait and a check of its tables."""
-        return self.needs_no_safe_snapshot() and self.sees_newest_catalog()
+        return not self.may_have_to_wait() and self.sees_newest_catalog()
 
     def set_isolation(self, level: str) -> None:
         """Change the level (as `manager.isolation_level` gives it)
@@ -783,6 +839,8 @@ class Transaction(LockingTransaction):
         self.snapshot = NO_SNAPSHOT
         if self.serial is not None:
             self._end_serializable(self.serial, state)
+        if self._line_of_row and state == COMMITTED:
+            self._stay_in_line()
         if state == COMMITTED and self.commit_hooks is not None:
             for hook in self.commit_hooks:
                 hook()

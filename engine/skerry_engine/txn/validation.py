@@ -22,7 +22,6 @@ from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.pending import PendingTable
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.checks import UniqueCheck, refuse_changed_key
-from skerry_engine.txn.conflicts import write_conflict
 from skerry_engine.txn.foreign_keys import refuse_children, require_parent
 from skerry_engine.txn.modes import BULK_KEYS, ROW_NO_KEY_UPDATE, ROW_UPDATE
 from skerry_engine.txn.overlay import Overlay
@@ -104,7 +103,7 @@ def _find_rekeyed(
     for row_id, entry in table.entries.items():
         slot = heap.slot(row_id)
         if newest_epoch(slot) > snapshot:
-            raise write_conflict(newest_row(slot) is None)
+            raise transaction.lose(table.storage, row_id)
         before = newest_row(slot)
         row = entry.row
         if not _keeps_keys(target, storage, before, row):
@@ -177,7 +176,7 @@ def refuse_newer_rows(transaction: Transaction, table: PendingTable) -> None:
     for row_id in table.entries:
         slot = heap.slot(row_id)
         if newest_epoch(slot) > snapshot:
-            raise write_conflict(newest_row(slot) is None)
+            raise transaction.lose(table.storage, row_id)
 
 
 def _lock_keys(transaction: Transaction, table: PendingTable, target: WriteTarget) -> Iterator[None]:
@@ -227,7 +226,7 @@ def _lock_rows(transaction: Transaction, table: PendingTable, target: WriteTarge
         keeps_keys = _keeps_keys(target, storage, before, table.entries[row_id].row)
         transaction.hold_row(storage, row_id, ROW_NO_KEY_UPDATE if keeps_keys else ROW_UPDATE)
         if newest_epoch(slot) > snapshot:
-            raise write_conflict(newest_row(slot) is None)
+            raise transaction.lose(table.storage, row_id)
 
 
 def _check_unique(transaction: Transaction, table: PendingTable, target: WriteTarget) -> Iterator[None]:

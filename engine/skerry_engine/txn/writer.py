@@ -252,7 +252,7 @@ class TableWriter:
         if self.pending.statement_of(row_id) >= 0:
             return  # written before by this transaction, which has the lock since
         if self._is_snapshot:
-            raise write_conflict(newest_row(slot) is None)
+            raise transaction.lose(self.storage, row_id)
         if not in_place or self._newest(row_id) != old_row:
             raise RestartStatement(self.storage.storage_id, row_id)
 

@@ -5,12 +5,13 @@ What is refused and what is not is shown by the goldenscripts of anomalies and b
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from support.sessions import SqlDatabase, SqlSession
 
-from skerry_engine.errors import SerializationFailure
+from skerry_engine.errors import SerializationFailure, WriteConflict
 from skerry_engine.session.steps import Wait
 from skerry_engine.storage.heap import INFINITY
 from skerry_engine.txn.serializable import (
@@ -281,3 +282,35 @@ def test_cancelling_the_wait_for_a_safe_snapshot(database: SqlDatabase) -> None:
         next(steps)
     reader.rows("rollback")
     assert commits(writer)
+
+
+# --- the line for a contended row ---------------------------------------------------------------------------
+
+
+def test_a_place_in_the_line_is_held_for_a_limited_time(database: SqlDatabase) -> None:
+    sessions = [database.session(name) for name in "abc"]
+    for session in sessions:
+        session.rows("set skerry.conflict_wait = '30ms'")
+        session.rows("begin isolation level repeatable read")
+        session.rows("update t set v = v + 1 where id = 1")
+    for session, wins in zip(sessions, (True, False, False), strict=True):
+        if wins:
+            session.rows("commit")
+        else:
+            with pytest.raises(WriteConflict):
+                session.rows("commit")
+    _, first, second = sessions
+    first.rows("begin isolation level repeatable read")
+    first.rows("select v from t where id = 1")
+    second.rows("begin isolation level repeatable read")
+    steps = second.session.simple_query("select v from t where id = 1")
+    step = next(steps)
+    assert isinstance(step, Wait)
+    deadline_s = step.waiting.deadline_s()
+    assert deadline_s is not None and deadline_s - time.monotonic() <= 0.03
+    while not step.waiting.is_over():
+        time.sleep(0.001)
+    assert [row for each in steps for row in getattr(each, "rows", [])] == [(1,)]
+    second.rows("update t set v = v + 1 where id = 1")
+    second.rows("commit")
+    first.rows("rollback")
