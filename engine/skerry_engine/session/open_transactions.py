@@ -33,7 +33,7 @@ from skerry_engine.txn.modes import ROW_MODES
 from skerry_engine.txn.serializable import ABORTED, RUNNING, SerializableState
 from skerry_engine.txn.transaction import PREPARED, Transaction
 from skerry_engine.txn.waiting import Gate
-from skerry_engine.values.io import wall_clock
+from skerry_engine.values.clock import wall_clock
 
 if TYPE_CHECKING:
     from skerry_engine.engine import Engine
