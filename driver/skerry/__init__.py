@@ -16,6 +16,7 @@ import os
 
 from skerry.abc import ColumnInfo, Source
 from skerry.dbapi import Connection, Cursor, apilevel, paramstyle, threadsafety
+from skerry.isolation import milliseconds
 from skerry.native import Database, Transaction, TransactionState
 from skerry.network import NetworkSource
 from skerry.pending import PendingChange, PendingCommit, TableChanges
@@ -176,7 +177,7 @@ def _source(
     address = parse_target(target, user, database)
     settings = dict(options or {})
     if timeout_s is not None:
-        settings.setdefault("statement_timeout", str(max(1, round(timeout_s * 1000))))
+        settings.setdefault("statement_timeout", str(milliseconds(timeout_s)))
     if address.path is None:
         if gc_interval is not None:
             raise InterfaceError("gc_interval is the server's to say: skerry serve --gc-interval")

@@ -17,6 +17,7 @@ opened in-process.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 import time
@@ -49,6 +50,20 @@ from skerry_engine.values.types import SqlType
 
 Steps = Generator[Step, object, None]
 Converter = Callable[[object], object]
+
+
+_thread_numbers = itertools.count(1)
+
+
+class _Thread(threading.local):
+    """The current thread's number.  Python gives the idents of dead threads to new ones, and a lock that a
+    dead thread took is not held by the one that waits for it."""
+
+    def __init__(self) -> None:
+        self.number = next(_thread_numbers)
+
+
+_THREAD = _Thread()
 
 
 class EmbeddedSource:
@@ -135,7 +150,7 @@ class EmbeddedBackend:
         try:
             with mutex:
                 self._source.expiry.forget(session)
-                session.owner.thread_id = threading.get_ident()
+                session.owner.thread_id = _THREAD.number
                 steps = session.run(text, values)
             try:
                 outcome = self._drive(session, steps)

@@ -8,6 +8,8 @@ READ_COMMITTED = "read committed"
 SNAPSHOT = "snapshot"
 SERIALIZABLE = "serializable"
 
+MAX_TIMEOUT_MS = 2**31 - 1
+
 _SQL_NAMES = {
     "read uncommitted": "READ UNCOMMITTED",
     READ_COMMITTED: "READ COMMITTED",
@@ -47,6 +49,13 @@ def defaults_sql(told: Modes, wanted: Modes) -> str:
         if is_on != was_on:
             statements.append(f"SET default_transaction_{name} = {'on' if is_on else 'off'}")
     return "; ".join(statements)
+
+
+def milliseconds(timeout_s: float) -> int:
+    """A timeout as settings have it; raises InterfaceError for one that is not above zero."""
+    if not timeout_s > 0:
+        raise InterfaceError(f"a timeout is a number of seconds above 0, not {timeout_s!r}")
+    return max(1, min(round(timeout_s * 1000), MAX_TIMEOUT_MS))
 
 
 def begin_sql(isolation_level: str | None, read_only: bool, deferrable: bool) -> str:

@@ -13,18 +13,18 @@ transaction; it runs one statement at a time.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import re
 import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from skerry.abc import Backend, Outcome, Source
 from skerry.dbapi import Connection
-from skerry.isolation import SNAPSHOT, begin_sql
+from skerry.isolation import SNAPSHOT, begin_sql, milliseconds
 from skerry.parameters import Parameters, from_native
 from skerry.pending import PREPARE, PendingCommit, read_counts
 from skerry.result import Result
@@ -113,17 +113,20 @@ class Database:
     ) -> Transaction:
         """Begin a transaction: 'read committed', 'snapshot' or 'serializable'.
 
-        The snapshot is taken now.  `timeout` is in seconds, for the transaction as a whole: a statement, a
-        wait or a commit beyond it is T002.  Nothing watches a transaction between its statements.
+        The snapshot is taken now.  `timeout` is in seconds, for the transaction as a whole: when it is over
+        the transaction is rolled back and its locks go, idle or not, and what is done next with it raises
+        TransactionTimeout (T002).
         """
         begin = begin_sql(isolation_level, read_only, deferrable)
+        limit = "" if timeout is None else f"SET LOCAL transaction_timeout = {milliseconds(timeout)}; "
         backend = self._take()
         try:
-            backend.execute(f"{begin}; SELECT 1")  # takes the snapshot now, not with the first statement
+            # The query takes the snapshot now, not with the first statement.
+            backend.execute(f"{begin}; {limit}SELECT 1")
         except BaseException:
             self._settle(backend)
             raise
-        return Transaction(self, backend, None if timeout is None else time.monotonic() + timeout)
+        return Transaction(self, backend)
 
     def gc(self) -> int:
         """Collect now the row versions that no snapshot needs any more.
@@ -202,6 +205,9 @@ class Database:
             self._give_back(backend)
 
 
+_ENDINGS = (errors.TotalTransactionTimeout, errors.IdleInTransactionTimeout)
+"""Errors after which nothing of the transaction is left, savepoints included."""
+
 _STATES = {"COMMIT": TransactionState.COMMITTED, "PREPARE TRANSACTION": TransactionState.PREPARED}
 """What the command that ended a transaction made of it; any other rolled it back."""
 
@@ -209,17 +215,19 @@ _STATES = {"COMMIT": TransactionState.COMMITTED, "PREPARE TRANSACTION": Transact
 class Transaction:
     """A transaction; made by `Database.begin_transaction`."""
 
-    def __init__(self, database: Database, backend: Backend, deadline_s: float | None = None) -> None:
+    def __init__(self, database: Database, backend: Backend) -> None:
         self._database = database
         self._backend: Backend | None = backend
-        self._deadline_s = deadline_s
         self._state = TransactionState.ACTIVE
         self._savepoints: list[str] = []
         self._lock = threading.RLock()
 
     @property
     def state(self) -> TransactionState:
-        """Active, committed or aborted; prepared after PREPARE TRANSACTION."""
+        """Active, committed or aborted; prepared after PREPARE TRANSACTION.
+
+        Of a transaction that was ended from outside (a timeout) it is active until it is used again.
+        """
         return self._state
 
     @_serialised
@@ -229,7 +237,6 @@ class Transaction:
         Raises InvalidTransactionState (T004) when the transaction is finished.
         """
         text, values = from_native(statement, parameters)
-        self._check_deadline()
         outcome = self._run(text, values)
         self._note_savepoint(statement)
         return Result(outcome)
@@ -245,7 +252,6 @@ class Transaction:
         if self._active_backend().transaction_status == "E":
             self._run("COMMIT", None)  # which says why, when the transaction has timed out
             raise errors.InFailedTransaction("the transaction had failed and was rolled back, not committed")
-        self._check_deadline()
         self._run("COMMIT", None)
 
     @_serialised
@@ -256,7 +262,6 @@ class Transaction:
         roll back to.  Afterwards it holds all its locks, so that others cannot make a READ COMMITTED or
         SNAPSHOT transaction's commit fail any more; a SERIALIZABLE one may still be refused (T005).
         """
-        self._check_deadline()
         try:
             outcome = self._run(PREPARE, None)
         except errors.DatabaseError:
@@ -267,8 +272,9 @@ class Transaction:
 
     @_serialised
     def rollback(self) -> None:
-        """Roll back."""
-        self._run("ROLLBACK", None)
+        """Roll back; what a timeout has rolled back already is no error."""
+        with contextlib.suppress(*_ENDINGS):
+            self._run("ROLLBACK", None)
 
     def cancel(self) -> None:
         """Cancel the statement that another thread runs in this transaction: it raises QueryCanceled."""
@@ -322,25 +328,13 @@ class Transaction:
         backend = self._active_backend()
         try:
             outcome = backend.execute(text, values)
-        except BaseException:
-            if backend.transaction_status == "I":
+        except BaseException as problem:
+            if backend.transaction_status == "I" or isinstance(problem, _ENDINGS):
                 self._finish(TransactionState.ABORTED)
             raise
         if backend.transaction_status == "I":
             self._finish(_STATES.get(outcome.tag, TransactionState.ABORTED))
         return outcome
-
-    def _check_deadline(self) -> None:
-        """Give the next statement the time that is left; roll back when none is."""
-        backend = self._active_backend()
-        if self._deadline_s is None:
-            return
-        left_ms = round((self._deadline_s - time.monotonic()) * 1000)
-        if left_ms <= 0:
-            self.rollback()
-            raise errors.TransactionTimeout("the transaction's timeout ran out; it was rolled back")
-        if backend.transaction_status == "T":
-            backend.execute(f"SET LOCAL statement_timeout = {left_ms}")
 
     def _finish(self, state: TransactionState) -> None:
         backend, self._backend = self._backend, None

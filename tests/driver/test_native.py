@@ -276,7 +276,7 @@ def test_transaction_timeout(table: skerry.Database) -> None:
         _in_thread(lambda: waiter.execute("UPDATE t SET v = 'wanted' WHERE id = 1"))
     assert caught.value.code == "T002"
     assert caught.value.is_retryable
-    waiter.rollback()
+    assert waiter.state is TransactionState.ABORTED
     blocker.rollback()
 
 
@@ -298,6 +298,33 @@ def test_waiting_for_oneself_is_a_deadlock(table: skerry.Database, request: pyte
     with pytest.raises(skerry.DeadlockDetected):
         table.execute("UPDATE t SET v = 'wanted' WHERE id = 1")
     holder.rollback()
+
+
+def test_a_dead_threads_locks_are_not_its_successors(table: skerry.Database) -> None:
+    """Python gives a dead thread's ident to the next one: waiting there is no waiting for oneself."""
+    holder = table.begin_transaction(isolation_level="read committed")
+    idents: list[int] = []
+
+    def hold() -> None:
+        holder.execute("UPDATE t SET v = 'held' WHERE id = 1")
+        idents.append(threading.get_ident())
+
+    def wait() -> None:
+        idents.append(threading.get_ident())
+        if idents[-1] == idents[0]:
+            table.execute("UPDATE t SET v = v || '+' WHERE id = 1")
+
+    _in_thread(hold)
+    for _ in range(100):
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        waiter.join(0.3)
+        if idents[-1] == idents[0]:
+            break
+    assert waiter.is_alive()
+    holder.commit()
+    waiter.join(10)
+    assert table.execute("SELECT v FROM t WHERE id = 1").scalar() == "held+"
 
 
 def test_ddl_rolls_back(table: skerry.Database) -> None:

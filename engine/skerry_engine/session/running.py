@@ -170,6 +170,8 @@ class StatementRunner(SessionState):
         self.in_batch = len(batch) > 1
         try:
             for number, (statement, source) in enumerate(batch, 1):
+                if self._settings_version != self.settings.version:
+                    self._read_settings()  # a timeout that the batch itself has set
                 yield from self._one(statement, source, parameters, number == len(batch))
         finally:
             self.in_batch = False

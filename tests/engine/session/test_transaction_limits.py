@@ -207,3 +207,21 @@ def test_the_setting_is_one_of_postgres_17() -> None:
     assert database.rows("select setting, unit from pg_settings where name = 'transaction_timeout'") == [
         ("120000", "ms")
     ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "error"),
+    [
+        ("transaction_timeout = '150ms'", TRANSACTION),
+        ("lock_timeout = '150ms'", "ERROR 55P03 T002: canceling statement due to lock timeout"),
+    ],
+)
+def test_a_timeout_set_in_a_batch_holds_for_the_rest_of_it(
+    open_client: OpenClient, setting: str, error: str
+) -> None:
+    a, b = open_client(), open_client()
+    hold_row(a, "lock_timeout = 0")
+    thread, lines = in_thread(b, f"begin; set local {setting}; update t set v = 3")
+    thread.join(10)
+    assert not thread.is_alive()
+    assert lines[-1] == error
