@@ -118,3 +118,59 @@ def test_a_client_that_does_not_read_can_be_terminated(connect: Connect, admin: 
     pid = client.backend_key[0]
     assert admin.query(f"select pg_terminate_backend({pid}, 5000)").rows == [("t",)]
     assert admin.query(f"select count(*) from pg_stat_activity where pid = {pid}").rows == [("0",)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "sqlstate", "message"),
+    [
+        (["set idle_session_timeout = '80ms'"], "57P05", "terminating connection due to idle-session timeout"),
+        (
+            ["begin", "set local idle_in_transaction_session_timeout = '80ms'", "select 1"],
+            "25P03",
+            "terminating connection due to idle-in-transaction timeout",
+        ),
+        (
+            ["begin", "set local idle_in_transaction_session_timeout = '80ms'", "select 1/0"],
+            "25P03",
+            "terminating connection due to idle-in-transaction timeout",
+        ),
+        (
+            ["begin", "set local transaction_timeout = '80ms'"],
+            "25P04",
+            "terminating connection due to transaction timeout",
+        ),
+    ],
+)
+def test_timeouts_of_silent_clients(
+    connect: Connect, admin: WireClient, texts: list[str], sqlstate: str, message: str
+) -> None:
+    client = connect()
+    for text in texts:
+        client.query(text)
+    error = read_error(client)
+    assert (error["S"], error["C"], error["M"]) == ("FATAL", sqlstate, message)
+    assert is_closed(client)
+
+
+def test_a_transaction_timeout_ends_a_silent_copy(connect: Connect, admin: WireClient) -> None:
+    client = connect()
+    client.query("begin")
+    client.query("set local transaction_timeout = '150ms'")
+    client.query("insert into t values (1, 1)")
+    client._send(b"Q", b"copy t from stdin\0")
+    assert client._read()[0] == b"G"
+    assert read_error(client)["C"] == "25P04"
+    assert is_closed(client)
+    assert admin.query("insert into t values (1, 2)").tags == ["INSERT 0 1"]
+
+
+def test_other_transactions_go_on_where_nothing_idles(connect: Connect, admin: WireClient) -> None:
+    client = connect()
+    client.query("set idle_session_timeout = '150ms'")
+    client.query("set idle_in_transaction_session_timeout = '150ms'")
+    for _ in range(6):
+        time.sleep(0.05)
+        assert client.query("begin").error is None
+        time.sleep(0.05)
+        assert client.query("commit").error is None
+    assert client.query("select pg_sleep(0.3)").error is None

@@ -132,6 +132,43 @@ def test_a_cancelled_wait_in_a_block(open_client: OpenClient) -> None:
     assert b.execute("select v from t") == ["2", "SELECT 1"]
 
 
+@pytest.mark.parametrize(
+    ("setting", "error"),
+    [
+        ("lock_timeout", "ERROR 55P03 T002: canceling statement due to lock timeout"),
+        ("statement_timeout", "ERROR 57014 T002: canceling statement due to statement timeout"),
+        ("transaction_timeout", "ERROR 25P04 T002: terminating connection due to transaction timeout"),
+    ],
+)
+def test_commit_that_waits_is_bounded(open_client: OpenClient, setting: str, error: str) -> None:
+    """SNAPSHOT waits for row locks at COMMIT; one that fails there is rolled back, and its transaction over."""
+    a, b, c = open_client(), open_client(), open_client()
+    hold_row(a)
+    b.execute("begin isolation level repeatable read")
+    assert b.execute("update t set v = 3") == ["UPDATE 1"]
+    b.execute("insert into t values (2, 2)")
+    b.execute(f"set local {setting} = '60ms'")
+    assert b.execute("commit") == [error]
+    assert c.execute("insert into t values (2, 22)") == ["INSERT 0 1"]
+    assert a.execute("commit") == ["COMMIT"]
+    assert c.execute("select v from t order by id") == ["2", "22", "SELECT 2"]
+
+
+def test_commit_that_waits_can_be_cancelled(open_client: OpenClient) -> None:
+    a, b = open_client(), open_client()
+    hold_row(a)
+    b.execute("begin isolation level serializable")
+    b.execute("update t set v = 3")
+    thread, lines = in_thread(b, "commit")
+    wait_until(b.is_waiting)
+    b.cancel()
+    thread.join(10)
+    assert lines == ["ERROR 57014: canceling statement due to user request"]
+    assert b.execute("commit") == ["WARNING: there is no transaction in progress", "COMMIT"]
+    assert a.execute("commit") == ["COMMIT"]
+    assert b.execute("select v from t") == ["2", "SELECT 1"]
+
+
 def test_many_waiters_all_get_through(open_client: OpenClient) -> None:
     holder = open_client()
     holder.execute("begin")
@@ -154,5 +191,19 @@ def test_a_wait_for_the_own_thread_is_an_error() -> None:
         a.execute("insert into t values (1, 1)")
         a.execute("begin")
         a.execute("update t set v = 2")
-        assert b.execute("update t set v = 3")[0] == "ERROR 40P01 T006: deadlock detected"
+        a.execute("select pg_advisory_lock(1)")
+        a.execute("insert into t values (2, 2)")
+        for text in (
+            "update t set v = 3",
+            "insert into t values (2, 3)",
+            "select pg_advisory_lock(1)",
+            "begin; lock table t",
+            "drop table t",
+        ):
+            assert b.execute(text)[0] == "ERROR 40P01 T006: deadlock detected"
+            b.execute("rollback")
+        b.execute("begin isolation level repeatable read")
+        assert b.execute("update t set v = 3") == ["UPDATE 1"]
+        assert b.execute("commit")[0] == "ERROR 40P01 T006: deadlock detected"
         assert a.execute("commit") == ["COMMIT"]
+        assert b.execute("select v from t order by id") == ["2", "2", "SELECT 2"]
