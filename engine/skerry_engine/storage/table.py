@@ -26,6 +26,7 @@ from skerry_engine.storage.heap import (
     Version,
     newest_row,
     retained_rows,
+    visible_row,
 )
 from skerry_engine.storage.index import Index
 
@@ -152,6 +153,15 @@ class TableStorage:
             self.heap.clear(row_id)
         else:
             self.heap.put(row_id, rest)
+
+    def keeps_keys_since(self, row_id: int, snapshot: int) -> bool:
+        """Whether the row that `snapshot` sees still stands with the same unique keys."""
+        slot = self.heap.slot(row_id)
+        seen, newest = visible_row(slot, snapshot), newest_row(slot)
+        if seen is None or newest is None:
+            return False
+        before, now = self.padded(seen), self.padded(newest)
+        return all(index.same_key(before, now) for index in self.indexes.values() if index.unique)
 
     # --- collecting -----------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from skerry_engine.storage.heap import newest_epoch, newest_row
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.conflicts import RestartStatement, write_conflict
 from skerry_engine.txn.locks import INDEX, KEY, NAME, ROW, TABLE, Holder, Owner
-from skerry_engine.txn.modes import BULK, EXCLUSIVE, INTENT
+from skerry_engine.txn.modes import BULK, EXCLUSIVE, INTENT, ROW_KEY_SHARE
 
 if TYPE_CHECKING:
     from skerry_engine.txn.manager import TransactionManager
@@ -84,7 +84,7 @@ class LockingTransaction:
         `newest_reader(...)`), WriteConflict (T001) when SNAPSHOT does.
         """
         if self.is_snapshot:
-            self.check_not_newer(storage, row_id)
+            self._check_lockable(storage, row_id, mode)
         if storage.heap.slot(row_id) is None:
             return True
         locks = self.manager.locks
@@ -96,9 +96,16 @@ class LockingTransaction:
                 raise LockNotAvailable(f'could not obtain lock on row in relation "{table_name}"')
         else:
             locks.acquire(locks.rows, ROW, resource, mode, self.holder)
-        if not in_place:
+        if self.is_snapshot:
+            self._check_lockable(storage, row_id, mode)
+        elif not in_place:
             self.check_not_newer(storage, row_id)
         return True
+
+    def _check_lockable(self, storage: TableStorage, row_id: int, mode: int) -> None:
+        """Raise T001 if the row is newer than the snapshot; KEY SHARE minds only a deletion or another key."""
+        if mode != ROW_KEY_SHARE or not storage.keeps_keys_since(row_id, self.snapshot):
+            self.check_not_newer(storage, row_id)
 
     def hold_row(self, storage: TableStorage, row_id: int, mode: int) -> None:
         """Lock a row, whatever its versions.  Raises LockWait."""
