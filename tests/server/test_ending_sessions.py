@@ -123,7 +123,11 @@ def test_a_client_that_does_not_read_can_be_terminated(connect: Connect, admin: 
 @pytest.mark.parametrize(
     ("texts", "sqlstate", "message"),
     [
-        (["set idle_session_timeout = '80ms'"], "57P05", "terminating connection due to idle-session timeout"),
+        (
+            ["set idle_session_timeout = '80ms'"],
+            "57P05",
+            "terminating connection due to idle-session timeout",
+        ),
         (
             ["begin", "set local idle_in_transaction_session_timeout = '80ms'", "select 1"],
             "25P03",

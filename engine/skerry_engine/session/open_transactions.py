@@ -22,6 +22,7 @@ from skerry_engine.txn.locks import (
     ADVISORY,
     INDEX,
     KEY,
+    LINE,
     ROW,
     TABLE,
     LockRequest,
@@ -181,6 +182,9 @@ def _lock_text(session: SessionState, request: LockRequest) -> str:
     if lock.kind == ROW and isinstance(resource, int):
         _, table_oid = table_of_storage(session.engine, resource >> ROW_ID_BITS)
         return f"a row of {_relation(session, table_oid or 0)} for {_STRENGTHS[request.mode].lower()}"
+    if lock.kind == LINE and isinstance(resource, int):
+        _, table_oid = table_of_storage(session.engine, resource >> ROW_ID_BITS)
+        return f"its turn for a row of {_relation(session, table_oid or 0)}"
     if lock.kind == KEY and isinstance(resource, tuple):
         return f"a key of {_relation(session, resource[0])}"
     if lock.kind == INDEX and isinstance(resource, int):
