@@ -89,6 +89,34 @@ def test_t18_long_readers_hold_it_back(database: skerry.Database) -> None:
         assert reader.execute("SELECT v FROM t").scalar() == 303
 
 
+def test_t18_long_readers_are_seen(database: skerry.Database) -> None:
+    """Who holds back how much, and since when."""
+    prepared(database)
+    reader = database.begin_transaction(isolation_level="serializable", read_only=True)
+    pid = reader.execute("SELECT pg_backend_pid()").scalar()
+    for _ in range(30):
+        database.execute("UPDATE t SET v = v + 1")
+    young = database.begin_transaction()
+    query = (
+        "SELECT isolation_level, is_read_only, retained_versions, age >= interval '0', snapshot"
+        " FROM skerry.transactions WHERE pid = $1"
+    )
+    *seen, snapshot = database.execute(query, (pid,)).one()
+    assert seen == ["serializable", True, 30, True]
+    other = young.execute("SELECT pg_backend_pid()").scalar()
+    assert database.execute(query, (other,)).one()[2] == 0
+    assert (
+        database.execute(
+            "SELECT min(oldest_snapshot) FROM skerry.transactions WHERE database = current_database()"
+        ).scalar()
+        == snapshot
+    )
+    reader.rollback()
+    young.rollback()
+    assert database.execute(query, (pid,)).fetchall() == []
+    assert database.gc() >= 30
+
+
 def test_t18_deleted_rows_go_with_their_index_entries(database: skerry.Database) -> None:
     prepared(database)
     database.execute("INSERT INTO t SELECT g, g FROM generate_series(2, 3000) g")

@@ -359,6 +359,7 @@ def test_t11_rollback_undoes(world: skerry.Database, change: str) -> None:
     assert state_of(world) == within
 
 
+@pytest.mark.parametrize("database", ["embedded"], indirect=True)
 @pytest.mark.parametrize("change", UNDONE)
 def test_t11_what_is_undone_is_something(world: skerry.Database, change: str) -> None:
     """Committed, each of the changes is seen: the test above compares what it should."""

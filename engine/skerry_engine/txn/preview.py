@@ -53,6 +53,8 @@ def check_commit(transaction: Transaction) -> Generator[Step, None, None]:
 
     Deferred checks stay due: what makes them hold may be rolled back to a savepoint yet.
     """
+    if transaction.refusal is not None:
+        raise transaction.refusal
     deferred = transaction.deferred or []
     position = 0
     while position < len(deferred):

@@ -1,0 +1,55 @@
+"""What the documents show is what happens: their examples run."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+from support.postgres_server import Address
+
+from skerry import errors
+
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "transactions.md"
+
+
+def run_examples(text: str) -> None:
+    """Run a document's examples in one namespace; fails with the differences."""
+    test = doctest.DocTestParser().get_doctest(text, {}, GUIDE.name, str(GUIDE), 0)
+    assert len(test.examples) > 30
+    report: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    results = runner.run(test, out=report.append)
+    assert results.failed == 0, "".join(report)
+
+
+def test_the_transaction_guide_embedded() -> None:
+    run_examples(GUIDE.read_text(encoding="utf-8"))
+
+
+def test_the_transaction_guide_over_the_network(skerry_server: Address) -> None:
+    address = (
+        f"skerry://{skerry_server.user}@{skerry_server.host}:{skerry_server.port}/{skerry_server.database}"
+    )
+    text = GUIDE.read_text(encoding="utf-8").replace('skerry.open(":memory:")', f'skerry.open("{address}")')
+    assert address in text
+    run_examples(text.replace(">>> db.close()", '>>> _ = db.execute("DROP TABLE account"); db.close()'))
+
+
+def test_the_table_of_errors() -> None:
+    """Codes, classes, SQLSTATEs and what may be run again, as the classes themselves have them."""
+    row = re.compile(r"^\| (T\d{3}) \| `(\w+)` \| ([\w, ]+) \| (yes|no) \|", re.MULTILINE)
+    found = row.findall(GUIDE.read_text(encoding="utf-8"))
+    assert [code for code, *_ in found] == ["T001", "T002", "T003", "T004", "T005", "T006"]
+    classes = [cls for cls in vars(errors).values() if isinstance(cls, type) and getattr(cls, "code", None)]
+    for code, name, sqlstates, retryable in found:
+        assert getattr(errors, name).code == code
+        assert {cls.sqlstate for cls in classes if cls.code == code} == set(sqlstates.split(", ")), code
+        assert {cls.is_retryable for cls in classes if cls.code == code} == {retryable == "yes"}, code
+
+
+@pytest.mark.parametrize("place", ["README.md", "docs/isolation.md"])
+def test_the_guide_is_found(place: str) -> None:
+    assert "transactions.md" in (ROOT / place).read_text(encoding="utf-8")
