@@ -155,6 +155,7 @@ def test_gc_is_found_in_its_schema_only(database: SqlDatabase) -> None:
         ("gc",),
         ("pending_changes",),
     ]
+    assert "FUNCTION skerry.gc()" in str(session.rows("select pg_get_functiondef('skerry.gc'::regproc)"))
     session.run_all("create view v as select kind from skerry.pending_changes() where skerry.gc() >= 0")
     assert "skerry.gc()" in str(session.rows("select pg_get_viewdef('v'::regclass)"))
 

@@ -158,7 +158,7 @@ def get_functiondef(oid: int) -> str | None:
         raise errors.WrongObjectType(f'"{function.name}" is an aggregate function')
     strict = " STRICT" if function.strict else ""
     return (
-        f"CREATE OR REPLACE FUNCTION pg_catalog.{quote_identifier(function.name)}({_arguments(function, True)})\n"
+        f"CREATE OR REPLACE FUNCTION {function.schema}.{quote_identifier(function.name)}({_arguments(function, True)})\n"
         f" RETURNS {get_function_result(oid)}\n LANGUAGE internal\n"
         f"{VOLATILITIES[function.volatility]} PARALLEL SAFE{strict}\n"
         f"AS $function${function.source}$function$\n"
