@@ -303,14 +303,23 @@ class Oracle:
         seen_at: int,
         newest_at: int,
     ) -> bool:
-        """Whether what the statement writes or locks was newest then; above READ COMMITTED also in its snapshot."""
+        """Whether what the statement writes or locks was newest then; above READ COMMITTED also in its snapshot.
+
+        There KEY SHARE is content with a row that has the same key.
+        """
         if record.level == READ_COMMITTED:
             return self._is_newest(pending, outcome.touched, newest_at)
         rows = outcome.touched + outcome.exists
         places = self._distinct(operation.statement.tables, operation.begin, operation.end)
+        is_key_share = _lets_others_go_on(operation.statement) and isinstance(operation.statement, Select)
+        is_lockable = self._has_keys if is_key_share else self._is_newest
         return self._is_newest(pending, rows, seen_at) and any(
-            self._is_newest(pending, outcome.touched, place) for place in places
+            is_lockable(pending, outcome.touched, place) for place in places
         )
+
+    def _has_keys(self, pending: Pending, rows: list[tuple[str, Row]], newest_at: int) -> bool:
+        newest = self.states[newest_at]
+        return all(row[K] in pending.own.get(table, ()) or row[K] in newest[table] for table, row in rows)
 
     def _is_newest(self, pending: Pending, rows: list[tuple[str, Row]], newest_at: int) -> bool:
         newest = self.states[newest_at]

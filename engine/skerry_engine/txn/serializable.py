@@ -50,7 +50,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from skerry_engine.errors import SerializationFailure
-from skerry_engine.storage.heap import INFINITY, CommitStamp, Row, Version, newest_row
+from skerry_engine.storage.heap import INFINITY, CommitStamp, Row, Version, newest_epoch, newest_row
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.waiting import Gate
@@ -70,8 +70,9 @@ MAX_RETAINED: Final = 1000
 MAX_RECORDS: Final = 200_000
 """Commit records kept apart; the older half is folded into one when there are more."""
 
-Change = tuple[int, Row | None, Row | None]
-"""A row id with the row's old and new state at full width; None: absent."""
+Change = tuple[int, Row | None, Row | None, int]
+"""A row id with the row's old and new state at full width (None: absent), and the epoch at which a SERIALIZABLE
+transaction made the old one (0: nobody, or not known)."""
 
 RUNNING: Final = 0
 PREPARED: Final = 1
@@ -202,9 +203,15 @@ class Reads:
                 return True
         return False
 
-    def cover_any(self, changes: list[Change]) -> bool:
-        """Whether one of the changes is covered."""
-        for row_id, before, after in changes:  # noqa: SIM110 - `any` would cost a generator
+    def cover_any(self, changes: list[Change], snapshot: int) -> bool:
+        """Whether one of the changes is the next after what was read at `snapshot`.
+
+        If the state that is replaced is newer than that, and was itself covered, its maker came first: the edge
+        goes there, and from there on the order of writes says it all.
+        """
+        for row_id, before, after, made_at in changes:
+            if made_at > snapshot and self.cover(row_id, before, None):
+                continue
             if self.cover(row_id, before, after):
                 return True
         return False
@@ -351,13 +358,28 @@ class SerializableState:
         for reader in self._possible_readers(storage.storage_id):
             if reader is self or reader in self.in_conflicts or not reader.can_matter(self):
                 continue
-            reads = reader.reads[storage.storage_id]
-            if not reads.whole:
-                if changes is None:
-                    changes = _changes(storage, rows)
-                if not reads.cover_any(changes):
-                    continue
-            self.in_conflicts.add(reader)
+            if changes is None:
+                changes = self._changes(storage, rows)
+            if reader.reads[storage.storage_id].cover_any(changes, reader.snapshot):
+                self.in_conflicts.add(reader)
+
+    def _changes(self, storage: TableStorage, rows: Sequence[tuple[int, Row | None]]) -> list[Change]:
+        heap = storage.heap
+        records = self.registry.records
+        found: list[Change] = []
+        for row_id, row in rows:
+            slot = heap.slot(row_id)
+            before = newest_row(slot)
+            epoch = newest_epoch(slot)
+            found.append(
+                (
+                    row_id,
+                    None if before is None else storage.padded(before),
+                    None if row is None else storage.padded(row),
+                    epoch if epoch and records.has(epoch) else 0,
+                )
+            )
+        return found
 
     def _possible_readers(self, storage_id: int) -> list[SerializableState]:
         """Those with SIREADs on a table who can matter: while there is no edge from here to anybody, the running."""
@@ -410,21 +432,6 @@ class SerializableState:
         return any(each.status != ABORTED and each.is_threatened(third) for each in self.in_conflicts)
 
 
-def _changes(storage: TableStorage, rows: Sequence[tuple[int, Row | None]]) -> list[Change]:
-    heap = storage.heap
-    found: list[Change] = []
-    for row_id, row in rows:
-        before = newest_row(heap.slot(row_id))
-        found.append(
-            (
-                row_id,
-                None if before is None else storage.padded(before),
-                None if row is None else storage.padded(row),
-            )
-        )
-    return found
-
-
 def serialization_failure(reason: str) -> SerializationFailure:
     """T005, in PostgreSQL's words."""
     return SerializationFailure(
@@ -461,10 +468,12 @@ class CommitRecords:
         """The `earliest_out` of the commit at `epoch`; -1 when it was not SERIALIZABLE."""
         if epoch <= self.folded_epoch:
             return self.folded_out
+        return self.outs[bisect_left(self.epochs, epoch)] if self.has(epoch) else -1
+
+    def has(self, epoch: int) -> bool:
+        """Whether the commit at `epoch` is known to have been SERIALIZABLE."""
         position = bisect_left(self.epochs, epoch)
-        if position < len(self.epochs) and self.epochs[position] == epoch:
-            return self.outs[position]
-        return -1
+        return position < len(self.epochs) and self.epochs[position] == epoch
 
     def has_pivot_beside(self, snapshot: int) -> bool:
         """Whether one that `snapshot` does not see has an edge to one that it sees."""
