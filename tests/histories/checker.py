@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from histories.graph import Anomaly, Facts, find_anomalies, weakest_name
+from histories.graph import Anomaly, Facts, Graph, find_anomalies, weakest_name
 from histories.oracle import Oracle, Violation
+from histories.replay import check_serial_order
 from histories.scheduler import run_script
 from histories.script import READ_COMMITTED, History, Script
 from histories.workload import make_script
@@ -42,6 +43,8 @@ def check(history: History) -> Verdict:
     oracle = Oracle(history)
     violation = oracle.check()
     anomalies = find_anomalies(oracle.facts)
+    if violation is None and not anomalies and oracle.is_checked:
+        violation = check_serial_order(history, oracle.states[-1], Graph(oracle.facts).order(lambda edge: True))
     return Verdict(history, violation, anomalies, oracle.facts, oracle.is_checked)
 
 
@@ -64,7 +67,8 @@ class Statistics:
                 counts["statements"] += 1
                 counts["waits"] += operation.waited
                 if operation.error is not None:
-                    counts[f"{record.level}: {operation.error}"] += 1
+                    by_ssi = " by SSI" if "dependencies" in operation.message else ""
+                    counts[f"{record.level}: {operation.error}{by_ssi}"] += 1
         if verdict.facts is not None:
             cycle = weakest_name(verdict.facts)
             levels = {record.level for record in verdict.history.transactions} or {READ_COMMITTED}

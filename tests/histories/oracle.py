@@ -219,12 +219,16 @@ class Oracle:
                 raise Wrong("unexpected error", _said(operation))
             return
         if record.start < 0 and statement.tables and operation.error != READ_ONLY:
-            record.start = operation.begin
+            if not record.script.deferrable:
+                record.start = operation.begin
         if operation.error is not None:
             self._check_error(record, pending, operation)
             return
         if record.script.read_only and (statement.is_change or statement.is_definition):
             raise Wrong("read only", f"{record.name} is READ ONLY, but could run: {statement.text}")
+        if record.script.deferrable and operation is next(o for o in record.operations if o.statement.tables):
+            if not operation.begin <= record.start <= operation.end:
+                raise Wrong("old snapshot", f"{record.name} reads at position {record.start}: {statement.text}")
         outcome = self._find(record, pending, operation)
         operation.reads = outcome.reads
         self._note_read(record, pending, operation, outcome)
@@ -241,7 +245,7 @@ class Oracle:
             outcome = self._outcome(pending, operation, seen_at, newest_at)
             if outcome.errors and self._is_doomed(record, pending, newest_at):
                 outcome.errors.clear()
-            if not outcome.errors and _gives(outcome, operation):
+            if not outcome.errors and gives(outcome, operation):
                 if self._touches_newest(record, pending, operation, outcome, seen_at, newest_at):
                     operation.position = seen_at
                     return outcome
@@ -422,7 +426,11 @@ class Oracle:
         """Whether 40001 can be: at READ COMMITTED only beside definitions, above it after others' commits."""
         if record.level == READ_COMMITTED:
             return self.history.script.has_definitions
-        return position > max(record.start, 0)
+        return position > record.start >= 0 or self._is_any_prepared()
+
+    def _is_any_prepared(self) -> bool:
+        """Prepared transactions count as committed for SSI."""
+        return any(record.is_prepared for record in self.history.transactions)
 
     def _check_commit_error(self, record: TransactionRecord, pending: Pending) -> None:
         error = record.error
@@ -433,8 +441,8 @@ class Oracle:
             after = pending.over(self.states[position], tables)
             justified = _broken_constraint(after) is not None or _has_new_key(pending, self.states[position])
         elif error == SERIALIZATION_FAILURE:
-            justified = self._may_conflict(record, position)
-        elif error == DEADLOCK:
+            justified = self._may_conflict(record, position) and not record.is_prepared
+        elif error == DEADLOCK and not record.is_prepared:
             justified = len(self.history.script.sessions) > 1
         else:
             raise Wrong("unexpected error", said)
@@ -542,7 +550,7 @@ def _index(record: TransactionRecord, operation: Operation, latest: int) -> int:
     return latest if operations[latest] is operation else operations.index(operation)
 
 
-def _gives(outcome: Outcome, operation: Operation) -> bool:
+def gives(outcome: Outcome, operation: Operation) -> bool:
     """Whether the outcome is what the engine gave.  SKIP LOCKED may leave rows out."""
     if outcome.rows is None:
         return outcome.count == operation.count

@@ -17,6 +17,8 @@ from histories.script import (
     COMMITTED,
     ENDED,
     FINISHED,
+    PREPARE_AND_COMMIT,
+    PREPARE_AND_ROLL_BACK,
     READ_COMMITTED,
     RELEASED,
     UNDONE,
@@ -198,7 +200,7 @@ class _Client:
             self.history.transactions.append(record)
             record.number = len(self.history.transactions)
         if self.after:
-            if self.after == "rollback":
+            if self.after == "rollback" or " prepared " in self.after:
                 self.history.events.append(Event(RELEASED, record))
             text = {"begin": record.script.begin()}.get(self.after, self.after)
             self._start(text)
@@ -206,8 +208,7 @@ class _Client:
         statement = self._next_statement()
         if statement is None:
             self.is_ending = True
-            self.history.events.append(Event(RELEASED, record))
-            self._start(record.script.ending)
+            self._start(self._first_of_ending(record))
             return
         position = self.scheduler.position()
         self.operation = Operation(len(self.history.transcript), record, statement, position)
@@ -216,6 +217,12 @@ class _Client:
             kept = self.savepoints[self._savepoint(statement.name)][1]
             self.history.events.append(Event(RELEASED, record, kept=kept))
         self._start(statement.text)
+
+    def _first_of_ending(self, record: TransactionRecord) -> str:
+        if record.script.ending in (PREPARE_AND_COMMIT, PREPARE_AND_ROLL_BACK):
+            return f"prepare transaction 'g{record.number}'"
+        self.history.events.append(Event(RELEASED, record))
+        return record.script.ending
 
     def _start(self, text: str) -> None:
         record, operation = self.record, self.operation
@@ -254,16 +261,21 @@ class _Client:
             if self.is_ending:
                 record.error = error.sqlstate
             self._failed(record, after)
+        elif self.is_ending and self.line.text.startswith("prepare"):
+            record.is_prepared = True
+            self.after = f"{record.script.ending} 'g{record.number}'"
         elif self.is_ending or after == "rollback":
-            self._finish(record, "committed" if after != "rollback" and self._commits(record) else "aborted")
+            is_committed = after != "rollback" and record.script.commits()
+            self._finish(record, "committed" if is_committed else "aborted")
         elif operation is not None:
             self._went_well(record, operation)
 
-    def _commits(self, record: TransactionRecord) -> bool:
-        return record.script.ending == "commit"
-
     def _note_end(self, operation: Operation, position: int) -> None:
         operation.end = position
+        record, transaction = operation.transaction, self.session.transaction
+        if record.script.deferrable and record.start < 0 and transaction is not None and transaction.snapshot >= 0:
+            # DEFERRABLE may have taken snapshots in vain; which it kept only the engine can tell
+            record.start = transaction.snapshot - self.scheduler.base
         self.history.events.append(Event(ENDED, operation.transaction, operation))
 
     def _went_well(self, record: TransactionRecord, operation: Operation) -> None:

@@ -19,39 +19,47 @@ READ_COMMITTED = "read committed"
 SNAPSHOT = "repeatable read"
 SERIALIZABLE = "serializable"
 
+COMMIT = "commit"
+ROLLBACK = "rollback"
+PREPARE_AND_COMMIT = "commit prepared"
+PREPARE_AND_ROLL_BACK = "rollback prepared"
+ENDINGS = (COMMIT, ROLLBACK, PREPARE_AND_COMMIT, PREPARE_AND_ROLL_BACK)
+
 
 @dataclass(slots=True)
 class TransactionScript:
     """What one transaction is to do.
 
-    `level` '' is a statement outside a block.  `recovers`: after an error it goes back to its last savepoint,
-    if it has one, and goes on; otherwise an error ends it.
+    `level` '' is a statement outside a block.  `ending` is one of ENDINGS.  `recovers`: after an error it goes
+    back to its last savepoint, if it has one, and goes on; otherwise an error ends it.
     """
 
     level: str
     statements: list[Statement]
-    ending: str = "commit"
+    ending: str = COMMIT
     read_only: bool = False
+    deferrable: bool = False
     recovers: bool = False
 
     def begin(self) -> str:
         """The BEGIN statement."""
-        return f"begin isolation level {self.level}{' read only' if self.read_only else ''}"
+        modes = f"{' read only' if self.read_only else ''}{' deferrable' if self.deferrable else ''}"
+        return f"begin isolation level {self.level}{modes}"
 
-    def lines(self) -> list[str]:
-        """As SQL, for people."""
-        texts = [statement.text for statement in self.statements]
-        return [self.begin(), *texts, self.ending] if self.level else texts
+    def commits(self) -> bool:
+        """Whether it wants to commit in the end."""
+        return self.ending in (COMMIT, PREPARE_AND_COMMIT)
 
 
 @dataclass(slots=True)
 class Script:
-    """Transactions by session."""
+    """Transactions by session.  `siread_limit` bounds what SSI keeps of each kind before it gets coarser."""
 
     sessions: list[list[TransactionScript]]
     tables: dict[str, list[Row]]
     gc_interval_commits: int = 100
     has_definitions: bool = False
+    siread_limit: int = 1000
 
 
 @dataclass(slots=True)
@@ -91,6 +99,7 @@ class TransactionRecord:
     position: int = -1
     start: int = -1
     error: str | None = None
+    is_prepared: bool = False
     operations: list[Operation] = field(default_factory=list)
 
     @property

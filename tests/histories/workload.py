@@ -16,7 +16,7 @@ from collections.abc import Callable
 from random import Random
 
 from histories import statements as st
-from histories.script import READ_COMMITTED, SNAPSHOT, Script, TransactionScript
+from histories.script import ENDINGS, READ_COMMITTED, SERIALIZABLE, SNAPSHOT, Script, TransactionScript
 from histories.statements import Row
 
 FIRST_TAG = 1000
@@ -26,7 +26,10 @@ GROUPS = 2
 LEVEL_MIXES: dict[str, tuple[str, ...]] = {
     "read committed": (READ_COMMITTED,),
     "snapshot": (SNAPSHOT,),
-    "both": (READ_COMMITTED, SNAPSHOT),
+    "serializable": (SERIALIZABLE,),
+    "serializable again": (SERIALIZABLE,),
+    "weaker ones": (READ_COMMITTED, SNAPSHOT),
+    "all": (READ_COMMITTED, SNAPSHOT, SERIALIZABLE),
 }
 
 SHAPES: dict[str, int] = {
@@ -84,7 +87,8 @@ class _Generator:
             tables[name] = self._first_rows(name, [row[0] for row in tables.get("parent", [])])
             self.first_keys[name] = {row[0] for row in tables[name]}
         made = [self._session() for _ in range(sessions)]
-        return Script(made, tables, random.choice((1, 2, 5, 100)))
+        limit = random.choice((0, 1, 2, 1000))
+        return Script(made, tables, random.choice((1, 2, 5, 100)), siread_limit=limit)
 
     # --- rows ----------------------------------------
 
@@ -137,8 +141,9 @@ class _Generator:
         body = [self._statement(read_only) for _ in range(random.choice((1, 2, 2, 3, 3, 4, 5)))]
         if random.random() < 0.2:
             body = self._with_savepoint(body)
-        ending = "rollback" if random.random() < 0.1 else "commit"
-        return TransactionScript(level, body, ending, read_only, random.random() < 0.5)
+        ending = random.choices(ENDINGS, (85, 10, 4, 1))[0]
+        deferrable = read_only and level == SERIALIZABLE and random.random() < 0.5
+        return TransactionScript(level, body, ending, read_only, deferrable, random.random() < 0.5)
 
     def _with_savepoint(self, body: list[st.Statement]) -> list[st.Statement]:
         self.next_savepoint += 1

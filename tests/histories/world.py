@@ -65,6 +65,8 @@ class World:
         manager.gc()
         manager.gc_interval_commits = script.gc_interval_commits
         manager._commits_since_gc = 0
+        limits = manager.serializable.limits
+        limits.rows = limits.keys = limits.ranges = limits.retained = limits.records = script.siread_limit
         for name, storage in self.storages().items():
             storage.heap = Heap()
             storage.next_row_id = 1
@@ -85,6 +87,11 @@ class World:
         manager = self.engine.manager
         if manager.active or manager.readers:
             return f"{len(manager.active)} transactions and {len(manager.readers)} snapshots are left"
+        registry = manager.serializable
+        if registry.running or registry.readers or registry.retained or registry.records.epochs:
+            return "SSI remembers transactions that nobody runs beside"
+        if manager.prepared.all():
+            return "prepared transactions are left"
         locks = list(manager.locks.all_locks())
         if locks:
             return f"{len(locks)} locks are left"
