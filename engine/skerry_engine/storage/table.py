@@ -166,22 +166,30 @@ class TableStorage:
     # --- collecting -----------------------------------------------------------------------------------------
 
     def collect(self, row_id: int, horizon: int) -> None:
-        """Drop versions that no snapshot >= `horizon` sees, with their index entries; freeze what can be."""
+        """Drop versions that no snapshot >= `horizon` sees, with their index entries; freeze what can be.
+
+        Each committed version is collected once, perhaps below one that is not committed and will be taken back:
+        so it is frozen where it stands.
+        """
         slot = self.heap.slot(row_id)
         if not isinstance(slot, Version):
             return
+        newer: Version | None = None
         keeper: Version = slot
         while keeper.stamp.epoch > horizon:
             older = keeper.older
             if not isinstance(older, Version):
                 return
+            newer = keeper
             keeper = older
         dropped = retained_rows(keeper.older)
         keeper.older = None
         if dropped:
             self._remove_unshared(row_id, dropped, retained_rows(slot))
-        if keeper is slot:
+        if newer is None:
             self._freeze(row_id, slot)
+        else:
+            newer.older = keeper.row
 
     def _freeze(self, row_id: int, version: Version) -> None:
         assert version.stamp.epoch < INFINITY

@@ -100,6 +100,19 @@ def test_collecting_leaves_uncommitted_versions_alone(storage: TableStorage) -> 
     storage.collect(1, 10)
     slot = storage.heap.slot(1)
     assert isinstance(slot, Version) and slot.stamp is stamp and visible_row(slot, 10) == (1, 1)
+    storage.uninstall(1, stamp)
+    assert storage.heap.slot(1) == (1, 1), "what was collected below is frozen: nobody will look at it again"
+
+
+def test_collecting_a_deletion_below_an_uncommitted_version(storage: TableStorage) -> None:
+    storage.allocate(1)
+    storage.install(1, (1, 1), CommitStamp(3))
+    storage.install(1, None, CommitStamp(4))
+    stamp = CommitStamp()
+    storage.install(1, (2, 2), stamp)
+    storage.collect(1, 10)
+    storage.uninstall(1, stamp)
+    assert storage.heap.slot(1) is None and entries(storage.indexes[1]) == set()
 
 
 def test_not_a_number_is_one_key() -> None:
