@@ -7,6 +7,8 @@ seed ── workload ──> script, schedule ── scheduler ──> history �
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from histories.graph import Anomaly, Facts, Graph, find_anomalies, weakest_name
@@ -44,7 +46,9 @@ def check(history: History) -> Verdict:
     violation = oracle.check()
     anomalies = find_anomalies(oracle.facts)
     if violation is None and not anomalies and oracle.is_checked:
-        violation = check_serial_order(history, oracle.states[-1], Graph(oracle.facts).order(lambda edge: True))
+        violation = check_serial_order(
+            history, oracle.states[-1], Graph(oracle.facts).order(lambda edge: True)
+        )
     return Verdict(history, violation, anomalies, oracle.facts, oracle.is_checked)
 
 
@@ -81,10 +85,14 @@ class Statistics:
 
 
 class Runner:
-    """Runs histories one after the other, in one engine as long as that is sound."""
+    """Runs histories one after the other, in one engine as long as that is sound.
 
-    def __init__(self) -> None:
-        self._world: World | None = None
+    `around` is entered for each run, when the engine is there already: a mutant's `installed`.
+    """
+
+    def __init__(self, around: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self._worlds: dict[bool, World] = {}
+        self._around = around
         self.statistics = Statistics()
 
     def run_seed(self, seed: int) -> Verdict:
@@ -94,12 +102,16 @@ class Runner:
         return verdict
 
     def run(self, script: Script, schedule: list[int]) -> Verdict:
-        """Run a script and judge what came of it.  An engine that failed is not used again."""
-        if self._world is None or script.has_definitions:
-            self._world = World()
-        verdict = check(run_script(self._world, script, schedule))
-        if verdict.rule or script.has_definitions:
-            self._world = None
+        """Run a script and judge what came of it.  An engine that broke is not used again."""
+        fine = script.is_fine_grained
+        world = None if script.has_definitions else self._worlds.get(fine)
+        if world is None:
+            world = self._worlds[fine] = World(fine)
+        with self._around():
+            history = run_script(world, script, schedule)
+        verdict = check(history)
+        if history.failure is not None or script.has_definitions:
+            del self._worlds[fine]
         return verdict
 
     def shrink(self, verdict: Verdict) -> Verdict:

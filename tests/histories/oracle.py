@@ -117,6 +117,7 @@ class Pending:
     journal: list[tuple[int, Change]] = field(default_factory=list)
     locks: list[HeldLock] = field(default_factory=list)
     is_ending: bool = False
+    is_lost: bool = False
 
     def write(self, operation: int, changes: list[Change]) -> None:
         """Enter what a statement wrote: what goes first, then what comes."""
@@ -226,9 +227,14 @@ class Oracle:
             return
         if record.script.read_only and (statement.is_change or statement.is_definition):
             raise Wrong("read only", f"{record.name} is READ ONLY, but could run: {statement.text}")
-        if record.script.deferrable and operation is next(o for o in record.operations if o.statement.tables):
+        first = next((o for o in record.operations if o.statement.tables), None)
+        if record.script.deferrable and operation is first:
             if not operation.begin <= record.start <= operation.end:
-                raise Wrong("old snapshot", f"{record.name} reads at position {record.start}: {statement.text}")
+                raise Wrong(
+                    "old snapshot", f"{record.name} reads at position {record.start}: {statement.text}"
+                )
+        if pending.is_lost:
+            return
         outcome = self._find(record, pending, operation)
         operation.reads = outcome.reads
         self._note_read(record, pending, operation, outcome)
@@ -261,8 +267,9 @@ class Oracle:
     def _is_doomed(self, record: TransactionRecord, pending: Pending, newest_at: int) -> bool:
         """Whether others replaced what the transaction wrote, so that its COMMIT will fail.
 
-        Its overlay hides rows of others then that the model, which knows rows by key, takes for different ones;
-        so its constraints are not judged.
+        Its overlay hides rows of others then that the model, which knows rows by key, takes for different ones.
+        So its constraints are not judged; and once ON CONFLICT went another way, nothing of it is (it is *lost*),
+        but that it does not commit.
         """
         newest = self.states[newest_at]
         return record.level != READ_COMMITTED and any(
@@ -278,6 +285,8 @@ class Oracle:
         """
         begin, end = operation.begin, operation.end
         statement = operation.statement
+        if not statement.tables:
+            return [(begin, begin)]
         if record.level == READ_COMMITTED:
             if not (statement.is_change or operation.waited):
                 return [(begin, begin)]
@@ -341,6 +350,9 @@ class Oracle:
             if operation.end - operation.begin >= RESTARTS_BEFORE_RECHECK:
                 raise NotChecked
         seen_at, newest_at = self._candidates(record, operation)[-1]
+        if self._is_doomed(record, pending, operation.end):
+            pending.is_lost = True
+            return Outcome(0)
         outcome = self._outcome(pending, operation, seen_at, newest_at)
         if outcome.errors:
             expected = f"error {' or '.join(sorted(outcome.errors))}"
@@ -452,10 +464,13 @@ class Oracle:
     # --- commits ----------------------------------------
 
     def _commit(self, record: TransactionRecord, pending: Pending) -> None:
+        if pending.is_lost:
+            raise Wrong("lost update", f"{record.name} ({record.level}) committed over others' commits")
         before = self.states[-1]
         position = len(self.states)
         assert record.position == position
         after = pending.over(before, before)
+        written = [self._last_written(each) for each in pending.base]
         self._install(record, pending, after, position)
         for (table, key), base in pending.base.items():
             there = before[table].get(key)
@@ -471,8 +486,23 @@ class Oracle:
         broken = _broken_constraint(after)
         if broken is not None:
             raise Wrong("constraint", f"{record.name} ({record.level}) committed {broken}")
+        self._check_first_committer(record, written)
         self.states.append(after)
         pending.is_ending = True
+
+    def _last_written(self, key: Object) -> tuple[int, int]:
+        """When an object was written last, and by whom."""
+        order = self.facts.orders.get(key)
+        return (order[-1].position, order[-1].writer) if order else (0, 0)
+
+    def _check_first_committer(self, record: TransactionRecord, written: list[tuple[int, int]]) -> None:
+        """Above READ COMMITTED nobody else may have written a key since the snapshot, not even in passing."""
+        for position, writer in written:
+            if record.level != READ_COMMITTED and position > record.start:
+                raise Wrong(
+                    "lost update",
+                    f"{record.name} ({record.level}) committed what T{writer} had written after its snapshot",
+                )
 
     def _install(self, record: TransactionRecord, pending: Pending, after: State, position: int) -> None:
         orders = self.facts.orders

@@ -41,6 +41,11 @@ MAX_UNITS = 100_000
 
 def run_script(world: World, script: Script, schedule: list[int]) -> History:
     """Run a script under a schedule, in an engine made ready for it."""
+    with world.units():
+        return _run(world, script, schedule)
+
+
+def _run(world: World, script: Script, schedule: list[int]) -> History:
     world.reset(script)
     initial = {name: {row[0]: row for row in script.tables.get(name, [])} for name in TABLES}
     history = History(script, schedule, initial)
@@ -273,7 +278,12 @@ class _Client:
     def _note_end(self, operation: Operation, position: int) -> None:
         operation.end = position
         record, transaction = operation.transaction, self.session.transaction
-        if record.script.deferrable and record.start < 0 and transaction is not None and transaction.snapshot >= 0:
+        if (
+            record.script.deferrable
+            and record.start < 0
+            and transaction is not None
+            and transaction.snapshot >= 0
+        ):
             # DEFERRABLE may have taken snapshots in vain; which it kept only the engine can tell
             record.start = transaction.snapshot - self.scheduler.base
         self.history.events.append(Event(ENDED, operation.transaction, operation))

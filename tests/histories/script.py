@@ -60,6 +60,7 @@ class Script:
     gc_interval_commits: int = 100
     has_definitions: bool = False
     siread_limit: int = 1000
+    is_fine_grained: bool = False
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from histories.workload import make_schedule
 Run = Callable[[Script, list[int]], Verdict]
 """Runs a script under a schedule, in an engine that nothing was run in, or that has been emptied."""
 
-MAX_RUNS = 4000
+MAX_RUNS = 2000
 OTHER_SCHEDULES = 12
 
 

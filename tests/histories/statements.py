@@ -413,6 +413,33 @@ class InsertNext(Statement):
         return outcome
 
 
+class Copy(Statement):
+    """Insert rows that are read from the same table: what the statement inserts it must not read."""
+
+    is_change = True
+
+    def __init__(self, table: str, where: Condition, distance: int, tag: int) -> None:
+        self.table = table
+        self.tables = (table, *_connected(table))
+        self.where = where
+        self.distance = distance
+        self.tag = tag
+        self.text = (
+            f"insert into {table} select k + {distance}, g, n, {tag}, 0, '' from {table}{where.text}"
+            f" returning {COLUMNS}"
+        )
+
+    def outcome(self, seen: State, newest: State) -> Outcome:
+        table, matches = self.table, self.where.matches
+        there = [row for row in seen[table].values() if matches(row)]
+        rows: list[Row] = [(row[K] + self.distance, row[G], row[N], self.tag, 0, "") for row in there]
+        outcome = Outcome(len(rows), list(rows), [Change(table, None, row) for row in rows])
+        outcome.reads = [(table, row[K], row[TAG]) for row in there]
+        outcome.predicates = [(table, matches)]
+        check_constraints(outcome, newest)
+        return outcome
+
+
 def _returning(returning: bool) -> str:
     return f" returning {COLUMNS}" if returning else ""
 

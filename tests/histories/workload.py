@@ -8,6 +8,7 @@ other all the time.  Every write has a tag of its own.
     lists       appends to few rows, read whole                   family    parents and children
     sets        predicates: groups, ranges, scans, aggregates     long      scans and updates over more than 64 rows
     skew        read here, write there                            mixture   everything at once
+    reports     long writers, short writers, late readers         turnover  keys that come and go
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ from collections.abc import Callable
 from random import Random
 
 from histories import statements as st
-from histories.script import ENDINGS, READ_COMMITTED, SERIALIZABLE, SNAPSHOT, Script, TransactionScript
+from histories.script import (
+    COMMIT,
+    PREPARE_AND_COMMIT,
+    PREPARE_AND_ROLL_BACK,
+    READ_COMMITTED,
+    ROLLBACK,
+    SERIALIZABLE,
+    SNAPSHOT,
+    Script,
+    TransactionScript,
+)
 from histories.statements import Row
 
 FIRST_TAG = 1000
@@ -37,6 +48,8 @@ SHAPES: dict[str, int] = {
     "lists": 2,
     "sets": 5,
     "skew": 4,
+    "reports": 3,
+    "turnover": 2,
     "keys": 4,
     "family": 4,
     "long": 1,
@@ -74,28 +87,43 @@ class _Generator:
         self.levels = levels
         self.next_tag = FIRST_TAG
         self.next_savepoint = 0
+        self.role = 0
         self.tables = _TABLES_OF[shape]
-        self.keys = LONG_ROWS if shape == "long" else random.choice((2, 2, 3, 3, 4, 6))
+        if shape in ("skew", "reports", "turnover"):
+            self.tables = (random.choice(self.tables),)
+        self.keys = random.choice(_KEYS_OF[shape])
         self.first_keys: dict[str, set[int]] = {}
         self.makers = _MAKERS_OF[shape]
+        self.read_only_share = random.choice((0.05, 0.05, 0.25))
+        self.savepoint_share = random.choice((0.05, 0.15, 0.4))
+        self.prepared_share = random.choice((0, 0, 0.05, 0.4))
+        # in `reports` a writing statement is one; elsewhere it may be anything
+        self.stray_share = 0.0 if shape == "reports" else 1.0
+        self.reads_first_share = random.choice((0, 0.5, 0.9))
 
     def script(self) -> Script:
         random = self.random
-        sessions = random.choices((2, 3, 4, 5), (4, 4, 2, 1))[0]
+        is_crowded = self.shape in ("skew", "reports")
+        sessions = random.choices((2, 3, 4, 5), (1, 4, 3, 1) if is_crowded else (4, 4, 2, 1))[0]
         tables: dict[str, list[Row]] = {}
         for name in self.tables:
             tables[name] = self._first_rows(name, [row[0] for row in tables.get("parent", [])])
             self.first_keys[name] = {row[0] for row in tables[name]}
-        made = [self._session() for _ in range(sessions)]
-        limit = random.choice((0, 1, 2, 1000))
-        return Script(made, tables, random.choice((1, 2, 5, 100)), siread_limit=limit)
+        made = [self._session(number) for number in range(sessions)]
+        return Script(
+            made,
+            tables,
+            random.choice((1, 2, 5, 100)),
+            siread_limit=random.choice((0, 1, 2, 1000)),
+            is_fine_grained=random.random() < 0.4,
+        )
 
     # --- rows ----------------------------------------
 
     def _first_rows(self, table: str, parents: list[int]) -> list[Row]:
         rows: list[Row] = []
         for k in range(1, self.keys + 1):
-            if self.keys > 2 and self.shape != "long" and self.random.random() < 0.2:
+            if self.random.random() < _MISSING_SHARE.get(self.shape, 0):
                 continue
             group = k % GROUPS if table != "child" else self.random.choice([None, *parents])
             rows.append((k, group, k * 10, k, 0, ""))
@@ -127,23 +155,50 @@ class _Generator:
 
     # --- transactions ----------------------------------------
 
-    def _session(self) -> list[TransactionScript]:
-        return [self._transaction() for _ in range(self.random.choice((1, 1, 1, 2, 2, 3)))]
+    def _session(self, number: int) -> list[TransactionScript]:
+        if self.shape == "reports":
+            self.role = number % 3
+            return [self._transaction() for _ in range((1, 2, 2)[self.role])]
+        counts = (1, 1, 1, 2) if self.shape == "skew" else (1, 1, 1, 2, 2, 3)
+        return [self._transaction() for _ in range(self.random.choice(counts))]
 
     def _transaction(self) -> TransactionScript:
         random = self.random
-        if READ_COMMITTED in self.levels and random.random() < 0.15:
+        if READ_COMMITTED in self.levels and self.shape != "reports" and random.random() < 0.15:
             statement = self._statement(False)
             if not isinstance(statement, st.LockTable):
                 return TransactionScript("", [statement])
         level = random.choice(self.levels)
-        read_only = random.random() < 0.08
-        body = [self._statement(read_only) for _ in range(random.choice((1, 2, 2, 3, 3, 4, 5)))]
-        if random.random() < 0.2:
+        read_only = random.random() < (self.read_only_share if self.role != 2 else 0.5)
+        body = self._body(read_only)
+        if random.random() < self.savepoint_share:
             body = self._with_savepoint(body)
-        ending = random.choices(ENDINGS, (85, 10, 4, 1))[0]
+        ending = self._ending()
         deferrable = read_only and level == SERIALIZABLE and random.random() < 0.5
         return TransactionScript(level, body, ending, read_only, deferrable, random.random() < 0.5)
+
+    def _body(self, read_only: bool) -> list[st.Statement]:
+        random = self.random
+        if self.shape == "reports":
+            kinds = (
+                ("rr",)
+                if read_only
+                else (("rw", "rw", "rrw", "wr"), ("w", "w", "rw"), ("rr", "rr", "rw"))[self.role]
+            )
+            return [self._statement(kind == "r") for kind in random.choice(kinds)]
+        if self.shape == "skew" and not read_only:
+            reads = [self._statement(True) for _ in range(random.choice((1, 1, 2)))]
+            return [*reads, *(self._statement(False) for _ in range(random.choice((1, 1, 2, 3))))]
+        body = [self._statement(read_only) for _ in range(random.choice((1, 2, 2, 3, 3, 4, 5)))]
+        if random.random() < self.reads_first_share:
+            body.sort(key=lambda statement: statement.is_change)
+        return body
+
+    def _ending(self) -> str:
+        random = self.random
+        if random.random() < self.prepared_share:
+            return PREPARE_AND_COMMIT if random.random() < 0.8 else PREPARE_AND_ROLL_BACK
+        return ROLLBACK if random.random() < 0.1 else COMMIT
 
     def _with_savepoint(self, body: list[st.Statement]) -> list[st.Statement]:
         self.next_savepoint += 1
@@ -155,13 +210,15 @@ class _Generator:
             closing = []
         return [*body[:start], st.Savepoint(name), *body[start:end], *closing, *body[end:]]
 
-    def _statement(self, read_only: bool) -> st.Statement:
+    def _statement(self, only_reads: bool) -> st.Statement:
         random = self.random
         makers = self.makers
         while True:
             maker = random.choices(list(makers), list(makers.values()))[0]
             made = maker(self, random.choice(self.tables))
-            if not (read_only and made.is_change and random.random() < 0.95):
+            if made.is_change == (not only_reads) or random.random() < (
+                0.05 if only_reads else self.stray_share
+            ):
                 return made
 
     # --- parts of statements ----------------------------------------
@@ -181,7 +238,8 @@ class _Generator:
 
     def where(self, table: str) -> st.Condition:
         """A predicate, or everything."""
-        return st.EVERYTHING if self.random.random() < 0.15 else self.condition(table)
+        share = {"skew": 0.4, "reports": 0.6}.get(self.shape, 0.15)
+        return st.EVERYTHING if self.random.random() < share else self.condition(table)
 
     def assignment(self, table: str, tag: int) -> st.Assignment:
         """Something to set that keeps keys as they are."""
@@ -286,6 +344,10 @@ def _upsert(g: _Generator, table: str) -> st.Statement:
     return st.Insert(table, tuple(rows), g.tag(), g.random.choice(("nothing", "update")), g.returning())
 
 
+def _copy(g: _Generator, table: str) -> st.Statement:
+    return st.Copy(table, g.where(table), g.random.choice((1, g.keys, g.keys + 10)), g.tag())
+
+
 def _insert_next(g: _Generator, table: str) -> st.Statement:
     group = g.group() if table != "child" else g.key()
     return st.InsertNext(table, g.new_key(table), group, g.tag())
@@ -312,18 +374,21 @@ _SETS: dict[Maker, float] = {
     _delete: 2,
     _delete_set: 1,
     _insert_next: 2,
+    _copy: 1,
 }
 _SKEW: dict[Maker, float] = {
-    _read_key: 3,
+    _read_key: 4,
     _read_set: 3,
     _aggregate: 3,
     _count_into: 1,
     _put: 2,
     _count_up: 2,
     _move: 2,
-    _insert: 2,
+    _insert: 1,
     _delete: 1,
 }
+_REPORTS: dict[Maker, float] = {_read_key: 2, _read_set: 1, _aggregate: 2, _put: 3, _insert: 1, _delete: 1}
+_TURNOVER: dict[Maker, float] = {_insert: 5, _delete: 5, _upsert: 1, _read_key: 1}
 _KEYS: dict[Maker, float] = {
     _insert: 4,
     _upsert: 4,
@@ -335,14 +400,15 @@ _KEYS: dict[Maker, float] = {
     _lock: 1,
 }
 _FAMILY: dict[Maker, float] = {
-    _insert: 4,
-    _delete: 4,
-    _move: 3,
+    _insert: 6,
+    _delete: 6,
+    _move: 2,
     _family: 3,
     _rekey: 1,
     _upsert: 1,
     _count_up: 1,
-    _read_key: 1,
+    _read_key: 4,
+    _read_set: 2,
     _lock: 1,
 }
 _LONG: dict[Maker, float] = {
@@ -360,16 +426,34 @@ _MAKERS_OF = {
     "lists": _LISTS,
     "sets": _SETS,
     "skew": _SKEW,
+    "reports": _REPORTS,
+    "turnover": _TURNOVER,
     "keys": _KEYS,
     "family": _FAMILY,
     "long": _LONG,
     "mixture": _MIXTURE,
 }
+_KEYS_OF: dict[str, tuple[int, ...]] = {
+    "registers": (1, 2, 3, 4),
+    "lists": (1, 2),
+    "sets": (2, 3, 4, 6),
+    "skew": (2, 3, 4),
+    "reports": (2, 2, 3),
+    "turnover": (1, 2),
+    "keys": (1, 2, 2, 3, 4),
+    "family": (1, 1, 2, 2, 3),
+    "long": (LONG_ROWS,),
+    "mixture": (2, 3, 4),
+}
+"""How many keys there are at first."""
+_MISSING_SHARE = {"sets": 0.2, "keys": 0.2, "mixture": 0.2, "family": 0.5, "turnover": 0.5}
 _TABLES_OF: dict[str, tuple[str, ...]] = {
     "registers": ("item",),
     "lists": ("item",),
     "sets": ("item", "heap"),
     "skew": ("item", "heap"),
+    "reports": ("item", "heap"),
+    "turnover": ("uniq", "heap"),
     "keys": ("uniq", "item"),
     "family": ("parent", "child"),
     "long": ("item", "heap"),

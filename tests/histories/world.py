@@ -7,31 +7,66 @@ far beyond every threshold.  `item` and `child` are therefore read by their inde
 scans.
 
 Histories with definitions get an engine of their own.
+
+A *fine-grained* world has tiny units: batches, slices and the bounds beyond which work is done in slices are a
+few rows.  So what otherwise takes hundreds of rows happens with six: a scan's snapshot outlives others'
+commits, and commits install ahead of their epoch.  (Compiled modules have some of these numbers built in; there
+such histories are coarser.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
+
 from histories.script import Script
 from histories.statements import COLUMNS, TABLES, Row
 from skerry_engine.engine import Engine
+from skerry_engine.plan import runtime, writing
+from skerry_engine.session import execution
 from skerry_engine.session.session import Session
 from skerry_engine.session.steps import Rows, Wait
 from skerry_engine.session.stores import append_rows
 from skerry_engine.storage.heap import Heap
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.storage.trees import KeyTree
+from skerry_engine.txn import commit, manager, transaction, validation, writer
 
 CLAIMED_ROWS = 1000
+
+_FINE_GRAINED = {
+    (runtime, "BATCH"): 3,
+    (writing, "ROWS_PER_UNIT"): 2,
+    (execution, "ROWS_PER_STEP"): 2,
+    (execution, "CHECKS_PER_UNIT"): 1,
+    (commit, "SLICE_ROWS"): 2,
+    (transaction, "SLICE_ROWS"): 2,
+    (validation, "SLICE_ROWS"): 2,
+    (validation, "BULK_KEYS"): 3,
+    (writer, "BULK_KEYS"): 3,
+    (manager, "GC_SLICE_ROWS"): 2,
+}
 
 
 class World:
     """An engine with the tables of `statements.TABLES` and sessions by number."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_fine_grained: bool = False) -> None:
+        self._is_fine_grained = is_fine_grained
         self.engine = Engine.open()
         self.sessions: list[Session] = []
         for text in TABLES.values():
             self.run(text)
+
+    @contextmanager
+    def units(self) -> Iterator[None]:
+        """While a script runs: units of this world's size."""
+        with ExitStack() as stack:
+            if self._is_fine_grained:
+                for (module, name), value in _FINE_GRAINED.items():
+                    stack.enter_context(patch.object(module, name, value))
+            yield
 
     def session(self, number: int) -> Session:
         """The session of that number, opened when it is first asked for."""
@@ -66,7 +101,8 @@ class World:
         manager.gc_interval_commits = script.gc_interval_commits
         manager._commits_since_gc = 0
         limits = manager.serializable.limits
-        limits.rows = limits.keys = limits.ranges = limits.retained = limits.records = script.siread_limit
+        limits.rows = limits.keys = limits.ranges = limits.retained = script.siread_limit
+        limits.records = max(1, script.siread_limit)
         for name, storage in self.storages().items():
             storage.heap = Heap()
             storage.next_row_id = 1
