@@ -18,7 +18,7 @@ import itertools
 import logging
 import secrets
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from skerry_engine.errors import (
     AdminShutdown,
@@ -127,7 +127,10 @@ class Server:
                 hint="Listen on 127.0.0.1, ::1 or localhost.",
             )
         self._listener = await self.loop.create_server(
-            lambda: Connection(self), settings.host, settings.port, backlog=settings.backlog
+            lambda: cast(asyncio.Protocol, Connection(self)),
+            settings.host,
+            settings.port,
+            backlog=settings.backlog,
         )
         self._garbage.start()
         port = int(self._listener.sockets[0].getsockname()[1])

@@ -74,13 +74,17 @@ class Keeper(Protocol):
         ...
 
 
-class Connection(asyncio.Protocol):
-    """One client's socket."""
+class Connection:
+    """One client's socket.
+
+    It has the methods of asyncio.Protocol, but is no subclass: it is compiled, and what runs at every message does
+    without a call through the interpreter.
+    """
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._loop = keeper.loop
-        self._thread = threading.get_ident()
+        self._loop_thread = threading.get_ident()
         self._transport: asyncio.Transport | None = None
         self._backend: Backend | None = None
         self._write_paused = False
@@ -164,7 +168,7 @@ class Connection(asyncio.Protocol):
 
     def _soon(self, call: Callable[[DatabaseError], None], error: DatabaseError) -> None:
         """Called in the middle of somebody else's step, perhaps on another thread: only take note."""
-        if threading.get_ident() == self._thread:
+        if threading.get_ident() == self._loop_thread:
             self._loop.call_soon(call, error)
         else:
             self._loop.call_soon_threadsafe(call, error)
@@ -279,7 +283,7 @@ class Connection(asyncio.Protocol):
 
         def over() -> None:
             # Called in the middle of somebody else's step, perhaps on another thread: only take note.
-            if threading.get_ident() == self._thread:
+            if threading.get_ident() == self._loop_thread:
                 loop.call_soon(self._wait_over, token)
             else:
                 loop.call_soon_threadsafe(self._wait_over, token)

@@ -13,16 +13,13 @@ What it does not do: look into bodies, or know states.
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import Final
 
 from skerry_engine.errors import ProtocolViolation
 from skerry_server.protocol.codes import COPY_DATA, LENGTH_LIMITS, STARTUP_PACKET_BYTES
+from skerry_server.protocol.numbers import int32
 
 NEED_DATA: Final = -1
-
-_HEADER: Final = Struct(">BI").unpack_from
-_LENGTH: Final = Struct(">I").unpack_from
 
 
 def _bad_header(kind: int) -> ProtocolViolation:
@@ -81,18 +78,18 @@ class FrameReader:
         start = self._position
         if len(buffer) - start < 5:
             return self._no_header(start)
-        kind, length = _HEADER(buffer, start)
+        kind = buffer[start]
+        length = int32(buffer, start + 1)
         if length < 4 or length > LENGTH_LIMITS.get(kind, 0):
             raise _bad_header(kind)
-        end: int = start + 1 + length
+        end = start + 1 + length
         if end > len(buffer):
             self._needed_bytes = 1 + length
             return NEED_DATA
         self._position = end
         self._needed_bytes = 0
         self.body = buffer[start + 5 : end]
-        frame_kind: int = kind
-        return frame_kind
+        return kind
 
     def _no_header(self, start: int) -> int:
         """Wait for a whole header; but a wrong first byte is refused now,
@@ -118,7 +115,7 @@ class FrameReader:
         if len(buffer) - start < 4:
             self._needed_bytes = 4
             return False
-        length: int = _LENGTH(buffer, start)[0]
+        length = int32(buffer, start)
         if length < 8 or length > STARTUP_PACKET_BYTES:
             raise ProtocolViolation("invalid length of startup packet")
         end = start + length
@@ -142,9 +139,9 @@ class FrameReader:
         bodies: list[bytes] = []
         taken_bytes = 0
         while size - position >= 5 and taken_bytes < at_most_bytes:
-            kind, length = _HEADER(buffer, position)
-            end: int = position + 1 + length
-            if kind != COPY_DATA or end > size or length < 4 or length > limit:
+            length = int32(buffer, position + 1)
+            end = position + 1 + length
+            if buffer[position] != COPY_DATA or end > size or length < 4 or length > limit:
                 break
             bodies.append(buffer[position + 5 : end])
             taken_bytes += length - 4

@@ -8,15 +8,10 @@ sound.
 
 from __future__ import annotations
 
-import struct
-from struct import Struct
 from typing import Final
 
 from skerry_engine.errors import CharacterNotInRepertoire, InvalidParameterValue, ProtocolViolation
-
-_INT16: Final = Struct(">H").unpack_from
-_FORMAT: Final = Struct(">h").unpack_from
-_INT32: Final = Struct(">I").unpack_from
+from skerry_server.protocol.numbers import int16, int32
 
 _NULL_LENGTH: Final = 0xFFFF_FFFF
 
@@ -46,6 +41,8 @@ def _utf8_length(first: int) -> int:
 
 
 def _string_end(body: bytes, start: int) -> int:
+    if start < len(body) and body[start] == 0:
+        return start  # the unnamed statement or portal
     end = body.find(b"\0", start)
     if end < 0:
         raise ProtocolViolation("invalid string in message")
@@ -73,32 +70,28 @@ def read_parse(body: bytes) -> tuple[str, str, list[int]]:
     name_end = _string_end(body, 0)
     text_end = _string_end(body, name_end + 1)
     try:
-        count = _INT16(body, text_end + 1)[0]
-        oids = list(struct.unpack_from(f">{count}I", body, text_end + 3))
-    except struct.error:
+        count = int16(body, text_end + 1)
+        oids = [int32(body, text_end + 3 + 4 * index) for index in range(count)]
+    except IndexError:
         raise _too_short() from None
     _check_end(body, text_end + 3 + 4 * count)
     return decode_text(body[:name_end]), decode_text(body[name_end + 1 : text_end]), oids
 
 
 def _read_formats(body: bytes, position: int) -> list[int]:
-    count: int = _INT16(body, position)[0]
-    if count == 0:
-        return []
-    formats: list[int] = []
-    for index in range(count):
-        code: int = _FORMAT(body, position + 2 + 2 * index)[0]
-        formats.append(code)
+    count = int16(body, position)
+    formats = [int16(body, position + 2 + 2 * index) for index in range(count)]
     for code in formats:
-        if code != 0 and code != 1:
-            raise InvalidParameterValue(f"unsupported format code: {code}")
+        if code > 1:
+            signed = code if code < 0x8000 else code - 0x10000
+            raise InvalidParameterValue(f"unsupported format code: {signed}")
     return formats
 
 
 def _read_values(body: bytes, position: int, count: int) -> tuple[list[bytes | None], int]:
     values: list[bytes | None] = []
     for _ in range(count):
-        length = _INT32(body, position)[0]
+        length = int32(body, position)
         position += 4
         if length == _NULL_LENGTH:
             values.append(None)
@@ -122,10 +115,10 @@ def read_bind(body: bytes) -> tuple[str, str, list[int], list[bytes | None], lis
     try:
         formats = _read_formats(body, position)
         position += 2 + 2 * len(formats)
-        count = _INT16(body, position)[0]
+        count = int16(body, position)
         values, position = _read_values(body, position + 2, count)
         result_formats = _read_formats(body, position)
-    except struct.error:
+    except IndexError:
         raise _too_short() from None
     _check_end(body, position + 2 + 2 * len(result_formats))
     if len(formats) > 1 and len(formats) != count:
@@ -138,8 +131,8 @@ def read_execute(body: bytes) -> tuple[str, int]:
     """Execute: portal name, row limit (0: none)."""
     end = _string_end(body, 0)
     try:
-        limit = _INT32(body, end + 1)[0]
-    except struct.error:
+        limit = int32(body, end + 1)
+    except IndexError:
         raise _too_short() from None
     _check_end(body, end + 5)
     if limit > 0x7FFF_FFFF:
