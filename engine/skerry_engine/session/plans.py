@@ -29,7 +29,8 @@ from skerry_engine.sql.binder.queries import QueryBinder
 from skerry_engine.sql.bridge import parse_query
 from skerry_engine.sql.front import parse_batch, parse_statement
 from skerry_engine.sql.normalise import Normalised, normalise
-from skerry_engine.sql.statements import Statement
+from skerry_engine.sql.statements import Query, Statement
+from skerry_engine.sql.templates import Templates
 from skerry_engine.txn.modes import ACCESS_SHARE, ROW_EXCLUSIVE, ROW_MODES, ROW_SHARE_TABLE
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext, text_decoder
@@ -98,6 +99,7 @@ class StatementCache:
     def __init__(self) -> None:
         self._statements: dict[str, Statement | None] = {}
         self._batches: dict[str, list[tuple[Statement, str]]] = {}
+        self._templates = Templates()
 
     def statement(self, text: str) -> Statement | None:
         """The one statement in `text`.  Raises SyntaxError."""
@@ -112,8 +114,14 @@ class StatementCache:
         found = self._batches.get(text)
         if found is None:
             found = parse_batch(text)
+            if len(found) == 1:
+                self._templates.learn(text, found[0][0])
             _keep(self._batches, text, found)
         return found
+
+    def recognised(self, text: str) -> Query | None:
+        """The query in a text that is new only in its numbers; None: ask for `batch`.  See `Templates`."""
+        return None if text in self._batches else self._templates.recognised(text)
 
 
 _V = TypeVar("_V")

@@ -224,6 +224,18 @@ class StatementRunner(SessionState):
 
     def plan_query(self, statement: st.Query, parameter_oids: Sequence[int]) -> Plan:
         """A plan for the query, from the cache if there is a good one."""
+        plan = self.cached_plan(statement, parameter_oids)
+        if plan is not None:
+            return plan
+        here = self.statement_catalog()
+        plan = make_plan(statement.normalised, statement.verb, parameter_oids, here, self.io)
+        key = (self.database_oid, statement.normalised.key, tuple(parameter_oids), here.search_path.schemas)
+        if not self._has_private_catalog():
+            self.engine.plans.put(key, plan)
+        return plan
+
+    def cached_plan(self, statement: st.Query, parameter_oids: Sequence[int]) -> Plan | None:
+        """The query's plan, if there is one that is still good."""
         here = self.statement_catalog()
         key = (
             self.database_oid,
@@ -232,13 +244,7 @@ class StatementRunner(SessionState):
             here.search_path.schemas,
         )
         plan = self.engine.plans.get(key)
-        if plan is not None and is_current(plan, here):
-            return plan
-        plan = make_plan(statement.normalised, statement.verb, parameter_oids, here, self.io)
-        key = (self.database_oid, statement.normalised.key, tuple(parameter_oids), here.search_path.schemas)
-        if not self._has_private_catalog():
-            self.engine.plans.put(key, plan)
-        return plan
+        return plan if plan is not None and is_current(plan, here) else None
 
     def _has_private_catalog(self) -> bool:
         return self.transaction is not None and bool(self.transaction.changes)

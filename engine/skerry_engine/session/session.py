@@ -335,14 +335,20 @@ class Session(StatementRunner):
         self.engine.stores.functions = self.functions
 
     def _query_outcome(self, text: str) -> Finished | Steps:
-        batch = self.engine.statements.batch(text)
-        if len(batch) != 1:
-            return self.simple_query(text)
-        statement = batch[0][0]
+        known = self.engine.statements.recognised(text)
+        plan = None if known is None else self.cached_plan(known, ())
+        statement: st.Statement
+        if known is not None and plan is not None:
+            statement = known
+        else:
+            batch = self.engine.statements.batch(text)
+            if len(batch) != 1:
+                return self.simple_query(text)
+            statement = batch[0][0]
         self.check_not_failed(statement)
         finished: Finished | None
         if isinstance(statement, st.Query):
-            plan = self.plan_query(statement, ())
+            plan = plan or self.plan_query(statement, ())
             begun = None if plan.parameter_types else self.begin_at_once(statement, plan, ())
             if begun is not None and (not begun.is_finished or (plan.is_change and begun.rows)):
                 return self._watched(self._committed(self.rest_of_query(begun, True)), text)

@@ -16,7 +16,7 @@ MARKS: Final = {"int4": "?i", "int8": "?l", "numeric": "?n", "string": "?s", "bo
 _NUMBER_ORDER: Final = {"int4": 0, "int8": 1, "numeric": 2}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)
 class Literal:
     """A lifted constant.
 
@@ -26,6 +26,11 @@ class Literal:
     kind: str
     value: int | Decimal | str
     position: int
+
+    def __init__(self, kind: str, value: int | Decimal | str, position: int) -> None:
+        self.kind = kind
+        self.value = value
+        self.position = position
 
 
 def classify(kind: int, text: str) -> tuple[str, int | Decimal | str]:
