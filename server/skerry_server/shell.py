@@ -84,7 +84,7 @@ class Connection:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._loop = keeper.loop
-        self._loop_thread = threading.get_ident()
+        self._loop_thread = threading.get_ident()  # `_thread`, compiled, would be a word of C
         self._transport: asyncio.Transport | None = None
         self._backend: Backend | None = None
         self._write_paused = False

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from skerry_engine import errors
 from skerry_engine.plan.context import ExecutionContext
+from skerry_engine.plan.writing import MAX_RESTARTS
 from skerry_engine.session.plans import Plan
 from skerry_engine.session.sleeping import FunctionWait
 from skerry_engine.session.steps import PAUSE, Rows, Step, Wait, Waiting
@@ -81,16 +82,22 @@ class Execution:
             raise
 
     def _try_point(self, transaction: Transaction, point: Callable[[ExecutionContext], list[Row]]) -> None:
-        context = self._context(transaction, 0)
         try:
-            self.rows = point(context)
-            self.row_count = context.row_count if self.plan.is_change else len(self.rows)
+            self.rows = self._run_point(transaction, point)
         except RestartStatement:
             self._met(None)
         except LockWait as wait:
             self._met(wait.request)
         except FunctionWait as asleep:
             self._met(asleep.waiting)
+
+    def _run_point(
+        self, transaction: Transaction, point: Callable[[ExecutionContext], list[Row]]
+    ) -> list[Row]:
+        context = self._context(transaction, self._restarts)
+        rows = point(context)
+        self.row_count = context.row_count if self.plan.is_change else len(rows)
+        return rows
 
     def _finish_at_once(self, transaction: Transaction) -> None:
         try:
@@ -232,6 +239,9 @@ class Execution:
         yield PAUSE
 
     def _attempt(self, transaction: Transaction, restarts: int) -> Generator[Step, None, list[Row]]:
+        point = self.plan.compiled.point
+        if point is not None and restarts < MAX_RESTARTS:  # from then on rows are rechecked in place
+            return self._run_point(transaction, point)
         context = self._context(transaction, restarts)
         rows: list[Row] = []
         for batch in self.plan.compiled.run(context):
