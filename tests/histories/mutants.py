@@ -309,8 +309,9 @@ MUTANTS: dict[str, Mutant] = {
     "telling readers of a commit": Mutant(
         serializable.SerializableState, "check", _not_telling_readers, _SER, "skew"
     ),
+    "commit records": Mutant(serializable.CommitRecords, "add", _nothing, _SER, "reports", 1000),
     "commit records folded": Mutant(
-        serializable.CommitRecords, "_fold", _forgetting_records, _SER, "sets", 3000
+        serializable.CommitRecords, "_fold", _forgetting_records, _SER, "family", 4000
     ),
     "safe snapshots": Mutant(
         serializable.SerializableRegistry, "_watch_writers", _always_safe, _SER, "reports", 1500
