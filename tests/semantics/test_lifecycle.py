@@ -755,17 +755,17 @@ def test_t15_lost_in_the_middle_of_anothers_step(table: skerry.Database) -> None
     holding[0].execute("UPDATE t SET v = 'lost' WHERE id = 1")
     beside = Beside(lambda: table.execute("UPDATE t SET v = v || '+' WHERE id = 1 RETURNING v").scalar())
     wait_for_waiters(table)
-    statements = source.engine.statements
-    parse = statements.batch
 
-    def parse_and_lose(text: str) -> object:
-        assert not source.mutex.acquire_if_free(), "a step holds it"
-        holding.clear()
-        return parse(text)
+    def lose(*_: object) -> None:
+        if holding and source.mutex.locked():
+            holding.clear()
 
-    statements.batch = parse_and_lose  # type: ignore[method-assign, assignment]
-    table.execute("SELECT 1")
-    del statements.batch
+    sys.setprofile(lose)  # called at every call of an interpreted function, of this thread
+    try:
+        table.execute("SELECT 'a text that was never parsed before'")
+    finally:
+        sys.setprofile(None)
+    assert not holding, "lost inside a step"
     assert beside.result() == "one+"
 
 
