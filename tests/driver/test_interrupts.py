@@ -13,8 +13,11 @@ import pytest
 
 import skerry
 
+# Who runs in the background ignores SIGINT, and its children inherit that: hence `default_int_handler`.
 PROGRAM = """
+import signal
 import skerry
+signal.signal(signal.SIGINT, signal.default_int_handler)
 connection = skerry.connect(":memory:")
 connection.execute("CREATE TABLE t (x int)")
 connection.commit()
@@ -32,16 +35,22 @@ def test_control_c_interrupts_a_statement() -> None:
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
+        end = threading.Timer(60, process.kill)
+        end.start()
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "interrupted (0,)\n"
-        assert process.wait(timeout=15) == 0
+        try:
+            assert process.stdout.readline() == "interrupted (0,)\n"
+            assert process.wait(timeout=15) == 0
+        finally:
+            end.cancel()
 
 
 SHOWER = """
 import random, signal, threading, time
 import skerry
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 dice = random.Random(1)
 connection = skerry.connect(":memory:")
 connection.execute("CREATE TABLE a (id int PRIMARY KEY, n int)")
