@@ -102,8 +102,8 @@ class Connection:
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._backend is None
+        """Whether the connection is of no use any more: `close` was called, or the database has ended it."""
+        return self._backend is None or not self._backend.is_open
 
     @property
     def in_transaction(self) -> bool:

@@ -10,6 +10,9 @@ import pytest
 from support.postgres_server import Address
 from support.wire_client import WireClient
 
+from skerry_engine.engine import Engine
+from skerry_engine.errors import AdminShutdown
+
 Connect = Callable[[], WireClient]
 
 
@@ -178,3 +181,21 @@ def test_other_transactions_go_on_where_nothing_idles(connect: Connect, admin: W
         time.sleep(0.05)
         assert client.query("commit").error is None
     assert client.query("select pg_sleep(0.3)").error is None
+
+
+def test_a_session_that_is_ended_says_why_to_every_message() -> None:
+    """Whatever the client had sent before it could read that its session has ended."""
+    session = Engine.open().open_session("postgres", "skerry")
+    session.parse("", "select 1", [])
+    session.bind("", "", [], [], [])
+    session.terminate()
+    for call in (
+        lambda: session.parse("", "select 1", []),
+        lambda: session.bind("", "", [], [], []),
+        lambda: session.describe_statement(""),
+        lambda: session.describe_portal(""),
+        lambda: list(session.execute("", 0)),
+        lambda: list(session.simple_query("select 1")),
+    ):
+        with pytest.raises(AdminShutdown):
+            call()

@@ -66,10 +66,12 @@ class StatementRunner(SessionState):
                     step = self._bounded_wait(step)
                 sent = yield step
                 self.waiting = None
-                self._check_interrupts(steps)
+                if not isinstance(step, Complete):
+                    self._check_interrupts(steps)
             if self._has_messages():
                 yield from self._take_messages()
         except BaseException as error:
+            steps.close()  # if it was not the one to raise: nothing of it may run later, when it is forgotten
             if isinstance(error, errors.DatabaseError) and error.ends_session:
                 self._ended_by(error)
             elif not isinstance(error, GeneratorExit):
@@ -88,9 +90,7 @@ class StatementRunner(SessionState):
             self.rollback()
 
     def _start_running(self, text: str) -> None:
-        if self.closed:
-            self.in_block = self.failed = False
-            raise self.end_error or errors.ConnectionFailure("the session is closed")
+        self.check_open()
         self._running = True
         self._interrupt = None
         self.current_query = text
@@ -103,13 +103,21 @@ class StatementRunner(SessionState):
             self._read_settings()
         self._deadline_s = deadline_of(self._statement_timeout_ms)
 
+    def check_open(self) -> None:
+        """Raise why the session is closed, if it is."""
+        if self.closed:
+            self.in_block = self.failed = False
+            raise self.end_error or errors.ConnectionFailure("the session is closed")
+
     def _stop_running(self) -> None:
+        late, self._interrupt = self._interrupt, None
         self._running = False
-        self._interrupt = None
         self.waiting = None
         self.state_changed_at_us = wall_clock()
         if self._settings_version != self.settings.version:
             self._read_settings()  # a timeout that was set holds from now on
+        if isinstance(late, errors.AdminShutdown) and not self.closed:
+            self.end(late)  # it came too late to stop the statement
 
     def _has_messages(self) -> bool:
         """Whether notices or changed settings are to be told to the client."""
@@ -133,6 +141,9 @@ class StatementRunner(SessionState):
         return step if until_s is None else Wait(_BoundedWaiting(step.waiting, until_s))
 
     def _check_interrupts(self, steps: Steps) -> None:
+        """Have the statement fail if it is to: but not once its transaction has committed, which would be a lie."""
+        if self.transaction is not None and self.transaction.state == "committed":
+            return
         if self._deadline_s is not None and time.monotonic() >= self._deadline_s:
             self._deadline_s = None
             self._time_out(errors.TransactionTimeout("canceling statement due to statement timeout"))
@@ -145,9 +156,8 @@ class StatementRunner(SessionState):
             steps.throw(error)
 
     def _time_out(self, error: errors.DatabaseError) -> None:
-        """Have the statement fail, unless it is to fail already, or its transaction has committed meanwhile."""
-        is_committed = self.transaction is not None and self.transaction.state == "committed"
-        if self._interrupt is None and not is_committed:
+        """Have the statement fail, unless it is to fail already."""
+        if self._interrupt is None:
             self._stop(error)
 
     # --- simple query, embedded run ----------------------------------------
@@ -187,16 +197,19 @@ class StatementRunner(SessionState):
         """The last statement of a text, committed before it is complete unless it stands in a block."""
         complete: Complete | None = None
         sent: object = None
-        while True:
-            try:
-                step = steps.send(sent)
-            except StopIteration:
-                break
-            sent = None
-            if isinstance(step, Complete):
-                complete = step
-            else:
-                sent = yield step
+        try:
+            while True:
+                try:
+                    step = steps.send(sent)
+                except StopIteration:
+                    break
+                sent = None
+                if isinstance(step, Complete):
+                    complete = step
+                else:
+                    sent = yield step
+        finally:
+            steps.close()
         if not self.in_block:
             yield from self.commit()
         if complete is not None:

@@ -35,6 +35,7 @@ class Session(StatementRunner):
 
     def parse(self, name: str, text: str, parameter_oids: Sequence[int]) -> None:
         """Prepare a statement under a name ('' for the unnamed one)."""
+        self.check_open()
         if name and name in self.prepared:
             raise errors.DuplicatePreparedStatement(f'prepared statement "{name}" already exists')
         statement = self.engine.statements.statement(text)
@@ -67,6 +68,7 @@ class Session(StatementRunner):
     def _prepared_named(self, name: str) -> Prepared:
         found = self.prepared.get(name)
         if found is None:
+            self.check_open()
             shown = f'prepared statement "{name}"' if name else "unnamed prepared statement"
             raise errors.InvalidStatementName(f"{shown} does not exist")
         return found
@@ -149,6 +151,7 @@ class Session(StatementRunner):
         """The portal of that name.  Raises InvalidCursorName."""
         found = self.portals.get(name)
         if found is None:
+            self.check_open()
             raise errors.InvalidCursorName(f'portal "{name}" does not exist')
         return found
 
@@ -180,10 +183,15 @@ class Session(StatementRunner):
             return
         if portal.steps is None:
             portal.steps = self._portal_steps(portal)
-        if max_rows > 0 and portal.prepared.columns is not None:
-            yield from self._limited(portal, max_rows)
-        else:
-            yield from self._unlimited(portal)
+        try:
+            if max_rows > 0 and portal.prepared.columns is not None:
+                yield from self._limited(portal, max_rows)
+            else:
+                yield from self._unlimited(portal)
+        except BaseException:
+            if portal.steps is not None:
+                portal.steps.close()
+            raise
 
     def _portal_steps(self, portal: Portal) -> Steps:
         prepared = portal.prepared
@@ -409,14 +417,17 @@ def _replayed(finished: Finished) -> Steps:
 
 def _without_description(steps: Steps) -> Steps:
     sent: object = None
-    while True:
-        try:
-            step = steps.send(sent)
-        except StopIteration:
-            return
-        sent = None
-        if not isinstance(step, Description):
-            sent = yield step
+    try:
+        while True:
+            try:
+                step = steps.send(sent)
+            except StopIteration:
+                return
+            sent = None
+            if not isinstance(step, Description):
+                sent = yield step
+    finally:
+        steps.close()
 
 
 def _text(value: bytes) -> str:
