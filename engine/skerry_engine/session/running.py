@@ -142,7 +142,7 @@ class StatementRunner(SessionState):
 
     def _check_interrupts(self, steps: Steps) -> None:
         """Have the statement fail if it is to: but not once its transaction has committed, which would be a lie."""
-        if self.transaction is not None and self.transaction.state == "committed":
+        if self.is_decided or (self.transaction is not None and self.transaction.state == "committed"):
             return
         if self._deadline_s is not None and time.monotonic() >= self._deadline_s:
             self._deadline_s = None

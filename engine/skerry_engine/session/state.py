@@ -82,6 +82,7 @@ class SessionState:
         self.in_block = False
         self.failed = False
         self.in_batch = False
+        self.is_decided = False  # what runs can't fail any more: it is not interrupted
         self.prepared: dict[str, Prepared] = {}
         self.portals: dict[str, Portal] = {}
         self.cursors: dict[str, object] = {}

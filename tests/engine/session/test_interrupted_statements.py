@@ -152,3 +152,17 @@ def test_a_cancel_between_the_statements_of_a_text_meets_the_next() -> None:
             if isinstance(step, Complete) and step.tag == "COMMIT":
                 session.session.cancel()
     assert session.rows("select count(*) from t") == [(1,)]
+
+
+def test_commit_prepared_does_not_fail_half_way() -> None:
+    database = SqlDatabase("create table t (id int primary key)")
+    session = database.session("A")
+    session.run_all("begin")
+    session.run_all("insert into t select g from generate_series(1, 5000) g")
+    session.run_all("delete from t where id > 4000")
+    session.run_all("prepare transaction 'one'")
+    steps = session.session.simple_query("commit prepared 'one'")
+    next(steps)
+    session.session.cancel()
+    assert isinstance(list(steps)[-1], Complete)
+    assert database.rows("select count(*) from t") == [(4000,)]

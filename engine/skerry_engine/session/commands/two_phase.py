@@ -89,5 +89,9 @@ def finish_prepared(session: Session, statement: st.FinishPrepared) -> Steps:
             "prepared transaction belongs to another database",
             hint="Connect to the database where the transaction was prepared to finish it.",
         )
-    yield from prepared.finish(statement.gid, statement.commit)
+    session.is_decided = True
+    try:
+        yield from prepared.finish(statement.gid, statement.commit)
+    finally:
+        session.is_decided = False
     yield Complete(verb)
