@@ -297,3 +297,6 @@ def _check_parents(transaction: Transaction, table: PendingTable, target: WriteT
                 continue
             if None not in values:
                 refuse_children(transaction, foreign_key, values)
+                if transaction.serial is not None:
+                    # with another parent in its place children are allowed, but the deletion has told of none
+                    foreign_key.find_children(transaction.reader(foreign_key.child.storage), values, 1)
