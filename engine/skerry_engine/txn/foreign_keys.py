@@ -294,8 +294,12 @@ def require_parent(transaction: Transaction, foreign_key: ForeignKey, values: Ro
     if has_parent(transaction, foreign_key, values, take_lock):
         return
     if transaction.is_snapshot:
-        reader = transaction.reader(foreign_key.parent.storage)
-        if reader.lookup_id(foreign_key.parent_index, foreign_key.parent_key(values)) >= 0:
+        storage = foreign_key.parent.storage
+        key = foreign_key.parent_key(values)
+        if transaction.serial is not None:
+            transaction.reader(storage).lookup_id(foreign_key.parent_index, key)
+        # a parent that this transaction itself deleted, in its last statement perhaps, is no conflict
+        if transaction.seen_reader(storage).lookup_id(foreign_key.parent_index, key) >= 0:
             raise write_conflict(is_deletion=True)
     raise foreign_key.missing_parent(values)
 
