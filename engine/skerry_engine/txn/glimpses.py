@@ -18,8 +18,10 @@ from skerry_engine.storage.heap import Row
 from skerry_engine.storage.index import NO_KEY
 from skerry_engine.storage.pending import Entry, PendingTable
 from skerry_engine.storage.reader import TableReader
+from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.overlay import Overlay
 from skerry_engine.txn.target import WriteTarget
+from skerry_engine.txn.tracking import TrackingReader
 
 if TYPE_CHECKING:
     from skerry_engine.txn.transaction import Transaction
@@ -39,6 +41,13 @@ def note_undone(transaction: Transaction, overlay: Overlay, length: int) -> None
         else:
             for offset, row in enumerate(item.rows):
                 note_overwritten(transaction, target, item.first_row_id + offset, row, None)
+
+
+def _reader(transaction: Transaction, storage: TableStorage) -> TableReader:
+    serial = transaction.serial
+    if serial is not None and serial.is_tracking:
+        return TrackingReader(storage, transaction.snapshot, None, 0, serial)
+    return TableReader(storage, transaction.snapshot, None, 0)
 
 
 def _has_constraints(target: WriteTarget) -> bool:
@@ -72,7 +81,7 @@ def note_overwritten(
 
 
 def _note_keys(transaction: Transaction, target: WriteTarget, gone: Row, kept: list[Row]) -> None:
-    reader = transaction.reader(target.storage)
+    reader = _reader(transaction, target.storage)
     for key in target.unique_keys:
         atom = key.index.unique_key(gone)
         if atom is not NO_KEY and not any(key.index.same_key(row, gone) for row in kept):
@@ -84,7 +93,7 @@ def _note_parents(transaction: Transaction, target: WriteTarget, gone: Row, kept
         values = foreign_key.child_values(gone)
         if None in values or any(foreign_key.child_values(row) == values for row in kept):
             continue
-        reader = transaction.reader(foreign_key.parent.storage)
+        reader = _reader(transaction, foreign_key.parent.storage)
         reader.lookup_id(foreign_key.parent_index, foreign_key.parent_key(values))
 
 
@@ -93,4 +102,4 @@ def _note_children(transaction: Transaction, target: WriteTarget, before: Row, g
     for foreign_key in target.referenced_by:
         values = foreign_key.parent_values(before)
         if None not in values and (gone is None or foreign_key.parent_values(gone) != values):
-            foreign_key.find_children(transaction.reader(foreign_key.child.storage), values, 1)
+            foreign_key.find_children(_reader(transaction, foreign_key.child.storage), values, 1)
