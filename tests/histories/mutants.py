@@ -311,7 +311,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "commit records": Mutant(serializable.CommitRecords, "add", _nothing, _SER, "reports", 1000),
     "commit records folded": Mutant(
-        serializable.CommitRecords, "_fold", _forgetting_records, _SER, "family", 4000
+        serializable.CommitRecords, "_fold", _forgetting_records, _SER, "mixture", 4000
     ),
     "safe snapshots": Mutant(
         serializable.SerializableRegistry, "_watch_writers", _always_safe, _SER, "reports", 1500
@@ -320,7 +320,9 @@ MUTANTS: dict[str, Mutant] = {
         serializable.SerializableState, "_edge_to_installing", _nothing, _SER, "skew", 3000
     ),
     "foresight of parents": Mutant(foreign_keys, "refuse_foresight", _nothing, _SER, "family", 4000),
+    "what undone writes told": Mutant(transaction_module, "note_undone", _nothing, _SER, "undone", 1000),
+    "what overwritten writes told": Mutant(writer, "note_overwritten", _nothing, _SER, "undone", 2000),
     "foresight of children": Mutant(
-        foreign_keys, "_refuse_foreseen_children", _nothing, _SER, "family", 4000
+        foreign_keys, "_refuse_foreseen_children", _nothing, _SER, "undone", 2000
     ),
 }

@@ -39,7 +39,7 @@ from histories.script import (
     TransactionRecord,
 )
 from histories.statements import (
-    PARENT_OF,
+    CHILDREN,
     PREV,
     TAG,
     UNIQUE_N,
@@ -247,8 +247,13 @@ class Oracle:
 
     def _find(self, record: TransactionRecord, pending: Pending, operation: Operation) -> Outcome:
         """The outcome that explains the statement; the position goes into the operation."""
-        for seen_at, newest_at in self._candidates(record, operation):
-            outcome = self._outcome(pending, operation, seen_at, newest_at)
+        candidates = self._candidates(record, operation)
+        tried = [(self._outcome(pending, operation, *candidate), *candidate) for candidate in candidates]
+        errors = tried[0][0].errors.intersection(*(outcome.errors for outcome, _, _ in tried))
+        for outcome, seen_at, newest_at in tried:
+            if record.level != READ_COMMITTED:
+                # each constraint may have been looked at in another unit
+                outcome.errors &= errors
             if outcome.errors and self._is_doomed(record, pending, newest_at):
                 outcome.errors.clear()
             if not outcome.errors and gives(outcome, operation):
@@ -427,12 +432,20 @@ class Oracle:
             justified = any(
                 error in self._outcome(pending, operation, *candidate).errors
                 or self._is_doomed(record, pending, candidate[1])
+                or (not record.script.level and self._fails_at_commit(operation, *candidate))
                 for candidate in self._candidates(record, operation)
             )
         else:
             raise Wrong("unexpected error", _said(operation))
         if not justified:
             raise Wrong("error without a reason", _said(operation))
+
+    def _fails_at_commit(self, operation: Operation, seen_at: int, newest_at: int) -> bool:
+        """Whether a statement outside a block breaks a deferred constraint."""
+        alone = Pending()
+        alone.write(0, self._outcome(alone, operation, seen_at, newest_at).changes)
+        newest = self.states[newest_at]
+        return broken_constraint(alone.over(newest, newest)) is not None
 
     def _may_conflict(self, record: TransactionRecord, position: int) -> bool:
         """Whether 40001 can be: at READ COMMITTED only beside definitions, above it after others' commits."""
@@ -451,7 +464,7 @@ class Oracle:
         if error in (UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION):
             tables = list(self.states[position])
             after = pending.over(self.states[position], tables)
-            justified = _broken_constraint(after) is not None or _has_new_key(pending, self.states[position])
+            justified = broken_constraint(after) is not None or _has_new_key(pending, self.states[position])
         elif error == SERIALIZATION_FAILURE:
             justified = self._may_conflict(record, position) and not record.is_prepared
         elif error == DEADLOCK and not record.is_prepared:
@@ -483,7 +496,7 @@ class Oracle:
             if base is not None:
                 strength = _strength_of(table, base, pending.own[table][key])
                 self._check_free(record, table, key, strength, "commit")
-        broken = _broken_constraint(after)
+        broken = broken_constraint(after)
         if broken is not None:
             raise Wrong("constraint", f"{record.name} ({record.level}) committed {broken}")
         self._check_first_committer(record, written)
@@ -617,13 +630,13 @@ def _strength_of(table: str, before: Row, after: Row | None) -> int:
     return STRENGTHS["no key update"]
 
 
-def _broken_constraint(state: State) -> str | None:
+def broken_constraint(state: State) -> str | None:
     """A constraint that does not hold in a state."""
     for table in UNIQUE_N:
         if has_duplicates(state[table]):
             return f"two rows of {table} with the same n"
-    for child, parent in PARENT_OF.items():
-        parents: Rows = state[parent]
+    parents: Rows = state["parent"]
+    for child in CHILDREN:
         for row in state[child].values():
             if row[G] is not None and row[G] not in parents:
                 return f"{child} {row[K]} without its parent {row[G]}"

@@ -11,7 +11,14 @@ what the graph does not know of (what a constraint check told, say) is not lost 
 
 from __future__ import annotations
 
-from histories.oracle import FOREIGN_KEY_VIOLATION, UNIQUE_VIOLATION, Pending, Violation, gives
+from histories.oracle import (
+    FOREIGN_KEY_VIOLATION,
+    UNIQUE_VIOLATION,
+    Pending,
+    Violation,
+    broken_constraint,
+    gives,
+)
 from histories.script import SERIALIZABLE, History, TransactionRecord
 from histories.statements import Release, RollbackTo, Savepoint, State
 
@@ -106,4 +113,5 @@ def replay(record: TransactionRecord, state: State) -> State | None:
             return None
         else:
             pending.write(number, outcome.changes)
-    return pending.over(state, state)
+    after = pending.over(state, state)
+    return after if broken_constraint(after) is None else None

@@ -38,10 +38,18 @@ TABLES = {
     "parent": "create table parent (k int primary key, g int, n int, tag int, prev int, log text)",
     "child": "create table child (k int primary key, g int references parent, n int, tag int, prev int,"
     " log text); create index on child (g)",
+    "ward": "create table ward (k int primary key, g int references parent on delete cascade, n int, tag int,"
+    " prev int, log text)",
+    "late": "create table late (k int primary key, g int references parent deferrable initially deferred, n int,"
+    " tag int, prev int, log text); create index on late (g)",
 }
 UNIQUE_N = frozenset({"uniq"})
-PARENT_OF = {"child": "parent"}
-CHILD_OF = {"parent": "child"}
+CHILDREN = frozenset({"child", "ward", "late"})
+"""Tables whose `g` references `parent`."""
+CASCADING = frozenset({"ward"})
+"""Of these: rows go with their parent."""
+DEFERRED = frozenset({"late"})
+"""Of these: the reference is checked at commit."""
 
 
 # --- what a statement does ----------------------------------------------------------------------------------
@@ -183,18 +191,18 @@ class Aggregate(Statement):
 class Family(Statement):
     """Children with their parents."""
 
-    tables = ("child", "parent")
-
-    def __init__(self, where: Condition) -> None:
+    def __init__(self, table: str, where: Condition) -> None:
+        self.table = table
+        self.tables = (table, "parent")
         self.where = where
         self.text = (
             "select c.k, c.tag, p.k, p.tag"
-            f" from (select * from child{where.text}) c left join parent p on p.k = c.g"
+            f" from (select * from {table}{where.text}) c left join parent p on p.k = c.g"
         )
 
     def outcome(self, seen: State, newest: State) -> Outcome:
         matches = self.where.matches
-        children = [row for row in seen["child"].values() if matches(row)]
+        children = [row for row in seen[self.table].values() if matches(row)]
         rows: list[tuple[object, ...]] = []
         reads: list[Version] = []
         wanted = frozenset(child[G] for child in children if child[G] is not None)
@@ -203,11 +211,11 @@ class Family(Statement):
             rows.append(
                 (child[K], child[TAG], *((None, None) if parent is None else (parent[K], parent[TAG])))
             )
-            reads.append(("child", child[K], child[TAG]))
+            reads.append((self.table, child[K], child[TAG]))
             if parent is not None:
                 reads.append(("parent", parent[K], parent[TAG]))
         made = Outcome(len(rows), rows, reads=reads)
-        made.predicates = [("child", matches), ("parent", lambda row: row[K] in wanted)]
+        made.predicates = [(self.table, matches), ("parent", lambda row: row[K] in wanted)]
         return made
 
 
@@ -446,14 +454,17 @@ def _returning(returning: bool) -> str:
 
 def _connected(table: str) -> tuple[str, ...]:
     """The tables that a write's foreign keys look at."""
-    return tuple(other for other in (PARENT_OF.get(table), CHILD_OF.get(table)) if other is not None)
+    if table == "parent":
+        return tuple(sorted(CHILDREN))
+    return ("parent",) if table in CHILDREN else ()
 
 
 # --- constraints --------------------------------------------------------------------------------------------
 
 
 def check_constraints(outcome: Outcome, newest: State) -> None:
-    """Enter the violations that the changes make at the end of the statement."""
+    """Enter the violations that the changes make at the end of the statement, and what they take along."""
+    _leave_children(outcome, newest)
     for table in {change.table for change in outcome.changes}:
         _check_table(table, [c for c in outcome.changes if c.table == table], newest, outcome.errors)
 
@@ -472,19 +483,41 @@ def _check_table(table: str, changes: list[Change], newest: State, errors: set[s
         after[row[K]] = row
     if table in UNIQUE_N:
         for change in changes:
-            if change.after is not None and _has_twin(change.after, after):
+            row, before = change.after, change.before
+            if row is not None and (before is None or before[N] != row[N]) and _has_twin(row, after):
                 errors.add("23505")
-    parent = PARENT_OF.get(table)
-    if parent is not None:
-        for change in changes:
-            if change.after is not None and (change.before is None or change.before[G] != change.after[G]):
-                if change.after[G] is not None and change.after[G] not in newest[parent]:
-                    errors.add("23503")
-    child = CHILD_OF.get(table)
-    if child is not None:
-        gone = {change.before[K] for change in changes if change.before is not None} - after.keys()
-        if any(row[G] in gone for row in newest[child].values()):
-            errors.add("23503")
+    if table in CHILDREN - DEFERRED:
+        _check_parents(changes, newest, errors)
+
+
+def _check_parents(changes: list[Change], newest: State, errors: set[str]) -> None:
+    for change in changes:
+        row, before = change.after, change.before
+        if row is not None and row[G] is not None and (before is None or before[G] != row[G]):
+            if row[G] not in newest["parent"]:
+                errors.add("23503")
+
+
+def _leave_children(outcome: Outcome, newest: State) -> None:
+    """What happens to the children of parents that are gone: they go too, or it is an error."""
+    gone = {
+        change.before[K]
+        for change in outcome.changes
+        if change.table == "parent" and change.before is not None
+    }
+    gone -= {
+        change.after[K] for change in outcome.changes if change.table == "parent" and change.after is not None
+    }
+    if not gone:
+        return
+    is_deletion = all(change.after is None for change in outcome.changes)
+    for table in sorted(CHILDREN - DEFERRED):
+        left = [row for row in newest[table].values() if row[G] in gone]
+        if left and is_deletion and table in CASCADING:
+            outcome.changes += [Change(table, row, None) for row in left]
+            outcome.touched += [(table, row) for row in left]
+        elif left:
+            outcome.errors.add("23503")
 
 
 def _has_twin(row: Row, rows: Rows) -> bool:

@@ -41,7 +41,7 @@ def _size(script: Script) -> int:
     [
         ("statement restart", 2),
         ("first committer wins", 2),
-        ("deadlock detection", 4),
+        ("deadlock detection", 5),
         ("one snapshot per transaction", 3),
         ("pivot at commit", 4),
         ("KEY SHARE on parents", 2),

@@ -9,6 +9,7 @@ other all the time.  Every write has a tag of its own.
     sets        predicates: groups, ranges, scans, aggregates     long      scans and updates over more than 64 rows
     skew        read here, write there                            mixture   everything at once
     reports     long writers, short writers, late readers         turnover  keys that come and go
+    undone      inserts that are taken back, and told something
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ SHAPES: dict[str, int] = {
     "skew": 4,
     "reports": 3,
     "turnover": 2,
+    "undone": 1,
     "keys": 4,
     "family": 4,
     "long": 1,
@@ -89,6 +91,8 @@ class _Generator:
         self.next_savepoint = 0
         self.role = 0
         self.tables = _TABLES_OF[shape]
+        if shape == "family":
+            self.tables = ("parent", random.choice(("child", "child", "ward", "late")))
         if shape in ("skew", "reports", "turnover"):
             self.tables = (random.choice(self.tables),)
         self.keys = random.choice(_KEYS_OF[shape])
@@ -96,6 +100,9 @@ class _Generator:
         self.makers = _MAKERS_OF[shape]
         self.read_only_share = random.choice((0.05, 0.05, 0.25))
         self.savepoint_share = random.choice((0.05, 0.15, 0.4))
+        if shape == "undone":
+            self.savepoint_share = 0.0
+            self.tables = random.choice((("item",), ("heap",), ("parent", "child")))
         self.prepared_share = random.choice((0, 0, 0.05, 0.4))
         # in `reports` a writing statement is one; elsewhere it may be anything
         self.stray_share = 0.0 if shape == "reports" else 1.0
@@ -103,7 +110,7 @@ class _Generator:
 
     def script(self) -> Script:
         random = self.random
-        is_crowded = self.shape in ("skew", "reports")
+        is_crowded = self.shape in ("skew", "reports", "undone")
         sessions = random.choices((2, 3, 4, 5), (1, 4, 3, 1) if is_crowded else (4, 4, 2, 1))[0]
         tables: dict[str, list[Row]] = {}
         for name in self.tables:
@@ -125,7 +132,7 @@ class _Generator:
         for k in range(1, self.keys + 1):
             if self.random.random() < _MISSING_SHARE.get(self.shape, 0):
                 continue
-            group = k % GROUPS if table != "child" else self.random.choice([None, *parents])
+            group = k % GROUPS if table not in st.CHILDREN else self.random.choice([None, *parents])
             rows.append((k, group, k * 10, k, 0, ""))
         return rows
 
@@ -174,7 +181,9 @@ class _Generator:
         if random.random() < self.savepoint_share:
             body = self._with_savepoint(body)
         ending = self._ending()
-        deferrable = read_only and level == SERIALIZABLE and random.random() < 0.5
+        # whoever waits for a lock of a transaction that waits for a safe snapshot may be who makes it wait
+        locks_table = any(isinstance(statement, st.LockTable) for statement in body)
+        deferrable = read_only and level == SERIALIZABLE and random.random() < 0.5 and not locks_table
         return TransactionScript(level, body, ending, read_only, deferrable, random.random() < 0.5)
 
     def _body(self, read_only: bool) -> list[st.Statement]:
@@ -186,6 +195,8 @@ class _Generator:
                 else (("rw", "rw", "rrw", "wr"), ("w", "w", "rw"), ("rr", "rr", "rw"))[self.role]
             )
             return [self._statement(kind == "r") for kind in random.choice(kinds)]
+        if self.shape == "undone" and not read_only:
+            return self._undone_body()
         if self.shape == "skew" and not read_only:
             reads = [self._statement(True) for _ in range(random.choice((1, 1, 2)))]
             return [*reads, *(self._statement(False) for _ in range(random.choice((1, 1, 2, 3))))]
@@ -193,6 +204,38 @@ class _Generator:
         if random.random() < self.reads_first_share:
             body.sort(key=lambda statement: statement.is_change)
         return body
+
+    def _undone_body(self) -> list[st.Statement]:
+        """A write and an insert that is taken back, or a read and an insert that stays."""
+        random = self.random
+        table = self.tables[0]
+        if table == "parent":
+            return self._undone_reference()
+        key = self.new_key(table)
+        insert = st.Insert(table, ((key, self.group_for(table), key * 10),), self.tag(), "", True)
+        if random.random() < 0.5:
+            return [_read_set(self, table), insert]
+        write = _put(self, table)
+        if random.random() < 0.5:
+            return [write, insert, st.Delete(table, st.by_key(key), True)]
+        self.next_savepoint += 1
+        name = f"s{self.next_savepoint}"
+        between = [_aggregate(self, table)] if random.random() < 0.5 else []
+        undone = [st.Savepoint(name), insert, *between, st.RollbackTo(name)]
+        return [write, *undone] if random.random() < 0.5 else [*undone, write]
+
+    def _undone_reference(self) -> list[st.Statement]:
+        """A child that gets a parent and then has none, or a parent that goes and a look at the children."""
+        random = self.random
+        key, parent = self.key(), self.key()
+        if random.random() < 0.5:
+            body: list[st.Statement] = [st.Delete("parent", st.by_key(parent), True), _family(self, "child")]
+            random.shuffle(body)
+            return body
+        refer = st.Update("child", st.by_key(key), st.move(parent), self.tag(), True)
+        if random.random() < 0.5:
+            return [refer, st.Delete("child", st.by_key(key), True)]
+        return [refer, st.Update("child", st.by_key(key), st.move(None), self.tag(), True)]
 
     def _ending(self) -> str:
         random = self.random
@@ -228,7 +271,7 @@ class _Generator:
         random = self.random
         kind = random.randrange(6)
         if kind <= 1:
-            return st.by_group(self.group() if table != "child" else self.key())
+            return st.by_group(self.group() if table not in st.CHILDREN else self.key())
         if kind == 2:
             return st.by_tag(2, random.randrange(2))
         if kind == 3:
@@ -254,7 +297,7 @@ class _Generator:
 
     def group_for(self, table: str) -> int | None:
         """A value for `g`: in `child` a parent's key, or none."""
-        if table != "child":
+        if table not in st.CHILDREN:
             return self.group()
         return None if self.random.random() < 0.2 else self.key()
 
@@ -306,7 +349,7 @@ def _rekey(g: _Generator, table: str) -> st.Statement:
 
 
 def _count_into(g: _Generator, table: str) -> st.Statement:
-    group = g.group() if table != "child" else g.key()
+    group = g.group() if table not in st.CHILDREN else g.key()
     # shown, since a row count does not tell which number was written
     return st.Update(table, st.by_key(g.key()), st.count_of(table, group), g.tag(), True)
 
@@ -339,9 +382,13 @@ def _insert(g: _Generator, table: str) -> st.Statement:
 
 def _upsert(g: _Generator, table: str) -> st.Statement:
     rows = [_new_row(g, table, g.key())]
+    if g.random.random() < 0.5:
+        # one row: of several each may find its key taken at another time, and keeps nobody from changing that
+        return st.Insert(table, tuple(rows), g.tag(), "nothing", g.returning())
     if g.random.random() < 0.2:
         rows.append(_new_row(g, table, rows[0][0] + 1))
-    return st.Insert(table, tuple(rows), g.tag(), g.random.choice(("nothing", "update")), g.returning())
+    # shown, since a row count does not tell whether it inserted or updated
+    return st.Insert(table, tuple(rows), g.tag(), "update", True)
 
 
 def _copy(g: _Generator, table: str) -> st.Statement:
@@ -349,12 +396,13 @@ def _copy(g: _Generator, table: str) -> st.Statement:
 
 
 def _insert_next(g: _Generator, table: str) -> st.Statement:
-    group = g.group() if table != "child" else g.key()
+    group = g.group() if table not in st.CHILDREN else g.key()
     return st.InsertNext(table, g.new_key(table), group, g.tag())
 
 
 def _family(g: _Generator, table: str) -> st.Statement:
-    return st.Family(st.by_key(g.key()) if g.random.random() < 0.5 else g.condition("child"))
+    child = g.tables[-1]
+    return st.Family(child, st.by_key(g.key()) if g.random.random() < 0.5 else g.condition(child))
 
 
 def _lock_table(g: _Generator, table: str) -> st.Statement:
@@ -388,7 +436,7 @@ _SKEW: dict[Maker, float] = {
     _delete: 1,
 }
 _REPORTS: dict[Maker, float] = {_read_key: 2, _read_set: 1, _aggregate: 2, _put: 3, _insert: 1, _delete: 1}
-_TURNOVER: dict[Maker, float] = {_insert: 5, _delete: 5, _upsert: 1, _read_key: 1}
+_TURNOVER: dict[Maker, float] = {_insert: 6, _delete: 5, _upsert: 1, _read_key: 1, _read_set: 2, _put: 2}
 _KEYS: dict[Maker, float] = {
     _insert: 4,
     _upsert: 4,
@@ -428,6 +476,7 @@ _MAKERS_OF = {
     "skew": _SKEW,
     "reports": _REPORTS,
     "turnover": _TURNOVER,
+    "undone": _TURNOVER,
     "keys": _KEYS,
     "family": _FAMILY,
     "long": _LONG,
@@ -440,6 +489,7 @@ _KEYS_OF: dict[str, tuple[int, ...]] = {
     "skew": (2, 3, 4),
     "reports": (2, 2, 3),
     "turnover": (1, 2),
+    "undone": (1, 2),
     "keys": (1, 2, 2, 3, 4),
     "family": (1, 1, 2, 2, 3),
     "long": (LONG_ROWS,),
@@ -454,6 +504,7 @@ _TABLES_OF: dict[str, tuple[str, ...]] = {
     "skew": ("item", "heap"),
     "reports": ("item", "heap"),
     "turnover": ("uniq", "heap"),
+    "undone": ("heap",),
     "keys": ("uniq", "item"),
     "family": ("parent", "child"),
     "long": ("item", "heap"),
