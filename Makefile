@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
 
 .PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench bench-isolation
-.PHONY: soak conformance conformance-hermitage clean
+.PHONY: unit-compiled soak conformance conformance-hermitage clean
 
 help:
 	@echo "make serve           make a virtual environment, install, serve :memory: on $(HOST):$(PORT)"
@@ -72,7 +72,10 @@ install-compiled: build-compiled $(COMPILED_BIN)/python
 		"$$(ls dist/compiled/*.whl)[test]"
 	$(COMPILED_BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/compiled/*.whl
 
-test-compiled: install-compiled
+test-compiled: install-compiled unit-compiled
+
+# On the wheel that is installed already.
+unit-compiled:
 	SKERRY_EXPECT_COMPILED=1 $(COMPILED_BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: install-compiled
