@@ -66,13 +66,12 @@ class Statistics:
         for record in verdict.history.transactions:
             counts[f"{record.level}: {record.status}"] += 1
             if record.error is not None:
-                counts[f"{record.level}: commit {record.error}"] += 1
+                counts[f"{record.level}: commit {record.error}{_by_ssi(record.message)}"] += 1
             for operation in record.operations:
                 counts["statements"] += 1
                 counts["waits"] += operation.waited
                 if operation.error is not None:
-                    by_ssi = " by SSI" if "dependencies" in operation.message else ""
-                    counts[f"{record.level}: {operation.error}{by_ssi}"] += 1
+                    counts[f"{record.level}: {operation.error}{_by_ssi(operation.message)}"] += 1
         if verdict.facts is not None:
             cycle = weakest_name(verdict.facts)
             levels = {record.level for record in verdict.history.transactions} or {READ_COMMITTED}
@@ -82,6 +81,10 @@ class Statistics:
     def describe(self) -> str:
         """As text."""
         return "\n".join(f"{count:>8}  {name}" for name, count in sorted(self.counts.items()) if count)
+
+
+def _by_ssi(message: str) -> str:
+    return " by SSI" if "dependencies" in message else ""
 
 
 class Runner:
@@ -103,16 +106,21 @@ class Runner:
 
     def run(self, script: Script, schedule: list[int]) -> Verdict:
         """Run a script and judge what came of it.  An engine that broke is not used again."""
-        fine = script.is_fine_grained
-        world = None if script.has_definitions else self._worlds.get(fine)
-        if world is None:
-            world = self._worlds[fine] = World(fine)
+        world = self._world(script)
         with self._around():
             history = run_script(world, script, schedule)
-        verdict = check(history)
-        if history.failure is not None or script.has_definitions:
-            del self._worlds[fine]
-        return verdict
+        if history.failure is not None:
+            self._worlds.clear()
+        return check(history)
+
+    def _world(self, script: Script) -> World:
+        fine = script.is_fine_grained
+        if script.has_definitions:
+            return World(fine, shares_plans=False)
+        world = self._worlds.get(fine)
+        if world is None:
+            world = self._worlds[fine] = World(fine)
+        return world
 
     def shrink(self, verdict: Verdict) -> Verdict:
         """The smallest history that can be found with the same failure."""

@@ -159,6 +159,13 @@ def _horizon_at_published(original: Any) -> Any:
     return lambda self: self.published
 
 
+def _forgetting_held_snapshots(original: Any) -> Any:
+    def oldest_snapshot(self: Any) -> int:
+        return int(self.manager.published if self.snapshot < 0 else self.snapshot)
+
+    return oldest_snapshot
+
+
 def _without_index_entries(original: Any) -> Any:
     """An update does not enter the row's new keys."""
 
@@ -270,6 +277,9 @@ MUTANTS: dict[str, Mutant] = {
         transaction_module.Transaction, "reader", _seeing_own_statement, _BOTH, "sets", 2500
     ),
     "garbage horizon": Mutant(manager.TransactionManager, "min_active", _horizon_at_published, _SI),
+    "snapshots of cursors": Mutant(
+        transaction_module.Transaction, "oldest_snapshot", _forgetting_held_snapshots, _RC, "registers", 1500
+    ),
     "index entries": Mutant(table_module.TableStorage, "install", _without_index_entries, _SI),
     # SNAPSHOT's commit
     "first committer wins": Mutant(validation, "newest_epoch", _returning(0), _SI),

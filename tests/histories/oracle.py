@@ -22,10 +22,10 @@ reported; `facts` are then made from what the engine showed, so that the graph c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from histories.graph import Facts, Installed, Node, Object, Read
+from histories.pending import HeldLock, Pending
 from histories.script import (
     COMMITTED,
     ENDED,
@@ -39,13 +39,13 @@ from histories.script import (
     TransactionRecord,
 )
 from histories.statements import (
-    CHILDREN,
     PREV,
     TAG,
     UNIQUE_N,
     Change,
+    Declare,
     Delete,
-    G,
+    Fetch,
     Insert,
     K,
     N,
@@ -53,13 +53,12 @@ from histories.statements import (
     Release,
     RollbackTo,
     Row,
-    Rows,
     Savepoint,
     Select,
     State,
     Statement,
     Update,
-    has_duplicates,
+    broken_constraint,
 )
 
 SERIALIZATION_FAILURE = "40001"
@@ -96,76 +95,6 @@ class Wrong(Exception):
 
 class NotChecked(Exception):
     """A statement went on in place in a way that the model does not follow."""
-
-
-@dataclass(slots=True)
-class HeldLock:
-    """A row that a transaction has locked, by its operation number `operation`."""
-
-    table: str
-    key: int
-    strength: int
-    operation: int
-
-
-@dataclass(slots=True)
-class Pending:
-    """A transaction's writes so far: `own` over the committed state, `base` what they replace there."""
-
-    own: dict[str, dict[int, Row | None]] = field(default_factory=dict)
-    base: dict[Object, Row | None] = field(default_factory=dict)
-    journal: list[tuple[int, Change]] = field(default_factory=list)
-    locks: list[HeldLock] = field(default_factory=list)
-    is_ending: bool = False
-    is_lost: bool = False
-
-    def write(self, operation: int, changes: list[Change]) -> None:
-        """Enter what a statement wrote: what goes first, then what comes."""
-        self.journal += [(operation, change) for change in changes]
-        for change in changes:
-            if change.before is not None:
-                self._put(change.table, change.before[K], None, change.before)
-        for change in changes:
-            if change.after is not None:
-                self._put(change.table, change.after[K], change.after, None)
-
-    def _put(self, table: str, key: int, row: Row | None, before: Row | None) -> None:
-        own = self.own.setdefault(table, {})
-        if key not in own:
-            self.base[table, key] = before
-        own[key] = row
-        if row is None and self.base[table, key] is None:  # inserted and deleted again: nothing happened
-            del own[key], self.base[table, key]
-
-    def undo(self, kept: int) -> None:
-        """Forget what operations from number `kept` on wrote and locked."""
-        journal = self.journal
-        self.own, self.base, self.journal = {}, {}, []
-        operations = sorted({number for number, _ in journal if number < kept})
-        for number in operations:
-            self.write(number, [change for n, change in journal if n == number])
-        self.release(kept)
-
-    def release(self, kept: int) -> None:
-        """Let the locks go that operations from number `kept` on took."""
-        self.locks = [lock for lock in self.locks if lock.operation < kept]
-
-    def over(self, state: State, tables: Iterable[str]) -> State:
-        """The tables of a state with the own writes laid over."""
-        seen: State = {}
-        for table in tables:
-            own = self.own.get(table)
-            if not own:
-                seen[table] = state[table]
-                continue
-            rows = dict(state[table])
-            for key, row in own.items():
-                if row is None:
-                    rows.pop(key, None)
-                else:
-                    rows[key] = row
-            seen[table] = rows
-        return seen
 
 
 class Oracle:
@@ -220,7 +149,7 @@ class Oracle:
                 raise Wrong("unexpected error", _said(operation))
             return
         if record.start < 0 and statement.tables and operation.error != READ_ONLY:
-            if not record.script.deferrable:
+            if not record.script.deferrable or operation.error is not None:
                 record.start = operation.begin
         if operation.error is not None:
             self._check_error(record, pending, operation)
@@ -235,7 +164,13 @@ class Oracle:
                 )
         if pending.is_lost:
             return
+        if isinstance(statement, Fetch):
+            self._fetch(record, pending, operation, statement)
+            return
         outcome = self._find(record, pending, operation)
+        if isinstance(statement, Declare):
+            pending.declare(statement, self.states[operation.position], operation.position)
+            return
         operation.reads = outcome.reads
         self._note_read(record, pending, operation, outcome)
         self._note_locks(record, pending, operation, outcome)
@@ -244,6 +179,21 @@ class Oracle:
         for change in outcome.changes:
             if change.after is not None:
                 self.facts.written[change.table, change.after[K], change.after[TAG]] = record.number
+
+    def _fetch(
+        self, record: TransactionRecord, pending: Pending, operation: Operation, statement: Fetch
+    ) -> None:
+        """A cursor gives what was there when it was declared."""
+        cursor = pending.cursors[statement.name]
+        operation.position = cursor.position
+        if not cursor.fetch(statement, operation.rows):
+            raise Wrong(
+                "wrong result",
+                f"{record.name} ({record.level}): {statement.text}\n    gave      {_listed(operation.rows)}\n"
+                f"    expected  {statement.count or 'all'} of {_listed(cursor.left)}, by position {cursor.position}",
+            )
+        reads = [(cursor.table, row[K], row[TAG]) for row in operation.rows]
+        self._note_read(record, pending, operation, Outcome(len(reads), reads=reads))  # type: ignore[arg-type]
 
     def _find(self, record: TransactionRecord, pending: Pending, operation: Operation) -> Outcome:
         """The outcome that explains the statement; the position goes into the operation."""
@@ -464,7 +414,11 @@ class Oracle:
         if error in (UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION):
             tables = list(self.states[position])
             after = pending.over(self.states[position], tables)
-            justified = broken_constraint(after) is not None or _has_new_key(pending, self.states[position])
+            justified = (
+                broken_constraint(after) is not None
+                or _has_new_key(pending, self.states[position])
+                or self._is_doomed(record, pending, position)
+            )
         elif error == SERIALIZATION_FAILURE:
             justified = self._may_conflict(record, position) and not record.is_prepared
         elif error == DEADLOCK and not record.is_prepared:
@@ -628,19 +582,6 @@ def _strength_of(table: str, before: Row, after: Row | None) -> int:
     if table in UNIQUE_N and after[N] != before[N]:
         return STRENGTHS["update"]
     return STRENGTHS["no key update"]
-
-
-def broken_constraint(state: State) -> str | None:
-    """A constraint that does not hold in a state."""
-    for table in UNIQUE_N:
-        if has_duplicates(state[table]):
-            return f"two rows of {table} with the same n"
-    parents: Rows = state["parent"]
-    for child in CHILDREN:
-        for row in state[child].values():
-            if row[G] is not None and row[G] not in parents:
-                return f"{child} {row[K]} without its parent {row[G]}"
-    return None
 
 
 def _has_new_key(pending: Pending, state: State) -> bool:

@@ -11,16 +11,10 @@ what the graph does not know of (what a constraint check told, say) is not lost 
 
 from __future__ import annotations
 
-from histories.oracle import (
-    FOREIGN_KEY_VIOLATION,
-    UNIQUE_VIOLATION,
-    Pending,
-    Violation,
-    broken_constraint,
-    gives,
-)
+from histories.oracle import FOREIGN_KEY_VIOLATION, UNIQUE_VIOLATION, Violation, gives
+from histories.pending import Pending
 from histories.script import SERIALIZABLE, History, TransactionRecord
-from histories.statements import Release, RollbackTo, Savepoint, State
+from histories.statements import Declare, Fetch, Release, RollbackTo, Savepoint, State, broken_constraint
 
 MAX_TRANSACTIONS_TRIED = 20_000
 
@@ -101,6 +95,13 @@ def replay(record: TransactionRecord, state: State) -> State | None:
                 pending.undo(savepoints[position][1])
                 position += 1
             del savepoints[position:]
+            continue
+        if isinstance(statement, Declare):
+            pending.declare(statement, state, 0)
+            continue
+        if isinstance(statement, Fetch):
+            if not pending.cursors[statement.name].fetch(statement, operation.rows):
+                return None
             continue
         seen = pending.over(state, statement.tables)
         outcome = statement.outcome(seen, seen)

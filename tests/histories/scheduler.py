@@ -264,7 +264,7 @@ class _Client:
                 self._note_end(operation, self.scheduler.position())
         if error is not None:
             if self.is_ending:
-                record.error = error.sqlstate
+                record.error, record.message = error.sqlstate, error.message
             self._failed(record, after)
         elif self.is_ending and self.line.text.startswith("prepare"):
             record.is_prepared = True
@@ -278,14 +278,10 @@ class _Client:
     def _note_end(self, operation: Operation, position: int) -> None:
         operation.end = position
         record, transaction = operation.transaction, self.session.transaction
-        if (
-            record.script.deferrable
-            and record.start < 0
-            and transaction is not None
-            and transaction.snapshot >= 0
-        ):
-            # DEFERRABLE may have taken snapshots in vain; which it kept only the engine can tell
-            record.start = transaction.snapshot - self.scheduler.base
+        if record.start < 0 and transaction is not None and transaction.snapshot >= 0:
+            # DEFERRABLE may have taken snapshots in vain; definitions may take one: only the engine can tell
+            if record.script.deferrable or self.history.script.has_definitions:
+                record.start = transaction.snapshot - self.scheduler.base
         self.history.events.append(Event(ENDED, operation.transaction, operation))
 
     def _went_well(self, record: TransactionRecord, operation: Operation) -> None:

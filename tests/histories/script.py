@@ -88,8 +88,8 @@ class Operation:
 class TransactionRecord:
     """One transaction as it ran.
 
-    `position` is its commit's, -1 if it wrote nothing or did not commit; `start` its first query's; `error` what
-    its COMMIT failed with.
+    `position` is its commit's, -1 if it wrote nothing or did not commit; `start` its first query's; `error` and
+    `message` what its COMMIT failed with.
     """
 
     number: int
@@ -100,6 +100,7 @@ class TransactionRecord:
     position: int = -1
     start: int = -1
     error: str | None = None
+    message: str = ""
     is_prepared: bool = False
     operations: list[Operation] = field(default_factory=list)
 

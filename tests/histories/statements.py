@@ -219,6 +219,33 @@ class Family(Statement):
         return made
 
 
+class Declare(Statement):
+    """A cursor over the rows of a condition, as they are now."""
+
+    def __init__(self, name: str, table: str, where: Condition) -> None:
+        self.name = name
+        self.table = table
+        self.tables = (table,)
+        self.where = where
+        self.text = f"declare {name} cursor for select {COLUMNS} from {table}{where.text}"
+
+    def outcome(self, seen: State, newest: State) -> Outcome:
+        return Outcome(-1)
+
+    def rows(self, seen: State) -> list[Row]:
+        """What the cursor will give."""
+        return [row for row in seen[self.table].values() if self.where.matches(row)]
+
+
+class Fetch(Statement):
+    """So many rows of a cursor, in whatever order; `count` 0: all that are left."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self.name = name
+        self.count = count
+        self.text = f"fetch {count or 'all'} from {name}"
+
+
 # --- writing ------------------------------------------------------------------------------------------------
 
 
@@ -530,6 +557,19 @@ def has_duplicates(rows: Rows) -> bool:
     return len(numbers) != len(set(numbers))
 
 
+def broken_constraint(state: State) -> str | None:
+    """A constraint that does not hold in a state."""
+    for table in UNIQUE_N:
+        if has_duplicates(state[table]):
+            return f"two rows of {table} with the same n"
+    parents: Rows = state["parent"]
+    for child in CHILDREN:
+        for row in state[child].values():
+            if row[G] is not None and row[G] not in parents:
+                return f"{child} {row[K]} without its parent {row[G]}"
+    return None
+
+
 # --- the rest of a transaction ------------------------------------------------------------------------------
 
 
@@ -592,4 +632,7 @@ class Truncate(Statement):
         self.text = f"truncate {table}"
 
     def outcome(self, seen: State, newest: State) -> Outcome:
-        return Outcome(-1, changes=[Change(self.table, row, None) for row in newest[self.table].values()])
+        rows = newest[self.table].values()
+        made = Outcome(-1, changes=[Change(self.table, row, None) for row in rows])
+        made.touched = [(self.table, row) for row in rows]
+        return made

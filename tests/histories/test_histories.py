@@ -6,6 +6,7 @@ import pytest
 
 from histories.checker import Runner
 from histories.report import describe
+from histories.script import READ_COMMITTED, SERIALIZABLE, SNAPSHOT
 from histories.workload import make_script
 
 CHUNK = 250
@@ -24,19 +25,22 @@ def test_histories(chunk: int) -> None:
 def test_there_is_life_in_the_histories() -> None:
     """Sessions meet: they wait, conflict, are chosen as victims, and do what their level allows."""
     runner = Runner()
-    for seed in range(400):
+    for seed in range(800):
         runner.run_seed(seed)
     counts = runner.statistics.counts
     assert counts["waits"] > 50
-    for level in ("read committed", "repeatable read"):
+    for level in (READ_COMMITTED, SNAPSHOT, SERIALIZABLE):
         assert counts[f"{level}: committed"] > counts[f"{level}: aborted"] > 50
         for error in ("23505", "23503", "25006"):
             assert counts[f"{level}: {error}"] > 0
-        assert counts[f"{level}: allowed G2"] + counts[f"{level}: allowed G2-item"] > 0
-    assert counts["read committed: 40P01"] > 0
-    assert counts["read committed: allowed G-single"] > 0
-    assert counts["repeatable read: 40001"] > 0 and counts["repeatable read: commit 40001"] > 0
-    assert counts["unchecked"] < 4
+    for level in (READ_COMMITTED, SNAPSHOT):
+        assert counts[f"{level}: allowed G2"] + counts[f"{level}: allowed G2-item"] > 5
+    for level in (SNAPSHOT, SERIALIZABLE):
+        assert counts[f"{level}: 40001"] > 10 and counts[f"{level}: commit 40001"] > 10
+    assert counts[f"{READ_COMMITTED}: 40P01"] > 0 and counts[f"{READ_COMMITTED}: 55P03"] > 0
+    assert counts[f"{READ_COMMITTED}: allowed G-single"] > 5
+    assert counts[f"{SERIALIZABLE}: commit 40001 by SSI"] > 10
+    assert counts["unchecked"] < 8, "few statements go on in place"
 
 
 def test_a_seed_alone_decides() -> None:

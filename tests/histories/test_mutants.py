@@ -44,7 +44,7 @@ def _size(script: Script) -> int:
         ("deadlock detection", 5),
         ("one snapshot per transaction", 3),
         ("pivot at commit", 4),
-        ("KEY SHARE on parents", 2),
+        ("KEY SHARE on parents", 3),
     ],
 )
 def test_failures_are_shrunk(name: str, statements: int) -> None:

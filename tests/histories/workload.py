@@ -9,7 +9,7 @@ other all the time.  Every write has a tag of its own.
     sets        predicates: groups, ranges, scans, aggregates     long      scans and updates over more than 64 rows
     skew        read here, write there                            mixture   everything at once
     reports     long writers, short writers, late readers         turnover  keys that come and go
-    undone      inserts that are taken back, and told something
+    undone      inserts that are taken back, and told something   tables    definitions in between
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ SHAPES: dict[str, int] = {
     "reports": 3,
     "turnover": 2,
     "undone": 1,
+    "tables": 0.7,
     "keys": 4,
     "family": 4,
     "long": 1,
@@ -100,6 +101,7 @@ class _Generator:
         self.makers = _MAKERS_OF[shape]
         self.read_only_share = random.choice((0.05, 0.05, 0.25))
         self.savepoint_share = random.choice((0.05, 0.15, 0.4))
+        self.cursor_share = 0.0 if shape in ("undone", "tables") else random.choice((0, 0, 0.05, 0.3))
         if shape == "undone":
             self.savepoint_share = 0.0
             self.tables = random.choice((("item",), ("heap",), ("parent", "child")))
@@ -122,6 +124,7 @@ class _Generator:
             tables,
             random.choice((1, 2, 5, 100)),
             siread_limit=random.choice((0, 1, 2, 1000)),
+            has_definitions=self.shape == "tables",
             is_fine_grained=random.random() < 0.4,
         )
 
@@ -178,7 +181,9 @@ class _Generator:
         level = random.choice(self.levels)
         read_only = random.random() < (self.read_only_share if self.role != 2 else 0.5)
         body = self._body(read_only)
-        if random.random() < self.savepoint_share:
+        if random.random() < self.cursor_share:
+            body = self._with_cursor(body)
+        elif random.random() < self.savepoint_share:
             body = self._with_savepoint(body)
         ending = self._ending()
         # whoever waits for a lock of a transaction that waits for a safe snapshot may be who makes it wait
@@ -253,13 +258,28 @@ class _Generator:
             closing = []
         return [*body[:start], st.Savepoint(name), *body[start:end], *closing, *body[end:]]
 
+    def _with_cursor(self, body: list[st.Statement]) -> list[st.Statement]:
+        """A cursor that is read while other statements run.  (A savepoint would end it when it is rolled back to.)"""
+        random = self.random
+        self.next_savepoint += 1
+        name = f"c{self.next_savepoint}"
+        table = random.choice(self.tables)
+        mixed = [each for each in body if not isinstance(each, (st.Savepoint, st.RollbackTo, st.Release))]
+        own: list[st.Statement] = [st.Declare(name, table, self.where(table))]
+        own += [st.Fetch(name, random.choice((1, 1, 2, 5))) for _ in range(random.randrange(3))]
+        own.append(st.Fetch(name, random.choice((0, 0, 1))))
+        for statement in own:
+            place = max([n + 1 for n, each in enumerate(mixed) if each in own], default=0)
+            mixed.insert(random.randrange(place, len(mixed) + 1), statement)
+        return mixed
+
     def _statement(self, only_reads: bool) -> st.Statement:
         random = self.random
         makers = self.makers
         while True:
             maker = random.choices(list(makers), list(makers.values()))[0]
             made = maker(self, random.choice(self.tables))
-            if made.is_change == (not only_reads) or random.random() < (
+            if (made.is_change or made.is_definition) == (not only_reads) or random.random() < (
                 0.05 if only_reads else self.stray_share
             ):
                 return made
@@ -410,6 +430,25 @@ def _lock_table(g: _Generator, table: str) -> st.Statement:
     return st.LockTable(table, mode)
 
 
+def _definition(g: _Generator, table: str) -> st.Statement:
+    text = g.random.choice(
+        (
+            f"create index on {table} (n)",
+            f"create index on {table} (g, k)",
+            f"drop index if exists {table}_g_idx",
+            f"alter table {table} add column extra{g.tag()} int default 7",
+            f"alter table {table} add check (k > 0)",
+            f"alter table {table} alter column n type bigint",
+            f"alter table {table} alter column n type int",
+        )
+    )
+    return st.Definition(table, text)
+
+
+def _truncate(g: _Generator, table: str) -> st.Statement:
+    return st.Truncate(table)
+
+
 _REGISTERS: dict[Maker, float] = {_read_key: 4, _count_up: 3, _put: 3, _append: 1, _lock: 1}
 _LISTS: dict[Maker, float] = {_append: 5, _read_key: 3, _read_set: 2}
 _SETS: dict[Maker, float] = {
@@ -467,6 +506,14 @@ _LONG: dict[Maker, float] = {
     _insert: 1,
     _delete: 1,
 }
+_TABLES: dict[Maker, float] = {
+    **_REGISTERS,
+    _read_set: 4,
+    _insert: 2,
+    _delete: 2,
+    _definition: 2,
+    _truncate: 1,
+}
 _MIXTURE: dict[Maker, float] = {**_SETS, **_REGISTERS, **_KEYS, _lock_table: 0.3}
 
 _MAKERS_OF = {
@@ -481,6 +528,7 @@ _MAKERS_OF = {
     "family": _FAMILY,
     "long": _LONG,
     "mixture": _MIXTURE,
+    "tables": _TABLES,
 }
 _KEYS_OF: dict[str, tuple[int, ...]] = {
     "registers": (1, 2, 3, 4),
@@ -494,6 +542,7 @@ _KEYS_OF: dict[str, tuple[int, ...]] = {
     "family": (1, 1, 2, 2, 3),
     "long": (LONG_ROWS,),
     "mixture": (2, 3, 4),
+    "tables": (2, 3, 6),
 }
 """How many keys there are at first."""
 _MISSING_SHARE = {"sets": 0.2, "keys": 0.2, "mixture": 0.2, "family": 0.5, "turnover": 0.5}
@@ -509,4 +558,5 @@ _TABLES_OF: dict[str, tuple[str, ...]] = {
     "family": ("parent", "child"),
     "long": ("item", "heap"),
     "mixture": ("item", "uniq", "heap"),
+    "tables": ("item", "heap"),
 }

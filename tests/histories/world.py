@@ -6,7 +6,8 @@ counts when it first meets a statement, so the tables always claim `CLAIMED_ROWS
 far beyond every threshold.  `item` and `child` are therefore read by their indexes, `heap` by sequential
 scans.
 
-Histories with definitions get an engine of their own.
+Engines with the same tables share their plans, since planning takes longer than most histories.  Histories with
+definitions get an engine of their own that shares nothing.
 
 A *fine-grained* world has tiny units: batches, slices and the bounds beyond which work is done in slices are a
 few rows.  So what otherwise takes hundreds of rows happens with six: a scan's snapshot outlives others'
@@ -25,6 +26,7 @@ from histories.statements import COLUMNS, TABLES, Row
 from skerry_engine.engine import Engine
 from skerry_engine.plan import runtime, writing
 from skerry_engine.session import execution
+from skerry_engine.session.plans import PlanCache, StatementCache
 from skerry_engine.session.session import Session
 from skerry_engine.session.steps import Rows, Wait
 from skerry_engine.session.stores import append_rows
@@ -49,15 +51,23 @@ _FINE_GRAINED = {
 }
 
 
+_SHARED: dict[bool, tuple[PlanCache, StatementCache]] = {}
+"""Plans and parsed statements, by whether units are tiny (batch sizes are part of a plan)."""
+
+
 class World:
     """An engine with the tables of `statements.TABLES` and sessions by number."""
 
-    def __init__(self, is_fine_grained: bool = False) -> None:
+    def __init__(self, is_fine_grained: bool = False, shares_plans: bool = True) -> None:
         self._is_fine_grained = is_fine_grained
         self.engine = Engine.open()
         self.sessions: list[Session] = []
         for text in TABLES.values():
             self.run(text)
+        if shares_plans:
+            engine = self.engine
+            shared = _SHARED.setdefault(is_fine_grained, (engine.plans, engine.statements))
+            engine.plans, engine.statements = shared
 
     @contextmanager
     def units(self) -> Iterator[None]:
