@@ -214,3 +214,82 @@ class NameResolver(Protocol):
     def collation_oid(self, text: str) -> int:
         """regcollation, in."""
         ...
+
+
+class Blocks(Protocol):
+    """The base, as those see it who keep rows and index entries in it: blocks of bytes by key, in key order.
+
+    Keys are at most 511 bytes.  What is given has been verified: it is what was once put under that very key.
+    The base changes only at the end of a checkpoint, all at once.
+    """
+
+    def get(self, key: bytes) -> bytes:
+        """The block.  Raises DatabaseDamaged when it is missing or its checksum does not fit."""
+        ...
+
+    def at_or_before(self, key: bytes) -> tuple[bytes, bytes] | None:
+        """The last block whose key is not above `key`, with its key.  Raises DatabaseDamaged."""
+        ...
+
+    def after(self, key: bytes) -> tuple[bytes, bytes] | None:
+        """The first block whose key is above `key`, with its key.  Raises DatabaseDamaged."""
+        ...
+
+
+class File(Protocol):
+    """An open file of a `Disk`.  Every method raises OSError as the operating system would."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes at `offset`; fewer only at the file's end."""
+        ...
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write all of `data` at `offset`; it may be lost, in whole or in part, until `sync` has returned."""
+        ...
+
+    def sync(self) -> None:
+        """Have the data survive a power cut (fdatasync).  After an error nothing is known of what was written."""
+        ...
+
+    def size(self) -> int:
+        """The length in bytes."""
+        ...
+
+    def truncate(self, size: int) -> None:
+        """Cut off, or lengthen by zeros."""
+        ...
+
+    def close(self) -> None:
+        """Give the file back; twice is harmless."""
+        ...
+
+
+class Disk(Protocol):
+    """The files of one database directory: the operating system's, or a simulation that can crash.
+
+    Names are relative to the directory, with `/` between parts.  Every method raises OSError.
+    """
+
+    def open(self, name: str, create: bool = False) -> File:
+        """Open for reading and writing; `create` makes the file if it is missing."""
+        ...
+
+    def list(self, directory: str) -> Sequence[str]:
+        """The names in a directory, sorted, without their directory; none when it does not exist."""
+        ...
+
+    def make_directory(self, name: str) -> None:
+        """Make a directory unless it exists."""
+        ...
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename, replacing what is there: durable after `sync_directory`."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        ...
+
+    def sync_directory(self, directory: str) -> None:
+        """Have made, renamed and removed names survive a power cut."""
+        ...

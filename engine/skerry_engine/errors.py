@@ -243,6 +243,50 @@ class OutOfMemory(OperationalError):
     sqlstate = "53200"
 
 
+class DiskFull(OperationalError):
+    """The disk is full: the transaction was not committed.  Make room; reading goes on."""
+
+    sqlstate = "53100"
+
+
+class DatabaseDamaged(OperationalError):
+    """A file of the database does not hold what was written to it: nothing is served from it.
+
+    The message names file, offset and epoch.  Run `skerry check`; restore a backup.
+    """
+
+    sqlstate = "XX001"
+
+
+class DurabilityLost(OperationalError):
+    """Writing or syncing the log failed, so no commit can be promised any more: the database has stopped.
+
+    Whether commits that were under way survive is known when it is opened again.  Mend the disk, then restart.
+    """
+
+    sqlstate = "58030"
+    ends_session = True
+
+
+class DatabaseInUse(OperationalError):
+    """Another process owns the database.  Connect through the server that serves it."""
+
+    sqlstate = "55006"
+
+
+class IncompatibleFormat(OperationalError):
+    """The database was written by a newer version, in a format that this one does not know.  Upgrade Skerry."""
+
+    sqlstate = "0A000"
+
+
+class HistoryNotRetained(OperationalError):
+    """AS OF, or a change feed, asks for an epoch that is older than what is retained.  Retain more, or ask later
+    ones."""
+
+    sqlstate = "72000"
+
+
 class TooManyConnections(OperationalError):
     """The server's connection limit is reached."""
 

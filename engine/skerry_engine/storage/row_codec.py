@@ -1,0 +1,75 @@
+"""Rows as bytes: the form in which the log and the base keep them.
+
+MessagePack, whose format is published (https://github.com/msgpack/msgpack/blob/master/spec.md), with one extension
+type for what it lacks:
+
+    None, bool, int (64 bits), float, str, bytes     as MessagePack has them
+    tuple (arrays, rows, rows of rows)                array
+    Decimal, extension type 1                         its text in ASCII: every digit and sign, NaN and Infinity too
+    int beyond 64 bits, extension type 2              two's complement, big-endian
+
+What it does not do: checksums, which belong to whoever frames the bytes (log groups, blocks).
+
+This is the one place that touches the `msgpack` package, which has no type stubs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import msgpack  # type: ignore[import-untyped,unused-ignore]
+
+from skerry_engine.storage.heap import Row
+
+DECIMAL_TYPE: Final = 1
+BIG_INTEGER_TYPE: Final = 2
+
+
+def _pack_other(value: object) -> Any:
+    if isinstance(value, Decimal):
+        return msgpack.ExtType(DECIMAL_TYPE, str(value).encode("ascii"))
+    if isinstance(value, int):
+        size = value.bit_length() // 8 + 1
+        return msgpack.ExtType(BIG_INTEGER_TYPE, value.to_bytes(size, "big", signed=True))
+    raise TypeError(f"not a stored value: {type(value).__name__}")
+
+
+def _unpack_other(code: int, data: bytes) -> object:
+    if code == DECIMAL_TYPE:
+        return Decimal(data.decode("ascii"))
+    if code == BIG_INTEGER_TYPE:
+        return int.from_bytes(data, "big", signed=True)
+    raise ValueError(f"unknown extension type {code}")
+
+
+_packer = msgpack.Packer(default=_pack_other, use_bin_type=True)
+
+
+def pack(value: object) -> bytes:
+    """A stored value, a row, or any nesting of tuples and lists of them as bytes.
+
+    Raises TypeError for what is no stored value.
+    """
+    packed: bytes = _packer.pack(value)
+    return packed
+
+
+def unpack(data: bytes) -> Any:
+    """What `pack` was given, lists as tuples.  Raises ValueError for what `pack` never made."""
+    try:
+        return msgpack.unpackb(data, use_list=False, raw=False, ext_hook=_unpack_other, strict_map_key=False)
+    except (msgpack.exceptions.UnpackException, ArithmeticError) as error:
+        raise ValueError(f"not packed rows: {error}") from error
+
+
+def pack_rows(rows: Sequence[Row | None]) -> bytes:
+    """Rows, or None where there is none, as one array."""
+    return pack(rows)
+
+
+def unpack_rows(data: bytes) -> tuple[Row | None, ...]:
+    """What `pack_rows` was given.  Raises ValueError."""
+    rows: tuple[Row | None, ...] = unpack(data)
+    return rows
