@@ -133,16 +133,24 @@ class StatementRunner(SessionState):
         self._reported_version = self.settings.version
         return [ParameterStatus(name, value) for name, value in self.settings.take_reports()]
 
+    def _is_beyond_recall(self) -> bool:
+        """Whether what runs has committed, perhaps not durably yet, or is sure to: a failure would be a lie."""
+        return self.is_decided or (
+            self.transaction is not None and self.transaction.state in ("committing", "committed")
+        )
+
     def _bounded_wait(self, step: Wait) -> Wait:
         self.waiting = step.waiting
+        if self._is_beyond_recall():
+            return step
         until_s = self._deadline_s
         if self.transaction_deadline_s is not None:
             until_s = min(until_s or self.transaction_deadline_s, self.transaction_deadline_s)
         return step if until_s is None else Wait(_BoundedWaiting(step.waiting, until_s))
 
     def _check_interrupts(self, steps: Steps) -> None:
-        """Have the statement fail if it is to: but not once its transaction has committed, which would be a lie."""
-        if self.is_decided or (self.transaction is not None and self.transaction.state == "committed"):
+        """Have the statement fail if it is to, and still can."""
+        if self._is_beyond_recall():
             return
         if self._deadline_s is not None and time.monotonic() >= self._deadline_s:
             self._deadline_s = None

@@ -114,6 +114,7 @@ class SessionState:
         self.expired: errors.DatabaseError | None = None
         self.isolation = ""
         self.work_mem_bytes = 0
+        self._is_synchronous = True
         self._default_isolation = ""
         self._default_read_only = False
         self._default_deferrable = False
@@ -327,6 +328,7 @@ class SessionState:
         self.work_mem_bytes = settings.integer("work_mem") * 1024
         self._idle_session_timeout_ms = settings.integer("idle_session_timeout")
         self._idle_in_transaction_timeout_ms = settings.integer("idle_in_transaction_session_timeout")
+        self._is_synchronous = settings.text("synchronous_commit") != "off"
         timeout_ms = settings.integer("transaction_timeout")
         if timeout_ms != self._transaction_timeout_ms:
             self._transaction_timeout_ms = timeout_ms
@@ -346,7 +348,7 @@ class SessionState:
         self.transaction_deadline_s = time.monotonic() - lasts_s + timeout_ms / 1000
 
     def commit_at_once(self) -> bool:
-        """As `commit`, if one unit is enough and nothing has to wait; False: nothing was done."""
+        """As `commit`, if one unit is enough and nothing has to wait; False: `commit` goes on from here."""
         transaction = self.transaction
         if transaction is None:
             self.in_block = self.failed = False
@@ -354,6 +356,7 @@ class SessionState:
             return True
         if self.cursors:
             return False
+        transaction.is_synchronous = self._is_synchronous
         try:
             if not transaction.commit_fast():
                 return False
@@ -373,6 +376,7 @@ class SessionState:
         try:
             if self.cursors:
                 yield from self._before_commit()
+                transaction.is_synchronous = self._is_synchronous
             yield from transaction.commit()
         except BaseException:
             self._end_transaction(False)

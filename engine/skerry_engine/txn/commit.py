@@ -17,6 +17,7 @@ from typing import Final
 from skerry_engine.storage.heap import CommitStamp
 from skerry_engine.storage.pending import PendingTable
 from skerry_engine.txn.collector import Collector
+from skerry_engine.txn.log import ChunkRows
 from skerry_engine.txn.overlay import Overlay
 from skerry_engine.txn.serializable import SerializableState
 
@@ -49,8 +50,10 @@ def _install_frozen(table: PendingTable) -> None:
     table.live_change += change
 
 
-def install_ahead(overlay: Overlay, stamp: CommitStamp, state: SerializableState | None) -> Iterator[None]:
-    """Install under a stamp that is not committed yet, yielding after every `SLICE_ROWS` rows.
+def install_ahead(
+    overlay: Overlay, stamp: CommitStamp, state: SerializableState | None
+) -> Iterator[ChunkRows]:
+    """Install under a stamp that is not committed yet, yielding what was installed after every `SLICE_ROWS` rows.
 
     `state`: find who has read the rows, slice by slice; who reads them later finds the stamp.
     """
@@ -61,7 +64,7 @@ def install_ahead(overlay: Overlay, stamp: CommitStamp, state: SerializableState
                 state.find_readers(table.storage, rows)
             for row_id, row in rows:
                 table.live_change += table.storage.install(row_id, row, stamp)
-            yield
+            yield ChunkRows(table.storage, [row_id for row_id, _ in rows], [row for _, row in rows])
 
 
 def find_readers(overlay: Overlay, state: SerializableState) -> None:

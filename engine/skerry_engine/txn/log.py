@@ -1,27 +1,104 @@
-"""The log behind the commit step.
+"""The log behind the commit step: what makes a commit durable, and says when it is.
 
-Commit is append, then durable, then publish.  A log tells the transaction when its record is durable by
-calling `Transaction.publish(epoch)`, in epoch order.  The memory log is durable at once: it calls back inside
-`append`, so both steps of a commit fall into one unit, and a transaction may install frozen rows
-(`is_instant`).
+Commit is two steps (ENGINE.md section 4):
+
+    install   take the epoch, append the record, install the versions        one unit, in `Transaction._install`
+    publish   when the record is durable, in epoch order: new snapshots see it, locks go, waiters wake, the client
+              is told
+
+A `CommitLog` stands between the two: it takes records and calls `Transaction.publish`, in epoch order.  The
+*memory log* is durable at once: it calls back inside `append`, so both steps fall into one unit, and a transaction
+may install frozen rows (`is_instant`).  The *durable log* (durable_log.py) keeps transactions waiting until whoever
+does its I/O has synced their group.
+
+A record is encoded before anything of the commit has happened, because encoding may fail.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry_engine.session.steps import Waiting
+from skerry_engine.txn.waiting import OVER
+
 if TYPE_CHECKING:
+    from skerry_engine.storage.heap import Row
+    from skerry_engine.storage.table import TableStorage
     from skerry_engine.txn.transaction import Transaction
 
 
-class MemoryLog:
+class CommitLog:
+    """What the commit step needs of a log.
+
+    `notes` counts the records that were appended outside commits (`note`): who has caused one waits for the next
+    group even if it commits nothing else.
+    """
+
+    __slots__ = ("is_instant", "notes")
+
+    def __init__(self, is_instant: bool) -> None:
+        self.is_instant: bool = is_instant
+        self.notes: int = 0
+
+    def encode(self, transaction: Transaction, catalog: object) -> bytes | None:
+        """The record of a commit that is about to be installed, with `catalog` (None: unchanged) as its result.
+
+        None where nothing is to be kept.  Raises DurabilityLost, DiskFull.
+        """
+        raise NotImplementedError
+
+    def append(self, epoch: int, record: bytes | None, transaction: Transaction) -> None:
+        """Take an installed commit's record; `transaction.publish(epoch)` comes when it is durable."""
+        raise NotImplementedError
+
+    def append_chunk(self, transaction: Transaction, rows: ChunkRows) -> None:
+        """Take rows of a large transaction ahead of its commit.  Raises DurabilityLost, DiskFull."""
+        raise NotImplementedError
+
+    def note(self, kind: int, body: bytes) -> None:
+        """Take a record that is no commit.  It is durable when any later commit is."""
+        raise NotImplementedError
+
+    def progress(self) -> Waiting:
+        """What is over when the group that is being gathered is durable, or has failed.
+
+        Raises DurabilityLost when it has failed already.
+        """
+        raise NotImplementedError
+
+
+class ChunkRows:
+    """Rows of one table as a chunk record holds them: `rows[i]` (None: deleted) is the new state of
+    `row_ids[i]`."""
+
+    __slots__ = ("storage", "row_ids", "rows")
+
+    def __init__(self, storage: TableStorage, row_ids: list[int], rows: list[Row | None]) -> None:
+        self.storage: TableStorage = storage
+        self.row_ids: list[int] = row_ids
+        self.rows: list[Row | None] = rows
+
+
+class MemoryLog(CommitLog):
     """Keeps nothing."""
 
-    __slots__ = ("is_instant",)
-
     def __init__(self) -> None:
-        self.is_instant: bool = True
+        super().__init__(True)
 
-    def append(self, epoch: int, transaction: Transaction) -> None:
-        """Take the transaction's record and publish it once durable: now."""
+    def encode(self, transaction: Transaction, catalog: object) -> bytes | None:
+        """Nothing is to be kept."""
+        return None
+
+    def append(self, epoch: int, record: bytes | None, transaction: Transaction) -> None:
+        """Publish it now."""
         transaction.publish(epoch)
+
+    def append_chunk(self, transaction: Transaction, rows: ChunkRows) -> None:
+        """Nothing is to be kept."""
+
+    def note(self, kind: int, body: bytes) -> None:
+        """Nothing is to be kept."""
+
+    def progress(self) -> Waiting:
+        """There is nothing to wait for."""
+        return OVER

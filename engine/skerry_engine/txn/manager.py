@@ -19,7 +19,7 @@ from skerry_engine.errors import InvalidParameterValue
 from skerry_engine.txn.collector import Collector
 from skerry_engine.txn.locking import READ_COMMITTED, SERIALIZABLE, SNAPSHOT
 from skerry_engine.txn.locks import LockTable, Owner
-from skerry_engine.txn.log import MemoryLog
+from skerry_engine.txn.log import CommitLog, MemoryLog
 from skerry_engine.txn.overlay import DEFAULT_LIMIT_ROWS
 from skerry_engine.txn.serializable import SerializableRegistry
 from skerry_engine.txn.transaction import Transaction
@@ -84,7 +84,7 @@ class TransactionManager:
         self.last_epoch: int = 1
         self.published: int = 1
         self.locks: LockTable = LockTable()
-        self.log: MemoryLog = MemoryLog()
+        self.log: CommitLog = MemoryLog()
         self.collector: Collector = Collector()
         self.serializable: SerializableRegistry = SerializableRegistry()
         self.prepared: PreparedTransactions = PreparedTransactions()

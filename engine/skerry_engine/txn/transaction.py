@@ -71,6 +71,7 @@ if TYPE_CHECKING:
 
 ACTIVE: Final = "active"
 PREPARED: Final = "prepared"
+COMMITTING: Final = "committing"
 COMMITTED: Final = "committed"
 ABORTED: Final = "aborted"
 
@@ -79,9 +80,11 @@ class Transaction(LockingTransaction):
     """One transaction.  Made by `TransactionManager.begin`.
 
     `isolation` is 'read committed', 'snapshot' or 'serializable'; `state` is 'active', 'prepared' (by PREPARE
-    TRANSACTION), 'committed' or 'aborted'; `snapshot` is -1 while none is taken.  `serial` is what SSI knows of
-    a SERIALIZABLE transaction that has its snapshot, `refusal` what its COMMIT will say.  Every method raises
-    InvalidTransactionState (T004) once the transaction is finished.
+    TRANSACTION), 'committing' (installed, and waiting for the log), 'committed' or 'aborted'; `snapshot` is -1 while
+    none is taken.  `serial` is what SSI knows of a SERIALIZABLE transaction that has its snapshot, `refusal` what
+    its COMMIT will say.  `is_synchronous`: the commit waits until it is durable; `has_noted`: the log has taken
+    something of the transaction's that no rollback takes back.  Every method raises InvalidTransactionState (T004)
+    once the transaction is finished.
     """
 
     __slots__ = (
@@ -110,6 +113,8 @@ class Transaction(LockingTransaction):
         "_stamp",
         "_is_session",
         "_lets_go_in_slices",
+        "is_synchronous",
+        "has_noted",
     )
 
     def __init__(
@@ -147,6 +152,8 @@ class Transaction(LockingTransaction):
         self._own_catalog: object = None
         self._stamp: CommitStamp | None = None
         self._lets_go_in_slices: bool = False
+        self.is_synchronous: bool = True
+        self.has_noted: bool = False
 
     def _check_active(self) -> None:
         if self.state != ACTIVE:
@@ -620,15 +627,17 @@ class Transaction(LockingTransaction):
     # --- the end --------------------------------------------------------------------------------------------
 
     def commit_fast(self) -> bool:
-        """Commit if nothing needs waiting and the work fits one unit; False: use `commit()`.
+        """Commit if nothing needs waiting and the work fits one unit; False: `commit()` goes on from here.
 
         Raises as `commit`.
         """
+        if self.state == COMMITTING:
+            return False
         self._check_active()
         overlay = self.overlay
         if overlay is not None and overlay.rows > SLICE_ROWS:
             return False
-        if overlay is not None or self.deferred or self.changes:
+        if overlay is not None or self.deferred or self.changes or self.has_noted:
             try:
                 if self._needs_preparing():
                     for _ in self._prepare():
@@ -641,29 +650,45 @@ class Transaction(LockingTransaction):
                 raise
         else:
             self._end(COMMITTED)
-        return True
+        return self.state == COMMITTED
 
     def commit(self) -> Generator[Step, None, None]:
         """Commit, in as many units as it takes.
 
         Raises WriteConflict (T001), DeadlockDetected (T006), LockTimeout, or what a deferred constraint has
-        to say; then, and when the generator is closed early, the transaction is rolled back.
+        to say; then, and when the generator is closed early, the transaction is rolled back.  Once installed it
+        can't be rolled back: closed early, it is published when it is durable.  Raises DurabilityLost when
+        nobody can tell whether it ever will be.
         """
-        self._check_active()
         try:
-            yield from self._prepare_patiently()
-            if self.overlay is not None and self.overlay.rows > SLICE_ROWS:
-                yield from self._install_ahead()
-                self._lets_go_in_slices = True
-            self._install()
+            if self.state != COMMITTING:
+                self._check_active()
+                yield from self._prepare_patiently()
+                if self.overlay is not None and self.overlay.rows > SLICE_ROWS:
+                    yield from self._install_ahead()
+                    self._lets_go_in_slices = True
+                self._install()
+            yield from self._until_published()
             while self._let_go(SLICE_ROWS):
                 yield PAUSE
         finally:
             if self.state == ACTIVE:
                 self.rollback()
-            self._let_go(NEWEST)
+            self._leave_to_log()
         while self.manager.collector.rows_waiting >= SLICE_ROWS and self.manager.gc(SLICE_ROWS):
             yield PAUSE
+
+    def _until_published(self) -> Generator[Step, None, None]:
+        """Wait for the log: nothing can end this wait but the log itself."""
+        while self.state == COMMITTING:
+            yield Wait(self.manager.log.progress())
+
+    def _leave_to_log(self) -> None:
+        """Nobody steps the commit any more: what is left is done here, or when it is published."""
+        if self.state == COMMITTING:
+            self._lets_go_in_slices = False
+        else:
+            self._let_go(NEWEST)
 
     def _prepare_patiently(self) -> Generator[Step, None, None]:
         """`_prepare`, run again after each wait for a lock."""
@@ -682,7 +707,8 @@ class Transaction(LockingTransaction):
         """Put the versions into the heap under a stamp that is not committed."""
         assert self.overlay is not None
         self._stamp = CommitStamp(writer=self.serial)
-        for _ in install_ahead(self.overlay, self._stamp, self.serial):
+        for chunk in install_ahead(self.overlay, self._stamp, self.serial):
+            self.manager.log.append_chunk(self, chunk)
             yield PAUSE
             self._check_active()
 
@@ -724,10 +750,11 @@ class Transaction(LockingTransaction):
         self._lets_go_in_slices = self.overlay is not None and self.overlay.rows > SLICE_ROWS
         self._install()
         try:
+            yield from self._until_published()
             while self._let_go(SLICE_ROWS):
                 yield PAUSE
         finally:
-            self._let_go(NEWEST)
+            self._leave_to_log()
 
     def _needs_preparing(self) -> bool:
         return self.is_snapshot or self.deferred is not None or self.checks is not None
@@ -748,7 +775,7 @@ class Transaction(LockingTransaction):
     def _install(self) -> None:
         """The atomic step: epoch, versions, catalog, log.
 
-        Publishes at once when the log is durable at once.
+        Publishes at once when the log is durable at once; else the transaction is COMMITTING until then.
         """
         overlay = self.overlay
         manager = self.manager
@@ -757,6 +784,7 @@ class Transaction(LockingTransaction):
             return
         catalog = self._replay(manager.newest_catalog()) if self.changes else None
         epoch = manager.last_epoch + 1
+        record = manager.log.encode(self, catalog)
         if self.serial is not None:
             self._check_serializable(self.serial, epoch)
         manager.last_epoch = epoch
@@ -772,7 +800,8 @@ class Transaction(LockingTransaction):
             manager.install_catalog(epoch, catalog)
         if self.serial is not None:
             manager.serializable.commit(self.serial, epoch, wrote=True)
-        manager.log.append(epoch, self)
+        self.state = COMMITTING
+        manager.log.append(epoch, record, self)
 
     def _check_serializable(self, serial: SerializableState, epoch: int) -> None:
         """The last test before the epoch is taken.  Raises SerializationFailure (T005)."""
@@ -803,7 +832,7 @@ class Transaction(LockingTransaction):
 
     def _nothing_to_install(self) -> bool:
         overlay = self.overlay
-        return not self.changes and (overlay is None or not overlay.journal)
+        return not self.changes and not self.has_noted and (overlay is None or not overlay.journal)
 
     def publish(self, epoch: int) -> None:
         """The second step, called by the log when the commit record is durable: let others see it,

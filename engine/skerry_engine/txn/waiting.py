@@ -9,9 +9,9 @@ suspended inside a handler corrupts the interpreter's exception state
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from skerry_engine.session.steps import Step, Wait
+from skerry_engine.session.steps import Step, Wait, Waiting
 from skerry_engine.txn.locks import LockWait
 
 _T = TypeVar("_T")
@@ -58,3 +58,25 @@ def patiently(call: Callable[[], _T]) -> Generator[Step, None, _T]:
         except LockWait as wait:
             request = wait.request
         yield Wait(request)
+
+
+class _Over:
+    """Something that is over already."""
+
+    __slots__ = ()
+
+    def is_over(self) -> bool:
+        """Yes."""
+        return True
+
+    def on_over(self, callback: Callable[[], None]) -> None:
+        """Call `callback` at once."""
+        callback()
+
+    def deadline_s(self) -> float | None:
+        """There is nothing left to end."""
+        return None
+
+
+OVER: Final[Waiting] = _Over()
+"""What is waited for where there is nothing to wait for."""
