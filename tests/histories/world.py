@@ -32,7 +32,6 @@ from skerry_engine.session.steps import Rows, Wait
 from skerry_engine.session.stores import append_rows
 from skerry_engine.storage.heap import Heap
 from skerry_engine.storage.table import TableStorage
-from skerry_engine.storage.trees import KeyTree
 from skerry_engine.txn import commit, manager, transaction, validation, writer
 
 CLAIMED_ROWS = 1000
@@ -118,8 +117,7 @@ class World:
             storage.next_row_id = 1
             storage.row_count = CLAIMED_ROWS
             for index in storage.indexes.values():
-                index.equal = {}
-                index.ordered = KeyTree()
+                index.clear()
             rows: list[Row] = script.tables.get(name, [])
             if rows:
                 append_rows(storage, list(rows))

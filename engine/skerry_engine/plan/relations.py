@@ -30,6 +30,7 @@ from skerry_engine.plan import runtime
 from skerry_engine.plan.aggregates import AggregateWriter
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, is_hashable, may_yield
 from skerry_engine.plan.source import MAX_NESTED_LOOPS, Block
+from skerry_engine.storage.index import NO_KEY
 from skerry_engine.values import oids
 from skerry_engine.values.keys import KeyCodec, KeyColumn
 
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from skerry_engine.plan.queries import QueryWriter
 
 Consume = Callable[[], None]
-
-NO_KEY = object()
-"""An index key that no entry has: what a NULL is looked up as."""
 
 WORK_PER_UNIT = 4096
 """Rows that inner loops may look at between two pauses."""
@@ -270,7 +268,7 @@ class RelationWriter:
                 self._after_batch(f"len({keys})")
 
     def index_key(self, index: str, index_oid: int, table_oid: int, keys: list[ex.Expr]) -> str:
-        """Python text of an index's equality key; NO_KEY where a part is NULL."""
+        """Python text of an index's equality key; NO_KEY, which no entry has, where a part is NULL."""
         texts, guards = self.scalars.guarded_arguments(keys, lambda _: True)
         if len(keys) == 1 and self.queries.index_key_is_atom(table_oid, index_oid):
             made = texts[0]

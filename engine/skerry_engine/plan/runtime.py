@@ -489,11 +489,13 @@ def _stop_of(codec: Any, equal: Row, bound: tuple[Any, bool]) -> bytes | None:
 MATCHES = 4096
 """Index entries that one look-up follows at most, as long as no single key has more."""
 
+FEW = 1024
+"""Rows under one key that are still read at once."""
+
 
 def index_rows(reader: Any, index: Any, key: object, values: Row) -> Iterator[Batch]:
     """The rows under an equality key, in lists: at once if they are few, else by ranges of the index."""
-    entered = index.equal.get(key)
-    if not isinstance(entered, set) or len(entered) <= MATCHES // 4:
+    if index.count(key, FEW) <= FEW:
         yield reader.lookup_all(index, key)
         return
     for _, rows in index_rows_ids(reader, index, key, values):
@@ -502,8 +504,7 @@ def index_rows(reader: Any, index: Any, key: object, values: Row) -> Iterator[Ba
 
 def index_rows_ids(reader: Any, index: Any, key: object, values: Row) -> Iterator[tuple[list[int], Batch]]:
     """As `index_rows`, with the rows' ids."""
-    entered = index.equal.get(key)
-    if not isinstance(entered, set) or len(entered) <= MATCHES // 4:
+    if index.count(key, FEW) <= FEW:
         yield reader.lookup_ids(index, key)
         return
     low = index.codec.prefix(values)
@@ -525,7 +526,7 @@ def index_matches(
     if index.unique:
         yield zip(batch, look_up(reader, index, keys), strict=True)
         return
-    counts = [len(found) if type(found) is set else 1 for found in map(index.equal.get, keys)]
+    counts = [index.count(key, MATCHES) for key in keys]
     if sum(counts) <= MATCHES:
         yield zip(batch, look_up(reader, index, keys), strict=True)
         return

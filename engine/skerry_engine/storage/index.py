@@ -77,6 +77,8 @@ class Index:
         self._single: int = positions[0] if positions is not None and len(positions) == 1 else -1
         self._atom: int = self._single if codec.atom else -1
 
+    # --- keys of rows ---------------------------------------------------------------------------------------
+
     def values(self, row: Row) -> Row | None:
         """The row's values in index order; None when the index leaves the row out."""
         if self._single >= 0:
@@ -125,6 +127,8 @@ class Index:
                 return False
         return True
 
+    # --- changing -------------------------------------------------------------------------------------------
+
     def add(self, row: Row, row_id: int) -> None:
         """Add the entries of a version of `row_id`; adding twice is harmless."""
         values = self.values(row)
@@ -149,9 +153,39 @@ class Index:
             self.remove(old_row, row_id)
             self.add(new_row, row_id)
 
+    def clear(self) -> None:
+        """Forget all entries."""
+        self.equal = {}
+        self.ordered = KeyTree()
+
+    # --- reading --------------------------------------------------------------------------------------------
+
     def candidates(self, key: object) -> list[int]:
         """The row ids entered under equality key `key`, ascending; each needs the recheck."""
         return equal_ids(self.equal, key)
+
+    def holds(self, key: object) -> bool:
+        """Whether a row id is entered under equality key `key`."""
+        return key in self.equal
+
+    def count(self, key: object, limit: int) -> int:
+        """How many row ids are entered under equality key `key`; counting may stop beyond `limit`."""
+        found = self.equal.get(key)
+        if found is None:
+            return 0
+        return len(found) if isinstance(found, set) else 1
+
+    def entries(
+        self, low: bytes | None, high: bytes | None, after: bytes | None, limit: int, descending: bool
+    ) -> tuple[list[bytes], bytes | None]:
+        """Up to `limit` entries e in order (falling if `descending`), low <= e < high and beyond `after`,
+        and where to go on, None at the end."""
+        tree = self.ordered
+        if descending:
+            found = tree.descending(low, high, after, limit)
+        else:
+            found = tree.ascending(low, high, after, limit)
+        return found, found[-1] if len(found) >= limit else None
 
 
 def add_equal(equal: dict[object, object], key: object, row_id: int) -> None:

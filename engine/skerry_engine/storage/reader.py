@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import cast
 
 from skerry_engine.storage.heap import PAGE_BITS, PAGE_MASK, PAGE_ROWS, Row, visible_row
-from skerry_engine.storage.index import Index, equal_ids
+from skerry_engine.storage.index import Index
 from skerry_engine.storage.pending import ABSENT, PendingTable
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.storage.trees import entry_order_key, entry_row_id
@@ -211,7 +211,7 @@ class TableReader:
     def _candidates(self, index: Index, key: object) -> list[int]:
         """Row ids that may have the key, ascending, each once."""
         pending = self.pending
-        shared = equal_ids(index.equal, key)
+        shared = index.candidates(key)
         if pending is None:
             return shared
         own = pending.candidates(index, key)
@@ -248,7 +248,7 @@ class TableReader:
         `after` is None for the first batch, then what the batch before gave as its third part: where to go
         on, None at the end.  Returns ids, rows and that place.
         """
-        entries = self._entries(index, low, high, after, n, descending)
+        entries, place = self._entries(index, low, high, after, n, descending)
         ids: list[int] = []
         rows: list[Row] = []
         for entry in entries:
@@ -257,7 +257,7 @@ class TableReader:
             if row is not None:
                 ids.append(row_id)
                 rows.append(row)
-        return ids, rows, entries[-1] if len(entries) >= n else None
+        return ids, rows, place
 
     def _entries(
         self,
@@ -267,17 +267,22 @@ class TableReader:
         after: bytes | None,
         n: int,
         descending: bool,
-    ) -> list[bytes]:
-        """The next n entries of the shared and the own tree, merged."""
-        tree = index.ordered
-        shared = tree.descending(low, high, after, n) if descending else tree.ascending(low, high, after, n)
+    ) -> tuple[list[bytes], bytes | None]:
+        """The next entries, at most n, of the shared index and the own tree, merged, and where to go on."""
+        shared, place = index.entries(low, high, after, n, descending)
         if self.pending is None:
-            return shared
+            return shared, place
         mine = self.pending.ordered(index)
         own = mine.descending(low, high, after, n) if descending else mine.ascending(low, high, after, n)
         if not own:
-            return shared
-        return sorted({*shared, *own}, reverse=descending)[:n]
+            return shared, place
+        if place is not None:  # what the shared index has beyond is not known yet
+            own = [entry for entry in own if (entry >= place if descending else entry <= place)]
+        merged = sorted({*shared, *own}, reverse=descending)
+        if len(merged) >= n:
+            del merged[n:]
+            return merged, merged[-1]
+        return merged, place
 
     def _entry_row(self, index: Index, entry: bytes, row_id: int) -> Row | None:
         """The visible row of an entry if it has the entry's key."""

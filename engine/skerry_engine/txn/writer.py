@@ -84,7 +84,7 @@ class TableWriter:
                 if not key.deferrable:
                     raise_duplicate(self.transaction, self.storage, key, row, other)
                 deferred = [*(deferred or []), key]
-            elif self._is_serial and atom in index.equal:
+            elif self._is_serial and index.holds(atom):
                 refuse_foresight(self.transaction, self.storage, index, atom, False)
         unresolved = check_new_child(self.transaction, target, row) if target.foreign_keys else None
         row_id = self.storage.allocate(1)
@@ -144,7 +144,7 @@ class TableWriter:
                 if not key.deferrable:
                     raise_duplicate(transaction, self.storage, key, row, other)
                 duplicates.append((key, offset))
-            elif self._is_serial and atom in index.equal:
+            elif self._is_serial and index.holds(atom):
                 refuse_foresight(transaction, self.storage, index, atom, False)
 
     # --- updating and deleting ------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ class TableWriter:
             return False
         if self._duplicate(index, atom, row_id) >= 0:
             return True
-        if self._is_serial and atom in index.equal:
+        if self._is_serial and index.holds(atom):
             refuse_foresight(self.transaction, self.storage, index, atom, False, row_id)
         return False
 
@@ -313,10 +313,11 @@ class TableWriter:
         Above READ COMMITTED a key that others wrote since the snapshot is WriteConflict (T001), even if nobody
         has it now.
         """
-        private = self.pending.indexes[index.index_id].equal
-        if key not in index.equal and key not in private:
+        shared = index.candidates(key)
+        own = equal_ids(self.pending.indexes[index.index_id].equal, key)
+        if not shared and not own:
             return -1
-        for candidate in [*equal_ids(private, key), *equal_ids(index.equal, key)]:
+        for candidate in [*own, *shared]:
             if candidate == row_id:
                 continue
             row = self._newest(candidate)
