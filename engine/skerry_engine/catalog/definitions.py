@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from skerry_engine import errors
@@ -17,6 +18,7 @@ from skerry_engine.catalog.objects import (
     IndexDef,
     IndexKey,
     Relation,
+    SequenceDef,
     StoredExpression,
     SystemTable,
     Table,
@@ -75,7 +77,7 @@ class DefinitionPrinter:
         if source.upper() in SYNTAX_ONLY:
             return source.upper()
         try:
-            return Deparser(self._names(table), pretty).expression(stored.expr)
+            return _trimmed(Deparser(self._names(table), pretty).expression(stored.expr))
         except errors.NotSupportedError:
             return source
 
@@ -178,7 +180,8 @@ class DefinitionPrinter:
         as written where that can't be printed."""
         if isinstance(view.query, Query):
             try:
-                return f"{self._query_printer(pretty).query(view.query, 0)};"
+                names = [column.name for column in view.live_columns]
+                return f"{_trimmed(self._query_printer(pretty).query(view.query, 0, names))};"
             except errors.NotSupportedError:
                 pass
         return f" {view.source.strip().rstrip(';').rstrip()};"
@@ -189,8 +192,20 @@ class DefinitionPrinter:
 
     def _table_name(self, oid: int) -> TableName:
         relation = self.database.relations[oid]
-        columns = relation.columns if isinstance(relation, (Table, View, SystemTable)) else ()
-        return TableName(self.relation_name(relation), relation.name, {c.position: c.name for c in columns})
+        if isinstance(relation, SequenceDef):
+            named = dict(enumerate(("last_value", "log_cnt", "is_called")))
+        else:
+            columns = relation.columns if isinstance(relation, (Table, View, SystemTable)) else ()
+            named = {c.position: c.name for c in columns}
+        return TableName(self.relation_name(relation), relation.name, named)
+
+
+_BEFORE_LINE_BREAK = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")| +(?=\n)""")
+
+
+def _trimmed(text: str) -> str:
+    """Without spaces at the ends of lines, save within quotes."""
+    return _BEFORE_LINE_BREAK.sub(r"\1", text) if " \n" in text else text
 
 
 def type_name(sql_type: SqlType) -> str:

@@ -66,6 +66,7 @@ FRAME_BOUNDS = {
 EXCLUDES = {"current": "CURRENT ROW", "group": "GROUP", "ties": "TIES"}
 LOW_PRIORITY = frozenset("+-")
 HIGH_PRIORITY = frozenset("*/%")
+SHORTHAND_OPERATORS = frozenset(("|", "<<"))
 
 
 @dataclass(slots=True)
@@ -73,13 +74,15 @@ class Names:
     """How the printer names things.
 
     `column(range_id, position)` gives a column as it must be written there, quoted; `type_name(type)` a
-    type's name; `constant(type, value)` a constant's text form, unquoted.
+    type's name; `constant(type, value)` a constant's text form, unquoted; `shorthand(call)` how an operator was
+    written that stands for something else, None for all others.
     """
 
     column: Callable[[int, int], str]
     type_name: Callable[[SqlType], str]
     constant: Callable[[SqlType, object], str]
     print_query: Callable[[Query, int], str] | None = None
+    shorthand: Callable[[Call], str | None] | None = None
 
 
 class Deparser:
@@ -269,6 +272,10 @@ def _literal_text(printer: Deparser, node: Cast) -> str:
 def _call(printer: Deparser, node: Call, _show: bool) -> str:
     if node.operator is None:
         return _function_call(printer, node)
+    if node.operator in SHORTHAND_OPERATORS and printer.names.shorthand is not None:
+        written = printer.names.shorthand(node)
+        if written is not None:
+            return written
     operator = WRITTEN_OPERATORS.get(node.operator, node.operator)
     operands = [printer.paren(arg, node, True) for arg in node.args]
     if len(operands) == 1:
@@ -295,6 +302,8 @@ def _function_call(printer: Deparser, node: Call) -> str:
 
 
 def _and(printer: Deparser, node: And, _show: bool) -> str:
+    if len(node.args) == 1:
+        return printer.expression(node.args[0])
     return printer.wrap(" AND ".join(printer.paren(arg, node, False) for arg in node.args))
 
 

@@ -11,11 +11,20 @@ and print as those.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from skerry_engine import errors
-from skerry_engine.algebra.expressions import Aggregate, Call, Column, Const, Expr, SortKey, WindowCall
+from skerry_engine.algebra.expressions import (
+    Aggregate,
+    Call,
+    Column,
+    Const,
+    Expr,
+    SortKey,
+    SubqueryExpr,
+    WindowCall,
+)
 from skerry_engine.algebra.queries import (
     Aggregation,
     CteScan,
@@ -24,7 +33,6 @@ from skerry_engine.algebra.queries import (
     FunctionScan,
     Join,
     OneRow,
-    OutputColumn,
     ProjectSet,
     Query,
     Relation,
@@ -35,6 +43,7 @@ from skerry_engine.algebra.queries import (
     Window,
     With,
 )
+from skerry_engine.algebra.traversal import walk_all
 from skerry_engine.catalog.deparse import Deparser, Names, sort_key_text
 from skerry_engine.catalog.quoting import quote_identifier
 from skerry_engine.functions.registry import Function
@@ -76,43 +85,52 @@ class QueryPrinter:
 
     def __init__(self, names: Names, table: Callable[[int], TableName], pretty: bool) -> None:
         self.table = table
-        self.names = Names(self._column, names.type_name, names.constant, self.query)
+        self.names = Names(self._column, names.type_name, names.constant, self._nameless, self._grouping_call)
         self.printer = Deparser(self.names, pretty)
         self.pretty = pretty
         self.ranges: dict[int, _Range] = {}
         self.computed: dict[int, tuple[Expr, ...]] = {}
-        self.cte_names: dict[int, tuple[str, tuple[OutputColumn, ...]]] = {}
+        self.group_keys: dict[int, tuple[Expr, ...]] = {}
+        self.cte_names: dict[int, tuple[str, list[str]]] = {}
         self.aliases: set[str] = set()
 
     # --- queries --------------------------------------------------------------------------------------------
 
-    def query(self, query: Query, indent: int) -> str:
+    def query(
+        self, query: Query, indent: int, names: Sequence[str] = (), has_visible_names: bool = True
+    ) -> str:
         """A query, its lines after the first indented by `indent` columns and more.
 
-        Raises NotSupportedError for what has no text form yet.
+        `names` are what its columns are to be called, if not as they call themselves.  Where nobody sees the names
+        an output that has none by itself needs none.  Raises NotSupportedError for what has no text form yet.
         """
         if isinstance(query, Select):
-            return self._select(query, indent)
+            return self._select(query, indent, names, has_visible_names)
         if isinstance(query, SetOperation):
-            return self._set_operation(query, indent)
+            return self._set_operation(query, indent, names, has_visible_names)
         if isinstance(query, With):
-            return self._with(query, indent)
+            return self._with(query, indent, names, has_visible_names)
         raise errors.NotSupportedError(f"printing {type(query).__name__} queries is not supported")
 
-    def _select(self, query: Select, indent: int) -> str:
+    def _nameless(self, query: Query, indent: int) -> str:
+        """A query inside an expression."""
+        return self.query(query, indent, (), False)
+
+    def _select(self, query: Select, indent: int, names: Sequence[str], has_visible_names: bool) -> str:
         outer, self.printer.indent = self.printer.indent, indent + STEP
         aliases = set(self.aliases)
         layers = self._peel(query.input)
-        if isinstance(query.input, Values) and _is_plain_values(query, query.input):
+        names = names or [column.name for column in query.columns]
+        if isinstance(query.input, Values) and _is_plain_values(query, query.input, names):
             return self._value_rows(query.input) + self._tail((), query.limit, query.offset, indent)
         self._name_ranges(layers.from_item)
-        text = " SELECT " + self._distinct(query) + self._targets(query, indent)
+        text = " SELECT " + self._distinct(query) + self._targets(query, indent, names, has_visible_names)
         if not isinstance(layers.from_item, OneRow):
             text += f"{_line(indent, 3)}FROM {self._from_list(layers.from_item, indent)}"
         text += self._conditions("WHERE", layers.where, indent, 2)
-        text += self._grouping(layers.aggregation, indent)
+        text += self._grouping(layers.aggregation, query.outputs, indent)
         text += self._conditions("HAVING", layers.having, indent, 1)
-        text += self._tail(query.order_by, query.limit, query.offset, indent)
+        text += self._tail(query.order_by, query.limit, query.offset, indent, query.outputs[: len(names)])
         text += self._locks(query, indent)
         self.printer.indent = outer
         self.aliases = aliases
@@ -133,22 +151,24 @@ class QueryPrinter:
             return f"DISTINCT ON ({self.printer.arguments(query.distinct_on, False)}) "
         return "DISTINCT " if query.distinct else ""
 
-    def _targets(self, query: Select, indent: int) -> str:
-        pairs = zip(query.outputs, query.columns, strict=False)
-        targets = [self._target(expr, column.name) for expr, column in pairs]
+    def _targets(self, query: Select, indent: int, names: Sequence[str], has_visible_names: bool) -> str:
+        unnamed = None if has_visible_names else "?column?"
+        pairs = zip(query.outputs, names, strict=False)
+        targets = [self._target(expr, name, unnamed) for expr, name in pairs]
         return "".join(_separated(number, target, indent) for number, target in enumerate(targets))
 
-    def _target(self, expr: Expr, name: str) -> str:
+    def _target(self, expr: Expr, name: str, unnamed: str | None) -> str:
         text = self.printer.expression(expr, True)
-        own_name = self._column_name(expr)
+        own_name = self._column_name(expr) if isinstance(expr, Column) else unnamed
         return text if own_name == name else f"{text} AS {quote_identifier(name)}"
 
     def _column_name(self, expr: Expr) -> str | None:
-        """The name that an output has by itself."""
+        """The name that a column has by itself."""
         if not isinstance(expr, Column):
-            return "?column?"
+            return None
         if expr.range_id in self.computed:
-            return self._column_name(self.computed[expr.range_id][expr.position])
+            computed = self.computed[expr.range_id]
+            return self._column_name(computed[expr.position]) if expr.position < len(computed) else None
         known = self.ranges.get(expr.range_id)
         return None if known is None else known.columns.get(expr.position)
 
@@ -159,21 +179,30 @@ class QueryPrinter:
         joined = texts[0] if len(texts) == 1 else self.printer.wrap(" AND ".join(texts))
         return f"{_line(indent, spaces)}{word} {joined}"
 
-    def _grouping(self, aggregation: Aggregation | None, indent: int) -> str:
+    def _grouping(self, aggregation: Aggregation | None, outputs: Sequence[Expr], indent: int) -> str:
         if aggregation is None or not (aggregation.keys or aggregation.grouping_sets):
             return ""
-        keys = [self._sort_or_group(key) for key in aggregation.keys]
+        shown = [self._without_layers(output) for output in outputs]
+        keys = [self._sort_or_group(key, shown) for key in aggregation.keys]
         if not aggregation.grouping_sets:
             return f"{_line(indent, 2)}GROUP BY {', '.join(keys)}"
         sets = (f"({', '.join(keys[i] for i in positions)})" for positions in aggregation.grouping_sets)
         return f"{_line(indent, 2)}GROUP BY GROUPING SETS ({', '.join(sets)})"
 
     def _tail(
-        self, order_by: tuple[SortKey, ...], limit: Expr | None, offset: Expr | None, indent: int
+        self,
+        order_by: tuple[SortKey, ...],
+        limit: Expr | None,
+        offset: Expr | None,
+        indent: int,
+        outputs: Sequence[Expr] = (),
     ) -> str:
         text = ""
         if order_by:
-            keys = (sort_key_text(self._sort_or_group(k.expr), k.descending, k.nulls_first) for k in order_by)
+            keys = (
+                sort_key_text(self._sort_or_group(k.expr, outputs), k.descending, k.nulls_first)
+                for k in order_by
+            )
             text += f"{_line(indent, 2)}ORDER BY {', '.join(keys)}"
         if offset is not None:
             text += f"{_line(indent, 1)}OFFSET {self.printer.expression(offset)}"
@@ -181,11 +210,19 @@ class QueryPrinter:
             text += f"{_line(indent, 1)}LIMIT {self.printer.expression(limit)}"
         return text
 
-    def _sort_or_group(self, expr: Expr) -> str:
-        """An item of ORDER BY or GROUP BY: calls are wrapped, and in the pretty variant all but columns."""
+    def _sort_or_group(self, expr: Expr, outputs: Sequence[Expr]) -> str:
+        """An item of ORDER BY or GROUP BY: calls are wrapped, and in the pretty variant all but columns.
+
+        A constant carries its type, lest it be read as an output's number; an output with a query in it is printed
+        as its number, for two queries are never the same expression.
+        """
+        if isinstance(expr, Const):
+            text = self.printer.expression(expr)
+            return text if "::" in text else f"{text}::{self.names.type_name(expr.type)}"
+        if expr in outputs and any(isinstance(part, SubqueryExpr) for part in walk_all(expr)):
+            return str(outputs.index(expr) + 1)
         text = self.printer.expression(expr)
-        while isinstance(expr, Column) and expr.range_id in self.computed:
-            expr = self.computed[expr.range_id][expr.position]
+        expr = self._without_layers(expr)
         if isinstance(expr, (Column, Const)):
             return text
         is_call = isinstance(expr, (Aggregate, WindowCall)) or (
@@ -193,33 +230,50 @@ class QueryPrinter:
         )
         return f"({text})" if (self.pretty or is_call) and not text.startswith("(") else text
 
-    def _set_operation(self, query: SetOperation, indent: int) -> str:
+    def _without_layers(self, expr: Expr) -> Expr:
+        """What a column of a layer stands for."""
+        while isinstance(expr, Column) and expr.position < len(self.computed.get(expr.range_id, ())):
+            expr = self.computed[expr.range_id][expr.position]
+        return expr
+
+    def _set_operation(
+        self, query: SetOperation, indent: int, names: Sequence[str], has_visible_names: bool
+    ) -> str:
+        """Both sides take the names that are asked for; by itself only the left one names columns."""
         word = query.kind.upper() + (" ALL" if query.all else "")
-        left, right = (self._operand(query, side, indent) for side in (query.left, query.right))
-        self.ranges[query.range_id] = _Range("", {i: c.name for i, c in enumerate(query.columns)})
+        left = self._operand(query, query.left, indent, names, has_visible_names)
+        right = self._operand(query, query.right, indent, names, False)
+        shown = names or [column.name for column in query.columns]
+        self.ranges[query.range_id] = _Range("", dict(enumerate(shown)))
         tail = self._tail(query.order_by, query.limit, query.offset, indent)
         return f"{left}{_line(indent, 0)}{word}{_line(indent, 0)}{right}{tail}"
 
-    def _operand(self, parent: SetOperation, side: Query, indent: int) -> str:
-        text = self.query(side, indent)
+    def _operand(
+        self, parent: SetOperation, side: Query, indent: int, names: Sequence[str], has_visible_names: bool
+    ) -> str:
+        text = self.query(side, indent, names, has_visible_names)
         is_same = isinstance(side, SetOperation) and (side.kind, side.all) == (parent.kind, parent.all)
         plain = isinstance(side, Select) and not (side.order_by or side.limit or side.offset)
         return text if is_same or plain else f"({text})"
 
-    def _with(self, query: With, indent: int) -> str:
+    def _with(self, query: With, indent: int, names: Sequence[str], has_visible_names: bool) -> str:
         recursive = "RECURSIVE " if any(cte.step is not None for cte in query.ctes) else ""
         parts = []
         for cte in query.ctes:
-            self.cte_names[cte.cte_id] = (cte.name, cte.query.columns)
+            own = [column.name for column in cte.query.columns]
+            columns = _unambiguous(own)
+            self.cte_names[cte.cte_id] = (cte.name, columns)
             body = self.query(cte.query, indent + STEP)
             if cte.step is not None:
                 word = "UNION ALL" if cte.union_all else "UNION"
                 body += f"{_line(indent + STEP, 0)}{word}{_line(indent + STEP, 0)}"
-                body += self.query(cte.step, indent + STEP)
-            columns = ", ".join(quote_identifier(c.name) for c in cte.query.columns) if recursive else ""
-            name = quote_identifier(cte.name) + (f"({columns})" if columns else "")
+                body += self.query(cte.step, indent + STEP, (), False)
+            name = quote_identifier(cte.name)
+            if recursive or columns != own:
+                name += f"({', '.join(map(quote_identifier, columns))})"
             parts.append(f"{name} AS ({_line(indent, STEP)}{body}{_line(indent, STEP)})")
-        return f" WITH {recursive}{', '.join(parts)}{_line(indent, 0)}{self.query(query.body, indent)}"
+        text = f" WITH {recursive}{', '.join(parts)}{_line(indent, 0)}"
+        return text + self.query(query.body, indent, names, has_visible_names)
 
     # --- taking a block apart -------------------------------------------------------------------------------
 
@@ -234,6 +288,7 @@ class QueryPrinter:
                 relation = relation.input
             elif isinstance(relation, Aggregation):
                 self.computed[relation.range_id] = (*relation.keys, *relation.aggregates)
+                self.group_keys[relation.range_id] = relation.keys
                 below = self._peel(relation.input)
                 return _Layers(below.from_item, below.where, above, relation)
             else:
@@ -250,10 +305,10 @@ class QueryPrinter:
             columns = self.table(relation.table_oid).columns
             self.ranges[relation.range_id] = _Range(self._alias(relation.name), columns)
         elif isinstance(relation, CteScan):
-            name, outputs = self.cte_names[relation.cte_id]
-            self._add(relation.range_id, name, [column.name for column in outputs])
+            name, columns_of_cte = self.cte_names[relation.cte_id]
+            self._add(relation.range_id, name, columns_of_cte)
         elif isinstance(relation, Derived):
-            self._add(relation.range_id, "subquery", [column.name for column in relation.query.columns])
+            self._add(relation.range_id, "subquery", _unambiguous(_names_of(relation.query)))
         elif isinstance(relation, Values):
             names = [f"column{i}" for i in range(1, len(relation.types) + 1)]
             self._add(relation.range_id, "values", names)
@@ -273,12 +328,12 @@ class QueryPrinter:
 
     def _from_list(self, relation: Relation, indent: int) -> str:
         """Joins without a condition at the top are FROM's comma."""
-        items: list[Relation] = []
+        items: list[tuple[Relation, bool]] = []
         while isinstance(relation, Join) and relation.kind == "inner" and relation.condition is None:
-            items.append(relation.right)
+            items.append((relation.right, relation.lateral))
             relation = relation.left
-        items.append(relation)
-        texts = [self._from_item(item, indent) for item in reversed(items)]
+        items.append((relation, False))
+        texts = [self._from_item(item, indent, lateral) for item, lateral in reversed(items)]
         return f",{_line(indent, 4)}".join(texts)
 
     def _from_item(self, relation: Relation, indent: int, lateral: bool = False) -> str:
@@ -291,7 +346,10 @@ class QueryPrinter:
             return _aliased(quote_identifier(name), name, self.ranges[relation.range_id].alias)
         prefix = "LATERAL " if lateral else ""
         if isinstance(relation, Derived):
-            alias = quote_identifier(self.ranges[relation.range_id].alias)
+            known = self.ranges[relation.range_id]
+            alias, columns = quote_identifier(known.alias), list(known.columns.values())
+            if columns != _names_of(relation.query):
+                alias += f"({', '.join(map(quote_identifier, columns))})"
             return f"{prefix}({self.query(relation.query, indent + STEP)}) {alias}"
         if isinstance(relation, Values):
             return self._values(relation)
@@ -349,15 +407,59 @@ class QueryPrinter:
 
     def _computed_column(self, computed: tuple[Expr, ...], position: int) -> str:
         if position >= len(computed):
-            raise errors.NotSupportedError("printing GROUPING is not supported")
+            raise errors.NotSupportedError("printing a group's bit mask is not supported")
         expr = computed[position]
         text = self.printer.expression(expr, True)
         return f"({text})" if self.pretty and isinstance(expr, Call) and expr.operator is not None else text
 
+    def _grouping_call(self, expr: Call) -> str | None:
+        """GROUPING(a, b), of which the binder makes shifts and masks; None for anything else."""
+        found = _grouping_bits(expr)
+        keys = self.group_keys.get(found[0].range_id, ()) if found else ()
+        if found is None or found[0].position != len(self.computed.get(found[0].range_id, ())):
+            return None
+        wanted = (keys[len(keys) - 1 - bit] for bit in found[1])
+        return f"GROUPING({', '.join(self.printer.expression(key) for key in wanted)})"
 
-def _is_plain_values(query: Select, values: Values) -> bool:
-    """Whether the block is a bare VALUES list."""
+
+def _grouping_bits(expr: Expr) -> tuple[Column, list[int]] | None:
+    """The mask and the bits of `(mask >> bit & 1) << place | ...`, first bit first."""
+    if isinstance(expr, Call) and expr.operator == "|":
+        left, right = (_grouping_bits(arg) for arg in expr.args)
+        return (left[0], left[1] + right[1]) if left and right and left[0] == right[0] else None
+    for operator in ("<<", "&", ">>"):
+        if not isinstance(expr, Call) or expr.operator != operator:
+            return None
+        expr, bit = expr.args
+    mask = expr
+    if isinstance(mask, Column) and isinstance(bit, Const) and isinstance(bit.value, int):
+        return mask, [bit.value]
+    return None
+
+
+def _names_of(query: Query) -> list[str]:
+    return [column.name for column in query.columns]
+
+
+def _unambiguous(names: list[str]) -> list[str]:
+    """Names under which columns can be told apart: repeated ones are numbered."""
+    taken: set[str] = set()
+    found: list[str] = []
+    for name in names:
+        unique, number = name, 0
+        while unique in taken or (number and unique in names):
+            number += 1
+            unique = f"{name}_{number}"
+        taken.add(unique)
+        found.append(unique)
+    return found
+
+
+def _is_plain_values(query: Select, values: Values, names: Sequence[str]) -> bool:
+    """Whether the block is a bare VALUES list, with the names that one has."""
     if query.order_by or query.distinct or len(query.outputs) != len(values.types):
+        return False
+    if list(names) != [f"column{i}" for i in range(1, len(values.types) + 1)]:
         return False
     return all(isinstance(o, Column) and o.position == i for i, o in enumerate(query.outputs))
 
