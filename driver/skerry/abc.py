@@ -11,7 +11,7 @@ parameters and give the same Python values and errors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -62,6 +62,13 @@ class Backend(Protocol):
         """Run a statement, or several when `parameters` is None, to the end.
 
         Raises the classes of `skerry_engine.errors`.
+        """
+        ...
+
+    def copy_out(self, text: str, write: Callable[[bytes], object]) -> None:
+        """Run `COPY ... TO STDOUT`; `write` gets its data in order, whole rows at a time.
+
+        What `write` raises ends the statement, and over a network the session.
         """
         ...
 

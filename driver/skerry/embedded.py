@@ -34,6 +34,7 @@ from skerry_engine.engine import Engine
 from skerry_engine.session.session import Session
 from skerry_engine.session.steps import (
     Complete,
+    CopyData,
     CopyFailed,
     CopyIn,
     Description,
@@ -142,9 +143,16 @@ class EmbeddedBackend:
 
     def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:
         """Run to the end; raises what the engine raises."""
+        values = None if parameters is None else [_engine_parameter(value) for value in parameters]
+        return self._run(text, values, _ignore)
+
+    def copy_out(self, text: str, write: Callable[[bytes], object]) -> None:
+        """Run COPY TO STDOUT; `write` is called between two steps."""
+        self._run(text, None, write)
+
+    def _run(self, text: str, values: list[object] | None, write: Callable[[bytes], object]) -> Outcome:
         session = self._open_session()
         self._source.check_process()
-        values = None if parameters is None else [_engine_parameter(value) for value in parameters]
         mutex = self._source.mutex
         holds_back = interrupts.hold_back()
         try:
@@ -153,8 +161,10 @@ class EmbeddedBackend:
                 session.owner.thread_id = _THREAD.number
                 steps = session.run(text, values)
             try:
-                outcome = self._drive(session, steps)
-            except KeyboardInterrupt:
+                outcome = self._drive(session, steps, write)
+            except errors.DatabaseError:
+                raise
+            except BaseException:  # Ctrl-C, or what `write` raises
                 self._interrupt(session, steps)
                 raise
             self._convert_rows(session, outcome)
@@ -195,7 +205,7 @@ class EmbeddedBackend:
             raise errors.InterfaceError("the connection is closed")
         return self._session
 
-    def _drive(self, session: Session, steps: Steps) -> Outcome:
+    def _drive(self, session: Session, steps: Steps, write: Callable[[bytes], object]) -> Outcome:
         """Step until the end, sleeping through waits."""
         outcome = Outcome()
         source = self._source
@@ -218,6 +228,8 @@ class EmbeddedBackend:
                 _sleep_until(over, step.waiting.deadline_s())
             elif isinstance(step, CopyIn):
                 to_send = CopyFailed("COPY FROM STDIN needs a client that sends data")
+            elif isinstance(step, CopyData):
+                write(step.data if isinstance(step.data, bytes) else b"".join(step.data))
             else:
                 self._take(step, outcome)
 
@@ -251,13 +263,17 @@ class EmbeddedBackend:
             outcome.rows = [_convert_row(row, converters) for row in outcome.rows]
 
     def _interrupt(self, session: Session, steps: Steps) -> None:
-        """Ctrl-C: cancel the statement and let it unwind before the exception goes on."""
+        """Cancel the statement and let it unwind before the exception goes on."""
         with self._source.mutex:
             session.cancel()
         try:
-            self._drive(session, steps)
+            self._drive(session, steps, _ignore)
         except errors.DatabaseError:
             return
+
+
+def _ignore(_data: bytes) -> None:
+    """For the data of a COPY that nobody asked for."""
 
 
 def _sleep_until(over: threading.Event, deadline_s: float | None) -> None:

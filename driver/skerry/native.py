@@ -18,12 +18,13 @@ import enum
 import functools
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import IO, Concatenate, ParamSpec, TypeVar, cast
 
 from skerry.abc import Backend, Outcome, Source
 from skerry.dbapi import Connection
+from skerry.dump import DumpOptions, as_writer, dump
 from skerry.isolation import SNAPSHOT, begin_sql, milliseconds
 from skerry.parameters import Parameters, from_native
 from skerry.pending import PREPARE, PendingCommit, read_counts
@@ -134,6 +135,26 @@ class Database:
         Returns how many row changes were settled by it.  It happens by itself every so many commits.
         """
         return cast("int", self.execute("SELECT skerry.gc()").scalar())
+
+    def dump(
+        self,
+        stream: IO[bytes] | IO[str],
+        *,
+        schema: bool = True,
+        data: bool = True,
+        tables: Sequence[str] = (),
+        inserts: bool = False,
+    ) -> list[str]:
+        """Write the database to a stream as SQL that psql loads, as of one snapshot; returns warnings.
+
+        `schema` and `data` say what is written; `tables` are names or patterns (`"app.*"`), none for
+        everything; with `inserts` rows are INSERT statements rather than COPY blocks.
+        """
+        session = self._take()
+        try:
+            return dump(session, as_writer(stream), DumpOptions(schema, data, tuple(tables), inserts))
+        finally:
+            self._settle(session)
 
     def connect(
         self,

@@ -13,7 +13,7 @@ import json
 import socket
 import struct
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -53,6 +53,29 @@ class _Connection(pg8000.core.CoreConnection):  # type: ignore[misc]
     def handle_ROW_DESCRIPTION(self, data: bytes, context: Any) -> None:
         super().handle_ROW_DESCRIPTION(data, context)
         context.row_count = -1
+
+    def copy_out(self, text: str, stream: _Sink) -> None:
+        """Run COPY TO STDOUT, its data going to the stream."""
+        context = pg8000.core.Context(text, stream=stream)
+        self.send_QUERY(text)
+        pg8000.core._flush(self._sock)
+        self.handle_messages(context)
+
+
+class _Sink:
+    """Where pg8000 writes COPY's data to; tells what goes wrong there from what the network does."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self.has_failed = False
+
+    def write(self, data: bytes) -> None:
+        """Pass it on."""
+        try:
+            self._write(data)
+        except BaseException:
+            self.has_failed = True
+            raise
 
 
 class NetworkSource:
@@ -128,6 +151,25 @@ class NetworkBackend:
         finally:
             self._collect_notices()
         return _outcome(context, connection.tag)
+
+    def copy_out(self, text: str, write: Callable[[bytes], object]) -> None:
+        """Run COPY TO STDOUT.  When `write` fails the connection is given up: the rest would have to be read."""
+        connection = self._connection
+        if connection is None:
+            raise errors.InterfaceError("the connection is closed")
+        sink = _Sink(write)
+        try:
+            connection.copy_out(text, sink)
+        except (pg8000.exceptions.Error, OSError, struct.error) as problem:
+            if sink.has_failed:
+                self._drop()
+                raise
+            raise self._failure(problem) from None
+        except BaseException:
+            self._drop()
+            raise
+        finally:
+            self._collect_notices()
 
     def cancel(self) -> None:
         """Send a CancelRequest on a connection of its own."""

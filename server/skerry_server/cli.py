@@ -1,6 +1,7 @@
 """The `skerry` command.
 
 skerry serve [DIR|:memory:] [--host H] [--port P] [--max-connections N] ...
+skerry dump [--schema-only|--data-only] [--table T] [--inserts] [--output FILE] SOURCE
 skerry --version
 """
 
@@ -9,14 +10,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from skerry_engine.errors import DatabaseError, NotSupportedError
+from skerry_engine.errors import DatabaseError, Error, NotSupportedError
 from skerry_server import logs
+from skerry_server.commands import dump
 from skerry_server.init_file import run_init_file
 from skerry_server.server import Server, ServerSettings
 from skerry_server.session_api import Engine
@@ -32,8 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _parser().print_help()
         return 2
     try:
-        return _serve(options)
-    except (DatabaseError, OSError) as error:
+        status: int = options.run(options)
+        return status
+    except BrokenPipeError:  # `skerry dump ... | head`: who reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (Error, OSError) as error:
         print(f"skerry: error: {_shown(error)}", file=sys.stderr)
         return 1
 
@@ -84,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--log-level", choices=logs.LEVELS, default="info", help="default %(default)s")
     serve.add_argument("--log-format", choices=logs.FORMATS, default="text", help="default %(default)s")
+    serve.set_defaults(run=_serve)
+    dump.add_parser(commands)
     return parser
 
 

@@ -33,10 +33,10 @@ def database(request: pytest.FixtureRequest) -> Iterator[skerry.Database]:
         admin.execute(f"CREATE DATABASE {name}")
         with skerry.open(f"{server}/{name}") as opened:
             yield opened
-        _drop(admin, name)
+        drop_database(admin, name)
 
 
-def _drop(admin: skerry.Database, name: str) -> None:
+def drop_database(admin: skerry.Database, name: str) -> None:
     """Drop a database once the server has noticed that its clients are gone."""
     deadline_s = time.monotonic() + 5
     while True:

@@ -1,0 +1,246 @@
+"""From the catalogs to objects: one query for each kind of object, whatever the number of objects.
+
+Quoting, types' names and expressions are the server's own texts, printed with an empty search_path and so
+qualified.  The queries run on PostgreSQL too, whose catalogs are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from skerry.dump.model import (
+    Column,
+    Constraint,
+    Contents,
+    Index,
+    Relation,
+    Schema,
+    SequenceObject,
+    Table,
+    View,
+)
+from skerry_engine import errors
+
+Rows = list[tuple[Any, ...]]
+Comments = dict[tuple[str, int, int], str]
+"""Comments by catalog's name, OID and column number."""
+
+_OURS = "n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'skerry')"
+"""Schemas that are dumped."""
+
+_NAMES = "n.nspname, c.relname, quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
+
+_SCHEMAS = f"SELECT n.oid, n.nspname, quote_ident(n.nspname) FROM pg_namespace n WHERE {_OURS}"
+
+_RELATIONS = f"""
+SELECT c.oid, {_NAMES}, c.relkind, c.relpersistence = 'u', c.reloptions,
+       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {_OURS} AND c.relkind IN ('r', 'v')"""
+
+_SEQUENCES = f"""
+SELECT c.oid, {_NAMES}, c.relpersistence = 'u', format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement,
+       s.seqmin, s.seqmax, s.seqcache, s.seqcycle, d.refobjid, quote_ident(a.attname), d.deptype = 'i'
+FROM pg_sequence s
+JOIN pg_class c ON c.oid = s.seqrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass
+    AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE {_OURS}"""
+
+_COLUMNS = f"""
+SELECT c.oid, a.attnum, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), a.attnotnull,
+       pg_get_expr(d.adbin, d.adrelid), a.attidentity, a.attgenerated,
+       quote_ident(k.nspname) || '.' || quote_ident(l.collname), coalesce(a.attstattarget, -1)
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+LEFT JOIN pg_collation l ON l.oid = a.attcollation AND a.attcollation <> t.typcollation
+LEFT JOIN pg_namespace k ON k.oid = l.collnamespace
+WHERE {_OURS} AND c.relkind IN ('r', 'v')
+ORDER BY c.oid, a.attnum"""
+
+_CONSTRAINTS = f"""
+SELECT o.oid, c.oid, n.nspname, c.relname, o.conname, quote_ident(o.conname), o.contype,
+       pg_get_constraintdef(o.oid), o.convalidated, o.confrelid, o.conindid, quote_ident(n.nspname)
+FROM pg_constraint o
+JOIN pg_class c ON c.oid = o.conrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {_OURS} AND o.contype IN ('c', 'p', 'u', 'f')"""
+
+_INDEXES = f"""
+SELECT c.oid, i.indrelid, {_NAMES}, pg_get_indexdef(c.oid)
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_constraint o ON o.conindid = c.oid AND o.contype IN ('p', 'u', 'x')
+WHERE {_OURS} AND o.oid IS NULL AND i.indisvalid"""
+
+_VIEW_READS = """
+SELECT r.ev_class, d.refobjid
+FROM pg_rewrite r
+JOIN pg_depend d ON d.objid = r.oid AND d.classid = 'pg_rewrite'::regclass
+WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class"""
+
+_COMMENTS = """
+SELECT k.relname, d.objoid, d.objsubid, d.description
+FROM pg_description d JOIN pg_class k ON k.oid = d.classoid
+WHERE k.relname IN ('pg_class', 'pg_namespace', 'pg_constraint')"""
+
+_UNKNOWN = f"""
+SELECT 'relation ' || c.oid::regclass::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {_OURS} AND c.relkind NOT IN ('r', 'v', 'i', 'S', 't')
+UNION ALL
+SELECT 'type ' || t.oid::regtype::text
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE {_OURS} AND t.typtype IN ('d', 'e', 'r')
+UNION ALL
+SELECT 'function ' || p.oid::regprocedure::text
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE {_OURS}
+UNION ALL
+SELECT 'child table ' || i.inhrelid::regclass::text
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {_OURS}
+UNION ALL
+SELECT 'constraint ' || quote_ident(o.conname)
+FROM pg_constraint o JOIN pg_namespace n ON n.oid = o.connamespace
+WHERE {_OURS} AND o.contype NOT IN ('c', 'p', 'u', 'f', 'n')
+UNION ALL
+SELECT 'rule ' || quote_ident(r.rulename)
+FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {_OURS} AND r.rulename <> '_RETURN'
+UNION ALL
+SELECT 'trigger ' || quote_ident(t.tgname)
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {_OURS} AND NOT t.tgisinternal
+ORDER BY 1 LIMIT 5"""
+
+
+class Queries(Protocol):
+    """Whatever runs a query."""
+
+    def rows(self, text: str) -> Rows:
+        """The rows of one query."""
+        ...
+
+
+def refuse_unknown(source: Queries) -> None:
+    """Raise NotSupportedError when there is anything that a dump would leave out."""
+    found = [name for (name,) in source.rows(_UNKNOWN)]
+    if found:
+        raise errors.NotSupportedError(f"can't be dumped: {', '.join(found)}")
+
+
+def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None) -> Contents:
+    """All objects, or the relations for which `is_wanted(schema, name)`, sorted by name.
+
+    With a choice there are no schemas; a sequence comes along with the table whose column owns it.
+    Sequences' values are not read yet.
+    """
+    comments: Comments = {(kind, oid, column): text for kind, oid, column, text in source.rows(_COMMENTS)}
+    relations = _relations(source.rows(_RELATIONS), comments)
+    sequences = [_sequence(row, comments) for row in source.rows(_SEQUENCES)]
+    if is_wanted is None:
+        schemas = [
+            Schema(bare, name, comments.get(("pg_namespace", oid, 0)))
+            for oid, bare, name in source.rows(_SCHEMAS)
+        ]
+    else:
+        schemas = []
+        relations = {oid: each for oid, each in relations.items() if is_wanted(*each.sort_key)}
+        sequences = [s for s in sequences if s.owner_oid in relations or is_wanted(*s.sort_key)]
+    _add_columns(relations, source.rows(_COLUMNS), comments)
+    tables = {oid: each for oid, each in relations.items() if isinstance(each, Table)}
+    views = {oid: each for oid, each in relations.items() if isinstance(each, View)}
+    _add_constraints(tables, source.rows(_CONSTRAINTS), comments)
+    _add_indexes(tables, source.rows(_INDEXES), comments)
+    _add_identities(tables, sequences)
+    for view_oid, read_oid in source.rows(_VIEW_READS):
+        if view_oid in views and read_oid in views:
+            views[view_oid].reads.add(read_oid)
+    return Contents(
+        sorted(schemas, key=lambda schema: schema.bare),
+        sorted(sequences, key=_by_name),
+        sorted(tables.values(), key=_by_name),
+        sorted(views.values(), key=_by_name),
+    )
+
+
+def _by_name(each: Relation | Constraint | Index) -> tuple[str, ...]:
+    return each.sort_key
+
+
+def _relations(rows: Rows, comments: Comments) -> dict[int, Table | View]:
+    found: dict[int, Table | View] = {}
+    for oid, schema, bare, name, kind, is_unlogged, options, query in rows:
+        comment = comments.get(("pg_class", oid, 0))
+        if kind == "r":
+            found[oid] = Table(oid, (schema, bare), name, comment, is_unlogged, tuple(options or ()))
+        else:
+            found[oid] = View(oid, (schema, bare), name, comment, tuple(options or ()), [], query)
+    return found
+
+
+def _sequence(row: tuple[Any, ...], comments: Comments) -> SequenceObject:
+    oid, schema, bare, name, is_unlogged, *numbers, owner_oid, owner_column, is_identity = row
+    type_name, start, increment, minimum, maximum, cache, is_cyclic = numbers
+    return SequenceObject(
+        oid,
+        (schema, bare),
+        name,
+        comments.get(("pg_class", oid, 0)),
+        type_name,
+        start,
+        increment,
+        minimum,
+        maximum,
+        cache,
+        is_cyclic,
+        is_unlogged,
+        bool(is_identity),
+        owner_oid or 0,
+        owner_column or "",
+    )
+
+
+def _add_columns(relations: dict[int, Table | View], rows: Rows, comments: Comments) -> None:
+    for oid, attnum, *fields in rows:
+        if oid in relations:
+            column = Column(*fields)
+            column.comment = comments.get(("pg_class", oid, attnum))
+            relations[oid].columns.append(column)
+
+
+def _add_constraints(tables: dict[int, Table], rows: Rows, comments: Comments) -> None:
+    for oid, table_oid, schema, table, bare, *fields, index_oid, schema_name in rows:
+        if table_oid in tables:
+            constraint = Constraint((schema, table, bare), *fields)
+            constraint.comment = comments.get(("pg_constraint", oid, 0))
+            if constraint.kind in "pu":
+                constraint.index_name = f"{schema_name}.{constraint.name}"
+                constraint.index_comment = comments.get(("pg_class", index_oid, 0))
+            tables[table_oid].constraints.append(constraint)
+    for each in tables.values():
+        each.constraints.sort(key=_by_name)
+
+
+def _add_indexes(tables: dict[int, Table], rows: Rows, comments: Comments) -> None:
+    for oid, table_oid, schema, bare, name, definition in rows:
+        if table_oid in tables:
+            index = Index((schema, bare), name, definition, comments.get(("pg_class", oid, 0)))
+            tables[table_oid].indexes.append(index)
+    for each in tables.values():
+        each.indexes.sort(key=_by_name)
+
+
+def _add_identities(tables: dict[int, Table], sequences: Iterable[SequenceObject]) -> None:
+    for sequence in sequences:
+        table = tables.get(sequence.owner_oid)
+        if sequence.is_identity and table is not None:
+            table.identities[sequence.owner_column] = sequence
