@@ -7,11 +7,13 @@ lock its thread sleeps on an event and holds nothing.  Ctrl-C never breaks a ste
     thread A   [step][step]  wait ............ [step] convert rows
     thread B              [step][step: commit]           (B's commit ends A's wait)
 
+A commit that waits for its log is not slept through: the thread writes the log itself (shared_engine.py).
+
 A backend that is forgotten rather than closed gives its session back from a finaliser.  A finaliser can run
 inside any step, the mutex held by its own thread; it then leaves the session to whoever gives the mutex back.
 
-This is the only module of the driver that imports the engine, and it is imported only when a database is
-opened in-process.
+This module and shared_engine.py are the only ones of the driver that import the engine, and they are imported only
+when a database is opened in-process.
 """
 
 from __future__ import annotations
@@ -21,16 +23,15 @@ import itertools
 import os
 import threading
 import time
-from collections import deque
+import weakref
 from collections.abc import Callable, Generator, Sequence
 
 from skerry import types
 from skerry.abc import ColumnInfo, Outcome, Row
-from skerry.engine_mutex import EngineMutex, interrupts
-from skerry.expiry import Expiry
+from skerry.engine_mutex import interrupts
+from skerry.shared_engine import SharedEngine
 from skerry.targets import Target
 from skerry_engine import errors
-from skerry_engine.engine import Engine
 from skerry_engine.session.session import Session
 from skerry_engine.session.steps import (
     Complete,
@@ -68,7 +69,7 @@ _THREAD = _Thread()
 
 
 class EmbeddedSource:
-    """An engine of this process, and the mutex under which everything in it runs.
+    """One user's way to an engine of this process.
 
     `gc_interval` is the number of commits between two collections of old row versions; None: the engine's.
     """
@@ -79,18 +80,22 @@ class EmbeddedSource:
         self._target = target
         self._options = options
         self._process_id = os.getpid()
-        self.engine: Engine = Engine.open(target.path, gc_interval)
-        self.mutex = EngineMutex()
-        self.expiry = Expiry(self.mutex)
-        self.abandoned: deque[Session] = deque()
+        self.shared = SharedEngine.open(target.path, gc_interval)
+        self.engine = self.shared.engine
+        self.mutex = self.shared.mutex
+        self.expiry = self.shared.expiry
+        self._backends: weakref.WeakSet[EmbeddedBackend] = weakref.WeakSet()
+        self._is_closed = False
 
     def open_backend(self) -> EmbeddedBackend:
         """Open a session."""
         self.check_process()
         with self.mutex:
             session = self.engine.open_session(self._target.database, self._target.user, dict(self._options))
-        self.close_abandoned()
-        return EmbeddedBackend(self, session)
+        self.shared.close_abandoned()
+        backend = EmbeddedBackend(self, session)
+        self._backends.add(backend)
+        return backend
 
     def check_process(self) -> None:
         """Refuse use after a fork: parent and child would each hold half of one database."""
@@ -99,22 +104,14 @@ class EmbeddedSource:
                 "an embedded database can't be used in a forked process: open it there"
             )
 
-    def close_abandoned(self) -> None:
-        """Close sessions that were forgotten, unless somebody holds the mutex.
-
-        Whoever holds it calls this after giving it back: so no session stays here, and no finaliser waits.
-        """
-        while self.abandoned and self.mutex.acquire_if_free():
-            try:
-                while self.abandoned:
-                    self.abandoned.popleft().close()
-            finally:
-                self.mutex.release()
-
     def close(self) -> None:
-        """Close the engine."""
-        with self.mutex:
-            self.engine.close()
+        """End this user's sessions; with the last user the engine is closed."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for backend in list(self._backends):
+            backend.close()
+        self.shared.release()
 
 
 class EmbeddedBackend:
@@ -128,8 +125,8 @@ class EmbeddedBackend:
     def __del__(self) -> None:
         session, self._session = getattr(self, "_session", None), None
         if session is not None:
-            self._source.abandoned.append(session)
-            self._source.close_abandoned()
+            self._source.shared.abandoned.append(session)
+            self._source.shared.close_abandoned()
 
     @property
     def transaction_status(self) -> str:
@@ -174,14 +171,14 @@ class EmbeddedBackend:
                 self._watch_idling(session)
             if holds_back:
                 interrupts.let_through()
-            self._source.close_abandoned()
+            self._source.shared.close_abandoned()
 
     def _watch_idling(self, session: Session) -> None:
         """Have the open transaction rolled back when it idles or lasts too long."""
         limit = session.idle_limit()
         if limit is not None:
             with self._source.mutex:
-                self._source.expiry.watch(session, limit, self._source.close_abandoned)
+                self._source.expiry.watch(session, limit, self._source.shared.close_abandoned)
 
     def cancel(self) -> None:
         """Cancel what runs in another thread."""
@@ -189,7 +186,7 @@ class EmbeddedBackend:
         if session is not None:
             with self._source.mutex:
                 session.cancel()
-            self._source.close_abandoned()
+            self._source.shared.close_abandoned()
 
     def close(self) -> None:
         """Close the session."""
@@ -198,7 +195,7 @@ class EmbeddedBackend:
             with self._source.mutex:
                 self._source.expiry.forget(session)
                 session.close()
-            self._source.close_abandoned()
+            self._source.shared.close_abandoned()
 
     def _open_session(self) -> Session:
         if self._session is None:
@@ -208,8 +205,8 @@ class EmbeddedBackend:
     def _drive(self, session: Session, steps: Steps, write: Callable[[bytes], object]) -> Outcome:
         """Step until the end, sleeping through waits."""
         outcome = Outcome()
-        source = self._source
-        mutex = source.mutex
+        shared = self._source.shared
+        mutex = shared.mutex
         to_send: object = None
         while True:
             over: threading.Event | None = None
@@ -221,8 +218,9 @@ class EmbeddedBackend:
                 if isinstance(step, Wait):
                     over = threading.Event()
                     step.waiting.on_over(over.set)
-            if source.abandoned:
-                source.close_abandoned()
+            if shared.abandoned:
+                shared.close_abandoned()
+            shared.flush_if_waited_for()
             to_send = None
             if over is not None and isinstance(step, Wait):
                 _sleep_until(over, step.waiting.deadline_s())

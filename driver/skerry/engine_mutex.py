@@ -13,20 +13,44 @@ Whether ours is in place is asked of `signal`, not remembered: an interrupt may 
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType
 
 
 class _Interrupts:
     """SIGINT of the main thread, for all engines of the process: a thread is in one unit at a time."""
 
-    __slots__ = ("main_thread_id", "is_inside", "was_interrupted")
+    __slots__ = ("main_thread_id", "depth", "was_interrupted")
 
     def __init__(self) -> None:
         self.main_thread_id = threading.main_thread().ident
-        self.is_inside = False
+        self.depth = 0
         self.was_interrupted = False
+
+    @contextlib.contextmanager
+    def shut_out(self) -> Iterator[None]:
+        """What runs inside is as undivided as a unit: a write to the log, with what leads to it and follows it."""
+        is_main = threading.get_ident() == self.main_thread_id
+        is_own = is_main and self.hold_back()
+        if is_main:
+            self.depth += 1
+        try:
+            yield
+        finally:
+            if is_main:
+                self.leave(is_own)
+
+    def leave(self, is_own: bool) -> None:
+        """The main thread leaves a unit; `is_own`: it was `hold_back` here that gave True."""
+        self.depth -= 1
+        if is_own:
+            self.let_through()
+        if self.was_interrupted and self.depth == 0:
+            self.was_interrupted = False
+            raise KeyboardInterrupt
 
     def hold_back(self) -> bool:
         """Take the place of Python's handler; False where there is nothing to do, or nothing to undo."""
@@ -42,7 +66,7 @@ class _Interrupts:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        if not self.is_inside:
+        if self.depth == 0:
             raise KeyboardInterrupt
         self.was_interrupted = True
 
@@ -65,19 +89,14 @@ class EngineMutex:
     def __enter__(self) -> None:
         if threading.get_ident() == interrupts.main_thread_id:
             self._is_own = interrupts.hold_back()
-            interrupts.is_inside = True
+            interrupts.depth += 1
         self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
         if threading.get_ident() == interrupts.main_thread_id:
-            interrupts.is_inside = False
-            if self._is_own:
-                self._is_own = False
-                interrupts.let_through()
-            if interrupts.was_interrupted:
-                interrupts.was_interrupted = False
-                raise KeyboardInterrupt
+            is_own, self._is_own = self._is_own, False
+            interrupts.leave(is_own)
 
     def locked(self) -> bool:
         """Whether some thread is inside."""

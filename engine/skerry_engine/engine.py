@@ -20,6 +20,7 @@ from skerry_engine.session.session import Session
 from skerry_engine.session.settings import READ_ONLY, Settings, read_write_refused
 from skerry_engine.session.state import SessionState
 from skerry_engine.session.stores import Stores
+from skerry_engine.txn.durable_log import DurableLog
 from skerry_engine.txn.locks import WAITING, blockers
 from skerry_engine.txn.manager import GC_INTERVAL_COMMITS, TransactionManager
 
@@ -42,6 +43,7 @@ class Engine:
         self.statements = StatementCache()
         self.sessions: dict[int, Session] = {}
         self._pids = itertools.count(1)
+        self.durable_log: DurableLog | None = None
         self.closed = False
 
     @classmethod

@@ -12,6 +12,8 @@ server and engine all lean on it.
 
 from __future__ import annotations
 
+import errno
+
 
 class Warning(Exception):  # the name PEP 249 prescribes
     """A notice of importance, such as truncation while inserting (PEP 249)."""
@@ -256,6 +258,28 @@ class DatabaseDamaged(OperationalError):
     """
 
     sqlstate = "XX001"
+
+
+def disk_error(what: str, error: OSError) -> DatabaseError:
+    """What an error of the operating system is to a client: nothing was promised, nothing is lost."""
+    message = f"{what}: {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(message, hint="Make room on the disk; reading goes on meanwhile.")
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return TooManyFiles(message, hint="Raise the limit of open files (ulimit -n), or close connections.")
+    return DiskFailure(message)
+
+
+class DiskFailure(OperationalError):
+    """The operating system could not write what had to be written: the transaction was not committed."""
+
+    sqlstate = "58030"
+
+
+class TooManyFiles(OperationalError):
+    """The limit of open files is reached: the transaction was not committed.  Raise it (ulimit -n)."""
+
+    sqlstate = "53000"
 
 
 class DurabilityLost(OperationalError):

@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from skerry_engine.errors import DatabaseError, Error, NotSupportedError
+from skerry_engine.errors import DatabaseError, Error
 from skerry_server import logs
 from skerry_server.commands import dump
 from skerry_server.init_file import run_init_file
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         default=_IN_MEMORY,
         metavar="DIR",
-        help="data directory, or :memory: (the default, and for now the only choice)",
+        help="data directory, made if it does not exist, or :memory: (the default)",
     )
     serve.add_argument("--host", default=_DEFAULTS.host, help="address to listen on (default %(default)s)")
     serve.add_argument(
@@ -107,24 +107,20 @@ def _serve(options: argparse.Namespace) -> int:
     logs.configure(options.log_level, options.log_format)
     settings = ServerSettings(host=options.host, port=options.port, max_connections=options.max_connections)
     engine = open_engine(options.directory, options.gc_interval)
-    if options.init is not None:
-        run_init_file(engine, options.init)
-    engine.read_only = options.read_only
-    _run(serve(engine, settings, _announce))
-    return 0
+    try:
+        if options.init is not None:
+            run_init_file(engine, options.init)
+        engine.read_only = options.read_only
+        return _run(serve(engine, settings, _announce))
+    finally:
+        engine.close()
 
 
 def open_engine(directory: str, gc_interval_commits: int | None = None) -> Engine:
-    """Open what is to be served; raises NotSupportedError for a path, InvalidParameterValue for an interval
-    below 1."""
-    if directory != _IN_MEMORY:
-        raise NotSupportedError(
-            f'cannot serve "{directory}": a database in a directory is not durable yet',
-            hint="Serve :memory: until it is.",
-        )
+    """Open what is to be served.  Raises what `skerry_engine.engine.Engine.open` raises."""
     from skerry_engine.engine import Engine as RealEngine
 
-    return RealEngine.open(_IN_MEMORY, gc_interval_commits)
+    return RealEngine.open(directory, gc_interval_commits)
 
 
 def _announce(settings: ServerSettings, port: int) -> None:
@@ -133,8 +129,11 @@ def _announce(settings: ServerSettings, port: int) -> None:
 
 async def serve(
     engine: Engine, settings: ServerSettings, announce: Callable[[ServerSettings, int], None]
-) -> None:
-    """Serve until SIGINT or SIGTERM; a second signal ends connections without grace."""
+) -> int:
+    """Serve until SIGINT or SIGTERM; a second signal ends connections without grace.
+
+    Returns the exit status: 1 when the log failed and the server stopped by itself.
+    """
     loop = asyncio.get_running_loop()
     server = Server(engine, settings, loop)
     stop = asyncio.Event()
@@ -148,12 +147,16 @@ async def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # loops on Windows have no signal handlers
             loop.add_signal_handler(number, on_signal)
-    await stop.wait()
+    waits = [asyncio.ensure_future(event.wait()) for event in (stop, server.failed)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
     await server.stop()
+    return 1 if server.failed.is_set() else 0
 
 
-def _run(program: Coroutine[Any, Any, None]) -> None:
-    """On uvloop, or on plain asyncio where it is missing."""
+def _run(program: Coroutine[Any, Any, int]) -> int:
+    """On uvloop, or on plain asyncio where it is missing; returns the exit status."""
     try:
         import uvloop
     except ImportError:
@@ -161,7 +164,8 @@ def _run(program: Coroutine[Any, Any, None]) -> None:
     else:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner, contextlib.suppress(KeyboardInterrupt):
-        runner.run(program)
+        return runner.run(program)
+    return 0
 
 
 if __name__ == "__main__":

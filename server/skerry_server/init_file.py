@@ -15,6 +15,7 @@ from typing import Final
 from skerry_engine.errors import DatabaseError, InvalidTransactionState
 from skerry_engine.session.steps import CopyFailed, CopyIn, Finished, Step, Wait
 from skerry_engine.sql.front import parse_batch
+from skerry_server.flushing import flush_log
 from skerry_server.session_api import Engine, Session
 
 USER: Final = "skerry"
@@ -29,7 +30,7 @@ def run_init_file(engine: Engine, path: str) -> None:
         start = 0
         for _, source in parse_batch(text):
             start = text.index(source, start)
-            _run(session, source, f"{path}, line {text.count(chr(10), 0, start) + 1}")
+            _run(engine, session, source, f"{path}, line {text.count(chr(10), 0, start) + 1}")
             start += len(source)
         if session.transaction_status != "I":
             raise InvalidTransactionState(f"{path} leaves a transaction open")
@@ -37,12 +38,12 @@ def run_init_file(engine: Engine, path: str) -> None:
         session.close()
 
 
-def _run(session: Session, source: str, place: str) -> None:
+def _run(engine: Engine, session: Session, source: str, place: str) -> None:
     reply: object = None
     try:
         answer = session.answer_query(source)
         while not isinstance(answer, Finished):
-            reply = _answer(answer.send(reply))
+            reply = _answer(engine, answer.send(reply))
     except StopIteration:
         return
     except DatabaseError as error:
@@ -50,11 +51,12 @@ def _run(session: Session, source: str, place: str) -> None:
         raise
 
 
-def _answer(step: Step) -> object:
+def _answer(engine: Engine, step: Step) -> object:
     """Do what a step asks for."""
     if isinstance(step, CopyIn):
         return CopyFailed("COPY FROM STDIN has no data here")
-    if isinstance(step, Wait):  # for the time to pass: nobody else is here to be waited for
+    if isinstance(step, Wait):  # for the log, or for the time to pass: nobody else is here to be waited for
+        flush_log(engine.durable_log)
         over = threading.Event()
         step.waiting.on_over(over.set)
         until_s = step.waiting.deadline_s()

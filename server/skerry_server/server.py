@@ -27,15 +27,19 @@ from skerry_engine.errors import (
     InvalidAuthorization,
     TooManyConnections,
 )
+from skerry_server.flushing import flush_log
 from skerry_server.housekeeping import GarbageCollection
 from skerry_server.protocol.host import Host
 from skerry_server.protocol.startup import StartupRequest
-from skerry_server.session_api import Engine, Session
+from skerry_server.session_api import Engine, Log, Session
 from skerry_server.shell import Connection
 
 _logger: Final = logging.getLogger("skerry.server")
 
 _POLL_S: Final = 0.02
+
+# How long a commit that nobody waits for (synchronous_commit = off) may stay in memory.
+_LAZY_FLUSH_S: Final = 0.2
 
 _SPARE_SOCKETS: Final = 16
 
@@ -115,6 +119,8 @@ class Server:
         self._is_stopping = False
         self._listener: asyncio.Server | None = None
         self._garbage = GarbageCollection()
+        self._log: Log | None = None
+        self.failed = asyncio.Event()
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -133,6 +139,10 @@ class Server:
             backlog=settings.backlog,
         )
         self._garbage.start()
+        self._log = self._engine.durable_log
+        if self._log is not None:
+            self._log.on_pending = self._flush_soon
+            self._log.on_lazy = self._flush_later
         port = int(self._listener.sockets[0].getsockname()[1])
         _log("listening", host=settings.host, port=port)
         return port
@@ -150,6 +160,7 @@ class Server:
             self._terminate_idle()
         self.terminate_all()
         await self._until_closed()
+        self._flush()
         self._garbage.stop()
         _log("stopped")
 
@@ -170,6 +181,24 @@ class Server:
         for connection in list(self._members):
             if not connection.is_busy():
                 connection.terminate(_shutdown())
+
+    # --- the log ------------------------------------------------------------------------------------------
+
+    def _flush_soon(self) -> None:
+        """A commit waits: flush when the loop has served those who are ready now; they share the sync."""
+        self.loop.call_soon(self._flush)
+
+    def _flush_later(self) -> None:
+        self.loop.call_later(_LAZY_FLUSH_S, self._flush)
+
+    def _flush(self) -> None:
+        """Flush the log; if that fails, nothing can be promised any more, and the server stops."""
+        log = self._log
+        flush_log(log)
+        if log is not None and log.failure is not None and not self.failed.is_set():
+            _logger.critical("the log failed", extra={"fields": {"message": log.failure.message}})
+            self._is_stopping = True
+            self.failed.set()
 
     # --- what connections ask -----------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ transaction in order; the server only reports it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Protocol
 
 from skerry_engine.errors import DatabaseError
 from skerry_engine.session.steps import Finished, ResultColumn, Step
@@ -21,6 +21,26 @@ from skerry_engine.values.io import IoContext
 Steps = Generator[Step, object, None]
 Answer = Finished | Steps
 Columns = Sequence[ResultColumn]
+
+
+class Log(Protocol):
+    """A durable log, whose I/O is the server's to do (`skerry_engine.txn.durable_log`)."""
+
+    on_pending: Callable[[], None]
+    on_lazy: Callable[[], None]
+    failure: DatabaseError | None
+
+    def take(self) -> Any:
+        """Begin a flush; None where there is nothing to do."""
+        ...
+
+    def write(self, flush: Any) -> None:
+        """Write and sync it.  Raises OSError, DatabaseError."""
+        ...
+
+    def finish(self, flush: Any, error: BaseException | None = None) -> None:
+        """End it: its commits are published, or (`error`) never will be."""
+        ...
 
 
 class Client(Protocol):
@@ -123,9 +143,15 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """What opens sessions.  `read_only`: those opened from now on may only read."""
+    """What opens sessions.  `read_only`: those opened from now on may only read.  `durable_log` is None where nothing
+    is kept; `close` ends what is left."""
 
     read_only: bool
+
+    @property
+    def durable_log(self) -> Log | None: ...
+
+    def close(self) -> None: ...
 
     def open_session(self, database: str, user: str, options: dict[str, str], backend_pid: int) -> Session:
         """Open a session with start-up settings; raises DatabaseError where that is refused."""

@@ -394,6 +394,7 @@ class FakeEngine:
     copied: bytes = b""
     wide_rows_made: int = 0
     read_only: bool = False
+    durable_log: None = None
 
     def open_session(
         self, database: str, user: str, options: dict[str, str], backend_pid: int
@@ -405,6 +406,9 @@ class FakeEngine:
         self.options = options
         self.sessions.append(FakeSession(self))
         return self.sessions[-1]
+
+    def close(self) -> None:
+        """There is nothing left to end."""
 
 
 # --- the client's messages --------------------------------------------------------------------------------

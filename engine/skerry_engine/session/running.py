@@ -136,7 +136,7 @@ class StatementRunner(SessionState):
     def _is_beyond_recall(self) -> bool:
         """Whether what runs has committed, perhaps not durably yet, or is sure to: a failure would be a lie."""
         return self.is_decided or (
-            self.transaction is not None and self.transaction.state in ("committing", "committed")
+            self.transaction is not None and self.transaction.state in ("prepared", "committing", "committed")
         )
 
     def _bounded_wait(self, step: Wait) -> Wait:

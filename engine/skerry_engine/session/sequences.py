@@ -5,35 +5,52 @@
 
 `nextval` gives each value out once, whatever becomes of the transaction that asked.  Only what a definition
 does to the value (CREATE, DROP, RESTART) follows its transaction: those calls return how to undo them.
-CACHE counts as 1: a value costs no lock and no log record here,
-so there is nothing to save by taking several.
+
+The log is told what must never be given out again (`on_change`), a number of values ahead, so that most calls cost
+no record: after a crash up to `VALUES_AHEAD` values are missing, as they are in PostgreSQL, and none comes twice.
+CACHE counts as 1: a value costs no lock here, so there is nothing to save by taking several.
 
 What a session got last (currval, lastval) is the session's own affair.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from skerry_engine import errors
 from skerry_engine.catalog.objects import SequenceDef
 
+VALUES_AHEAD: Final = 32
+"""So many values are logged as given out before they are (ENGINE.md section 6)."""
+
 
 class SequenceState:
-    """`last_value` was given out if `is_called`, else it comes next."""
+    """`last_value` was given out if `is_called`, else it comes next.  `unlogged` values may follow before the log
+    has to be told.  `is_pending`: a definition has set it whose commit, which logs it, is still to come."""
 
-    __slots__ = ("last_value", "is_called")
+    __slots__ = ("last_value", "is_called", "unlogged", "is_pending")
 
     def __init__(self, last_value: int, is_called: bool) -> None:
         self.last_value: int = last_value
         self.is_called: bool = is_called
+        self.unlogged: int = 0
+        self.is_pending: bool = False
+
+
+def _nobody(oid: int, last_value: int, is_called: bool) -> None:
+    """Nobody is told."""
 
 
 class Sequences:
-    """The values of all sequences of an engine."""
+    """The values of all sequences of an engine.
+
+    `on_change(oid, last value, is it used up?)` is called with what a restart has to go on from.
+    """
 
     def __init__(self) -> None:
         self._states: dict[int, SequenceState] = {}
+        self.on_change: Callable[[int, int, bool], None] = _nobody
 
     # --- values -----------------------------------------------------------------------------------
 
@@ -43,6 +60,11 @@ class Sequences:
         value = state.last_value
         if state.is_called:
             value = _following(definition, value)
+        if state.unlogged > 0:
+            state.unlogged -= 1
+        elif not definition.is_temporary and not state.is_pending:
+            self.on_change(definition.oid, _far_ahead(definition, value), True)
+            state.unlogged = VALUES_AHEAD
         state.last_value = value
         state.is_called = True
         return value
@@ -55,8 +77,11 @@ class Sequences:
                 f" ({definition.minimum}..{definition.maximum})"
             )
         state = self._state(definition)
+        if not definition.is_temporary and not state.is_pending:
+            self.on_change(definition.oid, value, is_called)
         state.last_value = value
         state.is_called = is_called
+        state.unlogged = 0
 
     def state(self, oid: int, definition: SequenceDef | None = None) -> tuple[int, bool]:
         """(last_value, is_called), as a SELECT from the sequence shows them."""
@@ -81,7 +106,8 @@ class Sequences:
         """Set the value whatever the bounds say (the definition is about to change); the result undoes it."""
         oid = definition.oid
         before = self._states.get(oid)
-        self._states[oid] = SequenceState(value, is_called)
+        state = self._states[oid] = SequenceState(value, is_called)
+        state.is_pending = not definition.is_temporary
 
         def undo() -> None:
             if before is None:
@@ -91,9 +117,41 @@ class Sequences:
 
         return undo
 
+    def relog(self, oid: int) -> None:
+        """The definition has changed: how far the log reaches is to be asked anew."""
+        state = self._states.get(oid)
+        if state is not None:
+            state.unlogged = 0
+
+    def retain(self, oids: set[int]) -> None:
+        """Forget the states of all sequences but these."""
+        self._states = {oid: state for oid, state in self._states.items() if oid in oids}
+
+    def pending_states(self, oids: Iterable[int]) -> list[tuple[int, int, bool]]:
+        """What the commit of definitions that set these sequences has to log, as `restore` takes it."""
+        states = [(oid, self._states.get(oid)) for oid in dict.fromkeys(oids)]
+        return [(oid, s.last_value, s.is_called) for oid, s in states if s is not None and s.is_pending]
+
+    def settle(self, oid: int) -> None:
+        """The definition that set it is committed."""
+        state = self._states.get(oid)
+        if state is not None:
+            state.is_pending = False
+
+    def restore(self, oid: int, last_value: int, is_called: bool, is_pending: bool = False) -> None:
+        """Take a state from log or base, which know of it already."""
+        state = self._states[oid] = SequenceState(last_value, is_called)
+        state.is_pending = is_pending
+
     def forget(self, oid: int) -> None:
         """Let a dropped sequence's value go."""
         self._states.pop(oid, None)
+
+
+def _far_ahead(definition: SequenceDef, value: int) -> int:
+    """The last of the values that are given out before the log is told again; at most to the sequence's end."""
+    ahead = value + VALUES_AHEAD * definition.increment
+    return max(definition.minimum, min(definition.maximum, ahead))
 
 
 def _following(definition: SequenceDef, value: int) -> int:

@@ -35,6 +35,7 @@ from skerry_engine.storage.heap import Row
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.foreign_keys import SET_DEFAULT, ForeignKey, no_defaults
+from skerry_engine.txn.log import ChunkRows
 from skerry_engine.txn.target import Formatter, UniqueKey, WriteTarget
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext, text_encoder
@@ -44,6 +45,7 @@ from skerry_engine.values.types import SqlType
 if TYPE_CHECKING:
     from skerry_engine.abc import FunctionContext
     from skerry_engine.txn.manager import TransactionManager
+    from skerry_engine.txn.transaction import Transaction
 
 RowFunction = Callable[[Any, Row], Row]
 
@@ -66,9 +68,9 @@ class Stores:
 
     # --- storages -------------------------------------------------------------------------------------------
 
-    def create(self, width: int) -> TableStorage:
+    def create(self, width: int, is_temporary: bool = False) -> TableStorage:
         """A new, empty generation for rows of `width` values, under an id never used before."""
-        storage = TableStorage(self._next_storage_id, width)
+        storage = TableStorage(self._next_storage_id, width, is_temporary)
         self._next_storage_id += 1
         self._storages[storage.storage_id] = storage
         return storage
@@ -184,9 +186,11 @@ class Stores:
         )
 
 
-def append_rows(storage: TableStorage, rows: list[Row]) -> None:
+def append_rows(transaction: Transaction, storage: TableStorage, rows: list[Row]) -> None:
     """Put rows into a generation that no other transaction can see yet; they count as committed in it."""
     row_id = storage.allocate(len(rows))
+    numbers = list(range(row_id, row_id + len(rows)))
+    transaction.manager.log.append_chunk(transaction, ChunkRows(storage, numbers, list(rows)))
     for row in rows:
         storage.row_count += storage.install_frozen(row_id, row)
         row_id += 1

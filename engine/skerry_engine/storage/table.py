@@ -13,7 +13,7 @@ Two ways to install a committed row, chosen by the committing transaction:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 from skerry_engine.storage.heap import (
@@ -36,12 +36,22 @@ class TableStorage:
 
     `width` is the number of column positions of a full row; `pad` holds, by position, what a shorter row
     lacks. `row_count` is the exact number of committed live rows, `changed_epoch` the last commit that wrote
-    here.
+    here.  `is_temporary`: it goes with its session, and nothing of it is logged.
     """
 
-    __slots__ = ("storage_id", "width", "pad", "heap", "indexes", "next_row_id", "row_count", "changed_epoch")
+    __slots__ = (
+        "storage_id",
+        "width",
+        "pad",
+        "heap",
+        "indexes",
+        "next_row_id",
+        "row_count",
+        "changed_epoch",
+        "is_temporary",
+    )
 
-    def __init__(self, storage_id: int, width: int) -> None:
+    def __init__(self, storage_id: int, width: int, is_temporary: bool = False) -> None:
         self.storage_id: int = storage_id
         self.width: int = width
         self.pad: Row = ()
@@ -50,6 +60,7 @@ class TableStorage:
         self.next_row_id: int = 1
         self.row_count: int = 0
         self.changed_epoch: int = 0
+        self.is_temporary: bool = is_temporary
 
     def allocate(self, count: int) -> int:
         """Give out `count` contiguous row ids and return the first; they are never given out again."""
@@ -126,6 +137,13 @@ class TableStorage:
             index.replace(old, full, row_id)
         self.heap.put(row_id, row)
         return 0
+
+    def restore_rows(self, row_ids: Sequence[int], rows: Sequence[Row | None]) -> None:
+        """Recovery: bring rows to the states that a record gives, with all that is counted."""
+        for row_id, row in zip(row_ids, rows, strict=True):
+            self.row_count += self.install_frozen(row_id, row)
+            if row_id >= self.next_row_id:
+                self.next_row_id = row_id + 1
 
     def _insert_frozen(self, row_id: int, row: Row) -> int:
         self.heap.put(row_id, row)

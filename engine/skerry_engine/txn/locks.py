@@ -372,6 +372,27 @@ class LockTable:
 
     # --- letting go -----------------------------------------------------------------------------------------
 
+    def restore(self, kind: int, resource: object, mask: int, holder: Holder) -> None:
+        """Recovery: give a prepared transaction a lock back, `mask` being all its modes; nobody conflicts."""
+        space = self._space(kind)
+        lock = space.get(resource)
+        if lock is None:
+            lock = space[resource] = Lock(space, kind, resource)
+        lock.set_mask(holder, mask)
+        holder.locks.append(lock)
+        holder.previous.append(0)
+
+    def _space(self, kind: int) -> Space:
+        return (
+            self.tables,
+            self.rows,
+            self.keys,
+            self.indexes,
+            self.names,
+            self.advisory,
+            self.lines,
+        )[kind]
+
     def release_all(self, holder: Holder) -> None:
         """Let everything go and wake who waited for it."""
         locks = holder.locks

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from skerry_engine.storage.heap import Row
     from skerry_engine.storage.table import TableStorage
     from skerry_engine.txn.transaction import Transaction
+    from skerry_engine.txn.two_phase import PreparedTransaction
 
 
 class CommitLog:
@@ -53,6 +54,22 @@ class CommitLog:
 
     def append_chunk(self, transaction: Transaction, rows: ChunkRows) -> None:
         """Take rows of a large transaction ahead of its commit.  Raises DurabilityLost, DiskFull."""
+        raise NotImplementedError
+
+    def abandon(self, transaction: Transaction) -> None:
+        """The transaction was rolled back: its chunks, if there are any, are void."""
+        raise NotImplementedError
+
+    def append_prepare(self, prepared: PreparedTransaction) -> None:
+        """Take all that a prepared transaction needs after a restart.  Raises DurabilityLost, DiskFull."""
+        raise NotImplementedError
+
+    def append_rollback(self, gid: str) -> None:
+        """A prepared transaction is about to be rolled back.  Raises DurabilityLost, DiskFull."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise DurabilityLost if the log has failed."""
         raise NotImplementedError
 
     def note(self, kind: int, body: bytes) -> None:
@@ -95,6 +112,18 @@ class MemoryLog(CommitLog):
 
     def append_chunk(self, transaction: Transaction, rows: ChunkRows) -> None:
         """Nothing is to be kept."""
+
+    def abandon(self, transaction: Transaction) -> None:
+        """Nothing was kept."""
+
+    def append_prepare(self, prepared: PreparedTransaction) -> None:
+        """Nothing is to be kept."""
+
+    def append_rollback(self, gid: str) -> None:
+        """Nothing was kept."""
+
+    def check(self) -> None:
+        """It can't fail."""
 
     def note(self, kind: int, body: bytes) -> None:
         """Nothing is to be kept."""

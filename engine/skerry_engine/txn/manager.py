@@ -162,6 +162,18 @@ class TransactionManager:
         self._catalog = catalog
         self._catalog_epoch = epoch
 
+    def restore_catalog(self, epoch: int, catalog: object) -> None:
+        """Make `catalog` the only one, from `epoch` on: recovery, when no snapshot can ask for an older one."""
+        self._old_catalogs.clear()
+        self._catalog = catalog
+        self._catalog_epoch = epoch
+
+    def restore_epoch(self, epoch: int) -> None:
+        """The last commit was at `epoch`: recovery."""
+        assert epoch >= self.last_epoch, "commits are replayed in order"
+        self.last_epoch = epoch
+        self.published = epoch
+
     def _forget_catalogs(self, horizon: int) -> None:
         old = self._old_catalogs
         if horizon >= self._catalog_epoch:

@@ -562,6 +562,26 @@ class SerializableRegistry:
         state.prepared_at = epoch
         state.wrote = True
 
+    def restore_prepared(self, transaction_id: int, storages: list[TableStorage]) -> SerializableState:
+        """Recovery: a prepared transaction of which nothing else is known any more.
+
+        It is taken to have read every table, to have an edge to somebody who committed before everybody, and to
+        have one from somebody who still runs.
+        """
+        unknown = SerializableState(self, 0, 0, False)
+        state = SerializableState(self, transaction_id, 0, False)
+        state.earliest_out = 0
+        self.running[transaction_id] = state
+        for storage in storages:
+            reads = state.reads_of(storage)
+            reads.promote()
+            self.enter(state, reads)
+        state.in_conflicts.add(unknown)
+        state.status = PREPARED
+        state.prepared_at = 0
+        state.wrote = True
+        return state
+
     def commit(self, state: SerializableState, epoch: int, wrote: bool) -> None:
         """The transaction has committed at `epoch` (checked before), or has ended having written nothing."""
         state.status = COMMITTED

@@ -83,8 +83,9 @@ class Transaction(LockingTransaction):
     TRANSACTION), 'committing' (installed, and waiting for the log), 'committed' or 'aborted'; `snapshot` is -1 while
     none is taken.  `serial` is what SSI knows of a SERIALIZABLE transaction that has its snapshot, `refusal` what
     its COMMIT will say.  `is_synchronous`: the commit waits until it is durable; `has_noted`: the log has taken
-    something of the transaction's that no rollback takes back.  Every method raises InvalidTransactionState (T004)
-    once the transaction is finished.
+    something of the transaction's that no rollback takes back; `gid` is its name once it is prepared.
+
+    Every method raises InvalidTransactionState (T004) once the transaction is finished.
     """
 
     __slots__ = (
@@ -114,6 +115,8 @@ class Transaction(LockingTransaction):
         "_is_session",
         "_lets_go_in_slices",
         "is_synchronous",
+        "gid",
+        "sequences",
         "has_noted",
     )
 
@@ -153,6 +156,8 @@ class Transaction(LockingTransaction):
         self._stamp: CommitStamp | None = None
         self._lets_go_in_slices: bool = False
         self.is_synchronous: bool = True
+        self.gid: str | None = None
+        self.sequences: list[int] | None = None
         self.has_noted: bool = False
 
     def _check_active(self) -> None:
@@ -584,7 +589,7 @@ class Transaction(LockingTransaction):
         if not self.changes:
             return base
         if base is not self._base_catalog:
-            self._own_catalog = self._replay(base)
+            self._own_catalog = self.replayed(base)
             self._base_catalog = base
         return self._own_catalog
 
@@ -606,10 +611,17 @@ class Transaction(LockingTransaction):
         self._own_catalog = changed
         self._base_catalog = base
 
-    def _replay(self, catalog: object) -> object:
+    def replayed(self, catalog: object) -> object:
+        """The catalog with this transaction's changes made to it."""
         for apply in self.changes or []:
             catalog = apply(catalog)
         return catalog
+
+    def note_sequence(self, oid: int) -> None:
+        """A definition has set a sequence: the commit record is to hold its state."""
+        if self.sequences is None:
+            self.sequences = []
+        self.sequences.append(oid)
 
     def on_commit(self, hook: Callable[[], None]) -> None:
         """Have `hook` called when the transaction is published, before its locks go."""
@@ -703,12 +715,13 @@ class Transaction(LockingTransaction):
             yield Wait(request)
             self._check_active()
 
-    def _install_ahead(self) -> Generator[Step, None, None]:
+    def _install_ahead(self, is_logged: bool = True) -> Generator[Step, None, None]:
         """Put the versions into the heap under a stamp that is not committed."""
         assert self.overlay is not None
         self._stamp = CommitStamp(writer=self.serial)
         for chunk in install_ahead(self.overlay, self._stamp, self.serial):
-            self.manager.log.append_chunk(self, chunk)
+            if is_logged:
+                self.manager.log.append_chunk(self, chunk)
             yield PAUSE
             self._check_active()
 
@@ -723,7 +736,7 @@ class Transaction(LockingTransaction):
         try:
             yield from self._prepare_patiently()
             if self.overlay is not None:
-                yield from self._install_ahead()
+                yield from self._install_ahead(is_logged=False)  # PREPARE's own record holds the rows
             if self.serial is not None:
                 self._check_serializable(self.serial, self.manager.last_epoch + 1)
                 self.manager.serializable.prepare(self.serial, self.manager.last_epoch + 1)
@@ -731,6 +744,16 @@ class Transaction(LockingTransaction):
         finally:
             if self.state == ACTIVE:
                 self.rollback()
+
+    def restore_as_prepared(self, storages: list[TableStorage]) -> None:
+        """Recovery: it was prepared before the restart, and its pending writes and locks are here again."""
+        assert self.overlay is not None
+        if self.isolation == SERIALIZABLE:
+            self.serial = self.manager.serializable.restore_prepared(self.id, storages)
+        self._stamp = CommitStamp(writer=self.serial)
+        for _ in install_ahead(self.overlay, self._stamp, None):
+            pass
+        self._leave_session(self.owner)
 
     def _leave_session(self, owner: Owner) -> None:
         manager = self.manager
@@ -742,10 +765,13 @@ class Transaction(LockingTransaction):
         self.held_snapshots = None
 
     def finish_prepared(self, commit: bool) -> Generator[Step, None, None]:
-        """COMMIT PREPARED or ROLLBACK PREPARED, as many units as it takes; can't fail."""
+        """COMMIT PREPARED or ROLLBACK PREPARED, as many units as it takes.
+
+        Raises DiskFull, DurabilityLost when the log can't take a commit: the transaction stays prepared.
+        """
         assert self.state == PREPARED, "only what is prepared is finished"
         if not commit:
-            self._take_all_back()
+            self.take_back_prepared()
             return
         self._lets_go_in_slices = self.overlay is not None and self.overlay.rows > SLICE_ROWS
         self._install()
@@ -755,6 +781,11 @@ class Transaction(LockingTransaction):
                 yield PAUSE
         finally:
             self._leave_to_log()
+
+    def take_back_prepared(self) -> None:
+        """Roll back what is prepared."""
+        assert self.state == PREPARED, "only what is prepared is taken back here"
+        self._take_all_back()
 
     def _needs_preparing(self) -> bool:
         return self.is_snapshot or self.deferred is not None or self.checks is not None
@@ -782,7 +813,7 @@ class Transaction(LockingTransaction):
         if self._nothing_to_install():
             self._end(COMMITTED)
             return
-        catalog = self._replay(manager.newest_catalog()) if self.changes else None
+        catalog = self.replayed(manager.newest_catalog()) if self.changes else None
         epoch = manager.last_epoch + 1
         record = manager.log.encode(self, catalog)
         if self.serial is not None:
@@ -802,6 +833,10 @@ class Transaction(LockingTransaction):
             manager.serializable.commit(self.serial, epoch, wrote=True)
         self.state = COMMITTING
         manager.log.append(epoch, record, self)
+
+    def is_installed_ahead(self) -> bool:
+        """Whether the versions stand in the heap already, under a stamp that is not committed."""
+        return self._stamp is not None
 
     def _check_serializable(self, serial: SerializableState, epoch: int) -> None:
         """The last test before the epoch is taken.  Raises SerializationFailure (T005)."""
@@ -824,7 +859,7 @@ class Transaction(LockingTransaction):
         """
         self._check_active()
         if self.changes:
-            self._replay(self.manager.newest_catalog())
+            self.replayed(self.manager.newest_catalog())
         serial = self.serial
         if serial is not None and serial.status == RUNNING and not self._nothing_to_install():
             self._find_readers(serial)
@@ -852,6 +887,7 @@ class Transaction(LockingTransaction):
         if self._stamp is not None and self.overlay is not None:
             take_back(self.overlay, self._stamp)
         self._run_rollback_hooks(0)
+        self.manager.log.abandon(self)
         self._end(ABORTED)
 
     def close(self) -> None:

@@ -6,9 +6,8 @@
     ROLLBACK PREPARED 'gid'       takes the versions back
 
 A prepared transaction belongs to no session: its locks have an owner of their own, so that they bind the session
-that prepared it like any other.  It keeps them, and its SIREADs, until it is finished.
-
-What this module does not do yet: prepared transactions live as long as the process, until there is a log.
+that prepared it like any other.  It keeps them, and its SIREADs, until it is finished.  With a durable log it is
+prepared only when its record is durable, and survives restarts (durability/prepared.py).
 """
 
 from __future__ import annotations
@@ -17,10 +16,11 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 
 from skerry_engine.errors import DuplicateObject, InvalidParameterValue, OutOfMemory, UndefinedObject
-from skerry_engine.session.steps import Step
+from skerry_engine.session.steps import Step, Wait
 from skerry_engine.txn.locks import Owner
 
 if TYPE_CHECKING:
+    from skerry_engine.txn.log import CommitLog
     from skerry_engine.txn.transaction import Transaction
 
 MAX_GID_BYTES: Final = 200
@@ -78,7 +78,21 @@ class PreparedTransactions:
             yield from transaction.prepare(Owner(database_oid=database_oid))
         finally:
             self._reserved.discard(gid)
-        self._by_gid[gid] = PreparedTransaction(gid, transaction, now_us, role_oid, database_oid)
+        prepared = PreparedTransaction(gid, transaction, now_us, role_oid, database_oid)
+        transaction.gid = gid
+        log = transaction.manager.log
+        try:
+            log.append_prepare(prepared)
+        except BaseException:
+            transaction.take_back_prepared()
+            raise
+        self._by_gid[gid] = prepared
+        yield from until_durable(log)
+
+    def restore(self, prepared: PreparedTransaction) -> None:
+        """Recovery: enter one that was prepared before the restart."""
+        prepared.transaction.gid = prepared.gid
+        self._by_gid[prepared.gid] = prepared
 
     def _reserve(self, gid: str) -> None:
         if len(gid.encode()) >= MAX_GID_BYTES:
@@ -94,6 +108,24 @@ class PreparedTransactions:
 
     def finish(self, gid: str, commit: bool) -> Generator[Step, None, None]:
         """COMMIT PREPARED or ROLLBACK PREPARED.  Raises UndefinedObject."""
-        transaction = self.find(gid).transaction
+        prepared = self.find(gid)
+        transaction = prepared.transaction
+        log = transaction.manager.log
+        if not commit:
+            log.append_rollback(gid)
         del self._by_gid[gid]
-        yield from transaction.finish_prepared(commit)
+        try:
+            yield from transaction.finish_prepared(commit)
+        finally:
+            if transaction.state == "prepared":  # the log could not take its commit
+                self._by_gid[gid] = prepared
+        if not commit:
+            yield from until_durable(log)
+
+
+def until_durable(log: CommitLog) -> Generator[Step, None, None]:
+    """Wait until what the log has taken so far is durable.  Raises DurabilityLost."""
+    progress = log.progress()
+    while not progress.is_over():
+        yield Wait(progress)
+    log.check()

@@ -25,7 +25,7 @@ from skerry_engine.txn.foreign_keys import ChildCheck, ParentCheck, ReferentialA
 def empty_generation(context: DefinitionContext, table: Table, width: int | None = None) -> TableStorage:
     """A new generation with the table's indexes; the present one is forgotten at commit."""
     stores = context.stores
-    storage = new_storage(context, table.width if width is None else width)
+    storage = new_storage(context, table.width if width is None else width, table.is_temporary)
     for index in table.indexes:
         storage.indexes[index.oid] = stores.make_index(index, table)
     old_storage_id = table.storage_id
@@ -42,7 +42,7 @@ def rewrite(
     storage = empty_generation(context, new)
 
     def visit(rows: list[Row]) -> None:
-        append_rows(storage, [make_row(row) for row in rows])
+        append_rows(context.transaction, storage, [make_row(row) for row in rows])
 
     yield from each_slice(context, before, visit)
     return storage

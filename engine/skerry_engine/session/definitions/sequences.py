@@ -6,7 +6,7 @@ everybody, and is taken back if the transaction is rolled back.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from skerry_engine import errors
 from skerry_engine.catalog import changes, naming
@@ -58,7 +58,7 @@ def add_sequence(context: DefinitionContext, sequence: SequenceDef) -> None:
     """Put a sequence into the catalog, with its first value to come."""
     database_oid = context.database_oid
     change_catalog(context, lambda catalog: changes.create_sequence(catalog, database_oid, sequence))
-    context.transaction.on_rollback(context.sequences.create(sequence))
+    set_sequence(context, sequence, context.sequences.create(sequence))
 
 
 def _owner(context: DefinitionContext, options: st.SequenceOptions, schema_oid: int) -> Address | None:
@@ -115,13 +115,22 @@ def change_sequence(context: DefinitionContext, sequence: SequenceDef, options: 
             catalog, database_oid, sequence.oid, lambda old: altered_sequence(context, old, options)
         ),
     )
+    context.sequences.relog(sequence.oid)
     if value is not None:
         restart(context, changed, value)
 
 
 def restart(context: DefinitionContext, sequence: SequenceDef, value: int) -> None:
     """Set a sequence's next value, until the transaction is rolled back."""
-    context.transaction.on_rollback(context.sequences.restart(sequence, value))
+    set_sequence(context, sequence, context.sequences.restart(sequence, value))
+
+
+def set_sequence(context: DefinitionContext, sequence: SequenceDef, undo: Callable[[], None]) -> None:
+    """A sequence was set by a definition: `undo` takes it back, the commit keeps it."""
+    transaction, sequences = context.transaction, context.sequences
+    transaction.on_rollback(undo)
+    transaction.note_sequence(sequence.oid)
+    transaction.on_commit(lambda: sequences.settle(sequence.oid))
 
 
 def _check_current(context: DefinitionContext, changed: SequenceDef) -> None:

@@ -23,6 +23,7 @@ from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.like import LikeCopy, copied_indexes, like_columns, like_definitions
 from skerry_engine.session.definitions.names import creation_schema
 from skerry_engine.session.definitions.options import check_tablespace, storage_options
+from skerry_engine.session.definitions.sequences import set_sequence
 from skerry_engine.session.definitions.waiting import lock_new_name, see_newest
 from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step, Wait
 from skerry_engine.session.stores import append_rows
@@ -183,7 +184,7 @@ def enter_table(
     """Give a table its storage (an empty one if none is given)
     and put it into the catalog with its sequences."""
     if storage is None:
-        storage = new_storage(context, table.width)
+        storage = new_storage(context, table.width, table.is_temporary)
     table = replace(table, storage_id=storage.storage_id)
     for index in table.indexes:
         storage.indexes[index.oid] = context.stores.make_index(index, table)
@@ -196,14 +197,14 @@ def enter_table(
 
     change_catalog(context, change)
     for sequence in sequences:
-        context.transaction.on_rollback(context.sequences.create(sequence))
+        set_sequence(context, sequence, context.sequences.create(sequence))
     return table
 
 
-def new_storage(context: DefinitionContext, width: int) -> TableStorage:
+def new_storage(context: DefinitionContext, width: int, is_temporary: bool) -> TableStorage:
     """A new generation that goes again if the transaction, or its part, is rolled back."""
     stores = context.stores
-    storage = stores.create(width)
+    storage = stores.create(width, is_temporary)
     context.transaction.on_rollback(lambda: stores.forget(storage.storage_id))
     return storage
 
@@ -241,7 +242,7 @@ def _create_filled(
     """Make the table and its rows; returns their number.  Raises LockWait: nothing was done, do it again."""
     columns = _columns_of_query(context.query_columns(statement.query), statement.columns)
     table = replace(_empty_table(context, site, ()), columns=columns)
-    storage = new_storage(context, table.width)
+    storage = new_storage(context, table.width, table.is_temporary)
     count = 0
     if statement.with_data:
         try:
@@ -274,7 +275,7 @@ def _fill(context: DefinitionContext, query: st.Query, storage: TableStorage) ->
     count = 0
     for step in context.run_query(query):
         if isinstance(step, Rows):
-            append_rows(storage, step.rows)
+            append_rows(context.transaction, storage, step.rows)
             count += len(step.rows)
         elif not isinstance(step, (Description, Complete)):
             yield step

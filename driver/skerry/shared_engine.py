@@ -1,0 +1,141 @@
+"""The engines of this process: one for each open database, shared by all who open the same path.
+
+    open("./data") ─┐
+    open("./data") ─┴─> SharedEngine ── engine, its mutex, the flushing of its log
+    open(":memory:") ──> SharedEngine       private to the call
+
+The log is flushed by the threads that commit: the first that finds a commit waiting writes and syncs for all that
+wait by then, holding the flush lock but not the mutex; those that come meanwhile wait for the lock, and usually find
+their commit in the next group.
+
+    thread A   [append] ── flush lock ── [take]  write, sync  [finish: publish A]
+    thread B                  [append] ── flush lock .............. [take]  write, sync  [finish: publish B, C]
+    thread C                     [append] ── flush lock .............................................. nothing left
+
+With synchronous_commit = off nobody waits: a timer flushes after `LAZY_FLUSH_S`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections import deque
+from typing import Final
+
+from skerry.engine_mutex import EngineMutex, interrupts
+from skerry.expiry import Expiry
+from skerry_engine.engine import MEMORY, Engine
+from skerry_engine.session.session import Session
+
+LAZY_FLUSH_S: Final = 0.2
+"""How long a commit that does not wait may stay in memory."""
+
+_registry_lock = threading.Lock()
+_by_path: dict[str, SharedEngine] = {}
+
+
+class SharedEngine:
+    """An engine, the mutex under which everything in it runs, and its users."""
+
+    def __init__(self, engine: Engine, path: str | None) -> None:
+        self.engine = engine
+        self.mutex = EngineMutex()
+        self.expiry = Expiry(self.mutex)
+        self.abandoned: deque[Session] = deque()
+        self._path = path
+        self._users = 1
+        self._flush_lock = threading.Lock()
+        self._lazy_flush: threading.Timer | None = None
+        self.log = engine.durable_log
+        if self.log is not None:
+            self.log.on_lazy = self._flush_later
+
+    @classmethod
+    def open(cls, path: str, gc_interval: int | None) -> SharedEngine:
+        """The engine of a path, opened if nobody in this process has it open.
+
+        Raises what `Engine.open` raises.
+        """
+        if path == MEMORY:
+            return cls(Engine.open(MEMORY, gc_interval), None)
+        key = os.path.realpath(path)
+        with _registry_lock:
+            found = _by_path.get(key)
+            if found is not None:
+                found._users += 1
+                return found
+            made = _by_path[key] = cls(Engine.open(path, gc_interval), key)
+            return made
+
+    def release(self) -> None:
+        """One user fewer; with the last one the engine is closed."""
+        with _registry_lock:
+            self._users -= 1
+            if self._users > 0:
+                return
+            if self._path is not None:
+                del _by_path[self._path]
+            self._close()
+
+    def _close(self) -> None:
+        if self._lazy_flush is not None:
+            self._lazy_flush.cancel()
+        self.flush()
+        with self._flush_lock, self.mutex:
+            self.engine.close()
+
+    # --- the log --------------------------------------------------------------------------------------------
+
+    def flush_if_waited_for(self) -> None:
+        """Flush the log if a commit waits that no flush covers yet."""
+        if self.log is not None and self.log.is_waited_for():
+            self.flush()
+
+    def flush(self) -> None:
+        """Write and sync what the log has gathered, for everybody who waits.  Ctrl-C comes through afterwards."""
+        log = self.log
+        if log is None:
+            return
+        with interrupts.shut_out(), self._flush_lock:
+            with self.mutex:
+                flush = log.take()
+            if flush is None:
+                return
+            error: Exception | None = None
+            try:
+                log.write(flush)
+            except Exception as failure:  # noqa: BLE001 - whatever it was, the log has failed
+                error = failure
+            with self.mutex:
+                log.finish(flush, error)
+
+    def _flush_later(self) -> None:
+        timer = threading.Timer(LAZY_FLUSH_S, self.flush)
+        timer.daemon = True
+        self._lazy_flush = timer
+        timer.start()
+
+    # --- sessions that were forgotten -------------------------------------------------------------------------
+
+    def close_abandoned(self) -> None:
+        """Close sessions that were forgotten, unless somebody holds the mutex.
+
+        Whoever holds it calls this after giving it back: so no session stays here, and no finaliser waits.
+        """
+        while self.abandoned and self.mutex.acquire_if_free():
+            try:
+                while self.abandoned:
+                    self.abandoned.popleft().close()
+            finally:
+                self.mutex.release()
+
+
+@atexit.register
+def _close_what_is_open() -> None:
+    """The process ends: what was committed without waiting goes to the disk, and logs are sealed."""
+    with _registry_lock:
+        left = list(_by_path.values())
+        _by_path.clear()
+    for each in left:
+        each._close()

@@ -1,0 +1,119 @@
+"""What the records of the log say: the bodies, by kind (log/format.py frames them, docs/file-format.md draws them).
+
+    START       the log was opened for writing; chunks before it that no commit or prepare has claimed are void
+    COMMIT      a commit at the record's epoch: time, source, catalog delta, changes, sequences
+    CHUNK       rows of a large transaction, ahead of the commit that claims them by the transaction's number
+    PREPARE     PREPARE TRANSACTION: all that is needed to go on waiting for its end after a restart
+    ROLLBACK    ROLLBACK PREPARED, by gid; COMMIT PREPARED is a COMMIT whose source is the gid
+    ABANDON     a transaction whose chunks are void: it was rolled back
+    SEQUENCE    a sequence's state: what nextval and setval gave stays given, whatever becomes of the transaction
+
+A body is a tuple in MessagePack (storage/row_codec.py).  `changes` is a tuple of tables, each
+
+    (storage id, row ids, rows)             the new state of each row, None for a deletion
+    (storage id, row ids, rows, befores)    the same with the old states, where history is kept
+
+Replaying changes sets rows to absolute states, so replaying them twice does no harm.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from skerry_engine.storage.heap import Row
+from skerry_engine.storage.row_codec import pack, unpack
+from skerry_engine.txn.overlay import Overlay
+
+START: Final = 1
+COMMIT: Final = 2
+CHUNK: Final = 3
+PREPARE: Final = 4
+ROLLBACK: Final = 5
+SEQUENCE: Final = 6
+ABANDON: Final = 7
+
+TableChanges = tuple[int, tuple[int, ...], tuple[Row | None, ...]]
+"""Storage id, row ids, new states."""
+
+
+class CommitBody(NamedTuple):
+    """What a COMMIT record says.
+
+    `sequences` are the states of sequences that definitions have set, each (oid, last value, is it used up?).
+    `source` is the number of the transaction whose chunks belong to it, the gid of the prepared transaction that
+    it commits, or None.  `catalog_delta` is in the form of catalog/codec.py.
+    """
+
+    timestamp_us: int
+    source: int | str | None
+    catalog_delta: bytes | None
+    changes: tuple[TableChanges, ...]
+    sequences: tuple[tuple[int, int, bool], ...]
+
+
+class ChunkBody(NamedTuple):
+    """What a CHUNK record says."""
+
+    transaction_id: int
+    changes: tuple[TableChanges, ...]
+
+
+class SequenceBody(NamedTuple):
+    """What a SEQUENCE record says: `last_value` was given out if `is_called`, else it comes next."""
+
+    oid: int
+    last_value: int
+    is_called: bool
+
+
+def table_changes(overlay: Overlay) -> list[object]:
+    """The changes of an overlay that is about to be installed; temporary tables are left out."""
+    changes: list[object] = []
+    for table in overlay.tables.values():
+        storage = table.storage
+        if storage.is_temporary:
+            continue
+        row_ids: list[int] = []
+        rows: list[Row | None] = []
+        if table.segments:
+            for row_id, row in table.final_rows():
+                row_ids.append(row_id)
+                rows.append(row)
+        else:  # the common case, without a generator
+            for row_id, entry in table.entries.items():
+                row_ids.append(row_id)
+                rows.append(entry.row)
+        if row_ids:
+            changes.append((storage.storage_id, row_ids, rows))
+    return changes
+
+
+def pack_commit(
+    timestamp_us: int,
+    source: int | str | None,
+    catalog_delta: bytes | None,
+    changes: list[object],
+    sequences: list[tuple[int, int, bool]],
+) -> bytes:
+    """A COMMIT record's body."""
+    return pack((timestamp_us, source, catalog_delta, changes, sequences))
+
+
+def unpack_commit(body: bytes) -> CommitBody:
+    """A COMMIT record's body.  Raises ValueError or TypeError for what is none."""
+    return CommitBody(*unpack(body))
+
+
+def unpack_chunk(body: bytes) -> ChunkBody:
+    """A CHUNK record's body.  Raises ValueError or TypeError for what is none."""
+    return ChunkBody(*unpack(body))
+
+
+def pack_sequence(oid: int, last_value: int, is_called: bool) -> bytes:
+    """A SEQUENCE record's body."""
+    return pack((oid, last_value, is_called))
+
+
+def unpack_sequence(body: bytes) -> SequenceBody:
+    """A SEQUENCE record's body.  Raises ValueError or TypeError for what is none."""
+    return SequenceBody(*unpack(body))
