@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import os
 
-from skerry.abc import ColumnInfo, Source
+from skerry.abc import ColumnInfo, Notification, Source
 from skerry.dbapi import Connection, Cursor, apilevel, paramstyle, threadsafety
 from skerry.isolation import milliseconds
+from skerry.listening import Listener
 from skerry.native import Database, Transaction, TransactionState
 from skerry.network import NetworkSource
 from skerry.pending import PendingChange, PendingCommit, TableChanges
@@ -79,7 +80,9 @@ __all__ = [
     "InternalError",
     "Interval",
     "InvalidTransactionState",
+    "Listener",
     "NotSupportedError",
+    "Notification",
     "OperationalError",
     "PendingChange",
     "PendingCommit",

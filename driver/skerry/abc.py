@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Row = tuple[object, ...]
 
@@ -40,6 +40,14 @@ class Outcome:
     row_count: int = -1
 
 
+class Notification(NamedTuple):
+    """What a NOTIFY, of the session with that `pid` (0: of the database itself), told those who listen."""
+
+    channel: str
+    payload: str
+    pid: int
+
+
 class Backend(Protocol):
     """One session.  Calls may come from any thread, one at a time; the interfaces above see to that."""
 
@@ -56,6 +64,20 @@ class Backend(Protocol):
     @property
     def notices(self) -> list[str]:
         """Messages on the side, oldest first; the reader may clear the list."""
+        ...
+
+    @property
+    def notifications(self) -> list[Notification]:
+        """What has arrived for the session's LISTENs, oldest first; the reader takes out of the list what it has
+        read."""
+        ...
+
+    def wait_for_notifications(self, timeout_s: float | None) -> None:
+        """Return when `notifications` has something, or after the timeout (None: never).
+
+        Not inside a transaction, where nothing comes.  Raises InterfaceError when the session is closed,
+        meanwhile too; OperationalError when it has ended otherwise.
+        """
         ...
 
     def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
-from skerry.abc import Backend, Outcome, Row, Source
+from skerry.abc import Backend, Notification, Outcome, Row, Source
 from skerry.isolation import NO_MODES, begin_sql, defaults_sql, isolation_sql
+from skerry.listening import taken
 from skerry.parameters import Parameters, from_pyformat
 from skerry_engine import errors
 
@@ -114,6 +115,23 @@ class Connection:
     def notices(self) -> list[str]:
         """Messages from the database, oldest first ('NOTICE:  ...'); clear it when read."""
         return self._open_backend().notices
+
+    @property
+    def notifications(self) -> list[Notification]:
+        """What has arrived for this connection's LISTENs, oldest first; clear it when read.
+
+        Nothing arrives inside a transaction: LISTEN counts from the commit on, and so does NOTIFY.
+        """
+        return self._open_backend().notifications
+
+    @_serialised
+    def wait_for_notifications(self, timeout: float | None = None) -> list[Notification]:
+        """Take out of `notifications` what has arrived; if that is nothing, wait for some to arrive.
+
+        Empty when none has come within `timeout` seconds (None: wait for ever).  Raises
+        InvalidTransactionState inside a transaction, where none could come.
+        """
+        return taken(self._open_backend(), timeout)
 
     def cursor(self) -> Cursor:
         """A new cursor."""

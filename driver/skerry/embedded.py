@@ -27,7 +27,7 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 
 from skerry import types
-from skerry.abc import ColumnInfo, Outcome, Row
+from skerry.abc import ColumnInfo, Notification, Outcome, Row
 from skerry.engine_mutex import interrupts
 from skerry.shared_engine import SharedEngine
 from skerry.targets import Target
@@ -114,12 +114,34 @@ class EmbeddedSource:
         self.shared.release()
 
 
+class _Mailbox:
+    """What a session tells whoever waits for its notifications; called in the middle of another's step."""
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+
+    def notified(self) -> None:
+        """There is one, or the session has ended."""
+        self.arrived.set()
+
+    def interrupted(self, error: errors.DatabaseError) -> None:
+        """What runs is stepped by its own thread, which looks."""
+
+    def session_ended(self, error: errors.DatabaseError) -> None:
+        """The next statement learns of it."""
+        self.arrived.set()
+
+
 class EmbeddedBackend:
     """A session of an embedded engine, driven to completion by the calling thread."""
 
     def __init__(self, source: EmbeddedSource, session: Session) -> None:
         self._source = source
         self._session: Session | None = session
+        self._mailbox = _Mailbox()
+        session.client = self._mailbox
+        session.on_close(self._mailbox.notified)
+        self._notifications: list[Notification] = []
         self.notices: list[str] = []
 
     def __del__(self) -> None:
@@ -137,6 +159,34 @@ class EmbeddedBackend:
     def is_open(self) -> bool:
         """Whether the session was neither closed nor terminated."""
         return self._session is not None and not self._session.closed
+
+    @property
+    def notifications(self) -> list[Notification]:
+        """What has arrived, oldest first; the reader may clear the list."""
+        session = self._session
+        if session is not None and session.has_notifications:
+            with self._source.mutex:
+                found = session.take_notifications(session.notifications.waiting)
+            self._source.shared.close_abandoned()
+            self._notifications += [Notification(each.channel, each.payload, each.pid) for each in found]
+        return self._notifications
+
+    def wait_for_notifications(self, timeout_s: float | None) -> None:
+        """Sleep until something arrives, the session is closed, or the time is up."""
+        self._source.check_process()
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        arrived = self._mailbox.arrived
+        while True:
+            arrived.clear()
+            session = self._open_session()
+            if session.closed:
+                with self._source.mutex:
+                    session.check_open()
+            if self.notifications:
+                return
+            _sleep_until(arrived, deadline_s)
+            if deadline_s is not None and time.monotonic() >= deadline_s:
+                return
 
     def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:
         """Run to the end; raises what the engine raises."""

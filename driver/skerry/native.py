@@ -26,6 +26,7 @@ from skerry.abc import Backend, Outcome, Source
 from skerry.dbapi import Connection
 from skerry.dump import DumpOptions, as_writer, dump
 from skerry.isolation import SNAPSHOT, begin_sql, milliseconds
+from skerry.listening import Listener, quoted
 from skerry.parameters import Parameters, from_native
 from skerry.pending import PREPARE, PendingCommit, read_counts
 from skerry.result import Result
@@ -100,6 +101,7 @@ class Database:
                 raise errors.InvalidTransactionState(
                     "a transaction needs begin_transaction(), or SQL that also ends it"
                 )
+            _refuse_listening(backend, outcome)
         finally:
             self._settle(backend)
         return Result(outcome)
@@ -155,6 +157,13 @@ class Database:
             return dump(session, as_writer(stream), DumpOptions(schema, data, tuple(tables), inserts))
         finally:
             self._settle(session)
+
+    def listen(self, *channels: str) -> Listener:
+        """Listen to channels, from now on: gives what iterates over, or waits for, their notifications."""
+        if not channels:
+            raise errors.InterfaceError("listen() needs a channel")
+        self._check_open()
+        return Listener(self._source.open_backend(), channels)
 
     def connect(
         self,
@@ -226,6 +235,13 @@ class Database:
             self._give_back(backend)
 
 
+def _refuse_listening(backend: Backend | None, outcome: Outcome) -> None:
+    """Sessions are shared by whatever runs next: what came to one would reach nobody."""
+    if outcome.tag == "LISTEN" and backend is not None:
+        backend.execute("UNLISTEN *")
+        raise errors.InterfaceError("LISTEN needs a session of its own: use Database.listen()")
+
+
 _ENDINGS = (errors.TotalTransactionTimeout, errors.IdleInTransactionTimeout)
 """Errors after which nothing of the transaction is left, savepoints included."""
 
@@ -259,6 +275,7 @@ class Transaction:
         """
         text, values = from_native(statement, parameters)
         outcome = self._run(text, values)
+        _refuse_listening(self._backend, outcome)
         self._note_savepoint(statement)
         return Result(outcome)
 
@@ -310,19 +327,19 @@ class Transaction:
         self._active_backend()
         if name in self._savepoints:
             raise errors.InvalidTransactionState(f'savepoint "{name}" already exists in this transaction')
-        self._run(f"SAVEPOINT {_quoted(name)}", None)
+        self._run(f"SAVEPOINT {quoted(name)}", None)
         self._savepoints.append(name)
 
     @_serialised
     def rollback_to_savepoint(self, name: str) -> None:
         """Undo what came after the mark; it stays, later ones go."""
-        self._run(f"ROLLBACK TO SAVEPOINT {_quoted(name)}", None)
+        self._run(f"ROLLBACK TO SAVEPOINT {quoted(name)}", None)
         self._forget_after(name, keep=True)
 
     @_serialised
     def release_savepoint(self, name: str) -> None:
         """Forget the mark and later ones; changes stay."""
-        self._run(f"RELEASE SAVEPOINT {_quoted(name)}", None)
+        self._run(f"RELEASE SAVEPOINT {quoted(name)}", None)
         self._forget_after(name, keep=False)
 
     def __enter__(self) -> Transaction:
@@ -384,7 +401,3 @@ class Transaction:
             if self._savepoints[index] == name:
                 del self._savepoints[index + keep :]
                 return
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

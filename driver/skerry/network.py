@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import datetime
 import json
+import selectors
 import socket
 import struct
+import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -20,7 +23,7 @@ from typing import Any
 import pg8000.core
 import pg8000.exceptions
 
-from skerry.abc import ColumnInfo, Outcome
+from skerry.abc import ColumnInfo, Notification, Outcome
 from skerry.sqlstates import error_from_fields
 from skerry.targets import Target
 from skerry.text_values import READERS
@@ -39,6 +42,31 @@ class _Connection(pg8000.core.CoreConnection):  # type: ignore[misc]
     """pg8000's connection, with command tags kept and no opinion of its own about transactions."""
 
     tag = ""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        self.arrived: list[Notification] = []
+        super().__init__(*arguments, **keywords)
+
+    def handle_NOTIFICATION_RESPONSE(self, data: bytes, context: Any) -> None:
+        (pid,) = struct.unpack_from("!i", data)
+        channel, payload = data[4:-1].decode().split("\0", 1)
+        self.arrived.append(Notification(channel, payload, pid))
+
+    def has_input(self) -> bool:
+        """Whether something that the server has sent waits to be read; False also when it has hung up."""
+        self._usock.settimeout(0.0)
+        try:
+            return bool(self._sock.peek(1))
+        finally:
+            self._usock.settimeout(None)
+
+    def read_message(self) -> None:
+        """Handle one message that the server has sent of its own accord; waits for the rest of it."""
+        head = self._sock.read(5)
+        if len(head) < 5:
+            raise ConnectionResetError("the server closed the connection")
+        kind, length = struct.unpack("!ci", head)
+        self.message_types[kind](self._sock.read(length - 4), pg8000.core.Context(None))
 
     def handle_COMMAND_COMPLETE(self, data: bytes, context: Any) -> None:
         self.tag = data[:-1].decode()
@@ -100,6 +128,7 @@ class NetworkBackend:
     def __init__(self, target: Target, options: dict[str, str], connect_timeout_s: float | None) -> None:
         self._target = target
         self.notices: list[str] = []
+        self._polling = threading.Lock()
         self._connection: _Connection | None = None
         try:
             self._connection = _Connection(
@@ -131,11 +160,55 @@ class NetworkBackend:
         """Whether the connection was neither closed nor lost."""
         return self._connection is not None
 
-    def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:
-        """Run to the end."""
+    @property
+    def notifications(self) -> list[Notification]:
+        """What has arrived, oldest first; the reader may clear the list."""
         connection = self._connection
         if connection is None:
+            return []
+        try:
+            while connection.has_input():
+                connection.read_message()
+            self._collect_notices()
+        except (pg8000.exceptions.Error, OSError, ValueError, struct.error) as problem:
+            raise self._failure(problem) from None
+        return connection.arrived
+
+    def wait_for_notifications(self, timeout_s: float | None) -> None:
+        """Sleep until something arrives, the connection is closed, or the time is up."""
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            connection = self._open_connection()
+            if self.notifications:
+                return
+            left_s = None if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+            if not self._sleep_until_input(connection, left_s):
+                return
+
+    def _sleep_until_input(self, connection: _Connection, timeout_s: float | None) -> bool:
+        try:
+            is_readable = self._poll(connection, timeout_s)
+            if is_readable and not connection.has_input():
+                raise ConnectionResetError("the server closed the connection")
+        except (OSError, ValueError, AttributeError) as problem:
+            self._open_connection()  # unless another thread has closed it
+            raise self._failure(problem) from None
+        return is_readable
+
+    def _poll(self, connection: _Connection, timeout_s: float | None) -> bool:
+        with self._polling, selectors.DefaultSelector() as selector:
+            self._open_connection()
+            selector.register(connection._usock, selectors.EVENT_READ)
+            return bool(selector.select(timeout_s))
+
+    def _open_connection(self) -> _Connection:
+        if self._connection is None:
             raise errors.InterfaceError("the connection is closed")
+        return self._connection
+
+    def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:
+        """Run to the end."""
+        connection = self._open_connection()
         connection.tag = ""
         try:
             if parameters is None:
@@ -190,7 +263,10 @@ class NetworkBackend:
         if connection is None:
             return
         try:
-            connection.close()
+            if self._polling.locked():  # a thread waits for notifications: wake it, let it look, then close
+                connection._usock.shutdown(socket.SHUT_RD)
+            with self._polling:
+                connection.close()
         except (pg8000.exceptions.Error, OSError):
             return
 

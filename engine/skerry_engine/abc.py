@@ -111,7 +111,20 @@ class FunctionContext(Protocol):
         """The sessions whose transactions keep the session `pid` from a safe snapshot (DEFERRABLE)."""
         ...
 
-    def notify(self, channel: str, payload: str) -> None: ...
+    def notify(self, channel: str, payload: str) -> None:
+        """pg_notify(): tell those who listen to the channel, once the transaction has committed.
+
+        Raises InvalidParameterValue for names and payloads that are too long.
+        """
+        ...
+
+    def listening_channels(self) -> Sequence[str]:
+        """The channels that the session listens to, in the order in which it began to."""
+        ...
+
+    def notification_queue_usage(self) -> float:
+        """How full the queue of notifications is, 0 to 1."""
+        ...
 
     def collect_garbage(self) -> int:
         """Collect old row versions that no snapshot needs; how many row changes were settled.

@@ -4,6 +4,7 @@ Engine ── manager     epochs, locks, transactions (txn)
       ├── stores      storage generations of tables
       ├── sequences   sequences' current values
       ├── plans       compiled statements
+      ├── notifications  who listens to which channel
       └── sessions    by backend pid
 """
 
@@ -14,6 +15,7 @@ import itertools
 from skerry_engine import errors
 from skerry_engine.catalog.bootstrap import new_catalog
 from skerry_engine.catalog.catalog import Catalog
+from skerry_engine.session.notifications import Notifications
 from skerry_engine.session.plans import PlanCache, StatementCache
 from skerry_engine.session.sequences import Sequences
 from skerry_engine.session.session import Session
@@ -41,6 +43,7 @@ class Engine:
         self.sequences = Sequences()
         self.plans = PlanCache()
         self.statements = StatementCache()
+        self.notifications = Notifications()
         self.sessions: dict[int, Session] = {}
         self._pids = itertools.count(1)
         self.durable_log: DurableLog | None = None

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol
 
 from skerry_engine.errors import DatabaseError
+from skerry_engine.session.notifications import Notification
 from skerry_engine.session.steps import Finished, ResultColumn, Step
 from skerry_engine.values.io import IoContext
 
@@ -55,6 +56,10 @@ class Client(Protocol):
 
     def session_ended(self, error: DatabaseError) -> None:
         """The session was idle and is closed now."""
+        ...
+
+    def notified(self) -> None:
+        """The session has a notification: `take_notifications` gives it when no transaction is open."""
         ...
 
 
@@ -123,6 +128,15 @@ class Session(Protocol):
 
     def fail(self) -> None:
         """A message of the extended protocol failed: the transaction has, too."""
+        ...
+
+    @property
+    def has_notifications(self) -> bool:
+        """Whether there are notifications, which may have to wait for the transaction's end."""
+        ...
+
+    def take_notifications(self, limit: int) -> list[Notification]:
+        """Up to `limit` notifications, oldest first, to be told to the client now; none in a transaction."""
         ...
 
     def cancel(self) -> None:

@@ -184,17 +184,31 @@ class Connection:
         if self._can_run(backend):
             self._turn()
 
+    def _deliver(self) -> None:
+        """Write what the session was notified of, without a turn: the client has said nothing, and idles on."""
+        backend, transport = self._backend, self._transport
+        if backend is None or transport is None or not self._can_run(backend):
+            return  # a turn that comes to its end delivers, too
+        has_more = backend.deliver()
+        output = backend.take_output(NEED_DATA)
+        if output:
+            transport.write(output)
+        if has_more:
+            self._loop.call_soon(self._deliver)
+
     def is_busy(self) -> bool:
         """Whether a statement is under way or input waits."""
         backend = self._backend
         return backend is not None and (backend.is_busy() or backend.buffered_bytes() > 0)
 
-    def notify(self, backend_pid: int, channel: str, payload: str) -> None:
-        """Deliver a notification; between statements at once, else with the statement's output."""
+    def notified(self) -> None:
+        """The session has a notification: an idle client is told soon, others at the end of their transaction."""
         backend = self._backend
-        if backend is not None:
-            backend.notify(backend_pid, channel, payload)
-            self._schedule_turn()
+        if backend is not None and backend.notified():
+            if threading.get_ident() == self._loop_thread:
+                self._loop.call_soon(self._deliver)
+            else:
+                self._loop.call_soon_threadsafe(self._deliver)
 
     def peer_name(self) -> tuple[str, int] | None:
         """Address and port of the client; None for a local socket."""

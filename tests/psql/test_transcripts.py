@@ -1,7 +1,8 @@
 """psql in front of Skerry prints what it prints in front of PostgreSQL, character by character.
 
 Each file of `scripts/` runs in a fresh database on both; prompts are off, statements are echoed.  What must
-differ is masked: times of `\\timing`, names and ports of the connection, sizes.
+differ is masked: times of `\\timing`, names and ports of the connection, sizes, process
+numbers.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.sql"))
 MASKS = (
     (re.compile(r"Time: [\d.]+ ms(?: \([^)]*\))?"), "Time: N ms"),
     (re.compile(r"\b\d+ (?:bytes|kB)\b"), "N bytes"),
+    (re.compile(r"server process with PID \d+"), "server process with PID N"),
 )
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from skerry_engine import errors
+from skerry_engine.session.notifications import Notification
 from skerry_engine.session.steps import (
     PAUSE,
     Complete,
@@ -111,6 +112,23 @@ class FakeSession:
         self.waiting: FakeWaiting | None = None
         self.parsed_oids: list[int] = []
         self.open_generators = 0
+        self.inbox: list[Notification] = []
+
+    def receive(self, *payloads: str) -> None:
+        for payload in payloads:
+            self.inbox.append(Notification(7, "channel", payload))
+            if self.client is not None:
+                self.client.notified()
+
+    @property
+    def has_notifications(self) -> bool:
+        return bool(self.inbox)
+
+    def take_notifications(self, limit: int) -> list[Notification]:
+        if self.transaction_status != "I":
+            return []
+        found, self.inbox = self.inbox[:limit], self.inbox[limit:]
+        return found
 
     def reported_settings(self) -> dict[str, str]:
         return {"server_version": "15.18", "client_encoding": "UTF8"}

@@ -213,9 +213,57 @@ def test_shutdown_tells_idle_clients_and_lets_statements_finish(live: Any, wire:
 
 def test_a_notification_reaches_an_idle_client(live: Any, wire: Any) -> None:
     client = live.client()
-    (connection,) = live.server._members
-    live.loop.call_soon_threadsafe(connection.notify, 7, "channel", "payload")
+    live.loop.call_soon_threadsafe(live.engine.sessions[0].receive, "payload")
     assert client.read() == ("A", b"\0\0\0\x07channel\0payload\0")
+
+
+def test_a_notification_from_another_thread_reaches_an_idle_client(live: Any, wire: Any) -> None:
+    client = live.client()
+    live.engine.sessions[0].receive("payload")
+    assert client.read() == ("A", b"\0\0\0\x07channel\0payload\0")
+
+
+def test_notifications_wait_for_the_end_of_the_transaction(live: Any, wire: Any) -> None:
+    client = live.client()
+    assert client.kinds(wire.query("begin")) == "CZ"
+    live.engine.sessions[0].receive("one", "two")
+    assert client.kinds(wire.query("select 1")) == "TDCZ"
+    assert client.kinds(wire.query("commit")) == "CAAZ"
+
+
+def test_a_running_statement_s_answer_is_not_mixed_with_notifications(live: Any, wire: Any) -> None:
+    client = live.client()
+    client.send(wire.query("wait s"))
+    assert live.eventually(lambda: "s" in live.engine.waitings)
+    live.engine.sessions[0].receive("one")
+    live.engine.waitings["s"].finish()
+    assert "".join(kind for kind, _ in client.until_ready()) == "CAZ"
+
+
+def test_many_notifications_come_in_order_also_to_a_client_that_reads_late(live: Any, wire: Any) -> None:
+    client, other = live.client(), live.client()
+    payloads = [f"{number}" + "." * 1000 for number in range(5000)]
+    live.loop.call_soon_threadsafe(live.engine.sessions[0].receive, *payloads)
+    time.sleep(0.1)
+    assert other.kinds(wire.query("select 1")) == "TDCZ"
+    assert live.engine.sessions[0].inbox  # what the client does not read stays where it is counted
+    found = [client.read() for _ in payloads]
+    assert found == [("A", b"\0\0\0\x07channel\0" + payload.encode() + b"\0") for payload in payloads]
+    assert client.kinds(wire.query("select 1")) == "TDCZ"
+
+
+def test_a_notification_does_not_make_an_idle_session_busy(live: Any, wire: Any) -> None:
+    client = live.client()
+    session = live.engine.sessions[0]
+    session.idle_ms = 600
+    assert client.kinds(wire.query("select 1")) == "TDCZ"
+    began_s = time.monotonic()
+    for _ in range(2):
+        time.sleep(0.2)
+        session.receive("payload")
+        assert client.read() == ("A", b"\0\0\0\x07channel\0payload\0")
+    assert error_code(wire, client.read()) == "57P05"
+    assert time.monotonic() - began_s < 0.95
 
 
 def test_a_wait_that_ends_on_another_thread_wakes_the_session(live: Any, wire: Any) -> None:

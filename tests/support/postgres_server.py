@@ -145,6 +145,7 @@ def _run(binaries: Path, more_options: Mapping[str, str]) -> Iterator[Address]:
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "fsync": "off",
+            "max_prepared_transactions": "20",
             "timezone": "UTC",
             "jit": "off",
             **more_options,

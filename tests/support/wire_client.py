@@ -29,6 +29,8 @@ class Outcome:
     notices: list[dict[str, str]] = field(default_factory=list)
     copied: bytes = b""
     status: str = "I"
+    kinds: str = ""
+    """The kinds of the messages in order, rows aside."""
 
 
 def _fields(body: bytes) -> dict[str, str]:
@@ -44,6 +46,8 @@ class WireClient:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._input = self._socket.makefile("rb")
         self.parameters: dict[str, str] = {}
+        self.notifications: list[tuple[int, str, str]] = []
+        """Backend pid, channel and payload of each NotificationResponse so far."""
         self.backend_key: tuple[int, int] = (0, 0)
         settings = {"user": address.user, "database": database or address.database, **options}
         body = struct.pack("!i", 196608)
@@ -59,6 +63,27 @@ class WireClient:
         """Send one simple query and wait for all it brings."""
         self._send(b"Q", text.encode() + b"\0")
         return self._until_ready()
+
+    def extended(self, *texts: str) -> Outcome:
+        """Send statements by the extended protocol, all before one Sync, and wait for all they bring."""
+        for text in texts:
+            self._send(b"P", b"\0" + text.encode() + b"\0\0\0")
+            self._send(b"B", b"\0\0\0\0\0\0\0\0")
+            self._send(b"E", b"\0\0\0\0\0")
+        self._send(b"S", b"")
+        return self._until_ready()
+
+    def listen(self, timeout_s: float = 5.0) -> bool:
+        """Wait for one message that the server sends of its own accord; whether one came."""
+        self._socket.settimeout(timeout_s)
+        try:
+            kind, body = self._read()
+        except TimeoutError:
+            return False
+        finally:
+            self._socket.settimeout(TIMEOUT_S)
+        self._take(kind, body, Outcome())
+        return True
 
     def cancel(self) -> None:
         """Ask, on a connection of its own, that what runs on this one be cancelled."""
@@ -98,6 +123,8 @@ class WireClient:
                 if outcome.error is not None:
                     return outcome
                 raise
+            if kind != b"D":
+                outcome.kinds += kind.decode()
             if kind == b"Z":
                 outcome.status = body.decode()
                 return outcome
@@ -119,6 +146,9 @@ class WireClient:
         elif kind == b"S":
             name, value, _ = body.split(b"\0")
             self.parameters[name.decode()] = value.decode()
+        elif kind == b"A":
+            channel, payload = body[4:-1].decode().split("\0")
+            self.notifications.append((struct.unpack_from("!i", body)[0], channel, payload))
         elif kind == b"K":
             self.backend_key = struct.unpack("!ii", body)
         elif kind == b"G":
@@ -126,7 +156,7 @@ class WireClient:
         elif kind == b"R":
             if struct.unpack("!i", body[:4]) != (0,):
                 raise ConnectionError("only trust authentication is known to this client")
-        elif kind not in (b"I", b"A", b"H", b"c"):
+        elif kind not in (b"I", b"H", b"c", b"1", b"2", b"n"):
             raise ConnectionError(f"unexpected message {kind!r}")
 
     @staticmethod

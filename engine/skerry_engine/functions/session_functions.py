@@ -52,13 +52,7 @@ define("pg_current_xact_id", lambda context: context.transaction_id, needs_conte
 
 
 def _notify(context: FunctionContext, channel: str | None, payload: str | None) -> str:
-    if not channel:
-        raise InvalidParameterValue("channel name cannot be empty")
-    if len(channel.encode()) > 63:
-        raise InvalidParameterValue("channel name too long")
-    if len((payload or "").encode()) >= 8000:
-        raise InvalidParameterValue("payload string too long")
-    context.notify(channel, payload or "")
+    context.notify(channel or "", payload or "")
     return VOID
 
 
@@ -69,6 +63,8 @@ define("pg_jit_available", lambda: False)
 
 
 define("pg_notify", _notify, needs_context=True)
+define("pg_listening_channels", lambda context: context.listening_channels(), needs_context=True)
+define("pg_notification_queue_usage", lambda context: context.notification_queue_usage(), needs_context=True)
 
 
 # --- settings -----------------------------------------------------------------------------------------------

@@ -386,7 +386,13 @@ class SessionFunctions:
         return self.session.engine.safe_snapshot_blocking_pids(pid)
 
     def notify(self, channel: str, payload: str) -> None:
-        raise errors.NotSupportedError("NOTIFY is not supported yet")
+        self.session.notifications.notify(channel, payload)
+
+    def listening_channels(self) -> Sequence[str]:
+        return list(self.session.notifications.channels)
+
+    def notification_queue_usage(self) -> float:
+        return self.session.engine.notifications.usage()
 
     @property
     def catalog(self) -> object:

@@ -18,6 +18,7 @@ from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.system.context import CursorInfo, PreparedStatementInfo
 from skerry_engine.session.environment import SessionFunctions, SessionNames, StatementCatalog
+from skerry_engine.session.notifications import Notification, SessionNotifications
 from skerry_engine.session.plans import Plan, is_current
 from skerry_engine.session.portals import Portal, Prepared, Steps
 from skerry_engine.session.setting_values import SettingValue
@@ -53,6 +54,10 @@ class ClientConnection(Protocol):
 
     def session_ended(self, error: errors.DatabaseError) -> None:
         """The session was idle and is closed now."""
+        ...
+
+    def notified(self) -> None:
+        """The session has a notification; it can be taken when no transaction is open."""
         ...
 
 
@@ -91,6 +96,7 @@ class SessionState:
         self.functions = SessionFunctions(self)
         self.advisory_locks = SessionAdvisoryLocks(engine.manager.locks, self.owner)
         self.savepoint_marks: list[tuple[str, int]] = []
+        self.notifications = SessionNotifications(self)
         self.closed = False
         self.client_address: tuple[str, int] | None = None
         self.client: ClientConnection | None = None
@@ -164,6 +170,17 @@ class SessionState:
     def reported_settings(self) -> dict[str, str]:
         """Settings to send as ParameterStatus at the start."""
         return self.settings.reported()
+
+    @property
+    def has_notifications(self) -> bool:
+        """Whether there are notifications, which may have to wait for the transaction's end."""
+        return self.notifications.waiting > 0
+
+    def take_notifications(self, limit: int) -> list[Notification]:
+        """Up to `limit` notifications, oldest first, to be told to the client now; none in a transaction."""
+        if self.transaction is not None or self.in_block:
+            return []
+        return self.notifications.take(limit)
 
     def idle_limit(self, is_busy: bool = False) -> tuple[float, errors.DatabaseError] | None:
         """Until when (time.monotonic()) the client may say nothing from now on, and what ends the session then.
@@ -358,6 +375,8 @@ class SessionState:
             return False
         transaction.is_synchronous = self._is_synchronous
         try:
+            if self.notifications.asked is not None:
+                self.notifications.check_room()
             if not transaction.commit_fast():
                 return False
         except BaseException:
@@ -520,6 +539,7 @@ class SessionState:
         if self.owner.request is not None:
             self.engine.manager.locks.abandon_wait(self.owner)
         self.advisory_locks.unlock_all()
+        self.notifications.close()
         self.cursors.clear()
         self.prepared.clear()
         drop_temporary_schema(self)

@@ -109,6 +109,9 @@ _WORTH_WRITING_BYTES: Final = 8 * 1024
 # Rows encoded at once.
 _SLICE_ROWS: Final = 128
 
+# Notifications sent before others have their turn.
+_NOTIFICATIONS_AT_ONCE: Final = 64
+
 # CopyData handed to the statement at once.
 _COPY_CHUNK_BYTES: Final = 256 * 1024
 
@@ -137,6 +140,7 @@ class Backend:
         self._output: list[bytes] = []
         self._output_bytes: int = 0
         self._flush: bool = False
+        self._has_notifications: bool = False
 
     # --- what the shell calls -----------------------------------------------------------------------------
 
@@ -184,10 +188,20 @@ class Backend:
         if self._wants_copy_data:
             self._feed(b"")
 
-    def notify(self, backend_pid: int, channel: str, payload: str) -> None:
-        """Tell the client of a NOTIFY; the caller does so between messages."""
-        self._send(messages.notification_response(backend_pid, channel, payload))
-        self._flush = True
+    def notified(self) -> bool:
+        """The session has a notification; it goes out before the next ReadyForQuery, or with `deliver`.
+
+        False: it knew of others already, so that `deliver` was called for or can't help.
+        """
+        is_news = not self._has_notifications
+        self._has_notifications = True
+        return is_news
+
+    def deliver(self) -> bool:
+        """Tell the client of notifications if nothing is under way; True: there are more, call again soon."""
+        if self._task is not None or not self._has_notifications:
+            return False
+        return self._send_notifications()
 
     def terminate(self, error: DatabaseError) -> None:
         """End the connection with a FATAL error."""
@@ -265,6 +279,8 @@ class Backend:
                 continue
             else:
                 if not self._next_message():
+                    if self._has_notifications and self.deliver():
+                        return AGAIN
                     return CLOSED if self.state == codes.CLOSED else NEED_DATA
             if self._output_bytes >= _TURN_OUTPUT_BYTES or perf_counter() >= deadline:
                 return AGAIN if self.state != codes.CLOSED else CLOSED
@@ -548,8 +564,22 @@ class Backend:
     def _ready(self) -> None:
         session = self.session
         assert session is not None
+        if self._has_notifications:
+            self._send_notifications()
         self._send(messages.READY_FOR_QUERY[session.transaction_status])
         self._flush = True
+
+    def _send_notifications(self) -> bool:
+        """Tell the client of some notifications, if it may be told now; whether there are more to tell."""
+        session = self.session
+        if session is None:
+            return False
+        found = session.take_notifications(_NOTIFICATIONS_AT_ONCE)
+        for each in found:
+            self._send(messages.notification_response(each.pid, each.channel, each.payload))
+        self._has_notifications = session.has_notifications
+        self._flush = self._flush or bool(found)
+        return self._has_notifications and bool(found)
 
     # --- results ------------------------------------------------------------------------------------------
 

@@ -39,6 +39,9 @@ _PLAIN: dict[type[st.Statement], Plain] = {
     st.ReleaseSavepoint: transactions.release_savepoint,
     st.RollbackToSavepoint: transactions.rollback_to_savepoint,
     st.SetTransaction: transactions.set_transaction,
+    st.Listen: settings.listen,
+    st.Unlisten: settings.unlisten,
+    st.Notify: settings.notify,
 }
 
 _HANDLERS: dict[type[st.Statement], Handler] = {
@@ -61,9 +64,6 @@ _HANDLERS: dict[type[st.Statement], Handler] = {
     st.Fetch: cursors.fetch,
     st.CloseCursor: cursors.close,
     st.Copy: copying.copy,
-    st.Listen: settings.listen,
-    st.Unlisten: settings.unlisten,
-    st.Notify: settings.notify,
 }
 
 

@@ -1,4 +1,4 @@
-"""SET, RESET, SHOW, SET ROLE, DISCARD, and the notification commands that are refused for now."""
+"""SET, RESET, SHOW, SET ROLE, DISCARD, LISTEN, UNLISTEN, NOTIFY."""
 
 from __future__ import annotations
 
@@ -75,6 +75,7 @@ def discard(session: Session, statement: st.Discard) -> Steps:
         session.cursors.clear()
         session.settings.reset(None)
         session.prepared.clear()
+        session.notifications.unlisten(None)
         session.advisory_unlock(None, False)
     if statement.what in ("all", "sequences"):
         session.sequence_values.clear()
@@ -82,16 +83,19 @@ def discard(session: Session, statement: st.Discard) -> Steps:
     yield Complete(f"DISCARD {statement.what.upper()}")
 
 
-def listen(session: Session, statement: st.Listen) -> Steps:
-    """LISTEN is refused: nothing would ever come."""
-    raise errors.NotSupportedError("LISTEN is not supported yet")
+def listen(session: Session, statement: st.Listen) -> str:
+    """LISTEN, from the commit on."""
+    session.notifications.listen(statement.channel)
+    return "LISTEN"
 
 
-def unlisten(session: Session, statement: st.Unlisten) -> Steps:
-    """UNLISTEN: there is nothing to stop listening to."""
-    yield Complete("UNLISTEN")
+def unlisten(session: Session, statement: st.Unlisten) -> str:
+    """UNLISTEN name, UNLISTEN *: from the commit on."""
+    session.notifications.unlisten(statement.channel)
+    return "UNLISTEN"
 
 
-def notify(session: Session, statement: st.Notify) -> Steps:
-    """NOTIFY is refused as LISTEN is."""
-    raise errors.NotSupportedError("NOTIFY is not supported yet")
+def notify(session: Session, statement: st.Notify) -> str:
+    """NOTIFY, at the commit."""
+    session.notifications.notify(statement.channel, statement.payload)
+    return "NOTIFY"

@@ -50,6 +50,10 @@ def prepare_transaction(session: Session, statement: st.PrepareTransaction) -> S
 
 
 def _refuse_what_ends_with_the_session(session: Session) -> None:
+    if session.notifications.has_pending():
+        raise errors.NotSupportedError(
+            "cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY"
+        )
     cursors = session.cursors.values()
     if any(isinstance(each, Cursor) and each.is_hold and each.transaction is not None for each in cursors):
         raise errors.NotSupportedError("cannot PREPARE a transaction that has created a cursor WITH HOLD")
