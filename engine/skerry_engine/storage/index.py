@@ -7,7 +7,8 @@ Two structures over the same entries:
 
 An entry (k, r) promises only that *some* retained version of row r has, or had, key k.  Whoever reads an
 entry looks up the version that its snapshot sees and drops the entry unless that version has exactly key k.
-A frozen slot needs no such recheck: before a slot is frozen, all entries of its other versions are removed.
+A frozen slot needs no such recheck: before a slot is frozen, all entries of its other versions are removed.  (That
+holds for an index in memory.  The base may still have entries of a checkpoint that no restart took back.)
 
 A partial index leaves rows out: `extract` gives None for them.
 """
@@ -36,7 +37,9 @@ one of its values is NULL."""
 
 
 class Index:
-    """One index of one table.
+    """One index of one table, all of it in memory.
+
+    What of it is in the base is the business of a subclass (paged_index.py); `is_paged` tells.
 
     `extract` gives a row's column values in index order, or None when the (partial) index leaves the row out.
     `positions` says where those values stand in the row when they are plain columns of every row; it spares
@@ -53,6 +56,7 @@ class Index:
         "positions",
         "equal",
         "ordered",
+        "is_paged",
         "_single",
         "_atom",
     )
@@ -74,6 +78,7 @@ class Index:
         self.positions: tuple[int, ...] | None = positions
         self.equal: dict[object, object] = {}
         self.ordered: KeyTree = KeyTree()
+        self.is_paged: bool = False
         self._single: int = positions[0] if positions is not None and len(positions) == 1 else -1
         self._atom: int = self._single if codec.atom else -1
 

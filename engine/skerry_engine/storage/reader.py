@@ -20,9 +20,10 @@ from typing import cast
 
 from skerry_engine.storage.heap import PAGE_BITS, PAGE_MASK, PAGE_ROWS, Row, visible_row
 from skerry_engine.storage.index import Index
+from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.pending import ABSENT, PendingTable
 from skerry_engine.storage.table import TableStorage
-from skerry_engine.storage.trees import entry_order_key, entry_row_id
+from skerry_engine.storage.trees import entry_key, entry_order_key, entry_row_id
 
 
 class TableReader:
@@ -165,7 +166,7 @@ class TableReader:
 
     def lookup(self, index: Index, key: object) -> Row | None:
         """The visible row with equality key `key`; the one with the smallest id when there are several."""
-        if self.pending is None:
+        if self.pending is None and not index.is_paged:
             found = index.equal.get(key)
             if found is None:
                 return None
@@ -223,14 +224,18 @@ class TableReader:
 
     def _candidate(self, index: Index, key: object, row_id: int) -> Row | None:
         """The visible row of a candidate if it has the key."""
-        if self.pending is None:
+        if self.pending is None and not index.is_paged:
             slot = self.storage.heap.slot(row_id)
             if isinstance(slot, tuple):
                 return self._full(slot)
         # A private entry may belong to a write that this reader does not see:
         # then even a frozen row is rechecked.
         row = self._visible(row_id)
-        return row if row is not None and index.matches(row, key) else None
+        if row is not None and index.matches(row, key):
+            return row
+        if isinstance(index, PagedIndex) and self.pending is None:
+            self._forget_stale(index, entry_key(index.codec.order_key_of(key), row_id), row_id)
+        return None
 
     # --- by key order ---------------------------------------------------------------------------------------
 
@@ -286,9 +291,21 @@ class TableReader:
 
     def _entry_row(self, index: Index, entry: bytes, row_id: int) -> Row | None:
         """The visible row of an entry if it has the entry's key."""
-        if self.pending is None:
+        if self.pending is None and not index.is_paged:
             slot = self.storage.heap.slot(row_id)
             if isinstance(slot, tuple):
                 return self._full(slot)
         row = self._visible(row_id)
-        return row if row is not None and index.matches_order(row, entry_order_key(entry)) else None
+        if row is not None and index.matches_order(row, entry_order_key(entry)):
+            return row
+        if isinstance(index, PagedIndex) and self.pending is None:
+            self._forget_stale(index, entry, row_id)
+        return None
+
+    def _forget_stale(self, index: PagedIndex, entry: bytes, row_id: int) -> None:
+        """Have an entry go that no snapshot has a version for any more."""
+        slot = self.storage.heap.slot(row_id)
+        if slot is None or (
+            isinstance(slot, tuple) and not index.matches_order(self._full(slot), entry_order_key(entry))
+        ):
+            index.forget(entry)

@@ -63,6 +63,20 @@ class KeyTree:
         except KeyError:
             return
 
+    def is_empty(self) -> bool:
+        """Whether there is no entry."""
+        return not self._tree
+
+    def holds(self, entry: bytes) -> bool:
+        """Whether the entry is there."""
+        found: bool = entry in self._tree
+        return found
+
+    def drop_some(self, limit: int) -> None:
+        """Remove up to `limit` entries."""
+        for entry in self.ascending(None, None, None, limit):
+            self._tree.remove(entry)
+
     def ascending(
         self, low: bytes | None, high: bytes | None, after: bytes | None, limit: int
     ) -> list[bytes]:

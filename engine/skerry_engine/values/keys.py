@@ -33,7 +33,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from skerry_engine.errors import NotSupportedError
 from skerry_engine.values import oids
@@ -128,7 +128,11 @@ def interval_span(value: bytes) -> int:
 
 
 def _interval_body(value: bytes) -> bytes:
-    return (interval_span(value) + (1 << 127)).to_bytes(16, "big")
+    return _span_body(interval_span(value))
+
+
+def _span_body(span: int) -> bytes:
+    return (span + (1 << 127)).to_bytes(16, "big")
 
 
 def _timetz_body(value: bytes) -> bytes:
@@ -243,6 +247,37 @@ def equality_atom(type_oid: int) -> Equality | None:
     return _EQUALITIES.get(type_oid) or order_body(type_oid)
 
 
+# --- from an equality key to an order key -------------------------------------------------------------------
+
+
+def _float_of_equality(key: Any) -> bytes:
+    return _float_body(math.nan if key == NAN_KEY else key)
+
+
+def _numeric_of_equality(key: Any) -> bytes:
+    return b"\x50" if key == NAN_KEY else _numeric_body(key)
+
+
+_BODIES_OF_EQUALITIES: dict[int, Body] = {
+    oids.FLOAT4: _float_of_equality,
+    oids.FLOAT8: _float_of_equality,
+    oids.NUMERIC: _numeric_of_equality,
+    oids.BPCHAR: _bpchar_body,
+    oids.INTERVAL: _span_body,
+    oids.JSONB: _fixed_body,
+}
+
+
+def body_of_equality(type_oid: int) -> Body:
+    """The function that makes what `equality_atom` made of a value into the bytes that `order_body` makes of it.
+
+    Raises NotSupportedError for a type without an order.
+    """
+    if type_oid in _ATOM_TYPES:
+        return order_body(type_oid)
+    return _BODIES_OF_EQUALITIES.get(type_oid, _fixed_body)
+
+
 class KeyCodec:
     """Makes keys for one list of key columns.
 
@@ -254,6 +289,9 @@ class KeyCodec:
         self.columns: tuple[KeyColumn, ...] = tuple(columns)
         self._bodies: list[Body] = [order_body(column.type_oid) for column in self.columns]
         self._equalities: list[Equality | None] = [equality_atom(column.type_oid) for column in self.columns]
+        self._bodies_of_equalities: list[Body] = [
+            body_of_equality(column.type_oid) for column in self.columns
+        ]
         self._descending: list[bool] = [column.descending for column in self.columns]
         self._null_flags: list[bytes] = [
             b"\x00" if column.nulls_first else b"\x02" for column in self.columns
@@ -290,6 +328,15 @@ class KeyCodec:
             parts.append(self._column(i, values[i]))
         return b"".join(parts)
 
+    def order_key_of(self, equality_key: object) -> bytes:
+        """The order key of the rows that have this equality key."""
+        if len(self.columns) == 1:
+            return self._column_of_equality(0, equality_key)
+        parts: list[bytes] = []
+        for i, part in enumerate(cast("tuple[object, ...]", equality_key)):
+            parts.append(self._column_of_equality(i, part))
+        return b"".join(parts)
+
     def prefix(self, values: tuple[object, ...]) -> bytes:
         """The bytes with which the key of every row with these leading values begins."""
         return self.order_key(values)
@@ -307,7 +354,16 @@ class KeyCodec:
             return self._null_flags[position]
         if self._plain_integers[position]:
             return _FLAGGED_UINT8.pack(1, value + _SIGN)  # the most frequent case, in one call
-        body = self._bodies[position](value)
+        return self._flagged(position, self._bodies[position](value))
+
+    def _column_of_equality(self, position: int, part: Any) -> bytes:
+        if part is None:
+            return self._null_flags[position]
+        if self._plain_integers[position]:
+            return _FLAGGED_UINT8.pack(1, part + _SIGN)
+        return self._flagged(position, self._bodies_of_equalities[position](part))
+
+    def _flagged(self, position: int, body: bytes) -> bytes:
         if self._descending[position]:
             return b"\x01" + body.translate(_INVERTED)
         return b"\x01" + body

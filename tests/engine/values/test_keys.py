@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from decimal import Decimal
 from functools import cmp_to_key
 from itertools import pairwise
@@ -102,6 +103,37 @@ def test_key_order_is_sql_order(case: tuple[list[KeyColumn], tuple[Any, ...], tu
     assert (codec.equality_key(left) == codec.equality_key(right)) == (expected == 0)
     if expected == 0:
         assert hash(codec.equality_key(left)) == hash(codec.equality_key(right))
+
+
+@given(rows())
+def test_an_equality_key_leads_to_the_order_key(
+    case: tuple[list[KeyColumn], tuple[Any, ...], tuple[Any, ...]],
+) -> None:
+    columns, *found = case
+    codec = KeyCodec(columns)
+    for values in found:
+        assert codec.order_key_of(codec.equality_key(values)) == codec.order_key(values)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(
+    ("type_oid", "value"),
+    [
+        (oids.JSONB, '{"a": 1.50, "b": [null, "x"]}'),
+        (oids.TIMETZ, struct.pack(">qi", 3_600_000_000, -7200)),
+        (oids.XID8, 2**64 - 1),
+        (oids.PG_LSN, 2**63),
+        (oids.NUMERIC, Decimal("-0.00")),
+        (oids.FLOAT8, -0.0),
+    ],
+)
+def test_equality_keys_of_rarer_types_lead_to_order_keys(
+    type_oid: int, value: object, descending: bool
+) -> None:
+    codec = KeyCodec([KeyColumn(type_oid, descending)])
+    assert codec.order_key_of(codec.equality_key((value,))) == codec.order_key((value,))
+    pair = KeyCodec([KeyColumn(oids.INT4), KeyColumn(type_oid, descending)])
+    assert pair.order_key_of(pair.equality_key((7, value))) == pair.order_key((7, value))
 
 
 @given(rows())
