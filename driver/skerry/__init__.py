@@ -22,7 +22,7 @@ from skerry.native import Database, Transaction, TransactionState
 from skerry.network import NetworkSource
 from skerry.pending import PendingChange, PendingCommit, TableChanges
 from skerry.result import Result
-from skerry.targets import MEMORY, parse_target
+from skerry.targets import MEMORY, EngineOptions, parse_target
 from skerry.types import (
     BINARY,
     DATETIME,
@@ -119,16 +119,20 @@ def connect(
     read_only: bool = False,
     deferrable: bool = False,
     timeout: float | None = None,
+    retention: float | None = None,
+    retention_bytes: int | None = None,
     options: dict[str, str] | None = None,
 ) -> Connection:
     """Open a DB-API connection to `:memory:`, a path or `skerry://user@host:port/database`.
 
     `isolation_level` ('read committed', 'snapshot', 'serializable'), `read_only` and `deferrable` hold for
     each transaction, with `autocommit` for each statement; READ COMMITTED is the default.  `timeout` is in
-    seconds: how long a statement may take, and a server may take to answer.  `options` are settings of the
-    session, by name.
+    seconds: how long a statement may take, and a server may take to answer.  `retention` is for how many seconds an
+    embedded database keeps the past readable (AS OF; 0 unless asked otherwise), as long as that takes no more than
+    `retention_bytes` of memory.  `options` are settings of the session, by name.
     """
-    source = _source(target, user, database, timeout, options)
+    engine_options = EngineOptions(None, retention, retention_bytes)
+    source = _source(target, user, database, timeout, options, engine_options)
     try:
         return Connection(
             source,
@@ -151,17 +155,21 @@ def open(
     read_only: bool = False,
     timeout: float | None = None,
     gc_interval: int | None = None,
+    retention: float | None = None,
+    retention_bytes: int | None = None,
     options: dict[str, str] | None = None,
 ) -> Database:
     """Open a database for the native interface; see `connect` for the arguments.
 
     `read_only`: nothing can be written through this Database, whatever a transaction asks for (T003).
-    `gc_interval`: old row versions are collected every so many commits (100 unless asked otherwise); of an
-    embedded database only, a server has it from `skerry serve --gc-interval`.
+    `gc_interval`: old row versions are collected every so many commits (100 unless asked otherwise).
+    `retention`, `retention_bytes`: see `connect`.  All three are for an embedded database; a server has them from
+    `skerry serve`.
     """
     if read_only:
         options = {**(options or {}), "skerry.read_only": "on"}
-    source = _source(target, user, database, timeout, options, gc_interval)
+    engine_options = EngineOptions(gc_interval, retention, retention_bytes)
+    source = _source(target, user, database, timeout, options, engine_options)
     try:
         return Database(source)
     except BaseException:
@@ -175,18 +183,17 @@ def _source(
     database: str | None,
     timeout_s: float | None,
     options: dict[str, str] | None,
-    gc_interval: int | None = None,
+    engine_options: EngineOptions,
 ) -> Source:
     address = parse_target(target, user, database)
     settings = dict(options or {})
     if timeout_s is not None:
         settings.setdefault("statement_timeout", str(milliseconds(timeout_s)))
     if address.path is None:
-        if gc_interval is not None:
-            raise InterfaceError("gc_interval is the server's to say: skerry serve --gc-interval")
+        engine_options.refuse_for_server()
         return NetworkSource(address, settings, timeout_s)
     from skerry.embedded import (
         EmbeddedSource,  # the engine is imported only when a database is opened in-process
     )
 
-    return EmbeddedSource(address, settings, gc_interval)
+    return EmbeddedSource(address, settings, engine_options)

@@ -30,7 +30,7 @@ from skerry import types
 from skerry.abc import ColumnInfo, Notification, Outcome, Row
 from skerry.engine_mutex import interrupts
 from skerry.shared_engine import SharedEngine
-from skerry.targets import Target
+from skerry.targets import EngineOptions, Target
 from skerry_engine import errors
 from skerry_engine.session.session import Session
 from skerry_engine.session.steps import (
@@ -69,18 +69,17 @@ _THREAD = _Thread()
 
 
 class EmbeddedSource:
-    """One user's way to an engine of this process.
+    """One user's way to an engine of this process."""
 
-    `gc_interval` is the number of commits between two collections of old row versions; None: the engine's.
-    """
-
-    def __init__(self, target: Target, options: dict[str, str], gc_interval: int | None = None) -> None:
+    def __init__(
+        self, target: Target, options: dict[str, str], engine_options: EngineOptions | None = None
+    ) -> None:
         if target.path is None:
             raise errors.InterfaceError("an embedded database needs a path or ':memory:'")
         self._target = target
         self._options = options
         self._process_id = os.getpid()
-        self.shared = SharedEngine.open(target.path, gc_interval)
+        self.shared = SharedEngine.open(target.path, engine_options or EngineOptions())
         self.engine = self.shared.engine
         self.mutex = self.shared.mutex
         self.expiry = self.shared.expiry

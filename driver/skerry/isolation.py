@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from skerry_engine.errors import InterfaceError
 
 READ_COMMITTED = "read committed"
@@ -56,6 +58,15 @@ def milliseconds(timeout_s: float) -> int:
     if not timeout_s > 0:
         raise InterfaceError(f"a timeout is a number of seconds above 0, not {timeout_s!r}")
     return max(1, min(round(timeout_s * 1000), MAX_TIMEOUT_MS))
+
+
+def as_of_sql(moment: int | datetime | None) -> str:
+    """The AS OF clause for an epoch or a time; a time without zone is one of the session's."""
+    if moment is None:
+        return ""
+    if isinstance(moment, int):
+        return f" AS OF EPOCH {moment}"
+    return f" AS OF TIMESTAMP '{moment.isoformat()}'"
 
 
 def begin_sql(isolation_level: str | None, read_only: bool, deferrable: bool) -> str:

@@ -19,13 +19,14 @@ import functools
 import re
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import IO, Concatenate, ParamSpec, TypeVar, cast
 
 from skerry.abc import Backend, Outcome, Source
 from skerry.dbapi import Connection
 from skerry.dump import DumpOptions, as_writer, dump
-from skerry.isolation import SNAPSHOT, begin_sql, milliseconds
+from skerry.isolation import SNAPSHOT, as_of_sql, begin_sql, milliseconds
 from skerry.listening import Listener, quoted
 from skerry.parameters import Parameters, from_native
 from skerry.pending import PREPARE, PendingCommit, read_counts
@@ -113,14 +114,16 @@ class Database:
         read_only: bool = False,
         deferrable: bool = False,
         timeout: float | None = None,
+        as_of: int | datetime | None = None,
     ) -> Transaction:
         """Begin a transaction: 'read committed', 'snapshot' or 'serializable'.
 
         The snapshot is taken now.  `timeout` is in seconds, for the transaction as a whole: when it is over
         the transaction is rolled back and its locks go, idle or not, and what is done next with it raises
-        TransactionTimeout (T002).
+        TransactionTimeout (T002).  `as_of`: read the state at an epoch, or at a time, instead of the present one,
+        at 'snapshot' and read-only; raises HistoryNotRetained for one that is gone.
         """
-        begin = begin_sql(isolation_level, read_only, deferrable)
+        begin = begin_sql(isolation_level, read_only, deferrable) + as_of_sql(as_of)
         limit = "" if timeout is None else f"SET LOCAL transaction_timeout = {milliseconds(timeout)}; "
         backend = self._take()
         try:

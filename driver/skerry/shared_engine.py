@@ -25,6 +25,7 @@ from typing import Final
 
 from skerry.engine_mutex import EngineMutex, interrupts
 from skerry.expiry import Expiry
+from skerry.targets import EngineOptions
 from skerry_engine.engine import MEMORY, Engine
 from skerry_engine.session.session import Session
 
@@ -52,20 +53,20 @@ class SharedEngine:
             self.log.on_lazy = self._flush_later
 
     @classmethod
-    def open(cls, path: str, gc_interval: int | None) -> SharedEngine:
+    def open(cls, path: str, options: EngineOptions) -> SharedEngine:
         """The engine of a path, opened if nobody in this process has it open.
 
         Raises what `Engine.open` raises.
         """
         if path == MEMORY:
-            return cls(Engine.open(MEMORY, gc_interval), None)
+            return cls(_open(MEMORY, options), None)
         key = os.path.realpath(path)
         with _registry_lock:
             found = _by_path.get(key)
             if found is not None:
                 found._users += 1
                 return found
-            made = _by_path[key] = cls(Engine.open(path, gc_interval), key)
+            made = _by_path[key] = cls(_open(path, options), key)
             return made
 
     def release(self) -> None:
@@ -129,6 +130,10 @@ class SharedEngine:
                     self.abandoned.popleft().close()
             finally:
                 self.mutex.release()
+
+
+def _open(path: str, options: EngineOptions) -> Engine:
+    return Engine.open(path, options.gc_interval, options.retention, options.retention_bytes)
 
 
 @atexit.register

@@ -33,6 +33,26 @@ class Target:
     database: str
 
 
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How an engine that is opened in this process is to behave; None leaves it to the engine.
+
+    `gc_interval`: commits between two collections of old row versions.  `retention` (seconds) and
+    `retention_bytes`: how long the past stays readable, and how much memory that may take.
+    """
+
+    gc_interval: int | None = None
+    retention: float | None = None
+    retention_bytes: int | None = None
+
+    def refuse_for_server(self) -> None:
+        """Raise InterfaceError if something is asked for that only who starts a server can say."""
+        for name in self.__slots__:
+            if getattr(self, name) is not None:
+                option = name.replace("_", "-")
+                raise errors.InterfaceError(f"{name} is the server's to say: skerry serve --{option}")
+
+
 def parse_target(
     target: str | os.PathLike[str], user: str | None = None, database: str | None = None
 ) -> Target:

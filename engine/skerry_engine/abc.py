@@ -133,6 +133,22 @@ class FunctionContext(Protocol):
         """
         ...
 
+    def current_epoch(self) -> int:
+        """The epoch that the statement sees."""
+        ...
+
+    def epoch_at(self, time_us: int) -> int:
+        """The last epoch committed at or before a time.  Raises HistoryNotRetained, InvalidParameterValue."""
+        ...
+
+    def epoch_time(self, epoch: int) -> int | None:
+        """When an epoch was committed; None where that is not known.  Raises as `epoch_at`."""
+        ...
+
+    def set_retention(self, retention: str | None, limit: str | None) -> None:
+        """Keep history for so long, and so much of it, in the words of settings; None leaves it as it is."""
+        ...
+
     def pending_changes(self) -> Iterator[tuple[object, ...]]:
         """The transaction's uncommitted row changes, as rows of skerry.pending_changes()."""
         ...

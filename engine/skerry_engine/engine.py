@@ -50,10 +50,17 @@ class Engine:
         self.closed = False
 
     @classmethod
-    def open(cls, path: str = MEMORY, gc_interval_commits: int | None = None) -> Engine:
+    def open(
+        cls,
+        path: str = MEMORY,
+        gc_interval_commits: int | None = None,
+        retention_s: float | None = None,
+        retention_bytes: int | None = None,
+    ) -> Engine:
         """Open a cluster.
 
-        Old row versions are collected every `gc_interval_commits` commits.  Raises NotSupportedError for a
+        Old row versions are collected every `gc_interval_commits` commits.  The past is kept readable for
+        `retention_s` seconds, if its estimated size allows: see `set_retention`.  Raises NotSupportedError for a
         path: only ':memory:' exists so far; InvalidParameterValue for an interval below 1.
         """
         if gc_interval_commits is not None and gc_interval_commits < 1:
@@ -63,7 +70,19 @@ class Engine:
                 f"a database at a path is not durable yet: {path}",
                 hint="Use ':memory:'; nothing is kept when it ends.",
             )
-        return cls() if gc_interval_commits is None else cls(gc_interval_commits)
+        engine = cls() if gc_interval_commits is None else cls(gc_interval_commits)
+        engine.set_retention(retention_s, retention_bytes)
+        return engine
+
+    def set_retention(self, retention_s: float | None, limit_bytes: int | None) -> None:
+        """Keep the past readable for so long, and as long as it takes no more than so much memory; None leaves it
+        as it is.  Raises InvalidParameterValue below 0."""
+        history = self.manager.history
+        retention_us = history.retention_us if retention_s is None else round(retention_s * 1_000_000)
+        limit_bytes = history.limit_bytes if limit_bytes is None else limit_bytes
+        if retention_us < 0 or limit_bytes < 0:
+            raise errors.InvalidParameterValue("retention, in time and in bytes, is 0 or more")
+        history.keep(retention_us, limit_bytes, self.manager.published)
 
     def open_session(
         self, database: str, user: str, options: dict[str, str] | None = None, backend_pid: int = 0

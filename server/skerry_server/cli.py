@@ -82,6 +82,16 @@ def _parser() -> argparse.ArgumentParser:
         help="collect old row versions every N commits (default 100)",
     )
     serve.add_argument(
+        "--retention",
+        metavar="TIME",
+        help="keep the past readable for so long: 90 (seconds), 15min, 1h, 7d (default 0)",
+    )
+    serve.add_argument(
+        "--retention-bytes",
+        metavar="SIZE",
+        help="and as long as that takes no more memory than this: 64MB, 1GB (default 256MB)",
+    )
+    serve.add_argument(
         "--init", metavar="FILE", help="run the SQL statements of a file first, each by itself; - reads stdin"
     )
     serve.add_argument(
@@ -106,7 +116,8 @@ def _version() -> str:
 def _serve(options: argparse.Namespace) -> int:
     logs.configure(options.log_level, options.log_format)
     settings = ServerSettings(host=options.host, port=options.port, max_connections=options.max_connections)
-    engine = open_engine(options.directory, options.gc_interval)
+    retention_s, retention_bytes = _retention(options)
+    engine = open_engine(options.directory, options.gc_interval, retention_s, retention_bytes)
     try:
         if options.init is not None:
             run_init_file(engine, options.init)
@@ -116,11 +127,22 @@ def _serve(options: argparse.Namespace) -> int:
         engine.close()
 
 
-def open_engine(directory: str, gc_interval_commits: int | None = None) -> Engine:
+def _retention(options: argparse.Namespace) -> tuple[int | None, int | None]:
+    from skerry_engine.session.settings import read_retention
+
+    return read_retention(options.retention, options.retention_bytes)
+
+
+def open_engine(
+    directory: str,
+    gc_interval_commits: int | None = None,
+    retention_s: float | None = None,
+    retention_bytes: int | None = None,
+) -> Engine:
     """Open what is to be served.  Raises what `skerry_engine.engine.Engine.open` raises."""
     from skerry_engine.engine import Engine as RealEngine
 
-    return RealEngine.open(directory, gc_interval_commits)
+    return RealEngine.open(directory, gc_interval_commits, retention_s, retention_bytes)
 
 
 def _announce(settings: ServerSettings, port: int) -> None:

@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 from support.postgres_server import Address
 
+import skerry
 from skerry import errors
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "transactions.md"
+HISTORY = ROOT / "docs" / "history.md"
 
 
-def run_examples(text: str) -> None:
+def run_examples(text: str, fewest: int = 31) -> None:
     """Run a document's examples in one namespace; fails with the differences."""
     test = doctest.DocTestParser().get_doctest(text, {}, GUIDE.name, str(GUIDE), 0)
-    assert len(test.examples) > 30
+    assert len(test.examples) >= fewest
     report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     results = runner.run(test, out=report.append)
@@ -38,6 +40,27 @@ def test_the_transaction_guide_over_the_network(skerry_server: Address) -> None:
     run_examples(text.replace(">>> db.close()", '>>> _ = db.execute("DROP TABLE account"); db.close()'))
 
 
+def test_the_page_on_history_embedded() -> None:
+    run_examples(HISTORY.read_text(encoding="utf-8"), 15)
+
+
+def test_the_page_on_history_over_the_network(skerry_server: Address) -> None:
+    address = (
+        f"skerry://{skerry_server.user}@{skerry_server.host}:{skerry_server.port}/{skerry_server.database}"
+    )
+    text = HISTORY.read_text(encoding="utf-8").replace(
+        'skerry.open(":memory:", retention=3600)', f'skerry.open("{address}")'
+    )
+    assert address in text
+    with skerry.open(address) as database:
+        database.execute("SELECT skerry.set_retention('1h')")
+        try:
+            run_examples(text, 15)
+        finally:
+            database.execute("DROP TABLE IF EXISTS stock")
+            database.execute("SELECT skerry.set_retention('0')")
+
+
 def test_the_table_of_errors() -> None:
     """Codes, classes, SQLSTATEs and what may be run again, as the classes themselves have them."""
     row = re.compile(r"^\| (T\d{3}) \| `(\w+)` \| ([\w, ]+) \| (yes|no) \|", re.MULTILINE)
@@ -48,6 +71,10 @@ def test_the_table_of_errors() -> None:
         assert getattr(errors, name).code == code
         assert {cls.sqlstate for cls in classes if cls.code == code} == set(sqlstates.split(", ")), code
         assert {cls.is_retryable for cls in classes if cls.code == code} == {retryable == "yes"}, code
+
+
+def test_the_page_on_history_is_found() -> None:
+    assert "docs/history.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("place", ["README.md", "docs/isolation.md"])

@@ -51,6 +51,11 @@ define("pg_trigger_depth", lambda: 0)
 define("pg_current_xact_id", lambda context: context.transaction_id, needs_context=True)
 
 
+def _set_retention(context: FunctionContext, retention: str | None, limit: str | None = None) -> str:
+    context.set_retention(retention, limit)
+    return VOID
+
+
 def _notify(context: FunctionContext, channel: str | None, payload: str | None) -> str:
     context.notify(channel or "", payload or "")
     return VOID
@@ -111,6 +116,10 @@ define("pg_sleep", _sleep, needs_context=True)
 
 # --- Skerry's own -------------------------------------------------------------------------------------------
 
+define("skerry_current_epoch", lambda context: context.current_epoch(), needs_context=True)
+define("skerry_epoch_at", lambda context, time_us: context.epoch_at(time_us), needs_context=True)
+define("skerry_epoch_time", lambda context, epoch: context.epoch_time(epoch), needs_context=True)
+define("skerry_set_retention", _set_retention, needs_context=True)
 define("skerry_gc", lambda context: context.collect_garbage(), needs_context=True)
 define("skerry_pending_changes", lambda context: context.pending_changes(), needs_context=True)
 

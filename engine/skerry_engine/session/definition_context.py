@@ -9,6 +9,7 @@ from skerry_engine.abc import FunctionContext
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.plan.context import ExecutionContext
+from skerry_engine.session.beside import in_place_of
 from skerry_engine.session.execution import lock_table
 from skerry_engine.session.plans import row_data, run_time_parameters
 from skerry_engine.session.sequences import Sequences
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
 
 
 class SessionDefinitionContext:
-    """Asks the session anew each time: a definition changes what the session sees."""
+    """Asks the session anew each time: a definition changes what the session sees.
 
-    def __init__(self, session: Session) -> None:
+    `beside` is the transaction that a query within the definition reads in, if it is not the session's.
+    """
+
+    def __init__(self, session: Session, beside: Transaction | None = None) -> None:
         self._session = session
+        self._beside = beside
 
     @property
     def transaction(self) -> Transaction:
@@ -97,14 +102,23 @@ class SessionDefinitionContext:
 
     def query_columns(self, query: Query) -> tuple[ResultColumn, ...]:
         """The columns of a query's result."""
-        return self._session.plan_query(query, ()).columns or ()
+        own = self._session.transaction
+        self._session.transaction = self._beside or own
+        try:
+            return self._session.plan_query(query, ()).columns or ()
+        finally:
+            self._session.transaction = own
 
     def run_query(self, query: Query) -> Generator[Step, object, None]:
         """Run a query within the present statement."""
+        steps = self._run_query(query)
+        return steps if self._beside is None else in_place_of(self._session, self._beside, steps)
+
+    def _run_query(self, query: Query) -> Generator[Step, object, None]:
         session = self._session
         plan = session.plan_query(query, ())
         transaction = session.need_transaction()
-        for oid, mode in plan.locks:
+        for oid, mode in plan.locks if self._beside is None else ():
             yield from lock_table(transaction, oid, mode)
         context = ExecutionContext(
             transaction,

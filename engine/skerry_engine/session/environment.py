@@ -23,6 +23,7 @@ from skerry_engine.catalog.objects import SequenceDef, SystemTable, Table
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.system.context import (
     CursorInfo,
+    HistoryInfo,
     LockInfo,
     PreparedStatementInfo,
     PreparedTransactionInfo,
@@ -34,8 +35,10 @@ from skerry_engine.plan.planner import IndexInfo
 from skerry_engine.session.monitoring import lock_infos, session_info
 from skerry_engine.session.open_transactions import transaction_infos
 from skerry_engine.session.pending_rows import pending_change_rows
+from skerry_engine.session.settings import read_retention
 from skerry_engine.session.sleeping import CallRecord, FunctionWait, Timer
 from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.locking import NO_SNAPSHOT
 from skerry_engine.txn.manager import GC_SLICE_ROWS
 from skerry_engine.txn.target import WriteTarget
 from skerry_engine.values.clock import wall_clock
@@ -151,6 +154,22 @@ class StatementCatalog:
     def transactions(self) -> Sequence[TransactionInfo]:
         return transaction_infos(self.session.engine)
 
+    def history(self) -> HistoryInfo:
+        manager = self.session.engine.manager
+        kept = manager.history
+        oldest = manager.oldest_retained_epoch()
+        newest = manager.published
+        return HistoryInfo(
+            oldest,
+            kept.line.time_of(oldest) if kept.is_on else None,
+            newest,
+            kept.line.time_of(newest) if kept.is_on else None,
+            kept.retention_us,
+            kept.limit_bytes,
+            kept.size_bytes,
+            manager.collector.rows_waiting,
+        )
+
     def prepared_transactions(self) -> Sequence[PreparedTransactionInfo]:
         return [
             PreparedTransactionInfo(p.transaction.id, p.gid, p.prepared_at_us, p.role_oid, p.database_oid)
@@ -194,9 +213,30 @@ class SessionFunctions:
         self._collected += collected
         if collected >= GC_SLICE_ROWS:
             raise FunctionWait(Timer(time.monotonic()))  # over at once: others have their turn
-        self.session.engine.stores.remove_retired(manager)
         total, self._collected = self._collected, 0
         return total
+
+    def current_epoch(self) -> int:
+        """skerry.current_epoch()."""
+        transaction = self.session.transaction
+        if transaction is not None and transaction.snapshot != NO_SNAPSHOT:
+            return transaction.snapshot
+        return self.session.engine.manager.published
+
+    def epoch_at(self, time_us: int) -> int:
+        """skerry.epoch_at()."""
+        manager = self.session.engine.manager
+        return min(manager.epoch_at(time_us), manager.published)
+
+    def epoch_time(self, epoch: int) -> int | None:
+        """skerry.epoch_time()."""
+        manager = self.session.engine.manager
+        manager.check_readable(epoch)
+        return manager.history.line.time_of(epoch) if manager.history.is_on else None
+
+    def set_retention(self, retention: str | None, limit: str | None) -> None:
+        """skerry.set_retention()."""
+        self.session.engine.set_retention(*read_retention(retention, limit))
 
     def pending_changes(self) -> Iterator[tuple[object, ...]]:
         """skerry.pending_changes()."""

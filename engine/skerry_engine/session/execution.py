@@ -117,7 +117,7 @@ class Execution:
             yield from transaction.wait_for_snapshot()
         mark = self.mark = transaction.start_statement()
         self.session.functions.start_statement()
-        if not self.plan.locks:
+        if not self.plan.locks or transaction.is_historic:
             return
         try:
             yield from self._locked_tables(transaction)

@@ -229,6 +229,11 @@ class StatementRunner(SessionState):
             types, values = _embedded_parameters(parameters)
             plan, values = self._plan_for(statement, types, values)
             yield from self.query_steps(statement, plan, types, values, True)
+        elif parameters and isinstance(statement, st.Historic):
+            from skerry_engine.session.commands.history import historic_steps
+
+            types, values = _embedded_parameters(parameters)
+            yield from historic_steps(cast("Session", self), statement, types, values, True)
         else:
             from skerry_engine.session.commands.dispatch import command_steps
 
@@ -248,10 +253,28 @@ class StatementRunner(SessionState):
         plan = self.cached_plan(statement, parameter_oids)
         if plan is not None:
             return plan
+        if self.transaction is not None and self.transaction.is_historic:
+            return self._plan_of_the_past(statement, parameter_oids)
         here = self.statement_catalog()
         plan = make_plan(statement.normalised, statement.verb, parameter_oids, here, self.io)
         key = (self.database_oid, statement.normalised.key, tuple(parameter_oids), here.search_path.schemas)
         if not self._has_private_catalog():
+            self.engine.plans.put(key, plan)
+        return plan
+
+    def _plan_of_the_past(self, statement: st.Query, parameter_oids: Sequence[int]) -> Plan:
+        """As `plan_query`, for a catalog in which things are not as they are now: plans of the present stay."""
+        here = self.statement_catalog()
+        key = (
+            self.database_oid,
+            statement.normalised.key,
+            tuple(parameter_oids),
+            here.search_path.schemas,
+            here.catalog.version,
+        )
+        plan = self.engine.plans.get(key)
+        if plan is None:
+            plan = make_plan(statement.normalised, statement.verb, parameter_oids, here, self.io)
             self.engine.plans.put(key, plan)
         return plan
 
@@ -277,11 +300,13 @@ class StatementRunner(SessionState):
         plan = self.plan_query(statement, types)
         if len(values) < len(plan.parameter_types):
             raise errors.UndefinedParameter(f"there is no parameter ${len(values) + 1}")
-        made = [
-            self._adapted(value, given, wanted)
-            for value, given, wanted in zip(values, types, plan.parameter_types, strict=False)
+        return plan, self.adapted(values, types, plan.parameter_types)
+
+    def adapted(self, values: Sequence[object], types: Sequence[int], wanted: Sequence[int]) -> list[object]:
+        """Parameters brought to the types wanted: those that came as text are read."""
+        return [
+            self._adapted(value, given, oid) for value, given, oid in zip(values, types, wanted, strict=False)
         ]
-        return plan, made
 
     def _adapted(self, value: object, given: int, wanted: int) -> object:
         if value is None or given == wanted or not isinstance(value, str):
@@ -345,14 +370,17 @@ class StatementRunner(SessionState):
 
     def _replanned(self, statement: st.Query, old: Plan, types: Sequence[int], describe: bool) -> Plan:
         plan = self.plan_query(statement, types)
-        if not describe and plan.columns != old.columns and not _same_types(plan.columns, old.columns):
+        if not describe and plan.columns != old.columns and not same_types(plan.columns, old.columns):
             raise errors.NotSupportedError("cached plan must not change result type")
         return plan
 
     def _check_read_only(self, plan: Plan) -> None:
-        if not self.need_transaction().read_only or not (plan.is_change or plan.row_lock):
+        transaction = self.need_transaction()
+        if not transaction.read_only or not (plan.is_change or plan.row_lock):
             return
-        if all(self.is_temporary(oid) for oid, mode in plan.locks if mode != ACCESS_SHARE):
+        if not transaction.is_historic and all(
+            self.is_temporary(oid) for oid, mode in plan.locks if mode != ACCESS_SHARE
+        ):
             return
         what = plan.verb.upper()
         if plan.verb == "select" and plan.row_lock:
@@ -393,7 +421,8 @@ def _embedded_parameters(parameters: Sequence[object] | None) -> tuple[list[int]
     return types, values
 
 
-def _same_types(one: tuple[ResultColumn, ...] | None, other: tuple[ResultColumn, ...] | None) -> bool:
+def same_types(one: Sequence[ResultColumn] | None, other: Sequence[ResultColumn] | None) -> bool:
+    """Whether two results have columns of the same types."""
     if one is None or other is None:
         return one is other
     return [c.type for c in one] == [c.type for c in other]

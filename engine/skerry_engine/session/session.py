@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from skerry_engine import errors
 from skerry_engine.session.execution import Execution, command_tag
 from skerry_engine.session.portals import Portal, Prepared, Steps
-from skerry_engine.session.running import StatementRunner
+from skerry_engine.session.running import StatementRunner, same_types
 from skerry_engine.session.steps import (
     Complete,
     Description,
@@ -58,12 +58,24 @@ class Session(StatementRunner):
             return Prepared(
                 name, text, statement, declared, plan.parameter_types, plan.columns, plan, now, from_sql
             )
+        if isinstance(statement, st.Historic) and isinstance(statement.statement, st.Query):
+            return self._prepare_historic(name, text, statement, declared, from_sql)
         columns = None
         if statement is not None:
             from skerry_engine.session.commands.dispatch import command_columns
 
             columns = command_columns(self, statement)
         return Prepared(name, text, statement, declared, declared, columns, None, now, from_sql)
+
+    def _prepare_historic(
+        self, name: str, text: str, statement: st.Historic, declared: tuple[int, ...], from_sql: bool
+    ) -> Prepared:
+        """A query AS OF an epoch: it is planned when it is run, and only described now."""
+        from skerry_engine.session.commands.history import plan_historic
+
+        plan = plan_historic(self, statement, declared)
+        types = plan.parameter_types
+        return Prepared(name, text, statement, types, types, plan.columns, None, wall_clock(), from_sql)
 
     def _prepared_named(self, name: str) -> Prepared:
         found = self.prepared.get(name)
@@ -200,10 +212,34 @@ class Session(StatementRunner):
             return self.query_steps(
                 prepared.statement, prepared.plan, prepared.declared_oids, portal.values, False
             )
+        assert prepared.statement is not None
+        if prepared.columns is not None and isinstance(prepared.statement, st.Historic):
+            return self.prepared_historic_steps(prepared, portal.values, False)
         from skerry_engine.session.commands.dispatch import command_steps
 
-        assert prepared.statement is not None
         return _without_description(command_steps(self, prepared.statement, prepared.text))
+
+    def prepared_historic_steps(self, prepared: Prepared, values: Sequence[object], describe: bool) -> Steps:
+        """A prepared query AS OF an epoch.  Raises NotSupportedError where its result is not as described."""
+        from skerry_engine.session.commands.history import historic_steps
+
+        assert isinstance(prepared.statement, st.Historic)
+        types = prepared.parameter_oids
+        sent: object = None
+        steps = historic_steps(self, prepared.statement, types, values, True)
+        try:
+            while True:
+                try:
+                    step = steps.send(sent)
+                except StopIteration:
+                    return
+                sent = None
+                if isinstance(step, Description) and not same_types(step.columns, prepared.columns):
+                    raise errors.NotSupportedError("cached plan must not change result type")
+                if describe or not isinstance(step, Description):
+                    sent = yield step
+        finally:
+            steps.close()
 
     def _unlimited(self, portal: Portal) -> Steps:
         assert portal.steps is not None

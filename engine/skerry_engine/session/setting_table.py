@@ -213,6 +213,12 @@ _DEFINITIONS: Final = (
                       "No effect: deadlocks are found when a wait begins.", "ms", 1, _MAX_INT),
     _choice("synchronous_commit", "on", ("local", "remote_write", "remote_apply", "on", "off"),
             "Write-Ahead Log / Settings", "Whether COMMIT waits until it is durable."),
+    SettingDefinition("skerry.retention", "integer", "sighup", "0", "History",
+                      "How long the past can be read (AS OF); skerry.set_retention() changes it.",
+                      "s", 0, 10**10),
+    SettingDefinition("skerry.retention_bytes", "integer", "sighup", "262144", "History",
+                      "The memory that history may take at most; skerry.set_retention() changes it.",
+                      "kB", 0, 2**53),
     # memory
     _number("work_mem", 262144, 64, _MAX_INT, "kB", _MEMORY, "Memory for a sort or hash table of a statement."),
     _number("maintenance_work_mem", 65536, 1024, _MAX_INT, "kB", _MEMORY, "Memory for building indexes."),

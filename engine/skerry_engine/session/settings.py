@@ -44,6 +44,9 @@ READ_ONLY: Final = "skerry.read_only"
 """The setting of a session that may only read: no other setting and no statement can change that."""
 
 TRANSACTION_MODES: Final = ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
+RETENTION: Final = "skerry.retention"
+RETENTION_BYTES: Final = "skerry.retention_bytes"
+_SHOWN: Final = frozenset((*TRANSACTION_MODES, RETENTION, RETENTION_BYTES))
 _OWN_STATEMENTS: Final = frozenset((*TRANSACTION_MODES, "role", "session_authorization"))
 _REFUSALS: Final = {
     "internal": "cannot be changed",
@@ -85,7 +88,7 @@ class Settings:
     def value(self, name: str) -> SettingValue:
         """The typed value: bool, int in the base unit (ms, kB), float or str.  Raises UndefinedObject."""
         key = name.lower()
-        if self._show_mode is not None and key in TRANSACTION_MODES:
+        if self._show_mode is not None and key in _SHOWN:
             return self._show_mode(key)
         for layer in (self._local, self._session, self._reset):
             found = layer.get(key, _MISSING)
@@ -128,7 +131,7 @@ class Settings:
         return value
 
     def show_modes_by(self, show_mode: Callable[[str], SettingValue]) -> None:
-        """Ask `show_mode` for the values of TRANSACTION_MODES."""
+        """Ask `show_mode` for the values of TRANSACTION_MODES, and of what belongs to the engine."""
         self._show_mode = show_mode
 
     def read_mode(self, name: str, values: tuple[str, ...] | None) -> SettingValue:
@@ -324,6 +327,18 @@ class Settings:
         if value is None:
             raise UndefinedObject(f'unrecognized configuration parameter "{name}"')
         return value
+
+
+def read_retention(retention: str | None, limit: str | None) -> tuple[int | None, int | None]:
+    """Retention and its limit in the words of settings ('1h', '64MB'), as seconds and bytes.
+
+    Raises InvalidParameterValue.
+    """
+    seconds = None if retention is None else read_value(SETTINGS[RETENTION], retention, RETENTION)
+    kilobytes = None if limit is None else read_value(SETTINGS[RETENTION_BYTES], limit, RETENTION_BYTES)
+    assert seconds is None or isinstance(seconds, int)
+    assert kilobytes is None or isinstance(kilobytes, int)
+    return seconds, None if kilobytes is None else kilobytes * 1024
 
 
 def read_write_refused() -> ReadOnlyViolation:

@@ -22,7 +22,14 @@ from skerry_engine.session.notifications import Notification, SessionNotificatio
 from skerry_engine.session.plans import Plan, is_current
 from skerry_engine.session.portals import Portal, Prepared, Steps
 from skerry_engine.session.setting_values import SettingValue
-from skerry_engine.session.settings import READ_ONLY, TRANSACTION_MODES, Settings, read_write_refused
+from skerry_engine.session.settings import (
+    READ_ONLY,
+    RETENTION,
+    RETENTION_BYTES,
+    TRANSACTION_MODES,
+    Settings,
+    read_write_refused,
+)
 from skerry_engine.session.steps import Notice, Waiting
 from skerry_engine.session.temporary import drop_temporary_schema
 from skerry_engine.sql import statements as st
@@ -311,6 +318,19 @@ class SessionState:
             self._bound_transaction()
         return self.transaction
 
+    def begin_as_of(self, epoch: int) -> Transaction:
+        """Begin a transaction that reads the state at an epoch.  Raises HistoryNotRetained."""
+        if self._settings_version != self.settings.version:
+            self._read_settings()
+        self.transaction = self.engine.manager.begin_as_of(epoch, self.owner, True)
+        self.isolation = "repeatable read"
+        self.functions.transaction_timestamp = self.transaction_started_at_us = (
+            self.functions.statement_timestamp
+        )
+        if self._transaction_timeout_ms:
+            self._bound_transaction()
+        return self.transaction
+
     def check_may_write(self) -> None:
         """Raise ReadOnlyViolation in a session that may only read."""
         if self.settings.flag(READ_ONLY):
@@ -329,7 +349,11 @@ class SessionState:
         )
 
     def mode(self, key: str) -> SettingValue:
-        """A mode by its setting's name, as SHOW has it."""
+        """A mode, or what is set for the engine, by its setting's name, as SHOW has it."""
+        if key == RETENTION:
+            return self.engine.manager.history.retention_us // 1_000_000
+        if key == RETENTION_BYTES:
+            return self.engine.manager.history.limit_bytes // 1024
         modes = self.modes()
         if key == "transaction_isolation":
             return shown_isolation(modes.isolation or "")

@@ -31,10 +31,12 @@ from skerry_engine.functions.casts import find_coercion
 from skerry_engine.functions.registry import Function
 from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.plan.compile import compile_rows
-from skerry_engine.storage.heap import Row
+from skerry_engine.storage.heap import INFINITY, Row
 from skerry_engine.storage.index import Index
+from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.foreign_keys import SET_DEFAULT, ForeignKey, no_defaults
+from skerry_engine.txn.history import row_bytes
 from skerry_engine.txn.log import ChunkRows
 from skerry_engine.txn.target import Formatter, UniqueKey, WriteTarget
 from skerry_engine.values import oids
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
     from skerry_engine.abc import FunctionContext
     from skerry_engine.txn.manager import TransactionManager
     from skerry_engine.txn.transaction import Transaction
+
+SAMPLED_ROWS = 256
+"""Rows looked at for a table's size in memory."""
 
 RowFunction = Callable[[Any, Row], Row]
 
@@ -64,7 +69,6 @@ class Stores:
         self.functions: FunctionContext | None = None
         self._storages: dict[int, TableStorage] = {}
         self._next_storage_id: int = 1
-        self._retired: list[tuple[int, TableStorage, int]] = []
 
     # --- storages -------------------------------------------------------------------------------------------
 
@@ -93,6 +97,13 @@ class Stores:
         """Let a generation go; forgetting twice is harmless."""
         self._storages.pop(storage_id, None)
 
+    def retire(self, storage_id: int, manager: TransactionManager) -> None:
+        """Let a generation go whose last commit has just been published, once no snapshot can ask for it."""
+        storage = self._storages.get(storage_id)
+        if storage is not None:
+            manager.history.note_dropped(_estimated_bytes(storage))
+            manager.retire(lambda: self.forget(storage_id))
+
     def row_count(self, table: Table) -> int:
         """The committed live rows of a table, -1 when this generation is gone."""
         storage = self._storages.get(table.storage_id)
@@ -111,19 +122,7 @@ class Stores:
     def retire_index(self, storage: TableStorage, index_id: int, manager: TransactionManager) -> None:
         """Let a dropped index go, at its drop's commit,
         once no snapshot is left whose catalog still has it."""
-        self._retired.append((manager.published, storage, index_id))
-        self.remove_retired(manager)
-
-    def remove_retired(self, manager: TransactionManager) -> None:
-        """Remove the dropped indexes that no snapshot's catalog has any more."""
-        horizon = manager.min_active()
-        waiting: list[tuple[int, TableStorage, int]] = []
-        for epoch, storage, index_id in self._retired:
-            if epoch <= horizon:
-                storage.remove_index(index_id)
-            else:
-                waiting.append((epoch, storage, index_id))
-        self._retired = waiting
+        manager.retire(lambda: storage.remove_index(index_id))
 
     def _extractor(self, index: IndexDef, table: Table) -> Callable[[Row], Row | None]:
         """Reads the key's values with compiled code; the predicate first,
@@ -194,6 +193,12 @@ def append_rows(transaction: Transaction, storage: TableStorage, rows: list[Row]
     for row in rows:
         storage.row_count += storage.install_frozen(row_id, row)
         row_id += 1
+
+
+def _estimated_bytes(storage: TableStorage) -> int:
+    """What a generation's rows take in memory, from a few of them."""
+    rows, _ = TableReader(storage, INFINITY - 1, None, 0).scan_batch(-1, SAMPLED_ROWS)
+    return storage.row_count * sum(row_bytes(row) for row in rows) // len(rows) if rows else 0
 
 
 # --- index keys ---------------------------------------------------------------------------------------------

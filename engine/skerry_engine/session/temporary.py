@@ -32,10 +32,10 @@ def drop_temporary_schema(session: SessionState) -> None:
     transaction = session.engine.manager.begin()
     change = partial(_without_schema, database_oid=session.database_oid, schema_oid=schema.oid)
     transaction.set_catalog_change(change)
+    for table in tables:
+        transaction.on_commit(partial(session.engine.stores.retire, table.storage_id, session.engine.manager))
     transaction.commit_fast()
     assert transaction.state != "active", "dropping what nobody else can use waits for no lock"
-    for table in tables:
-        session.engine.stores.forget(table.storage_id)
 
 
 def _without_schema(catalog: object, database_oid: int, schema_oid: int) -> object:

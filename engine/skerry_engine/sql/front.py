@@ -3,12 +3,15 @@
     parse_statement(text)   one statement -> a class of `statements`; None for an empty text
     parse_batch(text)       a simple-query text -> its statements, all parsed before the first one runs
 
+A suffix AS OF is taken off first (as_of.py): `Historic` holds it and the statement before it.
+
 A query comes back as `statements.Query`: normalised, not yet parsed, since its plan may be cached under
 `query.normalised.key`.  `bridge.parse_query(query.normalised)` gives the tree when it is not.
 """
 
 from __future__ import annotations
 
+from skerry_engine.sql.as_of import read_suffix, suffix_index
 from skerry_engine.sql.bridge import parse_query, too_complex
 from skerry_engine.sql.lexer import END, PUNCTUATION, WORD, Tokens, tokenize
 from skerry_engine.sql.normalise import normalise
@@ -17,6 +20,7 @@ from skerry_engine.sql.statements import (
     CreateTableAs,
     DeclareCursor,
     Explain,
+    Historic,
     Prepare,
     Query,
     Statement,
@@ -40,13 +44,20 @@ def parse_tokens(tokens: Tokens) -> Statement | None:
     if word in QUERY_VERBS:
         if tokens.values[-2] == ";" and tokens.kinds[-2] == PUNCTUATION:
             tokens = tokens.slice(0, len(tokens.kinds) - 2)  # the semicolon is no part of a plan's key
-        return Query(normalise(tokens), query_verb(tokens, word))
+        end = len(tokens.kinds) - 1
+        suffix = suffix_index(tokens, 0, end)
+        if suffix < 0:
+            return Query(normalise(tokens), query_verb(tokens, word))
+        query = tokens.slice(0, suffix)
+        return Historic(Query(normalise(query), query_verb(query, word)), read_suffix(tokens, suffix, end))
     if tokens.kinds[0] == END or (tokens.values[0] == ";" and tokens.kinds[1] == END):
         return None
+    parser = UtilityParser(normalise(tokens, lift=False))
     try:
-        return UtilityParser(normalise(tokens, lift=False)).whole_statement()
+        statement = parser.whole_statement()
     except RecursionError:
         raise too_complex() from None
+    return statement if parser.as_of is None else Historic(statement, parser.as_of)
 
 
 def parse_batch(text: str) -> list[tuple[Statement, str]]:
@@ -71,6 +82,8 @@ def queries_of(statement: Statement) -> list[Query]:
     """The queries that a statement is or holds, whose trees are not made yet."""
     if isinstance(statement, Query):
         return [statement]
+    if isinstance(statement, Historic):
+        return queries_of(statement.statement)
     if isinstance(statement, Explain):
         return queries_of(statement.statement)
     if isinstance(statement, (Prepare, DeclareCursor, CreateTableAs)):

@@ -66,6 +66,23 @@ class Query(Statement):
 
 
 @dataclass(frozen=True, slots=True)
+class AsOf:
+    """AS OF EPOCH n, AS OF TIMESTAMP t: `kind` is 'epoch' or 'timestamp', `tree` the value's expression."""
+
+    kind: str
+    tree: exp.Expression
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Historic(Statement):
+    """A statement with AS OF: a Query, or an EXPLAIN, COPY TO, DECLARE, PREPARE or CREATE TABLE AS of one."""
+
+    statement: Statement
+    as_of: AsOf
+
+
+@dataclass(frozen=True, slots=True)
 class NotSupported(Statement):
     """A statement that Skerry knows and refuses (0A000); `what` names it: 'CREATE TRIGGER'."""
 

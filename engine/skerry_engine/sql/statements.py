@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from skerry_engine.sql.statement_parts import (
+    AsOf,
+    Historic,
     NotSupported,
     ObjectName,
     Option,
@@ -61,6 +63,7 @@ __all__ = [
     "AlterDatabase",
     "AlterSequence",
     "AlterTable",
+    "AsOf",
     "Begin",
     "Checkpoint",
     "CloseCursor",
@@ -95,6 +98,7 @@ __all__ = [
     "Fetch",
     "FinishPrepared",
     "Grant",
+    "Historic",
     "IndexColumn",
     "LikeTable",
     "Listen",
@@ -157,6 +161,7 @@ class Begin(Statement):
 
     modes: TransactionModes = TransactionModes()
     is_start: bool = False
+    as_of: AsOf | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from skerry_engine.errors import SyntaxError
 from skerry_engine.sql import keywords
+from skerry_engine.sql.as_of import read_suffix, suffix_index
 from skerry_engine.sql.dml_syntax import DataParser
 from skerry_engine.sql.lexer import END, INTEGER, NUMERIC, OPERATOR, QUOTED, STRING, WORD
 from skerry_engine.sql.normalise import normalise
 from skerry_engine.sql.statements import (
+    AsOf,
     NotSupported,
     ObjectName,
     Option,
@@ -25,7 +27,12 @@ _QUERY_VERBS = frozenset(("select", "values", "table", "with", "insert", "update
 
 
 class UtilityBase(DataParser):
-    """Reads parts of utility statements from tokens whose literals are not lifted."""
+    """Reads parts of utility statements from tokens whose literals are not lifted.
+
+    `as_of` is what the statement's query ended with, if it did.
+    """
+
+    as_of: AsOf | None = None
 
     def statement(self) -> Statement:
         """Any one statement, up to the end of the tokens."""
@@ -104,6 +111,10 @@ class UtilityBase(DataParser):
         if verb == "with":
             verb = self.verb_behind_with(begin, end)
         self.index = end
+        suffix = suffix_index(self.tokens, begin, end)
+        if suffix >= 0:
+            self.as_of = read_suffix(self.tokens, suffix, end)
+            end = suffix
         return Query(normalise(self.tokens.slice(begin, end)), verb)
 
     def verb_behind_with(self, begin: int, end: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from skerry_engine.errors import SyntaxError
 from skerry_engine.sql import statements as st
+from skerry_engine.sql.as_of import KINDS
 from skerry_engine.sql.lexer import END, INTEGER, NUMERIC, OPERATOR, QUOTED, STRING, WORD
 from skerry_engine.sql.types_syntax import parse_interval_fields, parse_type
 from skerry_engine.sql.utility_base import UtilityBase
@@ -70,11 +71,21 @@ class SessionParser(UtilityBase):
 
     def begin(self) -> st.Statement:
         self.accept_one_of("work", "transaction")
-        return st.Begin(self.transaction_modes())
+        return st.Begin(self.transaction_modes(), as_of=self.begin_as_of())
 
     def start_transaction(self) -> st.Statement:
         self.expect_word("transaction")
-        return st.Begin(self.transaction_modes(), is_start=True)
+        return st.Begin(self.transaction_modes(), is_start=True, as_of=self.begin_as_of())
+
+    def begin_as_of(self) -> st.AsOf | None:
+        """AS OF EPOCH n or AS OF TIMESTAMP t behind BEGIN's modes, if it is there."""
+        position = self.position()
+        if not self.accept_phrase("as", "of"):
+            return None
+        kind = self.accept_one_of(*KINDS)
+        if not kind:
+            raise self.error()
+        return st.AsOf(kind, self.expression(), position)
 
     def transaction_modes(self) -> st.TransactionModes:
         """Modes separated by commas or nothing, possibly none."""

@@ -153,11 +153,16 @@ class TableStorage:
         return 1
 
     def _leave_all(self, row_id: int, slot: object) -> None:
-        """Remove the index entries of every version in `slot`."""
+        """Remove the index entries of every version in `slot`, and take the chain apart: nothing is below its
+        versions any more, if they are still to be collected."""
         for row in retained_rows(slot):
             full = self.padded(row)
             for index in self.indexes.values():
                 index.remove(full, row_id)
+        while isinstance(slot, Version):
+            older = slot.older
+            slot.older = None
+            slot = older
 
     def uninstall(self, row_id: int, stamp: CommitStamp) -> None:
         """Take back what `install` did under `stamp`, which never committed; the row's lock is still held."""
@@ -208,6 +213,33 @@ class TableStorage:
             self._freeze(row_id, slot)
         else:
             newer.older = keeper.row
+
+    def collect_below(self, row_id: int, version: Version) -> None:
+        """As `collect`, for a version that every snapshot sees or sees newer ones of: what is below it goes.
+
+        Versions are collected in the order of their commits, so that one row, at most a few, is below.
+        """
+        older = version.older
+        slot = self.heap.slot(row_id)
+        if older is not None:
+            version.older = None
+            dropped = retained_rows(older)
+            if dropped and not self._has_same_keys(dropped, version.row):
+                self._remove_unshared(row_id, dropped, retained_rows(slot))
+        if slot is version:
+            self._freeze(row_id, version)
+
+    def _has_same_keys(self, rows: list[Row], other: Row | None) -> bool:
+        """Whether another row has the keys of all of `rows`, in every index."""
+        if other is None:
+            return False
+        full = self.padded(other)
+        for row in rows:
+            before = self.padded(row)
+            for index in self.indexes.values():
+                if not index.same_key(before, full):
+                    return False
+        return True
 
     def _freeze(self, row_id: int, version: Version) -> None:
         assert version.stamp.epoch < INFINITY

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from skerry_engine.storage.heap import CommitStamp
+from skerry_engine.storage.heap import CommitStamp, Row, Version, newest_row
 from skerry_engine.storage.pending import PendingTable
 from skerry_engine.txn.collector import Collector
+from skerry_engine.txn.history import KeptVersions
 from skerry_engine.txn.log import ChunkRows
 from skerry_engine.txn.overlay import Overlay
 from skerry_engine.txn.serializable import SerializableState
@@ -25,17 +26,37 @@ SLICE_ROWS: Final = 1000
 """Rows installed in one unit."""
 
 
-def install(overlay: Overlay, epoch: int, frozen: bool) -> CommitStamp | None:
-    """Install everything in one unit; returns the stamp under which versions were left, None if frozen."""
+def install(overlay: Overlay, epoch: int, frozen: bool, kept: KeptVersions | None) -> CommitStamp | None:
+    """Install everything in one unit; returns the stamp under which versions were left, None if frozen.
+
+    `kept`: note the versions for history.
+    """
     if frozen:
         for table in overlay.tables.values():
             _install_frozen(table)
         return None
     stamp = CommitStamp(epoch)
     for table in overlay.tables.values():
+        if kept is not None:
+            _install_kept(table, list(table.final_rows()), stamp, kept)
+            continue
         for row_id, row in table.final_rows():
             table.live_change += table.storage.install(row_id, row, stamp)
     return stamp
+
+
+def _install_kept(
+    table: PendingTable, rows: list[tuple[int, Row | None]], stamp: CommitStamp, kept: KeptVersions
+) -> None:
+    """Install versions, and note them."""
+    storage = table.storage
+    heap = storage.heap
+    for row_id, row in rows:
+        before = newest_row(heap.slot(row_id))
+        table.live_change += storage.install(row_id, row, stamp)
+        version = heap.slot(row_id)
+        if isinstance(version, Version):
+            kept.add(storage, row_id, version, before)
 
 
 def _install_frozen(table: PendingTable) -> None:
@@ -51,19 +72,23 @@ def _install_frozen(table: PendingTable) -> None:
 
 
 def install_ahead(
-    overlay: Overlay, stamp: CommitStamp, state: SerializableState | None
+    overlay: Overlay, stamp: CommitStamp, state: SerializableState | None, kept: KeptVersions | None
 ) -> Iterator[ChunkRows]:
     """Install under a stamp that is not committed yet, yielding what was installed after every `SLICE_ROWS` rows.
 
-    `state`: find who has read the rows, slice by slice; who reads them later finds the stamp.
+    `state`: find who has read the rows, slice by slice; who reads them later finds the stamp.  `kept`: note the
+    versions for history.
     """
     for table in overlay.tables.values():
         final_rows = table.final_rows()
         while rows := list(islice(final_rows, SLICE_ROWS)):
             if state is not None:
                 state.find_readers(table.storage, rows)
-            for row_id, row in rows:
-                table.live_change += table.storage.install(row_id, row, stamp)
+            if kept is not None:
+                _install_kept(table, rows, stamp, kept)
+            else:
+                for row_id, row in rows:
+                    table.live_change += table.storage.install(row_id, row, stamp)
             yield ChunkRows(table.storage, [row_id for row_id, _ in rows], [row for _, row in rows])
 
 
@@ -82,11 +107,16 @@ def take_back(overlay: Overlay, stamp: CommitStamp) -> None:
                 table.storage.uninstall(row_id, stamp)
 
 
-def settle_tables(overlay: Overlay, epoch: int, collector: Collector | None) -> None:
+def settle_tables(
+    overlay: Overlay, epoch: int, collector: Collector | None, kept: KeptVersions | None
+) -> None:
     """Bring row counts up to date, and hand the collector (if versions were left) what it must look at."""
+    if kept is not None and collector is not None:
+        for each in kept.tables.values():
+            collector.add(epoch, each.storage, each.row_ids, each.versions)
     for table in overlay.tables.values():
         table.storage.row_count += table.live_change
         table.storage.changed_epoch = epoch
-        if collector is not None:
+        if collector is not None and kept is None:
             for run in table.row_ids():
                 collector.add(epoch, table.storage, run)

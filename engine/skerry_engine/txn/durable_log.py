@@ -27,7 +27,6 @@ from skerry_engine.storage.row_codec import pack
 from skerry_engine.txn.log import ChunkRows, CommitLog
 from skerry_engine.txn.records import ABANDON, CHUNK, COMMIT, PREPARE, ROLLBACK, pack_commit, table_changes
 from skerry_engine.txn.waiting import Gate
-from skerry_engine.values.clock import wall_clock
 
 if TYPE_CHECKING:
     from skerry_engine.txn.transaction import Transaction
@@ -123,7 +122,7 @@ class DurableLog(CommitLog):
         if source is None and delta is None and not changes and not transaction.has_noted:
             return None
         sequences = [] if transaction.sequences is None else self._sequence_states(transaction.sequences)
-        record = pack_commit(wall_clock(), source, delta, changes, sequences)
+        record = pack_commit(transaction.commit_time_us, source, delta, changes, sequences)
         self._make_room(len(record))
         return record
 

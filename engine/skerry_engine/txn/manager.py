@@ -4,8 +4,8 @@
     published    the last epoch that new snapshots see     (equal while the log is the memory log)
 
 `readers` are the transactions with a snapshot; the smallest of their snapshots is the horizon behind which
-old versions are garbage.  A READ COMMITTED transaction between two statements has none and holds nothing
-back.
+old versions are garbage, unless history (history.py) keeps them longer.  A READ COMMITTED transaction between two
+statements has none and holds nothing back.
 
 The catalog is an opaque immutable value.  `catalogs` keeps each (epoch, catalog) that a snapshot may still
 ask for.
@@ -13,10 +13,13 @@ ask for.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import Final
 
-from skerry_engine.errors import InvalidParameterValue
+from skerry_engine.errors import HistoryNotRetained, InvalidParameterValue
 from skerry_engine.txn.collector import Collector
+from skerry_engine.txn.history import History
 from skerry_engine.txn.locking import READ_COMMITTED, SERIALIZABLE, SNAPSHOT
 from skerry_engine.txn.locks import LockTable, Owner
 from skerry_engine.txn.log import CommitLog, MemoryLog
@@ -24,6 +27,10 @@ from skerry_engine.txn.overlay import DEFAULT_LIMIT_ROWS
 from skerry_engine.txn.serializable import SerializableRegistry
 from skerry_engine.txn.transaction import Transaction
 from skerry_engine.txn.two_phase import PreparedTransactions
+from skerry_engine.values import oids
+from skerry_engine.values.clock import wall_clock
+from skerry_engine.values.io import IoContext, text_encoder
+from skerry_engine.values.types import SqlType
 
 NO_LIMIT: Final = 1 << 60
 
@@ -58,6 +65,11 @@ def shown_isolation(level: str) -> str:
     return "repeatable read" if level == SNAPSHOT else level
 
 
+def _shown(time_us: int) -> str:
+    """A time as messages have it."""
+    return text_encoder(SqlType(oids.TIMESTAMPTZ), IoContext())(time_us)
+
+
 class TransactionManager:
     """Begins transactions and keeps what they share."""
 
@@ -67,6 +79,7 @@ class TransactionManager:
         "locks",
         "log",
         "collector",
+        "history",
         "serializable",
         "prepared",
         "active",
@@ -78,6 +91,7 @@ class TransactionManager:
         "_catalog",
         "_catalog_epoch",
         "_old_catalogs",
+        "_retired",
     )
 
     def __init__(self, catalog: object, gc_interval_commits: int = GC_INTERVAL_COMMITS) -> None:
@@ -86,6 +100,7 @@ class TransactionManager:
         self.locks: LockTable = LockTable()
         self.log: CommitLog = MemoryLog()
         self.collector: Collector = Collector()
+        self.history: History = History()
         self.serializable: SerializableRegistry = SerializableRegistry()
         self.prepared: PreparedTransactions = PreparedTransactions()
         self.active: dict[int, Transaction] = {}
@@ -97,6 +112,7 @@ class TransactionManager:
         self._catalog: object = catalog
         self._catalog_epoch: int = 0
         self._old_catalogs: list[tuple[int, object]] = []
+        self._retired: deque[tuple[int, Callable[[], None]]] = deque()
 
     # --- beginning ------------------------------------------------------------------------------------------
 
@@ -124,6 +140,20 @@ class TransactionManager:
             transaction.take_snapshot()
         return transaction
 
+    def begin_as_of(self, epoch: int, owner: Owner, is_session: bool) -> Transaction:
+        """Begin a read-only transaction that sees the state at an epoch.
+
+        `is_session` False: it runs for a single statement beside the owner's own transaction.  Raises
+        InvalidParameterValue for an epoch that is still to come, HistoryNotRetained for one that is gone.
+        """
+        self.check_readable(epoch)
+        number = self._next_transaction_id
+        self._next_transaction_id = number + 1
+        transaction = Transaction(self, number, SNAPSHOT, True, owner, is_session)
+        self.active[number] = transaction
+        transaction.see(epoch)
+        return transaction
+
     # --- epochs ---------------------------------------------------------------------------------------------
 
     def min_active(self) -> int:
@@ -133,9 +163,59 @@ class TransactionManager:
             oldest = min(oldest, reader.oldest_snapshot())
         return oldest
 
+    def horizon(self) -> int:
+        """The oldest epoch that anybody reads at or may yet ask for: what only older ones see is garbage."""
+        oldest = self.min_active()
+        if self.history.is_on:
+            oldest = min(oldest, self.history.advance(self.published))
+        return oldest
+
+    def oldest_retained_epoch(self) -> int:
+        """The oldest epoch that AS OF may ask for."""
+        return self.history.advance(self.published)
+
+    def check_readable(self, epoch: int) -> None:
+        """Raise what forbids reading the state at an epoch: InvalidParameterValue, HistoryNotRetained."""
+        if epoch > self.published:
+            raise InvalidParameterValue(
+                f"epoch {epoch} is in the future", detail=f"The newest epoch is {self.published}."
+            )
+        if epoch < self.oldest_retained_epoch():
+            raise self._not_retained(f"the state at epoch {epoch} is not retained")
+
+    def epoch_at(self, time_us: int) -> int:
+        """The last epoch committed at or before a time; it may be one that is not published yet.
+
+        Raises InvalidParameterValue for a time to come, HistoryNotRetained for one that is too long ago.
+        """
+        if time_us > wall_clock():
+            raise InvalidParameterValue(f"{_shown(time_us)} is in the future")
+        self.oldest_retained_epoch()
+        epoch = self.history.settle_time(time_us) if self.history.is_on else 0
+        if epoch == 0:
+            raise self._not_retained(f"the state at {_shown(time_us)} is not retained")
+        return epoch
+
+    def _not_retained(self, message: str) -> HistoryNotRetained:
+        history = self.history
+        if not history.is_on:
+            return HistoryNotRetained(
+                message,
+                detail="No history is kept; the only epoch that can be read is " + f"{self.published}.",
+                hint="Set a retention time: see skerry.retention.",
+            )
+        since = _shown(history.line.time_of(history.floor))
+        return HistoryNotRetained(
+            message,
+            detail=f"The oldest epoch retained is {history.floor}, the state since {since}.",
+            hint="How long history is kept is set by skerry.retention and skerry.retention_bytes.",
+        )
+
     def is_alone(self, transaction: Transaction) -> bool:
         """Whether no other transaction has a snapshot,
-        now or before what is about to be committed is published."""
+        now or before what is about to be committed is published, and no history is kept."""
+        if self.history.is_on:
+            return False
         others = len(self.readers)
         if others and transaction.id in self.readers:
             others -= 1
@@ -181,6 +261,17 @@ class TransactionManager:
         while len(old) > 1 and old[1][0] <= horizon:
             old.pop(0)
 
+    def retire(self, forget: Callable[[], None]) -> None:
+        """Call `forget` as soon as no snapshot is left, and none can be asked for, that sees what the commit just
+        published has removed from the catalog."""
+        self._retired.append((self.published, forget))
+        self._forget_retired(self.horizon())
+
+    def _forget_retired(self, horizon: int) -> None:
+        retired = self._retired
+        while retired and retired[0][0] <= horizon:
+            retired.popleft()[1]()
+
     # --- garbage --------------------------------------------------------------------------------------------
 
     def after_commit(self) -> None:
@@ -192,6 +283,7 @@ class TransactionManager:
 
     def gc(self, limit_rows: int = NO_LIMIT) -> int:
         """Collect up to `limit_rows` rows' garbage now; returns how many rows were handled."""
-        horizon = self.min_active()
+        horizon = self.horizon()
         self._forget_catalogs(horizon)
+        self._forget_retired(horizon)
         return self.collector.collect(horizon, limit_rows)

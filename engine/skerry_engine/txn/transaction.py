@@ -53,6 +53,7 @@ from skerry_engine.txn.commit import (
 )
 from skerry_engine.txn.conflicts import NEWEST_EPOCH, write_conflict
 from skerry_engine.txn.glimpses import note_undone
+from skerry_engine.txn.history import KeptVersions
 from skerry_engine.txn.locking import NO_SNAPSHOT, READ_COMMITTED, SERIALIZABLE, LockingTransaction
 from skerry_engine.txn.locks import LINE, LockWait, Owner
 from skerry_engine.txn.marks import Mark, Savepoint, find_savepoint
@@ -82,8 +83,10 @@ class Transaction(LockingTransaction):
     `isolation` is 'read committed', 'snapshot' or 'serializable'; `state` is 'active', 'prepared' (by PREPARE
     TRANSACTION), 'committing' (installed, and waiting for the log), 'committed' or 'aborted'; `snapshot` is -1 while
     none is taken.  `serial` is what SSI knows of a SERIALIZABLE transaction that has its snapshot, `refusal` what
-    its COMMIT will say.  `is_synchronous`: the commit waits until it is durable; `has_noted`: the log has taken
-    something of the transaction's that no rollback takes back; `gid` is its name once it is prepared.
+    its COMMIT will say.  An `is_historic` one reads at an epoch of its own choice (AS OF): without locks, since what
+    it sees never changes, and read-only, temporary tables included.  `commit_time_us` is when it got its epoch (0
+    where nobody asks: nothing is kept).  `is_synchronous`: the commit waits until it is durable; `has_noted`: the log
+    has taken something of the transaction's that no rollback takes back; `gid` is its name once it is prepared.
 
     Every method raises InvalidTransactionState (T004) once the transaction is finished.
     """
@@ -114,6 +117,9 @@ class Transaction(LockingTransaction):
         "_stamp",
         "_is_session",
         "_lets_go_in_slices",
+        "is_historic",
+        "commit_time_us",
+        "_kept",
         "is_synchronous",
         "gid",
         "sequences",
@@ -155,6 +161,9 @@ class Transaction(LockingTransaction):
         self._own_catalog: object = None
         self._stamp: CommitStamp | None = None
         self._lets_go_in_slices: bool = False
+        self.is_historic: bool = False
+        self.commit_time_us: int = 0
+        self._kept: KeptVersions | None = None
         self.is_synchronous: bool = True
         self.gid: str | None = None
         self.sequences: list[int] | None = None
@@ -174,6 +183,12 @@ class Transaction(LockingTransaction):
         manager.readers[self.id] = self
         if self.isolation == SERIALIZABLE:
             self.serial = manager.serializable.begin(self.id, self.snapshot, self.only_reads())
+
+    def see(self, epoch: int) -> None:
+        """See the state at an epoch that is published and retained, and do nothing but read."""
+        self.is_historic = True
+        self.snapshot = epoch
+        self.manager.readers[self.id] = self
 
     def retake_snapshot(self) -> None:
         """See what is published now, in the statement that took the snapshot and has read nothing yet."""
@@ -275,7 +290,7 @@ class Transaction(LockingTransaction):
 
     def can_read_at_once(self) -> bool:
         """Whether a transaction of one snapshot may begin a statement without a wait and a check of its tables."""
-        return not self.may_have_to_wait() and self.sees_newest_catalog()
+        return not self.is_historic and not self.may_have_to_wait() and self.sees_newest_catalog()
 
     def set_isolation(self, level: str) -> None:
         """Change the level (as `manager.isolation_level` gives it)
@@ -525,7 +540,7 @@ class Transaction(LockingTransaction):
     def writer(self, target: WriteTarget) -> TableWriter:
         """A writer for the table.  Raises ReadOnlyViolation (T003) in a read-only transaction."""
         self._check_active()
-        if self.read_only and not target.is_temporary:
+        if self.read_only and (self.is_historic or not target.is_temporary):
             raise ReadOnlyViolation("cannot execute a write in a read-only transaction")
         if self.is_snapshot:  # commit validates what statements did not lock
             if self.targets is None:
@@ -719,7 +734,8 @@ class Transaction(LockingTransaction):
         """Put the versions into the heap under a stamp that is not committed."""
         assert self.overlay is not None
         self._stamp = CommitStamp(writer=self.serial)
-        for chunk in install_ahead(self.overlay, self._stamp, self.serial):
+        self._kept = KeptVersions() if self.manager.history.is_on else None
+        for chunk in install_ahead(self.overlay, self._stamp, self.serial, self._kept):
             if is_logged:
                 self.manager.log.append_chunk(self, chunk)
             yield PAUSE
@@ -751,7 +767,7 @@ class Transaction(LockingTransaction):
         if self.isolation == SERIALIZABLE:
             self.serial = self.manager.serializable.restore_prepared(self.id, storages)
         self._stamp = CommitStamp(writer=self.serial)
-        for _ in install_ahead(self.overlay, self._stamp, None):
+        for _ in install_ahead(self.overlay, self._stamp, None, None):
             pass
         self._leave_session(self.owner)
 
@@ -815,6 +831,9 @@ class Transaction(LockingTransaction):
             return
         catalog = self.replayed(manager.newest_catalog()) if self.changes else None
         epoch = manager.last_epoch + 1
+        history = manager.history
+        if history.is_on or not manager.log.is_instant:
+            self.commit_time_us = history.next_time()
         record = manager.log.encode(self, catalog)
         if self.serial is not None:
             self._check_serializable(self.serial, epoch)
@@ -824,9 +843,14 @@ class Transaction(LockingTransaction):
             self._stamp.epoch = epoch
             self._stamp.writer = None
         elif overlay is not None:
-            self._stamp = install(overlay, epoch, manager.is_alone(self))
+            self._kept = KeptVersions() if history.is_on else None
+            self._stamp = install(overlay, epoch, manager.is_alone(self), self._kept)
+        kept = self._kept
         if overlay is not None:
-            settle_tables(overlay, epoch, manager.collector if self._stamp is not None else None)
+            collector = manager.collector if self._stamp is not None else None
+            settle_tables(overlay, epoch, collector, kept)
+        if history.is_on:
+            history.note(epoch, self.commit_time_us, 0 if kept is None else kept.size_bytes)
         if catalog is not None:
             manager.install_catalog(epoch, catalog)
         if self.serial is not None:

@@ -25,6 +25,7 @@ LOCKS = layout("pg_locks")
 PREPARED = layout("pg_prepared_statements")
 PREPARED_TRANSACTIONS = layout("pg_prepared_xacts")
 TRANSACTIONS = layout("transactions", "skerry")
+HISTORY = layout("history", "skerry")
 CURSORS = layout("pg_cursors")
 STAT_DATABASE = layout("pg_stat_database")
 
@@ -280,6 +281,23 @@ def lock_rows(context: SystemContext) -> list[Row]:
             waitstart=lock.wait_start_us,
         )
         for lock in context.locks()
+    ]
+
+
+@rows_of("history", "skerry")
+def history_rows(context: SystemContext) -> list[Row]:
+    found = context.history()
+    return [
+        HISTORY.row(
+            oldest_epoch=found.oldest_epoch,
+            oldest_time=found.oldest_time_us,
+            newest_epoch=found.newest_epoch,
+            newest_time=found.newest_time_us,
+            retention=interval.pack(0, 0, found.retention_us),
+            retention_bytes=found.limit_bytes,
+            retained_bytes=found.size_bytes,
+            retained_versions=found.versions,
+        )
     ]
 
 

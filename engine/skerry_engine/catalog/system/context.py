@@ -104,6 +104,20 @@ class PreparedTransactionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryInfo:
+    """What of the past can be read, for skerry.history.  Times are None while no history is kept."""
+
+    oldest_epoch: int
+    oldest_time_us: int | None
+    newest_epoch: int
+    newest_time_us: int | None
+    retention_us: int
+    limit_bytes: int
+    size_bytes: int
+    versions: int
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionInfo:
     """One transaction that is active or prepared, for skerry.transactions.  Epochs are commits' numbers."""
 
@@ -158,6 +172,7 @@ class SystemContext(Protocol):
     def settings(self) -> Sequence[SettingInfo]: ...
     def prepared_statements(self) -> Sequence[PreparedStatementInfo]: ...
     def transactions(self) -> Sequence[TransactionInfo]: ...
+    def history(self) -> HistoryInfo: ...
     def prepared_transactions(self) -> Sequence[PreparedTransactionInfo]: ...
     def cursors(self) -> Sequence[CursorInfo]: ...
 

@@ -69,7 +69,8 @@ class Cursor:
 
     `kept` holds rows from number `_first_kept` (0-based) on, None while nothing is kept; `_total` is the
     number of rows once that is known.  `transaction` is None as soon
-    as the cursor has outlived the one it was declared in.
+    as the cursor has outlived the one it was declared in.  `beside` is the transaction that a cursor AS OF an epoch
+    reads in, which ends with its query.
     """
 
     def __init__(self, session: Session, statement: st.DeclareCursor, plan: Plan) -> None:
@@ -82,6 +83,7 @@ class Cursor:
         )
         self.created_at_us = session.functions.statement_timestamp
         self.transaction: Transaction | None = session.need_transaction()
+        self.beside: Transaction | None = None
         self.is_broken = False
         self._keeps_from_start = statement.scroll is True
         self._plan = plan
@@ -137,6 +139,9 @@ class Cursor:
             self.transaction.release_snapshot(self._epoch)
         self._epoch = -1
         self.transaction = None
+        beside, self.beside = self.beside, None
+        if beside is not None:
+            beside.close()
 
     def outlive(self) -> Generator[Step, None, None]:
         """At commit: compute and keep the remaining rows (all of them when the cursor can go back)."""
@@ -349,6 +354,14 @@ def declare(session: Session, statement: st.DeclareCursor) -> Steps:
     session.cursors[statement.name] = cursor
     transaction.on_rollback(lambda: _forget(session, cursor))
     yield Complete("DECLARE CURSOR")
+
+
+def hand_over(session: Session, name: str, transaction: Transaction, beside: Transaction) -> None:
+    """A cursor that was declared in `beside` lives as long as the session's `transaction`."""
+    cursor = cast(Cursor, session.cursors[name])
+    cursor.beside = beside
+    beside.rollback_hooks = None
+    transaction.on_rollback(lambda: _forget(session, cursor))
 
 
 def _forget(session: Session, cursor: Cursor) -> None:

@@ -14,6 +14,7 @@ from skerry_engine.sql import statements as st
 
 if TYPE_CHECKING:
     from skerry_engine.session.session import Session
+    from skerry_engine.txn.transaction import Transaction
 
 Steps = Generator[Step, object, None]
 
@@ -22,8 +23,8 @@ _ALLOWED_WHEN_READ_ONLY = (st.Vacuum, st.Cluster, st.Checkpoint)
 """They change no data.  (PostgreSQL runs REINDEX too; here it makes new indexes, a change of the catalog.)"""
 
 
-def definition_steps(session: Session, statement: st.Statement) -> Steps:
-    """Run a definition as one statement of the session's transaction."""
+def definition_steps(session: Session, statement: st.Statement, beside: Transaction | None = None) -> Steps:
+    """Run a definition as one statement of the session's transaction; a query in it reads in `beside`, if given."""
     transaction = session.need_transaction()
     if isinstance(statement, st.NotSupported):
         raise errors.NotSupportedError(f"{statement.what} is not supported", position=statement.position)
@@ -31,7 +32,7 @@ def definition_steps(session: Session, statement: st.Statement) -> Steps:
         raise errors.ReadOnlyViolation(f"cannot execute {_command(statement)} in a read-only transaction")
     mark = transaction.start_statement()
     try:
-        complete = yield from execute_definition(statement, SessionDefinitionContext(session))
+        complete = yield from execute_definition(statement, SessionDefinitionContext(session, beside))
         if transaction.state == "active":
             yield from finish_statement(transaction)
     except BaseException:

@@ -14,6 +14,7 @@ from skerry_engine.session.commands import (
     copying,
     cursors,
     explain,
+    history,
     prepared,
     settings,
     transactions,
@@ -45,6 +46,8 @@ _PLAIN: dict[type[st.Statement], Plain] = {
 }
 
 _HANDLERS: dict[type[st.Statement], Handler] = {
+    st.Begin: transactions.begin_as_of,
+    st.Historic: history.historic,
     st.Commit: transactions.commit,
     st.SetConstraints: transactions.set_constraints,
     st.LockTables: transactions.lock_tables,
@@ -107,4 +110,6 @@ def command_columns(session: Session, statement: st.Statement) -> tuple[ResultCo
             return prepared.execute_columns(session, statement)
         case st.Fetch():
             return cursors.fetch_columns(session, statement)
+        case st.Historic():
+            return command_columns(session, statement.statement)
     return None

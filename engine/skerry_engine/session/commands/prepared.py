@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 Steps = Generator[Step, object, None]
 
 
-def prepare(session: Session, statement: st.Prepare) -> Steps:
-    """PREPARE name [(types)] AS query."""
+def prepare(session: Session, statement: st.Prepare, as_of: st.AsOf | None = None) -> Steps:
+    """PREPARE name [(types)] AS query, perhaps AS OF an epoch."""
     if statement.name in session.prepared:
         raise errors.DuplicatePreparedStatement(f'prepared statement "{statement.name}" already exists')
     binder = _binder(session)
     types = [resolve_type_name(t, binder.context.type_oid, array_oid).oid for t in statement.types]
+    query = statement.query if as_of is None else st.Historic(statement.query, as_of)
     session.prepared[statement.name] = session.prepare(
-        statement.name, session.current_query, statement.query, types, from_sql=True
+        statement.name, session.current_query, query, types, from_sql=True
     )
     yield Complete("PREPARE")
 
@@ -68,6 +69,9 @@ def execute(session: Session, statement: st.Execute) -> Steps:
             detail=f"Expected {len(wanted)} parameters but got {len(statement.arguments)}.",
         )
     values = _argument_values(session, statement, wanted)
+    if isinstance(prepared.statement, st.Historic):
+        yield from session.prepared_historic_steps(prepared, values, True)
+        return
     if prepared.plan is None:
         raise errors.NotSupportedError("EXECUTE of a command is not supported")
     assert isinstance(prepared.statement, st.Query)

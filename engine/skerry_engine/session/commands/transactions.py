@@ -51,8 +51,10 @@ TABLE_MODES = {
 }
 
 
-def begin(session: Session, statement: st.Begin) -> str:
-    """Begin a block; inside one it only warns."""
+def begin(session: Session, statement: st.Begin) -> str | None:
+    """Begin a block; inside one it only warns.  None, nothing done, for AS OF."""
+    if statement.as_of is not None:
+        return None
     tag = "START TRANSACTION" if statement.is_start else "BEGIN"
     if session.in_block:
         session.notice("there is already a transaction in progress", "WARNING", "25001")
@@ -64,6 +66,19 @@ def begin(session: Session, statement: st.Begin) -> str:
         session.begin(statement.modes)
         session.in_block = True
     return tag
+
+
+def begin_as_of(session: Session, statement: st.Begin) -> Steps:
+    """As `begin`, perhaps AS OF an epoch."""
+    if statement.as_of is None:
+        tag = begin(session, statement)
+        assert tag is not None
+    else:
+        from skerry_engine.session.commands.history import begin_as_of as begin_in_the_past
+
+        yield from begin_in_the_past(session, statement)
+        tag = "START TRANSACTION" if statement.is_start else "BEGIN"
+    yield Complete(tag)
 
 
 def commit_at_once(session: Session, statement: st.Commit) -> str | None:
@@ -188,6 +203,8 @@ def set_mode(session: Session, name: str, values: tuple[str, ...] | None) -> Non
 def apply_modes(session: Session, wanted: st.TransactionModes) -> None:
     """Change the current transaction's modes as far as they still can be changed: see the errors raised."""
     transaction = session.need_transaction()
+    if transaction.is_historic:
+        _check_mode_of_the_past(wanted)
     if wanted.isolation is not None and wanted.isolation != session.modes().isolation:
         _check_changeable(session, "SET TRANSACTION ISOLATION LEVEL", "must not be called in")
         transaction.set_isolation(isolation_level(wanted.isolation))
@@ -207,6 +224,19 @@ def _check_changeable(session: Session, what: str, not_in: str) -> None:
         raise errors.ActiveTransaction(f"{what} must be called before any query")
     if session.savepoint_marks:
         raise errors.ActiveTransaction(f"{what} {not_in} a subtransaction")
+
+
+def _check_mode_of_the_past(wanted: st.TransactionModes) -> None:
+    """A transaction AS OF an epoch is REPEATABLE READ and READ ONLY to its end."""
+    if wanted.read_only is False:
+        raise errors.ReadOnlyViolation(
+            "cannot set transaction read-write mode in a transaction AS OF an epoch"
+        )
+    if wanted.isolation not in (None, "repeatable read"):
+        raise errors.NotSupportedError(
+            f"AS OF at isolation level {wanted.isolation.upper()} is not supported",
+            hint="A transaction AS OF reads one state: REPEATABLE READ.",
+        )
 
 
 def _check_may_write(session: Session) -> None:
@@ -234,6 +264,8 @@ def lock_tables(session: Session, statement: st.LockTables) -> Steps:
     """LOCK TABLE; of a view, the tables behind it as well."""
     if not session.in_block and not session.in_batch:
         raise errors.NoActiveTransaction("LOCK TABLE can only be used in transaction blocks")
+    if session.need_transaction().is_historic:
+        raise errors.ReadOnlyViolation("cannot execute LOCK TABLE in a transaction AS OF an epoch")
     for name in statement.tables:
         yield from _lock_named(session, name, TABLE_MODES[statement.mode], statement.nowait)
     yield Complete("LOCK TABLE")

@@ -248,8 +248,8 @@ def drop_identity(
     _change_identity(context, oid, column.attnum, "")
     database_oid, address = context.database_oid, Address(CLASS_RELATION, sequence.oid)
     change_catalog(context, lambda catalog: drops.remove_objects(catalog, database_oid, (address,)))
-    sequences, sequence_oid = context.sequences, sequence.oid
-    context.transaction.on_commit(lambda: sequences.forget(sequence_oid))
+    sequences, sequence_oid, manager = context.sequences, sequence.oid, context.manager
+    context.transaction.on_commit(lambda: manager.retire(lambda: sequences.forget(sequence_oid)))
 
 
 def _no_identity(table: Table, column: Column) -> errors.ObjectNotInPrerequisiteState:

@@ -159,13 +159,13 @@ def wait_until_unused(
 def _forget_contents(context: DefinitionContext, database: Database) -> None:
     storage_ids = [table.storage_id for table in database.tables()]
     sequence_oids = [each.oid for each in database.of_type(SequenceDef)]
-    stores, sequences = context.stores, context.sequences
+    stores, sequences, manager = context.stores, context.sequences, context.manager
 
     def forget() -> None:
         for storage_id in storage_ids:
-            stores.forget(storage_id)
+            stores.retire(storage_id, manager)
         for oid in sequence_oids:
-            sequences.forget(oid)
+            manager.retire(lambda oid=oid: sequences.forget(oid))  # type: ignore[misc]
 
     context.transaction.on_commit(forget)
 

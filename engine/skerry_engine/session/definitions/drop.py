@@ -176,9 +176,9 @@ def _forget_at_commit(context: DefinitionContext, plan: DropPlan) -> None:
         if isinstance(relation, Table):
             storage_id = relation.storage_id
             context.transaction.note_replaced(stores.get(storage_id))
-            on_commit(lambda storage_id=storage_id: stores.forget(storage_id))  # type: ignore[misc]
+            on_commit(lambda storage_id=storage_id: stores.retire(storage_id, manager))  # type: ignore[misc]
         elif isinstance(relation, SequenceDef):
-            on_commit(lambda oid=oid: sequences.forget(oid))  # type: ignore[misc]
+            on_commit(lambda oid=oid: manager.retire(lambda: sequences.forget(oid)))  # type: ignore[misc]
         elif isinstance(relation, IndexDef) and relation.table_oid not in going:
             storage = stores.get(context.database.table(relation.table_oid).storage_id)
             on_commit(lambda storage=storage, oid=oid: stores.retire_index(storage, oid, manager))  # type: ignore[misc]

@@ -41,7 +41,6 @@ def vacuum(context: DefinitionContext, statement: st.Vacuum) -> Generator[Step, 
     if not statement.is_analyze:
         while context.manager.gc(GC_SLICE_ROWS) >= GC_SLICE_ROWS:
             yield PAUSE
-        context.stores.remove_retired(context.manager)
     return Complete(word)
 
 

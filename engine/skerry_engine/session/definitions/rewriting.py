@@ -30,7 +30,7 @@ def empty_generation(context: DefinitionContext, table: Table, width: int | None
         storage.indexes[index.oid] = stores.make_index(index, table)
     old_storage_id = table.storage_id
     context.transaction.note_replaced(stores.get(old_storage_id))
-    context.transaction.on_commit(lambda: stores.forget(old_storage_id))
+    context.transaction.on_commit(lambda: stores.retire(old_storage_id, context.manager))
     return storage
 
 
