@@ -24,6 +24,9 @@ Segment header                                       Group header
     64   4  flags: 1 = recycled                          56   4  CRC-32 of the body
     68 444  zeros                                        60   4  flags: 1 = seal
 
+A seal is a group without records: the mark of a clean stop.  It does not follow the last group at once but within 8192
+bytes, so that one bad sector (or page) can't take both the group and what vouches for it.  What is between is unused.
+
 What makes a group valid: magic, checksum, its own place (segment and offset), the number that follows the one before,
 and the body's checksum.  Cluster and place are under the checksum, so that what another cluster wrote, or this one
 when the file was another segment, is never taken for a group, whatever users have stored.
@@ -62,6 +65,8 @@ GROUP_HEADER_BYTES: Final = 64
 # The part of a group's header that its checksum covers.
 GROUP_CLAIMS: Final = struct.Struct(">QQQQQQII")
 SEAL: Final = 1
+# How far behind the last group a seal begins at most.
+SEAL_REACH_BYTES: Final = 8192
 
 RECORD_HEADER: Final = struct.Struct(">IBQ")
 RECORD_HEADER_BYTES: Final = 13
@@ -209,6 +214,12 @@ def next_group(data: bytes, offset: int, segment: int, seed: int) -> GroupHeader
         if header is not None:
             return header
         offset += 1
+
+
+def seal_behind(data: bytes, offset: int, segment: int, seed: int) -> GroupHeader | None:
+    """The seal that belongs to the group which ends at an offset; None when the first group behind is none."""
+    header = next_group(data[: offset + SEAL_REACH_BYTES + GROUP_HEADER_BYTES], offset, segment, seed)
+    return header if header is not None and header.flags & SEAL else None
 
 
 def body_fits(data: bytes, header: GroupHeader) -> bool:

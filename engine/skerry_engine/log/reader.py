@@ -26,6 +26,7 @@ from skerry_engine.log.format import (
     cluster_seed,
     group_at,
     records_between,
+    seal_behind,
     segment_name,
     spare_number,
     unpack_segment_header,
@@ -122,10 +123,10 @@ def read_records(disk: Disk, cluster_id: bytes, after: int, through_group: int) 
             raise _gone(disk, number, 0, after, "missing") from problem
         offset = SEGMENT_HEADER_BYTES
         while group <= through_group:
-            header = group_at(data, offset, number, seed)
+            header = group_at(data, offset, number, seed) or seal_behind(data, offset, number, seed)
             if header is None or header.number != group or not body_fits(data, header):
                 break
-            offset += GROUP_HEADER_BYTES
+            offset = header.offset + GROUP_HEADER_BYTES
             try:
                 for record in records_between(data, offset, offset + header.size):
                     if record.epoch > after:

@@ -34,6 +34,7 @@ from skerry_engine.log.format import (
     cluster_seed,
     group_at,
     next_group,
+    seal_behind,
     segment_name,
     segment_number,
     unpack_segment_header,
@@ -215,11 +216,12 @@ class Walk:
     def _run_of_groups(self, number: int, data: bytes, offset: int) -> int:
         """Walk over groups that are as they should be, up to the first place where none is."""
         while True:
-            header = group_at(data, offset, number, self.seed)
+            header = group_at(data, offset, number, self.seed) or seal_behind(data, offset, number, self.seed)
             if header is None or self.expected not in (header.number, UNKNOWN) or not body_fits(data, header):
                 return offset
             while self.unclaimed and self.unclaimed[0][0] <= header.durable:
                 self.unclaimed.popleft()
+            offset = header.offset
             self.unclaimed.append((header.number, offset))
             self.expected = header.number + 1
             self.last_epoch = max(self.last_epoch, header.last_epoch)

@@ -57,14 +57,16 @@ from skerry_engine.log.format import (
 SEGMENT_BYTES: Final = 16 << 20
 # A new database begins small: most stay so.
 FIRST_SEGMENT_BYTES: Final = 1 << 20
-MIN_SEGMENT_BYTES: Final = 2048
+MIN_SEGMENT_BYTES: Final = 2560
 # How many files wait to be segments again; more are removed.
 MAX_SPARES: Final = 8
 # Up to here header and body of a group are joined for one write; beyond it, copying costs more than a second call.
 ONE_WRITE_BYTES: Final = 256 << 10
 ZEROS: Final = bytes(1 << 20)
-# What a group leaves free behind it, so that a clean stop needs no new segment.
-SEAL_BYTES: Final = GROUP_HEADER_BYTES
+# How far behind the last group a seal stands: in another page, or at least in another sector of a small segment.
+SEAL_DISTANCE_BYTES: Final = 4096
+SMALL_SEAL_DISTANCE_BYTES: Final = SECTOR_BYTES
+SMALL_SEGMENT_BYTES: Final = 64 << 10
 
 
 class Group:
@@ -146,6 +148,8 @@ class LogWriter:
         "_parts",
         "_pending",
         "_refusal",
+        "_reserve",
+        "_seal_distance",
         "_seed",
         "_segments",
         "_spares",
@@ -173,6 +177,11 @@ class LogWriter:
         self._cluster_id: bytes = cluster_id
         self._seed: int = cluster_seed(cluster_id)
         self.segment_bytes: int = segment_size(segment_bytes)
+        self._seal_distance: int = SEAL_DISTANCE_BYTES
+        if self.segment_bytes <= SMALL_SEGMENT_BYTES:
+            self._seal_distance = SMALL_SEAL_DISTANCE_BYTES
+        # What a group leaves free behind it, so that a clean stop needs no new segment.
+        self._reserve: int = self._seal_distance + GROUP_HEADER_BYTES
         # `append` and `take`
         self._parts: list[bytes] = []
         self._pending: int = 0
@@ -245,7 +254,7 @@ class LogWriter:
 
         If not, `prepare(size)` makes one, or tells that the disk is full while nothing depends on it yet.
         """
-        need = self._pending + RECORD_HEADER_BYTES + size + GROUP_HEADER_BYTES + SEAL_BYTES
+        need = self._pending + RECORD_HEADER_BYTES + size + GROUP_HEADER_BYTES + self._reserve
         if self._next_offset + need <= self._next_segment_bytes:
             return True
         with self._latch:
@@ -265,15 +274,14 @@ class LogWriter:
         body = b"".join(self._parts)
         self._parts = []
         self._pending = 0
-        return self._place(body, 0)
-
-    def _place(self, body: bytes, flags: int) -> Group:
         size = GROUP_HEADER_BYTES + len(body)
-        reserve = 0 if flags & SEAL else SEAL_BYTES
-        if self._next_offset + size + reserve > self._next_segment_bytes:
+        if self._next_offset + size + self._reserve > self._next_segment_bytes:
             self._next_segment += 1
             self._next_offset = SEGMENT_HEADER_BYTES
             self._next_segment_bytes = self._bytes_for(size)
+        return self._place(body, 0)
+
+    def _place(self, body: bytes, flags: int) -> Group:
         self._taken += 1
         group = Group(
             self._taken,
@@ -285,13 +293,13 @@ class LogWriter:
             self._next_offset,
             self._next_segment_bytes,
         )
-        self._next_offset += size
+        self._next_offset += GROUP_HEADER_BYTES + len(body)
         self._epoch_taken = self.last_epoch
         return group
 
     def _bytes_for(self, size: int) -> int:
         """How large a segment to begin for a group of that size."""
-        return max(self.segment_bytes, whole_sectors(SEGMENT_HEADER_BYTES + size + SEAL_BYTES))
+        return max(self.segment_bytes, whole_sectors(SEGMENT_HEADER_BYTES + size + self._reserve))
 
     # --- on the thread that writes ----------------------------------------------------------------------------
 
@@ -392,7 +400,8 @@ class LogWriter:
         # The seal claims what is durable when it is written: that is to be everything.
         self.sync()
         # Without room for it nothing was written since a torn tail was found: that will be found again.
-        if not self._is_sealed and self._next_offset + SEAL_BYTES <= self._next_segment_bytes:
+        if not self._is_sealed and self._next_offset + self._reserve <= self._next_segment_bytes:
+            self._next_offset += self._seal_distance
             self.write(self._place(b"", SEAL), True)
         self.close()
 

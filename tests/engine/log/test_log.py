@@ -13,7 +13,7 @@ from skerry_engine.log.reader import check_log, open_log, read_records
 from skerry_engine.log.writer import FIRST_SEGMENT_BYTES, SEGMENT_BYTES, LogWriter
 
 CLUSTER = bytes(range(16))
-SMALL = 2048
+SMALL = 2560
 
 
 @pytest.fixture
@@ -387,7 +387,7 @@ def test_a_segment_under_another_name(disk: OsDisk) -> None:
         open_log(disk, CLUSTER, 0)
 
 
-@pytest.mark.parametrize("size", [0, 100, 512, 2047, 2049, 4096])
+@pytest.mark.parametrize("size", [0, 100, 512, 2559, 2561, 4096])
 def test_a_segment_of_another_size(disk: OsDisk, size: int) -> None:
     rolled(disk)
     with (disk.path / "log/00000003.log").open("r+b") as file:
