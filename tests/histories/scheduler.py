@@ -63,6 +63,7 @@ class _Scheduler:
 
     def __init__(self, world: World, history: History) -> None:
         self.history = history
+        self.world = world
         self.manager = world.engine.manager
         self.base = self.manager.published
         self.clients = [
@@ -86,6 +87,7 @@ class _Scheduler:
                     continue
                 client = clients[number]
             client.step()
+            self.world.between_units()
             if len(history.units) > MAX_UNITS:
                 history.failure = ("endless", f"not done after {MAX_UNITS} units")
         if history.failure is None and any(not client.is_done for client in clients):

@@ -22,6 +22,15 @@ def test_histories(chunk: int) -> None:
             pytest.fail(describe(runner.shrink(verdict), seed), pytrace=False)
 
 
+@pytest.mark.parametrize("chunk", range(3))
+def test_histories_while_checkpoints_write_the_indexes(chunk: int) -> None:
+    runner = Runner(pages_indexes=True)
+    for seed in range(100_000 + chunk * CHUNK, 100_000 + (chunk + 1) * CHUNK):
+        verdict = runner.run_seed(seed)
+        if verdict.rule:
+            pytest.fail(describe(runner.shrink(verdict), seed), pytrace=False)
+
+
 def test_there_is_life_in_the_histories() -> None:
     """Sessions meet: they wait, conflict, are chosen as victims, and do what their level allows."""
     runner = Runner()

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
+from histories.paging import IndexPaging, entries_of, leaves_differ
 from histories.script import Script
 from histories.statements import COLUMNS, TABLES, Row
 from skerry_engine.engine import Engine
@@ -29,7 +30,6 @@ from skerry_engine.session import execution
 from skerry_engine.session.plans import PlanCache, StatementCache
 from skerry_engine.session.session import Session
 from skerry_engine.session.steps import Rows, Wait
-from skerry_engine.session.stores import append_rows
 from skerry_engine.storage.heap import Heap
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn import commit, manager, transaction, validation, writer
@@ -57,9 +57,14 @@ _SHARED: dict[bool, tuple[PlanCache, StatementCache]] = {}
 class World:
     """An engine with the tables of `statements.TABLES` and sessions by number."""
 
-    def __init__(self, is_fine_grained: bool = False, shares_plans: bool = True) -> None:
+    def __init__(
+        self, is_fine_grained: bool = False, shares_plans: bool = True, paging: IndexPaging | None = None
+    ) -> None:
         self._is_fine_grained = is_fine_grained
+        self.paging = paging
         self.engine = Engine.open()
+        if paging is not None:
+            self.engine.stores.page_indexes(paging.blocks, paging.cache)
         self.sessions: list[Session] = []
         for text in TABLES.values():
             self.run(text)
@@ -112,15 +117,25 @@ class World:
         limits = manager.serializable.limits
         limits.rows = limits.keys = limits.ranges = limits.retained = script.siread_limit
         limits.records = max(1, script.siread_limit)
-        for name, storage in self.storages().items():
+        storages = self.storages()
+        if self.paging is not None:
+            self.paging.reset(script.tables, list(storages.values()))
+        for name, storage in storages.items():
             storage.heap = Heap()
             storage.next_row_id = 1
             storage.row_count = CLAIMED_ROWS
             for index in storage.indexes.values():
                 index.clear()
             rows: list[Row] = script.tables.get(name, [])
-            if rows:
-                append_rows(storage, list(rows))
+            row_id = storage.allocate(len(rows))
+            for row in rows:
+                storage.row_count += storage.install_frozen(row_id, row)
+                row_id += 1
+
+    def between_units(self) -> None:
+        """What goes on in the background."""
+        if self.paging is not None:
+            self.paging.between_units(list(self.storages().values()))
 
     def final_rows(self, tables: list[str]) -> dict[str, list[tuple[object, ...]]]:
         """All rows of the tables."""
@@ -142,10 +157,16 @@ class World:
         manager.gc()
         if manager.collector.rows_waiting:
             return f"{manager.collector.rows_waiting} rows wait for the collector"
-        for name, storage in self.storages().items():
+        storages = self.storages()
+        for name, storage in storages.items():
             problem = _disorder(name, storage)
             if problem:
                 return problem
+        if self.paging is not None:
+            self.paging.finish(list(storages.values()))
+            for name, storage in storages.items():
+                if any(leaves_differ(index, self.paging.blocks) for index in storage.indexes.values()):
+                    return f"the leaves of an index of {name} have other entries than the index"
         return None
 
 
@@ -155,6 +176,7 @@ def _disorder(name: str, storage: TableStorage) -> str | None:
     if chains:
         return f"{name} keeps {len(chains)} version chains that nobody can see"
     for index in storage.indexes.values():
-        if len(index.ordered) != len(slots):
-            return f"an index of {name} has {len(index.ordered)} entries for {len(slots)} rows"
+        count = len(entries_of(index))
+        if count != len(slots):
+            return f"an index of {name} has {count} entries for {len(slots)} rows"
     return None

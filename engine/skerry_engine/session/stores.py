@@ -33,6 +33,7 @@ from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.plan.compile import compile_rows
 from skerry_engine.storage.heap import INFINITY, Row
 from skerry_engine.storage.index import Index
+from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.foreign_keys import SET_DEFAULT, ForeignKey, no_defaults
@@ -45,7 +46,8 @@ from skerry_engine.values.keys import KeyCodec, KeyColumn
 from skerry_engine.values.types import SqlType
 
 if TYPE_CHECKING:
-    from skerry_engine.abc import FunctionContext
+    from skerry_engine.abc import Blocks, FunctionContext
+    from skerry_engine.storage.leaf_cache import LeafCache
     from skerry_engine.txn.manager import TransactionManager
     from skerry_engine.txn.transaction import Transaction
 
@@ -69,6 +71,7 @@ class Stores:
         self.functions: FunctionContext | None = None
         self._storages: dict[int, TableStorage] = {}
         self._next_storage_id: int = 1
+        self._leaf_source: tuple[Blocks, LeafCache] | None = None
 
     # --- storages -------------------------------------------------------------------------------------------
 
@@ -95,7 +98,10 @@ class Stores:
 
     def forget(self, storage_id: int) -> None:
         """Let a generation go; forgetting twice is harmless."""
-        self._storages.pop(storage_id, None)
+        storage = self._storages.pop(storage_id, None)
+        if storage is not None:
+            for index in storage.indexes.values():
+                index.close()
 
     def retire(self, storage_id: int, manager: TransactionManager) -> None:
         """Let a generation go whose last commit has just been published, once no snapshot can ask for it."""
@@ -111,13 +117,21 @@ class Stores:
 
     # --- indexes --------------------------------------------------------------------------------------------
 
+    def page_indexes(self, blocks: Blocks, cache: LeafCache) -> None:
+        """Have indexes that are made from now on, temporary tables' aside, stand in the base."""
+        self._leaf_source = (blocks, cache)
+
     def make_index(self, index: IndexDef, table: Table) -> Index:
         """The kernel's index for a definition, empty.
         Raises NotSupportedError for a key type without order."""
         codec = KeyCodec([KeyColumn(key.type.oid, key.descending, key.nulls_first) for key in index.keys])
         positions = _plain_positions(index, table)
         extract = _by_positions(positions) if positions is not None else self._extractor(index, table)
-        return Index(index.oid, extract, codec, index.unique, not index.nulls_not_distinct, positions)
+        nulls_distinct = not index.nulls_not_distinct
+        source = self._leaf_source
+        if source is None or table.is_temporary:
+            return Index(index.oid, extract, codec, index.unique, nulls_distinct, positions)
+        return PagedIndex(index.oid, extract, codec, index.unique, nulls_distinct, positions, *source)
 
     def retire_index(self, storage: TableStorage, index_id: int, manager: TransactionManager) -> None:
         """Let a dropped index go, at its drop's commit,

@@ -163,6 +163,9 @@ class Index:
         self.equal = {}
         self.ordered = KeyTree()
 
+    def close(self) -> None:
+        """Give back what is kept elsewhere: the index was dropped."""
+
     # --- reading --------------------------------------------------------------------------------------------
 
     def candidates(self, key: object) -> list[int]:

@@ -134,6 +134,7 @@ class IndexLeaves:
         "_old",
         "_generation",
         "_replaced",
+        "_is_closed",
     )
 
     def __init__(self, index_id: int, codec: KeyCodec, blocks: Blocks, cache: LeafCache) -> None:
@@ -148,6 +149,7 @@ class IndexLeaves:
         self._old: dict[object, object] = {}
         self._generation: int = 0
         self._replaced: set[bytes] = set()
+        self._is_closed: bool = False
         cache.enter()
 
     # --- leaves ---------------------------------------------------------------------------------------------
@@ -258,7 +260,10 @@ class IndexLeaves:
             del self._kept[at]
 
     def close(self) -> None:
-        """Give back what is kept: the index is gone."""
+        """Give back what is kept: the index was dropped."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         for leaf in self._kept:
             self._cache.forget(leaf)
         self._fences = []

@@ -130,10 +130,12 @@ class PagedIndex(Index):
         self._rows_below = rows_below
 
     def close(self) -> None:
-        """Give back what the cache keeps: the index is gone.  Its blocks go with `drop_blocks`."""
+        """Give back what the cache keeps: the index was dropped.  Its blocks go with `drop_blocks`.
+
+        Whoever still reads it gets what there is, or, when the blocks are gone, DatabaseDamaged.
+        """
         if self.leaves is not None:
             self.leaves.close()
-            self.leaves = None
 
     # --- changing -------------------------------------------------------------------------------------------
 

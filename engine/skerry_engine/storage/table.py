@@ -281,7 +281,9 @@ class TableStorage:
 
     def remove_index(self, index_id: int) -> None:
         """Forget an index."""
-        self.indexes.pop(index_id, None)
+        index = self.indexes.pop(index_id, None)
+        if index is not None:
+            index.close()
 
     def page_limit(self) -> int:
         """One more than the number of the last page that a row id can lie on."""

@@ -464,3 +464,32 @@ def test_readers_over_a_paged_index_see_snapshot_and_own_writes(
             if after is None:
                 break
         assert found == (order[::-1] if down else order)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 50])
+def test_own_entries_wait_for_shared_ones_behind_removed_ones(n: int, descending: bool) -> None:
+    world = World(KeyCodec([KeyColumn(oids.INT8)]), 1 << 20)
+    storage = TableStorage(1, 1)
+    storage.allocate(100)
+    storage.indexes[9] = world.index
+    for row_id in range(20):
+        storage.install_frozen(row_id, (row_id,))
+    world.begin()
+    world.commit()
+    for row_id in [*range(2, 9), *range(11, 18)]:
+        storage.install_frozen(row_id, None)
+    pending = PendingTable(storage)
+    pending.record(50, (30,), 1)
+    pending.record(51, (-30,), 1)
+    pending.record(52, (10,), 1)
+    reader = TableReader(storage, 5, pending, 2)
+    found: list[int] = []
+    after: bytes | None = None
+    while True:
+        ids, _, after = reader.index_batch(world.index, None, None, after, n, descending)
+        found += ids
+        if after is None:
+            break
+    expected = [51, 0, 1, 9, 10, 52, 18, 19, 50]
+    assert found == (expected[::-1] if descending else expected)
