@@ -61,6 +61,10 @@ class OidAllocator:
         self._next += 1
         return oid
 
+    def advance(self, next_oid: int) -> None:
+        """Give out no OID below `next_oid` from now on."""
+        self._next = max(self._next, next_oid)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Database:

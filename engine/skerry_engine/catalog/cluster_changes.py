@@ -9,7 +9,15 @@ from dataclasses import replace
 
 from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog, Database
-from skerry_engine.catalog.objects import CLASS_DATABASE, CLASS_ROLE, Address, Role, Schema
+from skerry_engine.catalog.objects import (
+    CLASS_DATABASE,
+    CLASS_ROLE,
+    FIRST_USER_OID,
+    TEMPORARY_SCHEMA,
+    Address,
+    Role,
+    Schema,
+)
 
 SHARED_CLASSES = frozenset((CLASS_DATABASE, CLASS_ROLE, 1213))
 
@@ -28,8 +36,11 @@ def create_schema(
 
 
 def rename_schema(catalog: Catalog, database_oid: int, oid: int, name: str) -> Catalog:
-    """Rename a schema.  Raises DuplicateSchema, ReservedName."""
+    """Rename a schema.  Raises DuplicateSchema, ReservedName, NotSupportedError for a temporary one: its name
+    says what it is."""
     database = catalog.database(database_oid)
+    if database.schemas[oid].name.startswith(TEMPORARY_SCHEMA):
+        raise errors.NotSupportedError("cannot rename a temporary schema")
     _check_schema_free(database, name)
     check_schema_name(name)
     return catalog.with_database(database.with_schemas((replace(database.schemas[oid], name=name),)))
@@ -105,8 +116,12 @@ def create_role(catalog: Catalog, role: Role) -> Catalog:
 
 
 def drop_role(catalog: Catalog, oid: int) -> Catalog:
-    """Take a role out.  Raises DependentObjectsStillExist while it owns anything."""
+    """Take a role out.  Raises DependentObjectsStillExist while it owns anything, and for the system's."""
     name = catalog.role_name(oid)
+    if oid < FIRST_USER_OID:
+        raise errors.DependentObjectsStillExist(
+            f"cannot drop role {name} because it is required by the database system"
+        )
     for database in catalog.databases.values():
         owned = [s for s in database.schemas.values() if s.owner_oid == oid]
         relations = [r for r in database.relations.values() if r.owner_oid == oid]
@@ -115,7 +130,9 @@ def drop_role(catalog: Catalog, oid: int) -> Catalog:
                 f'role "{name}" cannot be dropped because some objects depend on it',
                 detail=f"{len(owned) + len(relations)} objects in database {database.name}",
             )
-    return catalog.with_roles({key: role for key, role in catalog.roles.items() if key != oid})
+    comments = {a: text for a, text in catalog.comments.items() if a != Address(CLASS_ROLE, oid)}
+    roles = {key: role for key, role in catalog.roles.items() if key != oid}
+    return catalog.with_roles(roles).with_comments(comments)
 
 
 # --- comments -------------------------------------------------------------------------------------

@@ -60,6 +60,9 @@ SKERRY = 9000
 SYSTEM_SCHEMAS = (PG_CATALOG, PG_TOAST, INFORMATION_SCHEMA, SKERRY)
 """Nobody makes, moves or grants anything in these."""
 
+TEMPORARY_SCHEMA = "pg_temp_"
+"""How the names of sessions' temporary schemas begin."""
+
 FIRST_USER_OID = 16384
 DEFAULT_COLLATION = 100
 C_COLLATION = 950

@@ -22,6 +22,12 @@ from skerry_engine.functions.registry import Function, read_facts, scalar_functi
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, find_type
 
+TEXT_FORM = "text"
+"""The `form` of functions that `io_cast` made."""
+
+ELEMENTS_FORM = "elements"
+"""The `form` of functions that `element_wise` made of their `base`."""
+
 CONTEXT_RANK = {"i": 0, "a": 1, "e": 2}
 """How much a context permits: an explicit cast may use what assignment may,
 and that what an implicit one may."""
@@ -82,39 +88,10 @@ def length_coercion(type_oid: int) -> Function | None:
     return cast.function if cast is not None else None
 
 
-_BLANK_SENSITIVE = frozenset(
-    (
-        *("textlike", "textnlike", "texticlike", "texticnlike"),
-        *("textregexeq", "textregexne", "texticregexeq", "texticregexne"),
-        *("bpcharoctetlen", "text_concat", "text_concat_ws", "text_format"),
-    )
+BLANK_PADDING = Function(
+    9013, "bpchar_pad", (oids.BPCHAR, oids.INT4), oids.BPCHAR, lambda value, length: value.ljust(length)
 )
-
-
-def needs_padding(function: Function, index: int) -> bool:
-    """Whether the argument at `index` must get its blanks back (see `bpchar_padding`)
-    when it is a char(n)."""
-    return function.source in _BLANK_SENSITIVE and function.arg_types[
-        min(index, len(function.arg_types) - 1)
-    ] in (
-        oids.BPCHAR,
-        oids.ANY,
-    )
-
-
-def bpchar_padding() -> Function:
-    """(value, typmod) -> a char(n) with its trailing blanks, which atoms do not carry."""
-    return _PADDING
-
-
-_PADDING = Function(
-    oid=9001,
-    name="bpchar_padded",
-    arg_types=(oids.BPCHAR, oids.INT4),
-    return_type=oids.BPCHAR,
-    implementation=lambda value, typmod: value.ljust(typmod - 4),
-    template="{0}.ljust({1} - 4)",
-)
+"""(value, length) -> a char(n) with its trailing blanks, which atoms do not carry."""
 
 
 @lru_cache(maxsize=4096)
@@ -206,6 +183,7 @@ def io_cast(source: int, target: int) -> Function:
         needs_context=not settings_free,
         template=_IO_TEMPLATES.get((source, target)),
         volatility="i" if settings_free else "s",
+        form=TEXT_FORM,
     )
 
 
@@ -263,15 +241,15 @@ def _array_coercion(source: int, target: int, context: str) -> Coercion | None:
         return None
     if element.function is None:
         return RELABEL
-    return Coercion("array", _element_wise(element.function, source, target))
+    return Coercion("array", element_wise(element.function, source, target))
 
 
 def _array_length_coercion(element: int, array: int) -> Function | None:
     coercion = length_coercion(element)
-    return None if coercion is None else _element_wise(coercion, array, array)
+    return None if coercion is None else element_wise(coercion, array, array)
 
 
-def _element_wise(function: Function, source: int, target: int) -> Function:
+def element_wise(function: Function, source: int, target: int) -> Function:
     """The function for arrays that applies `function` to each element, NULLs staying NULL."""
     inner = function.implementation
     assert inner is not None, function.name
@@ -298,4 +276,6 @@ def _element_wise(function: Function, source: int, target: int) -> Function:
         implementation=with_context if function.needs_context else plain,
         needs_context=function.needs_context,
         volatility=function.volatility,
+        form=ELEMENTS_FORM,
+        base=function,
     )

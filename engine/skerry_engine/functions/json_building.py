@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from skerry_engine.abc import FunctionContext
@@ -23,7 +24,14 @@ from skerry_engine.errors import (
 )
 from skerry_engine.functions.output import PerSettings, decoder_of, text_of
 from skerry_engine.functions.polymorphism import element_type
-from skerry_engine.functions.registry import AggregateFactory, Implementation, define, define_aggregate
+from skerry_engine.functions.registry import (
+    AggregateFactory,
+    AggregateFunction,
+    Function,
+    Implementation,
+    define,
+    define_aggregate,
+)
 from skerry_engine.values import oids
 from skerry_engine.values.calendar import is_finite_date, is_finite_timestamp
 from skerry_engine.values.types import SqlType, find_type
@@ -32,6 +40,12 @@ if TYPE_CHECKING:
     from skerry_engine.values.io import IoContext
 
 JsonWriter = Callable[[FunctionContext, Any], str]
+
+OBJECT_FORM = "object"
+"""The `form` of functions that `json_object_of` made for the fields in `arg_names`."""
+
+ROWS_FORM = "rows"
+"""The `form` of aggregates that `over_json_rows` made."""
 
 quoted = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -274,6 +288,19 @@ define("jsonb_object", lambda array: _read_jsonb(_json_object(array)))
 define("jsonb_object_two_arg", lambda keys, values: _read_jsonb(_json_object_of_two(keys, values)))
 
 
+@lru_cache(maxsize=256)
+def json_object_of(names: tuple[str, ...]) -> Function:
+    """A function from fields as JSON texts to the object with these names."""
+    heads = [f"{',' if n else '{'}{quoted(name)}:" for n, name in enumerate(names)]
+
+    def build(*fields: object) -> str:
+        return "".join([f"{head}{field}" for head, field in zip(heads, fields, strict=True)]) + "}"
+
+    return Function(
+        0, "row_to_json", (oids.JSON,) * len(names), oids.JSON, build, arg_names=names, form=OBJECT_FORM
+    )
+
+
 # --- aggregates ---------------------------------------------------------------------------------------------
 
 
@@ -290,8 +317,13 @@ def _json_agg(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
     return finish
 
 
-def aggregate_json_rows(rows: list[str | None]) -> str | None:
-    """json_agg of rows, which are JSON texts already: one to a line."""
+def over_json_rows(function: AggregateFunction) -> AggregateFunction:
+    """json_agg or jsonb_agg for rows, which are JSON texts already."""
+    return replace(function, finish=_aggregate_json_rows, needs_context=False, form=ROWS_FORM)
+
+
+def _aggregate_json_rows(rows: list[str | None]) -> str | None:
+    """One row to a line."""
     if not rows:
         return None
     parts = [", null" if row is None else f", \n {row}" for row in rows]

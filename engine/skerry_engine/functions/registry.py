@@ -55,6 +55,9 @@ class Function:
     element type of a VARIADIC last argument, else 0.  `defaults` counts trailing arguments that may be left
     out.  A set-returning function returns a sequence or an iterator of values, or of tuples when
     `result_columns` has several entries.
+
+    `form` says how it was made if it is not simply the registry's, specialised; see `recipes`.  `base` is the
+    function that it was made of.  Functions that were made in the same way for the same types are equal.
     """
 
     oid: int
@@ -75,6 +78,26 @@ class Function:
     source: str = ""
     factory: Factory | None = None
     schema: str = PG_CATALOG
+    form: str = ""
+    base: Function | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Function) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash((self.oid, self.name, self.arg_types))
+
+    def _identity(self) -> tuple[object, ...]:
+        return (
+            self.oid,
+            self.name,
+            self.schema,
+            self.form,
+            self.arg_types,
+            self.return_type,
+            self.arg_names,
+            self.base,
+        )
 
     @property
     def is_implemented(self) -> bool:
@@ -94,7 +117,8 @@ class AggregateFunction:
 
     `kind` as pg_aggregate.aggkind: 'n' normal; 'o' ordered-set, 'h' hypothetical-set, both with `direct_args`
     arguments before WITHIN GROUP: their `finish(direct, inputs)` gets the tuple of those and the sorted
-    inputs (NULLs left out for 'o').
+    inputs (NULLs left out for 'o').  `form` as a Function's.  Every call has its own: an aggregate of one query
+    must not be taken for one of a query inside it.
     """
 
     oid: int
@@ -112,6 +136,7 @@ class AggregateFunction:
     variadic: int = 0
     source: str = ""
     factory: AggregateFactory | None = None
+    form: str = ""
 
     @property
     def is_implemented(self) -> bool:

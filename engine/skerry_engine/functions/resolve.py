@@ -38,6 +38,9 @@ from skerry_engine.functions.registry import (
 from skerry_engine.values import oids
 from skerry_engine.values.types import find_type, format_type, type_by_name
 
+VARIADIC_FORM = "variadic"
+"""The `form` of functions that `with_array` made."""
+
 __all__ = [
     "can_coerce",
     "coercion_target",
@@ -124,7 +127,7 @@ def resolve_operator(
     if not operator.function.is_implemented:
         raise NotSupportedError(f"operator {_operator_text(name, types)} is not supported", position=position)
     if operator.function.variadic:  # an operator hands over the array as it is
-        function = _with_array(operator.function, types, result)
+        function = with_array(operator.function, types, result)
     else:
         function = specialise(operator.function, types, result)
     left_type = types[0] if operator.left else 0
@@ -338,7 +341,7 @@ def _call_of(
     if isinstance(function, AggregateFunction):
         return specialise_aggregate(function, types, result), types, result
     if variadic_array:
-        return _with_array(function, types, result), types, result
+        return with_array(function, types, result), types, result
     return specialise(function, types, result), types, result
 
 
@@ -361,7 +364,7 @@ def _for_any(source: int) -> int:
     return oids.TEXT if source == UNKNOWN else source
 
 
-def _with_array(function: Function, types: tuple[int, ...], result: int) -> Function:
+def with_array(function: Function, types: tuple[int, ...], result: int) -> Function:
     """The function for a call with VARIADIC: its last argument is an array,
     spread out for the implementation."""
     spread_types = (*types[:-1], element_type(types[-1]) or types[-1])
@@ -373,7 +376,9 @@ def _with_array(function: Function, types: tuple[int, ...], result: int) -> Func
         items = args[-1]
         return inner(*args[:-1], *(items if isinstance(items, tuple) else ()))
 
-    return replace(concrete, arg_types=types, implementation=spread, template=None, factory=None)
+    return replace(
+        concrete, arg_types=types, implementation=spread, template=None, factory=None, form=VARIADIC_FORM
+    )
 
 
 def _resolve_named(

@@ -162,5 +162,9 @@ CREATE TABLE pg_catalog.mine (x int);
 CREATE TABLE public.ok (x int);
 DROP TABLE public.ok;
 DROP TABLE pg_class;
+CREATE TEMP TABLE fleeting (a serial);
+ALTER TABLE fleeting SET SCHEMA public;
+ALTER SEQUENCE fleeting_a_seq SET SCHEMA public;
+DROP ROLE pg_monitor;
 -- @differs system tables are read-only to everyone
 DELETE FROM pg_class;

@@ -305,3 +305,15 @@ def test_a_key_that_can_not_be_computed_fails_the_write_not_the_commit(session: 
         session.insert("t", (1, 1), (0, 1))
     assert session.rows("t") == [(5, 1)]
     session.delete("t", (5, 1))
+
+
+def test_an_index_copied_from_a_temporary_table_is_as_lasting_as_its_own(session: Session) -> None:
+    session.run("create temp table z (a int, b int)")
+    session.run("create index on z (a)")
+    session.run("create table t (like z including all)")
+    session.run("create temp table y (like t including all)")
+    assert [index.persistence for index in session.table("t").indexes] == ["p"]
+    temporary = session.database.schema_named("pg_temp_1")
+    assert temporary is not None
+    copied = session.database.relation_named(temporary.oid, "y_a_idx")
+    assert copied is not None and copied.persistence == "t"

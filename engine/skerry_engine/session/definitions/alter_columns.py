@@ -21,6 +21,7 @@ from skerry_engine.catalog.objects import (
     Column,
     SequenceDef,
     Table,
+    new_version,
 )
 from skerry_engine.plan.compile import compile_rows
 from skerry_engine.session.definitions.alter_constraints import add_constraint
@@ -297,7 +298,7 @@ def _change_options(context: DefinitionContext, oid: int, action: st.ColumnTunin
         database = catalog.database(database_oid)
         table = database.table(oid)
         kept = tuple(option for option in table.options if option.partition("=")[0] not in named)
-        altered = replace(table, options=(*kept, *set_now), version=table.version + 1)
+        altered = replace(table, options=(*kept, *set_now), version=new_version())
         return catalog.with_database(database.with_relations((altered,)))
 
     change_catalog(context, change)

@@ -15,7 +15,7 @@ from skerry_engine import errors
 from skerry_engine.algebra.expressions import Expr
 from skerry_engine.catalog import changes, naming
 from skerry_engine.catalog.catalog import Catalog
-from skerry_engine.catalog.objects import Column, IndexDef, IndexKey, SequenceDef, Table, View
+from skerry_engine.catalog.objects import Column, IndexDef, IndexKey, SequenceDef, Table, View, new_version
 from skerry_engine.catalog.opclasses import METHODS, class_named, default_class
 from skerry_engine.session.definitions.binding import bind_index_expression, bind_predicate
 from skerry_engine.session.definitions.change import change_catalog
@@ -299,4 +299,4 @@ def touched(catalog: Catalog, database_oid: int, oid: int) -> Catalog:
     so that nothing made for it before is used again."""
     database = catalog.database(database_oid)
     relation = database.relations[oid]
-    return catalog.with_database(database.with_relations((replace(relation, version=relation.version + 1),)))
+    return catalog.with_database(database.with_relations((replace(relation, version=new_version()),)))

@@ -23,6 +23,7 @@ from skerry_engine.catalog.objects import (
     StoredExpression,
     Table,
     View,
+    new_version,
 )
 from skerry_engine.session.definitions.columns import TableSite, identity_column, with_default
 from skerry_engine.session.definitions.context import DefinitionContext
@@ -195,7 +196,8 @@ def _copied_index(
         name=name,
         schema_oid=site.schema_oid,
         owner_oid=context.user_oid,
-        version=1,
+        version=new_version(),
+        persistence=site.persistence,
         table_oid=site.oid,
         keys=keys,
         included=tuple(copy.attnums[attnum] for attnum in index.included),

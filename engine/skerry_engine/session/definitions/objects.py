@@ -15,6 +15,7 @@ from skerry_engine.catalog.objects import (
     CLASS_RELATION,
     CLASS_ROLE,
     SYSTEM_SCHEMAS,
+    TEMPORARY_SCHEMA,
     Address,
     IndexDef,
     Relation,
@@ -227,7 +228,7 @@ def _refuse_owned(context: DefinitionContext, found: Relation, what: str) -> Non
 
 
 def set_schema(context: DefinitionContext, statement: st.SetSchema) -> Generator[Step, object, Complete]:
-    """ALTER ... SET SCHEMA.  Raises InvalidSchemaName, DuplicateTable."""
+    """ALTER ... SET SCHEMA.  Raises InvalidSchemaName, DuplicateTable, NotSupportedError for temporary ones."""
     tag = Complete(f"ALTER {statement.kind.upper()}")
     if statement.kind == "index":
         raise errors.WrongObjectType(
@@ -241,6 +242,8 @@ def set_schema(context: DefinitionContext, statement: st.SetSchema) -> Generator
     schema_oid = context.database.get_schema(statement.schema).oid
     if schema_oid in SYSTEM_SCHEMAS:
         raise errors.InsufficientPrivilege(f"permission denied for schema {statement.schema}")
+    if found.is_temporary or statement.schema.startswith(TEMPORARY_SCHEMA):
+        raise errors.NotSupportedError("cannot move objects into or out of temporary schemas")
     if schema_oid == found.schema_oid:
         return tag
     for name in _names_that_move(context, found):

@@ -21,7 +21,7 @@ from skerry_engine.algebra.traversal import rewrite_all
 from skerry_engine.catalog import changes, naming
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
-from skerry_engine.catalog.objects import Address, Column, Schema, View
+from skerry_engine.catalog.objects import Address, Column, Schema, View, new_version
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.session.definitions.binding import bind_view, view_references
 from skerry_engine.session.definitions.change import change_catalog
@@ -183,5 +183,5 @@ def with_views_renamed(before: Catalog, after: Catalog, database_oid: int) -> Ca
         query = _with_new_names(new, view.query)
         source = _printed(new, query) if _printed(old, view.query) == view.source else view.source
         if source is not None and (source != view.source or query is not view.query):
-            changed.append(replace(view, source=source, query=query, version=view.version + 1))
+            changed.append(replace(view, source=source, query=query, version=new_version()))
     return after.with_database(new.with_relations(changed)) if changed else after

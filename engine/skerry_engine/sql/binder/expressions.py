@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,7 @@ from sqlglot import exp
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra.traversal import free_ranges
-from skerry_engine.functions.json_building import aggregate_json_rows
+from skerry_engine.functions.json_building import json_object_of, over_json_rows
 from skerry_engine.functions.registry import AggregateFunction, Function
 from skerry_engine.functions.resolve import (
     argument_order,
@@ -728,7 +726,7 @@ class ExpressionBinder:
             raise _no_record_arrays(position)
         if isinstance(function, AggregateFunction):
             if rows_as_json:
-                function = replace(function, finish=aggregate_json_rows, needs_context=False)
+                function = over_json_rows(function)
             if not args and not node.args.get("star"):
                 raise errors.WrongObjectType(
                     f"{name}(*) must be used to call a parameterless aggregate function", position=position
@@ -790,7 +788,7 @@ class ExpressionBinder:
             assert isinstance(function, Function)
             call = ex.Call(SqlType(result), function, (self.coercer.implicit(item, types[0]),))
             parts.append(ex.Coalesce(SqlType(result), (call, ex.Const(SqlType(result), "null"))))
-        return ex.Call(SqlType(oids.JSON), _object_of(names), tuple(parts))
+        return ex.Call(SqlType(oids.JSON), json_object_of(names), tuple(parts))
 
     def _arguments(self, node: Node) -> tuple[list[ex.Expr], list[str | None]]:
         args: list[ex.Expr] = []
@@ -1000,17 +998,6 @@ _TAKE_JSON = frozenset(
     "json_object_agg",
     "jsonb_object_agg",
 }
-
-
-@lru_cache(maxsize=256)
-def _object_of(names: tuple[str, ...]) -> Function:
-    """A function from fields as JSON texts to the object with these names."""
-    heads = [f"{',' if n else '{'}{json.dumps(name, ensure_ascii=False)}:" for n, name in enumerate(names)]
-
-    def build(*fields: object) -> str:
-        return "".join([f"{head}{field}" for head, field in zip(heads, fields, strict=True)]) + "}"
-
-    return Function(9002, "row_to_json", (oids.JSON,) * len(names), oids.JSON, build)
 
 
 _ORDER_SENSITIVE = frozenset({"array_agg", "string_agg", "json_agg", "jsonb_agg"})

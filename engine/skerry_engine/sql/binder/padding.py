@@ -7,7 +7,7 @@ what shows the value as text see them.
 from __future__ import annotations
 
 from skerry_engine.algebra import expressions as ex
-from skerry_engine.functions.registry import Function
+from skerry_engine.functions.casts import BLANK_PADDING
 from skerry_engine.sql.binder.coercion import INT4
 from skerry_engine.values import oids
 
@@ -22,13 +22,9 @@ MATCHING = frozenset(("~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*"))
 
 _HEADER = 4  # a modifier is the length and four
 
-PAD = Function(
-    9013, "bpchar_pad", (oids.BPCHAR, oids.INT4), oids.BPCHAR, lambda value, length: value.ljust(length)
-)
-
 
 def padded(expr: ex.Expr) -> ex.Expr:
     """A char(n) with its blanks; anything else as it is."""
     if expr.type.oid != oids.BPCHAR or expr.type.typmod <= _HEADER:
         return expr
-    return ex.Call(expr.type, PAD, (expr, ex.Const(INT4, expr.type.typmod - _HEADER)))
+    return ex.Call(expr.type, BLANK_PADDING, (expr, ex.Const(INT4, expr.type.typmod - _HEADER)))

@@ -1,0 +1,510 @@
+"""The catalog as bytes, for log and base: whole, and as the difference that a commit makes.
+
+    encode_catalog(catalog)   ->  {"@":"catalog","format":1,"next_oid":16391,"roles":[...],"databases":[...]}
+    encode_delta(old, new)    ->  {"@":"catalog delta","format":1,"next_oid":16392,"changed":[...]}   or None
+
+Both are JSON trees (`trees`), in an order of their own (by OID), so that equal catalogs give equal bytes.  A delta
+names whole objects, put in and gone, found by identity: unchanged objects are shared by a catalog and its
+successor.
+
+What always holds:
+- apply_delta(old, encode_delta(old, new)) is `new` in all that is kept.
+- Kept is what outlives the process.  Temporary schemas and all in them are not, nor comments on them; a commit
+  that changed nothing else has no delta.
+- System tables, and the system's schemas and roles as far as they are missing, are this version's, as in a new
+  cluster, whatever version wrote the bytes.
+- A table's indexes stand in the tree by OID, and are the same objects that stand in `relations`.
+- `version`s are not kept: what is decoded or put in by a delta has new ones.
+
+What this module does not do: checksums, and telling where the bytes came from, are the caller's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from skerry_engine.catalog.bootstrap import all_system_tables, bootstrap_roles, bootstrap_schemas
+from skerry_engine.catalog.catalog import Catalog, Database, OidAllocator
+from skerry_engine.catalog.objects import (
+    BOOTSTRAP_ROLE,
+    SYSTEM_SCHEMAS,
+    TEMPORARY_SCHEMA,
+    Address,
+    Column,
+    IndexDef,
+    Relation,
+    Role,
+    Schema,
+    SystemTable,
+    Table,
+    View,
+    new_version,
+)
+from skerry_engine.catalog.trees import Kind, add_kind, damaged, dump, encode_tree, load
+from skerry_engine.errors import IncompatibleFormat
+
+FORMAT: Final = 1
+"""The number of the format written here; greater ones are refused."""
+
+_HEAD = re.compile(rb'\{"@":"(catalog|catalog delta)","format":([1-9][0-9]{0,8}),')
+
+T = TypeVar("T")
+R = TypeVar("R", Role, Schema, Relation, Database)
+
+
+# --- documents ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment on an object."""
+
+    address: Address
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """A database without what is in it."""
+
+    oid: int
+    name: str
+    owner_oid: int
+    is_template: bool
+    allow_connections: bool
+    connection_limit: int
+    acl: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A database, or what is put into one."""
+
+    properties: Properties
+    schemas: tuple[Schema, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    comments: tuple[Comment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A catalog."""
+
+    format: int
+    next_oid: int
+    roles: tuple[Role, ...]
+    databases: tuple[Contents, ...]
+    comments: tuple[Comment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseDelta:
+    """What becomes of a database that was there before."""
+
+    put: Contents
+    gone_schemas: tuple[int, ...] = ()
+    gone_relations: tuple[int, ...] = ()
+    gone_comments: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What becomes of a catalog: databases are made, changed and dropped."""
+
+    format: int
+    next_oid: int
+    roles: tuple[Role, ...] = ()
+    gone_roles: tuple[int, ...] = ()
+    made: tuple[Contents, ...] = ()
+    changed: tuple[DatabaseDelta, ...] = ()
+    gone: tuple[int, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    gone_comments: tuple[Address, ...] = ()
+
+
+for _cls, _name in (
+    (Comment, "comment"),
+    (Properties, "database"),
+    (Contents, "contents"),
+    (Whole, "catalog"),
+    (DatabaseDelta, "database delta"),
+    (Delta, "catalog delta"),
+):
+    add_kind(Kind(_name, _cls))
+
+
+# --- the whole ----------------------------------------------------------------------------------------------
+
+
+def encode_catalog(catalog: Catalog) -> bytes:
+    """All of a catalog that outlives the process.
+
+    Raises NotSupportedError for an expression that can't be kept: see `trees` and `functions.recipes`.
+    """
+    whole = Whole(
+        FORMAT,
+        catalog.oids.next_oid,
+        _in_order(catalog.roles),
+        tuple(_contents(_Kept(catalog.databases[oid])) for oid in sorted(catalog.databases)),
+        _comments(catalog.comments),
+    )
+    return dump(encode_tree(whole)).encode()
+
+
+def decode_catalog(data: bytes) -> Catalog:
+    """The catalog, with this version's system tables.  Raises DatabaseDamaged, IncompatibleFormat."""
+    whole = _document(data, Whole)
+    system = _System(whole.roles)
+    databases = [system.database(contents) for contents in whole.databases]
+    return Catalog(
+        new_version(),
+        _by_oid(databases),
+        _by_oid(system.roles),
+        _by_address(whole.comments),
+        OidAllocator(whole.next_oid),
+    )
+
+
+def _document(data: bytes, expected: type[T]) -> T:
+    """What the bytes hold.  The format is looked at first: a later one may have another shape."""
+    head = _HEAD.match(data)
+    if head is None:
+        damaged("it does not begin as a catalog does")
+    if int(head[2]) > FORMAT:
+        raise IncompatibleFormat(f"the catalog has format {int(head[2])}; this version knows up to {FORMAT}")
+    found = load(data)
+    if not isinstance(found, expected):
+        damaged(f"{type(found).__name__} instead of {expected.__name__}")
+    return found
+
+
+# --- differences --------------------------------------------------------------------------------------------
+
+
+def encode_delta(old: Catalog, new: Catalog) -> bytes | None:
+    """What makes `new` of `old`; None if nothing that is kept has changed.
+
+    Costs a walk over the dictionaries of the databases that changed.  Raises NotSupportedError for an
+    expression that can't be kept.
+    """
+    delta = Delta(
+        FORMAT,
+        new.oids.next_oid,
+        _put(old.roles, new.roles),
+        _gone(old.roles, new.roles),
+        tuple(_contents(_Kept(new.databases[oid])) for oid in sorted(new.databases.keys() - old.databases)),
+        tuple(_database_deltas(old, new)),
+        _gone(old.databases, new.databases),
+        _put_comments(old.comments, new.comments),
+        _gone_comments(old.comments, new.comments),
+    )
+    if delta == Delta(FORMAT, delta.next_oid):
+        return None
+    return dump(encode_tree(delta)).encode()
+
+
+def _database_deltas(old: Catalog, new: Catalog) -> Iterator[DatabaseDelta]:
+    for oid in sorted(old.databases.keys() & new.databases):
+        before, after = old.databases[oid], new.databases[oid]
+        if before is after:
+            continue
+        delta = _database_delta(_Kept(before), _Kept(after))
+        if delta != DatabaseDelta(Contents(_properties(before))):
+            yield delta
+
+
+def _database_delta(old: _Kept, new: _Kept) -> DatabaseDelta:
+    return DatabaseDelta(
+        Contents(
+            _properties(new.database),
+            _put(old.schemas, new.schemas),
+            _put(old.relations, new.relations),
+            _put_comments(old.comments, new.comments),
+        ),
+        _gone(old.schemas, new.schemas),
+        _gone(old.relations, new.relations),
+        _gone_comments(old.comments, new.comments),
+    )
+
+
+def apply_delta(catalog: Catalog, data: bytes) -> Catalog:
+    """The catalog after the commit that the bytes are of.  Raises DatabaseDamaged, IncompatibleFormat.
+
+    The catalog may differ from the one that the delta was made from in objects that the delta does not name.
+    Its OID allocator, which all catalogs of a cluster share, is moved on.
+    """
+    delta = _document(data, Delta)
+    roles = _after(catalog.roles, delta.roles, delta.gone_roles)
+    system = _System(tuple(roles.values()))
+    databases = _after(catalog.databases, [system.database(each) for each in delta.made], delta.gone)
+    for each in delta.changed:
+        oid = each.put.properties.oid
+        if oid not in databases:
+            damaged(f"a change of database {oid}, which there is not")
+        databases[oid] = _changed(databases[oid], each)
+    comments = _comments_after(catalog.comments, delta.comments, delta.gone_comments)
+    catalog.oids.advance(delta.next_oid)
+    return Catalog(new_version(), databases, roles, comments, catalog.oids)
+
+
+def _changed(database: Database, delta: DatabaseDelta) -> Database:
+    """The database after a commit."""
+    put = delta.put
+    schemas = _after(database.schemas, put.schemas, delta.gone_schemas)
+    relations = _after(database.relations, put.relations, delta.gone_relations)
+    _link(relations, put.relations, schemas)
+    return _database(
+        put.properties,
+        schemas,
+        relations,
+        _comments_after(database.comments, put.comments, delta.gone_comments),
+    )
+
+
+# --- what is kept -------------------------------------------------------------------------------------------
+
+
+class _Kept:
+    """What is kept of a database: nothing temporary, and no system table."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        gone = {oid for oid, schema in database.schemas.items() if schema.name.startswith(TEMPORARY_SCHEMA)}
+        self.schemas = {oid: each for oid, each in database.schemas.items() if oid not in gone}
+        self.relations: dict[int, Relation] = {}
+        temporary: list[Relation] = []
+        for oid, relation in database.relations.items():
+            if relation.schema_oid in gone:
+                temporary.append(relation)
+            elif not isinstance(relation, SystemTable):
+                self.relations[oid] = relation
+        self.comments = database.comments
+        if temporary and database.comments:
+            gone.update(oid for relation in temporary for oid in _oids_of(relation))
+            self.comments = {a: text for a, text in database.comments.items() if a.oid not in gone}
+
+
+def _oids_of(relation: Relation) -> Iterator[int]:
+    """The OIDs of a relation and its parts; no other object of the cluster has one of them."""
+    yield relation.oid
+    if isinstance(relation, Table):
+        yield from (constraint.oid for constraint in relation.constraints)
+        yield from (column.default_oid for column in relation.columns)
+    if isinstance(relation, (Table, View)):
+        yield relation.row_type_oid
+        yield relation.row_array_oid
+    if isinstance(relation, View):
+        yield relation.rule_oid
+
+
+def _contents(kept: _Kept) -> Contents:
+    return Contents(
+        _properties(kept.database),
+        _in_order(kept.schemas),
+        _in_order(kept.relations),
+        _comments(kept.comments),
+    )
+
+
+def _properties(database: Database) -> Properties:
+    return Properties(
+        database.oid,
+        database.name,
+        database.owner_oid,
+        database.is_template,
+        database.allow_connections,
+        database.connection_limit,
+        database.acl,
+    )
+
+
+def _in_order(objects: Mapping[int, T]) -> tuple[T, ...]:
+    return tuple(objects[oid] for oid in sorted(objects))
+
+
+def _comments(comments: Mapping[Address, str]) -> tuple[Comment, ...]:
+    return tuple(Comment(address, comments[address]) for address in sorted(comments, key=_place))
+
+
+def _place(address: Address) -> tuple[int, int, int]:
+    return address.class_oid, address.oid, address.sub_id
+
+
+def _put(old: Mapping[int, T], new: Mapping[int, T]) -> tuple[T, ...]:
+    """The objects that are new, or say something else than before."""
+    found = [oid for oid, each in new.items() if old.get(oid) is not each]
+    return tuple(
+        new[oid] for oid in sorted(found) if oid not in old or not _says_the_same(old[oid], new[oid])
+    )
+
+
+def _says_the_same(one: object, other: object) -> bool:
+    """Whether two objects differ at most in their versions.  Equality won't do: 1.0 = 1.00, and 0.0 = -0.0."""
+    return dump(encode_tree(one)) == dump(encode_tree(other))
+
+
+def _gone(old: Mapping[int, T], new: Mapping[int, T]) -> tuple[int, ...]:
+    return tuple(sorted(old.keys() - new.keys()))
+
+
+def _put_comments(old: Mapping[Address, str], new: Mapping[Address, str]) -> tuple[Comment, ...]:
+    if old is new:
+        return ()
+    return _comments({address: text for address, text in new.items() if old.get(address) != text})
+
+
+def _gone_comments(old: Mapping[Address, str], new: Mapping[Address, str]) -> tuple[Address, ...]:
+    return tuple(sorted(old.keys() - new.keys(), key=_place))
+
+
+# --- putting together ---------------------------------------------------------------------------------------
+
+
+class _System:
+    """What every database of this version has.  `roles` are the cluster's, missing ones added."""
+
+    def __init__(self, roles: tuple[Role, ...]) -> None:
+        names = {role.oid: role.name for role in roles}
+        if BOOTSTRAP_ROLE not in names:
+            damaged("there is no superuser")
+        superuser = names[BOOTSTRAP_ROLE]
+        self.roles = (*roles, *(role for role in bootstrap_roles(superuser) if role.oid not in names))
+        self.tables: dict[int, Relation] = {table.oid: table for table in all_system_tables()}
+        self.schemas = [schema for schema in bootstrap_schemas(superuser) if schema.oid in SYSTEM_SCHEMAS]
+
+    def database(self, contents: Contents) -> Database:
+        """A database with these contents."""
+        schemas = _by_oid(contents.schemas)
+        for schema in self.schemas:
+            schemas.setdefault(schema.oid, schema)
+        relations = _by_oid(contents.relations)
+        if relations.keys() & self.tables.keys():
+            damaged("a relation has the OID of a system table")
+        relations = {**self.tables, **relations}
+        _link(relations, contents.relations, schemas)
+        return _database(contents.properties, schemas, relations, _by_address(contents.comments))
+
+
+def _database(
+    properties: Properties,
+    schemas: dict[int, Schema],
+    relations: dict[int, Relation],
+    comments: Mapping[Address, str],
+) -> Database:
+    schema_oids = {schema.name: schema.oid for schema in schemas.values()}
+    relation_oids = {(each.schema_oid, each.name): oid for oid, each in relations.items()}
+    if len(schema_oids) < len(schemas) or len(relation_oids) < len(relations):
+        damaged(f"two objects of database {properties.name} have one name")
+    return Database(
+        properties.oid,
+        properties.name,
+        properties.owner_oid,
+        properties.is_template,
+        properties.allow_connections,
+        properties.connection_limit,
+        properties.acl,
+        schemas,
+        schema_oids,
+        relations,
+        relation_oids,
+        comments,
+    )
+
+
+def _by_oid(objects: Iterable[R]) -> dict[int, R]:
+    return _after({}, tuple(objects), ())
+
+
+def _after(old: Mapping[int, R], put: Collection[R], gone: Collection[int]) -> dict[int, R]:
+    """The objects by OID, `put` in and `gone`."""
+    found = dict(old)
+    found.update({each.oid: each for each in put})
+    for oid in gone:
+        if oid not in old:
+            damaged(f"object {oid} goes, which is not there")
+        found.pop(oid)
+    if len({each.oid for each in put} | set(gone)) < len(put) + len(gone):
+        damaged("an object stands twice")
+    return found
+
+
+def _by_address(comments: tuple[Comment, ...]) -> dict[Address, str]:
+    return _comments_after({}, comments, ())
+
+
+def _comments_after(
+    old: Mapping[Address, str], put: tuple[Comment, ...], gone: tuple[Address, ...]
+) -> dict[Address, str]:
+    found = dict(old)
+    found.update({each.address: each.text for each in put})
+    for address in gone:
+        found.pop(address, None)
+    return found
+
+
+# --- linking ------------------------------------------------------------------------------------------------
+
+
+def _link(relations: dict[int, Relation], put: Iterable[Relation], schemas: Mapping[int, Schema]) -> None:
+    """Give tables their indexes, and see that what was put in hangs together.  Raises DatabaseDamaged."""
+    tables: dict[int, None] = {}
+    indexes: list[IndexDef] = []
+    for relation in put:
+        if relation.schema_oid not in schemas:
+            damaged(f"relation {relation.name} has no schema")
+        if isinstance(relation, IndexDef):
+            tables[relation.table_oid] = None
+            indexes.append(relation)
+        elif isinstance(relation, Table):
+            _check_columns(relation)
+            tables[relation.oid] = None
+        elif isinstance(relation, View):
+            _check_numbers(relation.name, relation.columns)
+    for oid in tables:
+        relations[oid] = _linked(relations, oid)
+    for index in indexes:
+        table = relations[index.table_oid]
+        if not isinstance(table, Table) or not any(each is index for each in table.indexes):
+            damaged(f"index {index.name} is of a table that does not have it")
+
+
+def _linked(relations: dict[int, Relation], oid: int) -> Table:
+    table = relations.get(oid)
+    if not isinstance(table, Table):
+        damaged(f"an index is of table {oid}, which there is not")
+    indexes = tuple(_index(relations, table, each) for each in table.indexes)
+    return replace(table, indexes=indexes, version=new_version())
+
+
+def _index(relations: Mapping[int, Relation], table: Table, listed: IndexDef | int) -> IndexDef:
+    """An index as it stands in `relations`; a table that was just read lists its OID."""
+    oid = listed.oid if isinstance(listed, IndexDef) else listed
+    index = relations.get(oid)
+    if not isinstance(index, IndexDef) or index.table_oid != table.oid:
+        damaged(f"table {table.name} has no index {oid}")
+    for key in index.keys:
+        if not 0 <= key.attnum <= len(table.columns) or (key.attnum == 0) is (key.expression is None):
+            damaged(f"index {index.name} has a key of nothing")
+    return index
+
+
+def _check_columns(table: Table) -> None:
+    _check_numbers(table.name, table.columns)
+    count = len(table.columns)
+    if (
+        any(column.position < 0 for column in table.columns)
+        or len({c.position for c in table.columns}) < count
+    ):
+        damaged(f"columns of {table.name} have no place, or share one")
+    for constraint in table.constraints:
+        if constraint.table_oid != table.oid or any(not 1 <= each <= count for each in constraint.columns):
+            damaged(f"constraint {constraint.name} is of no column of {table.name}")
+
+
+def _check_numbers(name: str, columns: tuple[Column, ...]) -> None:
+    """Raise DatabaseDamaged unless a column stands where its number says."""
+    if any(column.attnum != number for number, column in enumerate(columns, 1)):
+        damaged(f"columns of {name} are not in order")

@@ -1,0 +1,27 @@
+create role keeper login connection limit 9;
+create role guest;
+create schema app authorization keeper;
+comment on schema app is 'the application''s';
+comment on role keeper is 'keeps the books';
+create database archive owner keeper connection limit 3;
+comment on database archive is 'old things';
+create table author (id bigint generated always as identity (start 5 increment by 2) primary key, name varchar(100) not null, email text unique, tags text[] default array['new'], meta jsonb default '{"a": [1, null]}', u uuid, born date default 'infinity', seen timestamptz default now(), score float8 default '-Infinity', blob bytea default '\x00ff', span interval default '1 day 02:03', price numeric(10,2) default 1.50);
+create table book (id serial primary key, author_id bigint not null references author on delete cascade on update set null deferrable initially deferred, title text not null, pages int check (pages between 1 and 10000), price numeric(10,2) constraint positive check (price >= 0), pub date, flag boolean default false, code char(4), unique (author_id, title), check (title <> '' and coalesce(pages, 1) > 0));
+create index book_lower on book (lower(title));
+create index book_part on book (pub desc nulls last) include (price) where flag and pages is distinct from 3;
+create unique index book_code on book (code, (pages + 1) desc) where case when flag then price > 1 else code in ('a', 'b') end;
+alter table book drop column pages cascade;
+alter table book add column notes text default 'none', add column rating numeric(3,1) not null default 4.5;
+alter table book rename column pub to published;
+alter table book alter notes set statistics 50;
+comment on table book is 'a book';
+comment on column book.title is 'its title';
+comment on constraint positive on book is 'never negative';
+comment on index book_lower is 'for searching';
+create view book_v as select b.id, b.title, a.name as author, row_number() over (partition by a.id order by b.published) as n from book b join author a on a.id = b.author_id where b.flag is not true;
+create view totals (author, books, dear) as with counted as (select author_id, count(*) filter (where price > 10) as dear, count(distinct title) as books from book group by author_id having count(*) > 1) select a.name, c.books, c.dear from counted c right join author a on a.id = c.author_id order by 2 desc nulls last limit 10;
+create view steps as with recursive s(n, path) as (select 1, array[1] union all select n + 1, path || n from s where n < 4) select n, path[2] as second, path[1:2] as head, exists (select from book where id = n) as known from s union select 0, null, '{}', false;
+create table app.entry (a int, b int, c text default upper('x'), primary key (a, b)) with (fillfactor = 70);
+create sequence app.numbers as smallint increment -2 minvalue -50 maxvalue 50 start 7 cycle;
+alter table app.entry owner to keeper;
+create view app.numbers_seen as select last_value, relname from app.numbers, pg_class where oid = 'app.numbers'::regclass
