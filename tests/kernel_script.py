@@ -23,6 +23,7 @@ from skerry_engine.errors import DatabaseError, InFailedTransaction
 from skerry_engine.session.steps import Step, Wait
 from skerry_engine.storage.heap import Row, Version
 from skerry_engine.storage.index import Index
+from skerry_engine.storage.paging import Paging
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.conflicts import RestartStatement
 from skerry_engine.txn.foreign_keys import CASCADE, NO_ACTION, RESTRICT, SET_DEFAULT, SET_NULL, ForeignKey
@@ -63,10 +64,10 @@ def show(row: Row) -> str:
 class KernelTable:
     """A table of ints with its descriptors."""
 
-    def __init__(self, number: int, name: str, columns: list[str]) -> None:
+    def __init__(self, number: int, name: str, columns: list[str], paging: Paging | None = None) -> None:
         self.name = name
         self.columns = columns
-        self.storage = TableStorage(number, len(columns))
+        self.storage = TableStorage(number, len(columns), False, paging)
         self.indexes: dict[str, Index] = {}
         self.target = WriteTarget(self.storage, name, number)
         self.add_index(columns[0], f"{name}_pkey", True)
@@ -89,9 +90,10 @@ class KernelTable:
 
 
 class KernelDatabase:
-    """A manager and tables by name; `open_session` is what a stepper wants."""
+    """A manager and tables by name, over a base if there is `paging`; `open_session` is what a stepper wants."""
 
-    def __init__(self, gc_interval_commits: int = 100) -> None:
+    def __init__(self, gc_interval_commits: int = 100, paging: Paging | None = None) -> None:
+        self.paging = paging
         self.manager = TransactionManager("catalog", gc_interval_commits)
         self.tables: dict[str, KernelTable] = {}
         self._sessions = 0
@@ -106,7 +108,7 @@ class KernelDatabase:
         columns = []
         while rest and rest[0] not in ("unique", "index"):
             columns.append(rest.pop(0))
-        table = KernelTable(len(self.tables) + 1, name, columns)
+        table = KernelTable(len(self.tables) + 1, name, columns, self.paging)
         while rest:
             kind, column, *rest = rest
             table.add_index(column, f"{name}_{column}_key", kind == "unique")

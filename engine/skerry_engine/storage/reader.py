@@ -40,7 +40,7 @@ class TableReader:
         self.pending: PendingTable | None = pending
         self.statement_number: int = statement_number
         self._pad: Row = storage.pad
-        self._pages: list[list[object] | None] = storage.heap.pages
+        self._pages: list[object] = storage.heap.pages
 
     # --- by row id ------------------------------------------------------------------------------------------
 
@@ -60,9 +60,12 @@ class TableReader:
         if number >= len(pages):
             return None
         page = pages[number]
-        if page is None:
+        if isinstance(page, list):
+            slot = page[row_id & PAGE_MASK]
+        elif page is None:
             return None
-        slot = page[row_id & PAGE_MASK]
+        else:
+            slot = self.storage.heap.slot(row_id)
         if isinstance(slot, tuple):
             return self._full(slot)
         row = visible_row(slot, self.snapshot_epoch)
@@ -100,7 +103,11 @@ class TableReader:
         pending = self.pending
         examined = 0
         while number < limit:
-            page = pages[number] if number < len(pages) else None
+            place = pages[number] if number < len(pages) else None
+            if isinstance(place, list):
+                page: list[object] | None = place
+            else:
+                page = None if place is None else self.storage.heap.fetch(number)
             base = number << PAGE_BITS
             if pending is not None and number in pending.pages:
                 self._merge_page(page, base, offset, rows, ids)

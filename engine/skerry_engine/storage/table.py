@@ -14,7 +14,7 @@ Two ways to install a committed row, chosen by the committing transaction:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from skerry_engine.storage.heap import (
     INFINITY,
@@ -30,13 +30,17 @@ from skerry_engine.storage.heap import (
 )
 from skerry_engine.storage.index import Index
 
+if TYPE_CHECKING:
+    from skerry_engine.storage.paging import Paging
+
 
 class TableStorage:
     """One generation of a table's rows.
 
     `width` is the number of column positions of a full row; `pad` holds, by position, what a shorter row
     lacks. `row_count` is the exact number of committed live rows, `changed_epoch` the last commit that wrote
-    here.  `is_temporary`: it goes with its session, and nothing of it is logged.
+    here.  `is_temporary`: it goes with its session, and nothing of it is logged.  With `paging` checkpoints write the
+    table into the base, and `page_count` of its pages are there already.
     """
 
     __slots__ = (
@@ -51,11 +55,18 @@ class TableStorage:
         "is_temporary",
     )
 
-    def __init__(self, storage_id: int, width: int, is_temporary: bool = False) -> None:
+    def __init__(
+        self,
+        storage_id: int,
+        width: int,
+        is_temporary: bool = False,
+        paging: Paging | None = None,
+        page_count: int = 0,
+    ) -> None:
         self.storage_id: int = storage_id
         self.width: int = width
         self.pad: Row = ()
-        self.heap: Heap = Heap()
+        self.heap: Heap = Heap() if paging is None else paging.heap(storage_id, page_count)
         self.indexes: dict[int, Index] = {}
         self.next_row_id: int = 1
         self.row_count: int = 0
@@ -166,16 +177,13 @@ class TableStorage:
 
     def uninstall(self, row_id: int, stamp: CommitStamp) -> None:
         """Take back what `install` did under `stamp`, which never committed; the row's lock is still held."""
-        slot = self.heap.slot(row_id)
+        slot = self.heap.resident_slot(row_id)
         if not isinstance(slot, Version) or slot.stamp is not stamp:
             return
         rest = slot.older
         if slot.row is not None:
             self._remove_unshared(row_id, [slot.row], retained_rows(rest))
-        if rest is None:
-            self.heap.clear(row_id)
-        else:
-            self.heap.put(row_id, rest)
+        self.heap.settle(row_id, rest)
 
     def keeps_keys_since(self, row_id: int, snapshot: int) -> bool:
         """Whether the row that `snapshot` sees still stands with the same unique keys."""
@@ -194,7 +202,7 @@ class TableStorage:
         Each committed version is collected once, perhaps below one that is not committed and will be taken back:
         so it is frozen where it stands.
         """
-        slot = self.heap.slot(row_id)
+        slot = self.heap.resident_slot(row_id)
         if not isinstance(slot, Version):
             return
         newer: Version | None = None
@@ -219,8 +227,10 @@ class TableStorage:
 
         Versions are collected in the order of their commits, so that one row, at most a few, is below.
         """
+        slot = self.heap.resident_slot(row_id)
+        if not isinstance(slot, Version):
+            return
         older = version.older
-        slot = self.heap.slot(row_id)
         if older is not None:
             version.older = None
             dropped = retained_rows(older)
@@ -243,10 +253,7 @@ class TableStorage:
 
     def _freeze(self, row_id: int, version: Version) -> None:
         assert version.stamp.epoch < INFINITY
-        if version.row is None:
-            self.heap.clear(row_id)
-        else:
-            self.heap.put(row_id, version.row)
+        self.heap.settle(row_id, version.row)
 
     def _remove_unshared(self, row_id: int, dropped: list[Row], retained: list[Row]) -> None:
         """Remove the dropped versions' index entries, then make sure of the retained ones'."""

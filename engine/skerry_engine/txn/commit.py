@@ -26,6 +26,17 @@ SLICE_ROWS: Final = 1000
 """Rows installed in one unit."""
 
 
+def prepare_pages(overlay: Overlay) -> None:
+    """Have in memory what `install` writes, so that it can't fail half-way.  Raises DatabaseDamaged."""
+    for table in overlay.tables.values():
+        heap = table.storage.heap
+        if heap.pager is None:
+            continue
+        for run in table.row_ids():
+            for row_id in run:
+                heap.prepare(row_id)
+
+
 def install(overlay: Overlay, epoch: int, frozen: bool, kept: KeptVersions | None) -> CommitStamp | None:
     """Install everything in one unit; returns the stamp under which versions were left, None if frozen.
 

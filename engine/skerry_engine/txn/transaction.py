@@ -48,6 +48,7 @@ from skerry_engine.txn.commit import (
     find_readers,
     install,
     install_ahead,
+    prepare_pages,
     settle_tables,
     take_back,
 )
@@ -830,6 +831,8 @@ class Transaction(LockingTransaction):
             self._end(COMMITTED)
             return
         catalog = self.replayed(manager.newest_catalog()) if self.changes else None
+        if overlay is not None and self._stamp is None:
+            prepare_pages(overlay)
         epoch = manager.last_epoch + 1
         history = manager.history
         if history.is_on or not manager.log.is_instant:

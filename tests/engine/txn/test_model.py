@@ -14,8 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kernel_script import KernelDatabase
 from stepper import Stepper
+from support.base_writing import BlocksInMemory
+from support.paged_tables import write_at_once
 
-from skerry_engine.storage.heap import Version
+from skerry_engine.storage.heap import Version, is_frozen
+from skerry_engine.storage.page_cache import PageCache
+from skerry_engine.storage.paging import Paging
 
 # A model row: key, value, and the number of the commit (or 0: own write) that made this version.
 ModelRow = tuple[int, int, int]
@@ -223,10 +227,16 @@ schedules = st.lists(st.tuples(st.sampled_from("ABC"), levels, operations), min_
 
 
 class Run:
-    """A schedule run on kernel and model side by side."""
+    """A schedule run on kernel and model side by side.
 
-    def __init__(self, gc_interval_commits: int) -> None:
-        self.database = KernelDatabase(gc_interval_commits)
+    `with_base`: before each operation a checkpoint is written, and all that can be evicted is.
+    """
+
+    def __init__(self, gc_interval_commits: int, with_base: bool) -> None:
+        self.blocks = BlocksInMemory()
+        self.cache = PageCache(0)
+        paging = Paging(self.blocks, self.cache) if with_base else None
+        self.database = KernelDatabase(gc_interval_commits, paging)
         self.database.create_table(["t", "id", "v", "index", "v"])
         self.stepper = Stepper(self.database.open_session)
         self.model = Model()
@@ -243,12 +253,24 @@ class Run:
     def run(self, session: str, op: list[str]) -> None:
         if session in self.stepper.waiting() or not self._makes_sense(session, op):
             return
+        self._evict()
         self.current[session] = op
         lines = self.stepper.run(session, " ".join(op))
         for line in lines:
             name, _, text = line.partition(": ")
             if text != "(waits)" and not text.startswith(("DETAIL", "(restarted")):
                 self._compare(name, text)
+
+    def _evict(self) -> None:
+        for table in self.database.tables.values():
+            if table.storage.heap.pager is not None:
+                write_at_once(table.storage, self.database.manager.last_epoch, self.blocks)
+        while self.cache.clean_bytes and not self.cache.make_room(1):
+            if not any(isinstance(page, list) and is_frozen(page) for page in self._places()):
+                break
+
+    def _places(self) -> list[object]:
+        return [place for table in self.database.tables.values() for place in table.storage.heap.pages]
 
     def _makes_sense(self, session: str, op: list[str]) -> bool:
         in_block = session in self.model.open
@@ -301,11 +323,11 @@ class Run:
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(schedules, st.sampled_from([1, 3, 100]))
+@given(schedules, st.sampled_from([1, 3, 100]), st.booleans())
 def test_every_interleaving_gives_what_the_model_gives(
-    schedule: list[tuple[str, list[str], list[str]]], gc_interval_commits: int
+    schedule: list[tuple[str, list[str], list[str]]], gc_interval_commits: int, with_base: bool
 ) -> None:
-    run = Run(gc_interval_commits)
+    run = Run(gc_interval_commits, with_base)
     for session, level, op in schedule:
         run.step(session, level, op)
     run.finish()
