@@ -16,6 +16,7 @@ import random
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from skerry_engine.base.blocks import page_key
@@ -69,8 +70,8 @@ def read_base(directory: Path, model: dict[bytes, bytes]) -> str:
     return outcome
 
 
-def try_flip(data: bytes, position: int, bit: int, directory: Path, model: dict[bytes, bytes]) -> str:
-    """Read the file with one bit flipped, in another process."""
+def try_flip(data: bytes, position: int, bit: int, directory: Path, read: Callable[[Path], str]) -> str:
+    """`read` the file with one bit flipped, in another process."""
     child = os.fork()
     if child == 0:
         code = 9
@@ -80,7 +81,7 @@ def try_flip(data: bytes, position: int, bit: int, directory: Path, model: dict[
             changed[position] ^= 1 << bit
             directory.mkdir(exist_ok=True)
             (directory / "data.mdb").write_bytes(changed)
-            code = OUTCOMES.index(read_base(directory, model))
+            code = OUTCOMES.index(read(directory))
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
@@ -94,6 +95,11 @@ def main(seed: int, flips: int, sizes: str, directory: Path) -> None:
     """Write the base, try the flips, print the outcomes."""
     rng = random.Random(seed)
     model = write_base(directory / "base", rng, SIZES[sizes])
+    report_flips(rng, flips, directory, lambda flipped: read_base(flipped, model))
+
+
+def report_flips(rng: random.Random, flips: int, directory: Path, read: Callable[[Path], str]) -> None:
+    """Try flips of the base in `directory`, print the outcomes."""
     data = (directory / "base" / "data.mdb").read_bytes()
     outcomes: Counter[str] = Counter()
     failed: list[tuple[int, int, str]] = []
@@ -102,7 +108,7 @@ def main(seed: int, flips: int, sizes: str, directory: Path) -> None:
         if number % 2:
             position = position // 4096 * 4096 + rng.randrange(STRUCTURE_BYTES)
         bit = rng.randrange(8)
-        outcome = try_flip(data, position, bit, directory / "flipped", model)
+        outcome = try_flip(data, position, bit, directory / "flipped", read)
         outcomes[outcome] += 1
         if outcome in ("wrong", "endless"):
             failed.append((position, bit, outcome))

@@ -16,8 +16,22 @@ FLIPS = 1000
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each flip is tried in a forked process")
 @pytest.mark.parametrize(("sizes", "seed"), [("small", 1), ("small", 2), ("large", 3)])
 def test_flips_all_over_the_file(sizes: str, seed: int, tmp_path: Path) -> None:
+    outcomes = try_flips(FLIPS, "support.base_flips", str(seed), str(FLIPS), sizes, str(tmp_path))
+    assert outcomes["right"] > FLIPS / 10 and outcomes["damaged"] > FLIPS / 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="each flip is tried in a forked process")
+def test_flips_below_an_index(tmp_path: Path) -> None:
+    """Look-ups and scans give all entries and no other, or say that the base is damaged."""
+    flips = FLIPS // 3
+    outcomes = try_flips(flips, "support.index_flips", "4", str(flips), str(tmp_path))
+    assert outcomes["right"] > flips / 10 and outcomes["damaged"] > flips / 20
+
+
+def try_flips(flips: int, program: str, *arguments: str) -> dict[str, int]:
+    """The outcomes of so many flips, of which none was wrong."""
     ran = subprocess.run(
-        [sys.executable, "-m", "support.base_flips", str(seed), str(FLIPS), sizes, str(tmp_path)],
+        [sys.executable, "-m", program, *arguments],
         capture_output=True,
         check=False,
         text=True,
@@ -28,6 +42,6 @@ def test_flips_all_over_the_file(sizes: str, seed: int, tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
     assert found["failed"] == []
-    outcomes = found["outcomes"]
-    assert sum(outcomes.values()) == FLIPS
-    assert outcomes["right"] > FLIPS / 10 and outcomes["damaged"] > FLIPS / 20
+    outcomes: dict[str, int] = found["outcomes"]
+    assert sum(outcomes.values()) == flips
+    return outcomes

@@ -5,14 +5,17 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.base_writing import CLUSTER, checkpoint
 from support.memory_blocks import MemoryBlocks
 
+from skerry_engine.base.environment import Base
 from skerry_engine.errors import DatabaseDamaged
 from skerry_engine.storage.heap import CommitStamp, Row
 from skerry_engine.storage.index import NO_KEY
@@ -64,12 +67,26 @@ def small_leaves() -> Iterator[None]:
     SIZES.full_bytes, SIZES.full_entries, SIZES.slice_entries = before
 
 
+class FileBlocks:
+    """A base in a file, written by `apply`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.base = Base(str(directory), CLUSTER, map_bytes=1 << 26)
+        self.get = self.base.get
+        self.at_or_before = self.base.at_or_before
+        self.after = self.base.after
+
+    def apply(self, changes: list[Block]) -> None:
+        checkpoint(self.base, self.base.epoch + 1, changes)
+
+
 class World:
     """An index, its base, and what it ought to hold."""
 
-    def __init__(self, codec: KeyCodec, budget_bytes: int) -> None:
+    def __init__(self, codec: KeyCodec, budget_bytes: int, blocks: MemoryBlocks | FileBlocks) -> None:
         self.codec = codec
-        self.blocks = MemoryBlocks()
+        self.blocks = blocks
         self.budget_bytes = budget_bytes
         self.cache = LeafCache(budget_bytes)
         self.index = self.make()
@@ -159,6 +176,15 @@ class World:
         assert index.memory_bytes() >= 0
 
 
+class NumberWorld(World):
+    """An index of one bigint column, its base in memory."""
+
+    blocks: MemoryBlocks
+
+    def __init__(self, budget_bytes: int) -> None:
+        super().__init__(KeyCodec([KeyColumn(oids.INT8)]), budget_bytes, MemoryBlocks())
+
+
 def scan(
     index: PagedIndex, low: bytes | None, high: bytes | None, limit: int, descending: bool
 ) -> list[bytes]:
@@ -184,7 +210,7 @@ def pool(key_columns: list[KeyColumn]) -> list[Row]:
 def test_an_index_holds_what_was_added_and_not_removed(
     key_columns: list[KeyColumn], script: list[tuple[str, int, int]], budget_bytes: int, limit: int
 ) -> None:
-    world = World(KeyCodec(key_columns), budget_bytes)
+    world = World(KeyCodec(key_columns), budget_bytes, MemoryBlocks())
     rows = pool(key_columns)
     probes = rows[:: max(1, len(rows) // 12)]
     for name, number, row_id in script:
@@ -220,9 +246,20 @@ SHAPES = [
 
 @pytest.mark.parametrize("seed", range(20))
 def test_long_lives(seed: int) -> None:
+    live(seed, MemoryBlocks())
+
+
+@pytest.mark.parametrize("seed", range(100, 105))
+def test_long_lives_in_a_file(seed: int, tmp_path: Path) -> None:
+    blocks = FileBlocks(tmp_path / "base")
+    live(seed, blocks)
+    blocks.base.close()
+
+
+def live(seed: int, blocks: MemoryBlocks | FileBlocks) -> None:
     random = Random(seed)
     codec = KeyCodec(SHAPES[seed % len(SHAPES)])
-    world = World(codec, random.choice([0, 1500, 5000, 1 << 20]))
+    world = World(codec, random.choice([0, 1500, 5000, 1 << 20]), blocks)
     rows = pool(SHAPES[seed % len(SHAPES)])
     spread = random.choice([10, 300, 5000])
     for step in range(250):
@@ -248,7 +285,7 @@ def test_long_lives(seed: int) -> None:
 
 
 def test_a_hot_key_reads_no_block_and_no_leaf_is_read_twice() -> None:
-    world = World(KeyCodec([KeyColumn(oids.INT8)]), 1 << 20)
+    world = NumberWorld(1 << 20)
     for number in range(200):
         world.add((number,), number)
     world.begin()
@@ -263,7 +300,7 @@ def test_a_hot_key_reads_no_block_and_no_leaf_is_read_twice() -> None:
 
 
 def test_keys_kept_in_memory_follow_a_checkpoint() -> None:
-    world = World(KeyCodec([KeyColumn(oids.INT8)]), 1 << 14)
+    world = NumberWorld(1 << 14)
     for number in range(200):
         world.add((number,), number)
     world.begin()
@@ -278,7 +315,7 @@ def test_keys_kept_in_memory_follow_a_checkpoint() -> None:
 
 
 def test_a_range_reads_only_the_leaves_that_it_touches() -> None:
-    world = World(KeyCodec([KeyColumn(oids.INT8)]), 0)
+    world = NumberWorld(0)
     for number in range(200):
         world.add((number,), number)
     world.begin()
@@ -293,7 +330,7 @@ def test_a_range_reads_only_the_leaves_that_it_touches() -> None:
 
 
 def test_removed_rows_that_the_base_never_had_are_not_remembered() -> None:
-    world = World(KeyCodec([KeyColumn(oids.INT8)]), 1 << 20)
+    world = NumberWorld(1 << 20)
     world.add((1,), 1)
     world.begin()
     world.commit()
@@ -306,7 +343,7 @@ def test_removed_rows_that_the_base_never_had_are_not_remembered() -> None:
 
 
 def test_a_checkpoint_gives_back_the_memory_of_what_it_wrote() -> None:
-    world = World(KeyCodec([KeyColumn(oids.INT8)]), 1 << 20)
+    world = NumberWorld(1 << 20)
     for number in range(100):
         world.add((number,), number)
     before = world.index.memory_bytes()
@@ -321,7 +358,7 @@ def test_a_checkpoint_gives_back_the_memory_of_what_it_wrote() -> None:
 
 
 def test_an_index_without_changes_has_nothing_to_write() -> None:
-    world = World(KeyCodec([KeyColumn(oids.INT8)]), 1 << 20)
+    world = NumberWorld(1 << 20)
     assert world.index.begin_checkpoint()  # its first, empty leaf
     world.blocks.apply([block for part in world.index.checkpoint_blocks() for block in part])
     world.index.end_checkpoint(True)
@@ -332,7 +369,7 @@ def test_an_index_without_changes_has_nothing_to_write() -> None:
 
 
 def test_leaves_left_behind_by_an_index_of_the_same_number_are_replaced() -> None:
-    world = World(KeyCodec([KeyColumn(oids.INT8)]), 1 << 20)
+    world = NumberWorld(1 << 20)
     for number in range(100):
         world.add((number,), number)
     world.begin()
@@ -347,13 +384,13 @@ def test_leaves_left_behind_by_an_index_of_the_same_number_are_replaced() -> Non
 
 
 def test_an_index_that_the_base_lacks_is_damage_at_open() -> None:
-    world = World(KeyCodec([KeyColumn(oids.INT8)]), 1 << 20)
+    world = NumberWorld(1 << 20)
     with pytest.raises(DatabaseDamaged, match="index 9"):
         world.index.open_leaves()
 
 
 def test_a_closed_index_leaves_nothing_in_the_cache() -> None:
-    world = World(KeyCodec([KeyColumn(oids.INT8)]), 1 << 20)
+    world = NumberWorld(1 << 20)
     for number in range(100):
         world.add((number,), number)
     world.begin()
@@ -365,7 +402,7 @@ def test_a_closed_index_leaves_nothing_in_the_cache() -> None:
 
 
 def test_entries_that_outlived_their_rows_are_passed_over_and_go_with_the_next_checkpoint() -> None:
-    world = World(KeyCodec([KeyColumn(oids.INT8)]), 1 << 20)
+    world = NumberWorld(1 << 20)
     storage = TableStorage(1, 2)
     storage.allocate(100)
     storage.indexes[9] = world.index
@@ -414,7 +451,7 @@ def test_readers_over_a_paged_index_see_snapshot_and_own_writes(
     moment: int,
 ) -> None:
     codec = KeyCodec((KeyColumn(oids.INT4), KeyColumn(oids.TEXT, descending=True)))
-    world = World(codec, 2000)
+    world = World(codec, 2000, MemoryBlocks())
     index = world.index
     storage = TableStorage(1, 2)
     storage.allocate(51)
@@ -469,7 +506,7 @@ def test_readers_over_a_paged_index_see_snapshot_and_own_writes(
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 50])
 def test_own_entries_wait_for_shared_ones_behind_removed_ones(n: int, descending: bool) -> None:
-    world = World(KeyCodec([KeyColumn(oids.INT8)]), 1 << 20)
+    world = NumberWorld(1 << 20)
     storage = TableStorage(1, 1)
     storage.allocate(100)
     storage.indexes[9] = world.index
