@@ -57,6 +57,8 @@ _LIST_END_WORDS: Final = frozenset(
     """limit offset fetch for having window union intersect except select where rows range groups returning from
     on""".split()
 )
+# Words before a parenthesis that holds items of GROUP BY, ORDER BY, DISTINCT ON.
+_BEFORE_ITEMS: Final = frozenset(("by", "on", "rollup", "cube", "sets", "distinct", "all"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,19 +308,47 @@ def _fixed_places(tokens: Tokens) -> frozenset[int]:
 
 
 def _fix_list_items(tokens: Tokens, index: int, fixed: set[int]) -> None:
+    """A constant that is an item by itself, also in parentheses: `BY 1, (2, 3)`, `GROUPING SETS ((1), ())`.
+
+    What a call, a list or an array holds is no item.
+    """
     depth = 0
+    inner_depth = 0  # of the outermost parenthesis that is not just around items
     while index < len(tokens.kinds):
         kind = tokens.kinds[index]
         value = tokens.values[index]
         if kind == PUNCTUATION:
-            depth += 1 if value == "(" else -1 if value == ")" else 0
-            if depth < 0:
-                return
+            if value == "(" or value == "[":
+                depth += 1
+                if not inner_depth and (value == "[" or not _is_around_items(tokens, index)):
+                    inner_depth = depth
+            elif value == ")" or value == "]":
+                if depth == inner_depth:
+                    inner_depth = 0
+                depth -= 1
+                if depth < 0:
+                    return
         elif kind == WORD and depth == 0 and value in _LIST_END_WORDS:
             return
-        elif kind in (INTEGER, STRING, NUMERIC) and tokens.values[index - 1] in ("by", ",", "("):
+        elif not inner_depth and kind in (INTEGER, STRING, NUMERIC) and _stands_alone(tokens, index):
             fixed.add(index)
         index += 1
+
+
+def _stands_alone(tokens: Tokens, index: int) -> bool:
+    """Whether the constant at `index` is a whole item, as far as its neighbours tell."""
+    behind = index + 1
+    if behind < len(tokens.kinds) and tokens.kinds[behind] == OPERATOR:
+        return False
+    return tokens.values[index - 1] in ("by", ",", "(")
+
+
+def _is_around_items(tokens: Tokens, index: int) -> bool:
+    """Whether the parenthesis at `index` holds items of the list: it is none of a call or an IN."""
+    before = tokens.values[index - 1]
+    if tokens.kinds[index - 1] == WORD:
+        return before in _BEFORE_ITEMS
+    return tokens.kinds[index - 1] == PUNCTUATION and before in (",", "(")
 
 
 def _constants(tokens: Tokens, index: int) -> tuple[str, tuple[int | Decimal | str, ...], int] | None:

@@ -65,3 +65,22 @@ SELECT string_agg(item) FROM sale;
 SELECT shop, sum(sum(amount)) FROM sale GROUP BY shop;
 UPDATE sale SET amount = sum(amount);
 INSERT INTO sale (id) VALUES (count(*));
+
+-- constants within grouped expressions are the same expression in the select list
+CREATE TABLE gc (id int, s text, n numeric);
+INSERT INTO gc VALUES (1, 'a', 1), (2, NULL, 2.5), (3, 'a', NULL), (3, 'b', 1);
+SELECT coalesce(s, 'none'), count(*) FROM gc GROUP BY coalesce(s, 'none') ORDER BY 1;
+SELECT coalesce(s, 'none'::text), count(*) FROM gc GROUP BY coalesce(s, 'none'::text) ORDER BY coalesce(s, 'none'::text);
+SELECT nullif(id, 1), substr(s, 1, 1), count(*) FROM gc GROUP BY nullif(id, 1), substr(s, 1, 1) ORDER BY 1, 2;
+SELECT CASE id WHEN 1 THEN 'one' ELSE 'more' END, count(*) FROM gc GROUP BY CASE id WHEN 1 THEN 'one' ELSE 'more' END ORDER BY 1;
+SELECT CASE WHEN id = 1 THEN 'one' ELSE 'more' END, count(*) FROM gc GROUP BY CASE WHEN id = 1 THEN 'one' ELSE 'more' END ORDER BY 1;
+SELECT n IN (1, 2), n = ANY (ARRAY[1, 2.5]), count(*) FROM gc GROUP BY n IN (1, 2), n = ANY (ARRAY[1, 2.5]) ORDER BY 1, 2;
+SELECT (1 + id), 2 * id, ARRAY[id, 1], count(*) FROM gc GROUP BY (1 + id), 2 * id, ARRAY[id, 1] ORDER BY 1, 2;
+SELECT greatest(id, 2), (ARRAY[7, id])[2], round(n, 1), count(*) FROM gc GROUP BY greatest(id, 2), (ARRAY[7, id])[2], round(n, 1) ORDER BY 1, 2, 3;
+SELECT DISTINCT coalesce(s, 'none'), CASE id WHEN 1 THEN 'x' END FROM gc ORDER BY coalesce(s, 'none'), CASE id WHEN 1 THEN 'x' END;
+SELECT DISTINCT ON (coalesce(s, 'none')) coalesce(s, 'none'), id FROM gc ORDER BY coalesce(s, 'none'), id;
+SELECT s, id, count(*) FROM gc GROUP BY ROLLUP (1, 2) ORDER BY 1, 2, 3;
+SELECT s, id, count(*) FROM gc GROUP BY GROUPING SETS ((1), (2), ()) ORDER BY 1, 2, 3;
+SELECT s, id, count(*) FROM gc GROUP BY 1, 2 ORDER BY 2, 1;
+SELECT coalesce(s, 'none') || 'x', count(*) FROM gc GROUP BY coalesce(s, 'other') ORDER BY 1;
+SELECT CASE id WHEN 1 THEN 'one' ELSE 'more' END FROM gc GROUP BY CASE id WHEN 2 THEN 'one' ELSE 'more' END;

@@ -139,6 +139,7 @@ class BindContext:
         self.lookups: list[tuple[str | None, str, int, int]] = []
         self.column_notes: list[tuple[int, int, int | None]] = []
         self.call_positions: dict[ex.Expr, int | None] = {}
+        self.simple_cases: dict[ex.Expr, ex.Case] = {}
         self.row_lists_used: list[int] = []
         self._ranges = 0
         self._ctes = 0

@@ -644,7 +644,20 @@ class ExpressionBinder:
         shared = SqlType(oid) if default is None else _shared_type(oid, coerced)
         if default is not None:
             default, coerced = coerced[0], coerced[1:]
-        return ex.Case(shared, tuple(zip(conditions, coerced, strict=True)), default, test, range_id)
+        case = ex.Case(shared, tuple(zip(conditions, coerced, strict=True)), default, test, range_id)
+        return case if test is None else self._same_case(case)
+
+    def _same_case(self, case: ex.Case) -> ex.Case:
+        """The equal simple CASE that this query has already, if it has: GROUP BY and DISTINCT compare expressions,
+        and two would differ in the number of the range that holds their test."""
+
+        def unnumbered(node: ex.Expr) -> ex.Expr | None:
+            is_test = isinstance(node, ex.Column) and node.range_id == case.test_range
+            return ex.Column(node.type, -1, 0, "case") if is_test else None
+
+        key = ex.transform(case, unnumbered)
+        assert isinstance(key, ex.Case)
+        return self.context.simple_cases.setdefault(replace(key, test_range=-1), case)
 
     def _refuse_sets(self, parts: list[ex.Expr], construct: str) -> None:
         """Set-returning functions may not stand where not every part is evaluated."""
