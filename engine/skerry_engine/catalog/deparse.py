@@ -50,6 +50,7 @@ from skerry_engine.algebra.expressions import (
 )
 from skerry_engine.algebra.queries import Query
 from skerry_engine.catalog.quoting import quote_identifier, quote_literal
+from skerry_engine.functions.json_building import aggregate_json_rows
 from skerry_engine.values import oids
 from skerry_engine.values.io import DEFAULT_IO, text_decoder
 from skerry_engine.values.types import SqlType
@@ -66,6 +67,8 @@ FRAME_BOUNDS = {
 EXCLUDES = {"current": "CURRENT ROW", "group": "GROUP", "ties": "TIES"}
 LOW_PRIORITY = frozenset("+-")
 HIGH_PRIORITY = frozenset("*/%")
+ROW_AS_JSON, PADDING = 9002, 9013
+"""Functions that only the binder calls: a row's fields to an object, char(n) to its full length."""
 SHORTHAND_OPERATORS = frozenset(("|", "<<"))
 
 
@@ -286,6 +289,13 @@ def _call(printer: Deparser, node: Call, _show: bool) -> str:
 def _function_call(printer: Deparser, node: Call) -> str:
     """A call; functions that people reach by SQL's own syntax are printed in it."""
     name, args = node.function.name, node.args
+    if node.function.oid == PADDING:
+        return printer.expression(args[0], True)
+    if node.function.oid == ROW_AS_JSON:
+        written = None if printer.names.shorthand is None else printer.names.shorthand(node)
+        if written is None:
+            raise errors.NotSupportedError("printing a row as JSON is not supported here")
+        return written
     if name == "extract" and isinstance(args[0], Const):
         return f"EXTRACT({args[0].value} FROM {printer.expression(args[1], True)})"
     if name == "position":
@@ -353,6 +363,8 @@ def _any_all(printer: Deparser, node: AnyAll, _show: bool) -> str:
 
 
 def _case(printer: Deparser, node: Case, _show: bool) -> str:
+    if isinstance(node.default, Call) and node.default.function.oid == ROW_AS_JSON:
+        return printer.expression(node.default)  # NULL for a row that an outer join did not find
     text = "CASE"
     if node.test is not None:
         text += f" {printer.expression(node.test, True)}"
@@ -433,8 +445,20 @@ def _subquery(printer: Deparser, node: SubqueryExpr, _show: bool) -> str:
 def _aggregate(printer: Deparser, node: Aggregate, _show: bool) -> str:
     body = printer.arguments(node.args) if node.args else "*"
     distinct = "DISTINCT " if node.distinct else ""
+    if node.function.kind != "n":
+        return _within_group(printer, node)
+    if node.function.finish is aggregate_json_rows:
+        body = body.removeprefix("row_to_json(").removesuffix(")")
     order = f" ORDER BY {printer_sort_keys(printer, node.order_by)}" if node.order_by else ""
     text = f"{quote_identifier(node.function.name)}({distinct}{body}{order})"
+    return text + _filter(printer, node.filter)
+
+
+def _within_group(printer: Deparser, node: Aggregate) -> str:
+    """An ordered-set aggregate; its arguments end with what it sorts by."""
+    direct = printer.arguments(node.args[: len(node.args) - len(node.order_by)])
+    order = printer_sort_keys(printer, node.order_by)
+    text = f"{quote_identifier(node.function.name)}({direct}) WITHIN GROUP (ORDER BY {order})"
     return text + _filter(printer, node.filter)
 
 

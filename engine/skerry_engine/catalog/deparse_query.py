@@ -18,6 +18,7 @@ from skerry_engine import errors
 from skerry_engine.algebra.expressions import (
     Aggregate,
     Call,
+    Coalesce,
     Column,
     Const,
     Expr,
@@ -44,7 +45,7 @@ from skerry_engine.algebra.queries import (
     With,
 )
 from skerry_engine.algebra.traversal import walk_all
-from skerry_engine.catalog.deparse import Deparser, Names, sort_key_text
+from skerry_engine.catalog.deparse import PADDING, Deparser, Names, sort_key_text
 from skerry_engine.catalog.quoting import quote_identifier
 from skerry_engine.functions.registry import Function
 
@@ -85,7 +86,7 @@ class QueryPrinter:
 
     def __init__(self, names: Names, table: Callable[[int], TableName], pretty: bool) -> None:
         self.table = table
-        self.names = Names(self._column, names.type_name, names.constant, self._nameless, self._grouping_call)
+        self.names = Names(self._column, names.type_name, names.constant, self._nameless, self._shorthand)
         self.printer = Deparser(self.names, pretty)
         self.pretty = pretty
         self.ranges: dict[int, _Range] = {}
@@ -130,7 +131,9 @@ class QueryPrinter:
         text += self._conditions("WHERE", layers.where, indent, 2)
         text += self._grouping(layers.aggregation, query.outputs, indent)
         text += self._conditions("HAVING", layers.having, indent, 1)
-        text += self._tail(query.order_by, query.limit, query.offset, indent, query.outputs[: len(names)])
+        outputs = query.outputs[: len(names)]
+        is_distinct = query.distinct or bool(query.distinct_on)
+        text += self._tail(query.order_by, query.limit, query.offset, indent, outputs, is_distinct)
         text += self._locks(query, indent)
         self.printer.indent = outer
         self.aliases = aliases
@@ -196,11 +199,13 @@ class QueryPrinter:
         offset: Expr | None,
         indent: int,
         outputs: Sequence[Expr] = (),
+        is_distinct: bool = False,
     ) -> str:
         text = ""
         if order_by:
+            opaque = (SubqueryExpr, WindowCall) if is_distinct else (SubqueryExpr,)
             keys = (
-                sort_key_text(self._sort_or_group(k.expr, outputs), k.descending, k.nulls_first)
+                sort_key_text(self._sort_or_group(k.expr, outputs, opaque), k.descending, k.nulls_first)
                 for k in order_by
             )
             text += f"{_line(indent, 2)}ORDER BY {', '.join(keys)}"
@@ -210,16 +215,22 @@ class QueryPrinter:
             text += f"{_line(indent, 1)}LIMIT {self.printer.expression(limit)}"
         return text
 
-    def _sort_or_group(self, expr: Expr, outputs: Sequence[Expr]) -> str:
+    def _sort_or_group(
+        self,
+        expr: Expr,
+        outputs: Sequence[Expr],
+        opaque: type[Expr] | tuple[type[Expr], ...] = SubqueryExpr,
+    ) -> str:
         """An item of ORDER BY or GROUP BY: calls are wrapped, and in the pretty variant all but columns.
 
         A constant carries its type, lest it be read as an output's number; an output with a query in it is printed
-        as its number, for two queries are never the same expression.
+        as its number, for two queries are never the same expression; and so is a window under DISTINCT.
         """
         if isinstance(expr, Const):
             text = self.printer.expression(expr)
             return text if "::" in text else f"{text}::{self.names.type_name(expr.type)}"
-        if expr in outputs and any(isinstance(part, SubqueryExpr) for part in walk_all(expr)):
+        parts = walk_all(self._without_layers(expr))
+        if expr in outputs and any(isinstance(part, opaque) for part in parts):
             return str(outputs.index(expr) + 1)
         text = self.printer.expression(expr)
         expr = self._without_layers(expr)
@@ -313,7 +324,7 @@ class QueryPrinter:
             names = [f"column{i}" for i in range(1, len(relation.types) + 1)]
             self._add(relation.range_id, "values", names)
         elif isinstance(relation, FunctionScan):
-            self._add(relation.range_id, _function_alias(relation), _function_columns(relation))
+            self._add(relation.range_id, _function_alias(relation), _unambiguous(_function_columns(relation)))
 
     def _add(self, range_id: int, alias: str, columns: list[str]) -> None:
         self.ranges[range_id] = _Range(self._alias(alias), dict(enumerate(columns)))
@@ -412,6 +423,24 @@ class QueryPrinter:
         text = self.printer.expression(expr, True)
         return f"({text})" if self.pretty and isinstance(expr, Call) and expr.operator is not None else text
 
+    def _shorthand(self, expr: Call) -> str | None:
+        return self._grouping_call(expr) if expr.operator is not None else self._row_to_json(expr)
+
+    def _row_to_json(self, expr: Call) -> str | None:
+        """row_to_json(t.*), of which the binder makes a call with each column as JSON; None for other rows."""
+        items = [_json_item(arg) for arg in expr.args]
+        first = items[0] if items else None
+        if not isinstance(first, Column) or first.range_id not in self.ranges:
+            return None
+        known = self.ranges[first.range_id]
+        positions = [
+            item.position if isinstance(item, Column) and item.range_id == first.range_id else -1
+            for item in items
+        ]
+        if positions != list(known.columns) or not known.alias:
+            return None
+        return f"row_to_json({quote_identifier(known.alias)}.*)"
+
     def _grouping_call(self, expr: Call) -> str | None:
         """GROUPING(a, b), of which the binder makes shifts and masks; None for anything else."""
         found = _grouping_bits(expr)
@@ -420,6 +449,13 @@ class QueryPrinter:
             return None
         wanted = (keys[len(keys) - 1 - bit] for bit in found[1])
         return f"GROUPING({', '.join(self.printer.expression(key) for key in wanted)})"
+
+
+def _json_item(arg: Expr) -> Expr | None:
+    """The x of coalesce(to_json(x), 'null')."""
+    call = arg.args[0] if isinstance(arg, Coalesce) else None
+    item = call.args[0] if isinstance(call, Call) and len(call.args) == 1 else None
+    return item.args[0] if isinstance(item, Call) and item.function.oid == PADDING else item
 
 
 def _grouping_bits(expr: Expr) -> tuple[Column, list[int]] | None:

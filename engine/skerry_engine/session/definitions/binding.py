@@ -15,7 +15,7 @@ from sqlglot import exp
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
-from skerry_engine.algebra.traversal import walk_all
+from skerry_engine.algebra.traversal import rewrite_all, walk_all
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.objects import (
     CLASS_RELATION,
@@ -35,7 +35,7 @@ from skerry_engine.sql.binder.scope import Range, Scope, ScopeColumn
 from skerry_engine.sql.bridge import parse_query, position_of
 from skerry_engine.sql.statements import SourceExpression, SourceQuery
 from skerry_engine.values import oids
-from skerry_engine.values.io import text_decoder
+from skerry_engine.values.io import IoContext, text_decoder
 from skerry_engine.values.types import SqlType, format_type
 
 
@@ -180,16 +180,16 @@ class _Binder:
     def _folded(self, expr: ex.Expr) -> ex.Expr:
         """Read the literals whose type's input depends on settings or names, as a definition does at once."""
 
-        def fold(node: ex.Expr) -> ex.Expr | None:
-            if not isinstance(node, ex.Cast) or not isinstance(node.arg, ex.Const):
-                return None
-            if not isinstance(node.arg.value, str) or not _reads_text(node):
-                return None
-            return ex.Const(
-                SqlType(node.type.oid), text_decoder(SqlType(node.type.oid), self.io)(node.arg.value)
-            )
+        return ex.transform(expr, lambda node: literal_read(node, self.io))
 
-        return ex.transform(expr, fold)
+
+def literal_read(node: object, io: IoContext) -> ex.Const | None:
+    """What a string literal means that a type reads, and depends on settings or names; None for anything else."""
+    if not isinstance(node, ex.Cast) or not isinstance(node.arg, ex.Const):
+        return None
+    if not isinstance(node.arg.value, str) or not _reads_text(node):
+        return None
+    return ex.Const(SqlType(node.type.oid), text_decoder(SqlType(node.type.oid), io)(node.arg.value))
 
 
 def _reads_text(cast: ex.Cast) -> bool:
@@ -245,9 +245,10 @@ def bind_view(context: DefinitionContext, source: SourceQuery) -> q.Query:
             f"there is no parameter ${node.this.this}", position=position_of(node)
         )
     database = context.database
-    return _query_binder(
+    query = _query_binder(
         context, database.cached("views as tables", lambda: _with_views_as_tables(database))
     ).query(source.tree.copy())
+    return rewrite_all(query, lambda node: literal_read(node, context.io))
 
 
 def _with_views_as_tables(database: Database) -> Database:

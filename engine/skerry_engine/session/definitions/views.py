@@ -16,6 +16,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from skerry_engine import errors
+from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import rewrite_all
 from skerry_engine.catalog import changes, naming
@@ -36,7 +37,7 @@ from skerry_engine.txn.modes import ACCESS_EXCLUSIVE, ACCESS_SHARE
 from skerry_engine.values.types import format_type, type_info
 
 NO_PATH = SearchPath((), 0, ())
-_LABEL = re.compile(r' AS ("(?:[^"]|"")+"|\w+)(?=,?\n|$)')
+_LABEL = re.compile(r' AS ("(?:[^"]|"")+"|\w+)')
 
 
 def create_view(context: DefinitionContext, statement: st.CreateView) -> Generator[Step, object, Complete]:
@@ -144,8 +145,26 @@ def _source(context: DefinitionContext, written: st.SourceQuery, query: q.Query)
     except errors.DatabaseError:
         return written.text
     same_columns = [c.type for c in again.columns] == [c.type for c in query.columns]
-    reads_back = _without_labels(_printed(database, again) or "") == _without_labels(printed)
+    texts = [_without_labels(_printed(database, _flat(each)) or "") for each in (query, again)]
+    reads_back = texts[0] == texts[1]
     return printed if same_columns and reads_back else written.text
+
+
+def _flat(query: q.Query) -> q.Query:
+    """The query with the parentheses gone that AND within AND and OR within OR may have or not."""
+
+    def flatten(node: object) -> object | None:
+        if not isinstance(node, (ex.And, ex.Or)):
+            return None
+        args: list[ex.Expr] = []
+        for arg in node.args:
+            flat = rewrite_all(arg, flatten)
+            args.extend(
+                flat.args if isinstance(flat, (ex.And, ex.Or)) and type(flat) is type(node) else (flat,)
+            )
+        return replace(node, args=tuple(args))
+
+    return rewrite_all(query, flatten)
 
 
 def _without_labels(text: str) -> str:
