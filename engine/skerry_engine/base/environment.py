@@ -15,17 +15,19 @@ power: a checkpoint that fails, or is cut off, leaves the base as it was.
 - The map's size is address space, not disk and not memory: it is reserved so large that it need not grow.  If it
   must, it grows between two checkpoints (`grow`), when no transaction is open.
 
-Not thread-safe: whoever calls has the engine's mutex.  `copy` is the exception.
+Not thread-safe: whoever calls has the engine's mutex.  `BaseCopy.write` is the exception.
 
 This module and writer.py are the only ones that touch the `lmdb` package.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 import lmdb
@@ -38,7 +40,7 @@ from skerry_engine.base.blocks import (
     describe_key,
     unpack_root,
 )
-from skerry_engine.errors import DatabaseDamaged, IncompatibleFormat
+from skerry_engine.errors import DatabaseDamaged, IncompatibleFormat, disk_error
 
 if TYPE_CHECKING:
     from lmdb import Cursor, Transaction, _Database
@@ -75,7 +77,8 @@ def os_error(error: lmdb.Error, path: str) -> OSError:
 class Base:
     """An open base.  Implements abc.Blocks.
 
-    `epoch` is that of the checkpoint whose state is read, 0 before the first one.
+    `epoch` is that of the checkpoint whose state is read, 0 before the first one.  `unreturned_bytes`: so much was
+    written by checkpoints since memory was last given back; LMDB keeps about twice that for the next ones.
     """
 
     __slots__ = (
@@ -83,6 +86,7 @@ class Base:
         "cluster_id",
         "epoch",
         "needs_growth",
+        "unreturned_bytes",
         "environment",
         "root",
         "blocks",
@@ -90,6 +94,8 @@ class Base:
         "_transaction",
         "_cursor",
         "_copies",
+        "_map_bytes",
+        "_is_shut",
         "_is_closed",
     )
 
@@ -105,9 +111,12 @@ class Base:
         self.cluster_id: bytes = cluster_id
         self.epoch: int = 0
         self.needs_growth: bool = False
+        self.unreturned_bytes: int = 0
         self._transaction: Transaction[bytes] | None = None
         self._cursor: Cursor[bytes] | None = None
         self._copies: int = 0
+        self._map_bytes: int = map_bytes
+        self._is_shut: bool = False
         self._is_closed: bool = False
         path = os.path.join(directory, "data.mdb")
         if not os.path.exists(path):
@@ -121,28 +130,35 @@ class Base:
         self.blocks: _Database
         self.sums: _Database
         try:
-            self._open_trees(least_epoch)
+            self._find_root(least_epoch)
+            self._open_trees()
         except BaseException:
             self.environment.close()
             raise
 
     # --- opening --------------------------------------------------------------------------------------------
 
-    def _open_trees(self, least_epoch: int) -> None:
+    def _find_root(self, least_epoch: int) -> None:
+        """See whose the base is, and make it if it is new."""
         try:
             with self.environment.begin() as transaction:
                 data = transaction.get(ROOT_KEY)
-                is_new = data is None and self.environment.info()["last_txnid"] == 0
-            if data is None:
-                if not is_new or least_epoch:
-                    raise self._damaged("its root record is missing")
-                self._create()
-            else:
-                self._check_root(data, least_epoch)
+            is_new = data is None and self.environment.info()["last_txnid"] == 0
+        except lmdb.Error as error:
+            raise self._damaged(str(error)) from error
+        if data is not None:
+            self._check_root(data, least_epoch)
+        elif is_new and not least_epoch:
+            self._create()
+        else:
+            raise self._damaged("its root record is missing")
+
+    def _open_trees(self) -> None:
+        try:
             self.root = self.environment.open_db()
             self.blocks = self.environment.open_db(b"blocks", create=False)
             self.sums = self.environment.open_db(b"sums", create=False)
-            self._begin()
+            self.epoch = self._begin()
         except lmdb.Error as error:
             raise self._damaged(str(error)) from error
 
@@ -172,7 +188,6 @@ class Base:
             raise DatabaseDamaged(
                 f"{FILE_NAME} holds the state at epoch {root.epoch}, not at epoch {least_epoch} or later"
             )
-        self.epoch = root.epoch
 
     def _unpack(self, data: bytes) -> RootRecord:
         try:
@@ -234,6 +249,38 @@ class Base:
         except lmdb.Error as error:
             raise os_error(error, self.directory) from error
 
+    def give_back_memory(self) -> None:
+        """Give back the memory in which LMDB has gathered what it wrote, by closing the file and opening it again.
+
+        That takes some milliseconds after large checkpoints.  Without effect while a copy is being made.  No writer
+        may be at work, and everything committed is adopted.  Raises OSError; then reading opens the file.
+        """
+        if self._copies:
+            return
+        self._end()
+        self._map_bytes = self.environment.info()["map_size"]
+        self.environment.close()
+        self._is_shut = True
+        self._open_again()
+        self.unreturned_bytes = 0
+        Thread(target=_trim_heap, name="skerry trim", daemon=True).start()
+
+    def _open_again(self) -> None:
+        self.environment = _open(self.directory, self._map_bytes)
+        self._is_shut = False
+        self._open_trees()
+
+    def _readable(self, key: bytes) -> Transaction[bytes]:
+        """The read transaction, where there was none.  Raises DatabaseDamaged, or what keeps the file from opening."""
+        if self._is_shut:
+            try:
+                self._open_again()
+            except OSError as error:
+                raise disk_error(f"could not open {FILE_NAME}", error) from error
+        if self._transaction is None:
+            raise self._damaged("it could not be read", key)
+        return self._transaction
+
     # --- reading --------------------------------------------------------------------------------------------
 
     def get(self, key: bytes) -> bytes:
@@ -245,9 +292,7 @@ class Base:
 
     def find(self, key: bytes) -> bytes | None:
         """As `get`; None when neither the block nor its checksum is there."""
-        transaction = self._transaction
-        if transaction is None:
-            raise self._damaged("it could not be read", key)
+        transaction = self._transaction or self._readable(key)
         try:
             block = transaction.get(key)
             expected = transaction.get(key, db=self.sums)
@@ -276,9 +321,9 @@ class Base:
     def _neighbour(
         self, key: bytes, seek: Callable[[Cursor[bytes], bytes], bool]
     ) -> tuple[bytes, bytes] | None:
-        cursor, transaction = self._cursor, self._transaction
-        if cursor is None or transaction is None:
-            raise self._damaged("it could not be read", key)
+        transaction = self._transaction or self._readable(key)
+        cursor = self._cursor
+        assert cursor is not None
         try:
             if not seek(cursor, key):
                 return None
@@ -319,12 +364,10 @@ class Base:
         self, tree: _Database, other: _Database, missing: str, after: bytes, limit: int
     ) -> tuple[bytes | None, list[str]]:
         found: list[str] = []
-        transaction = self._transaction
-        if transaction is None:
-            return None, [str(self._damaged("it could not be read"))]
+        key = after
         try:
+            transaction = self._transaction or self._readable(key)
             cursor = transaction.cursor(db=tree)
-            key = after
             for _ in range(limit):
                 if not _seek_after(cursor, key):
                     return None, found
@@ -332,6 +375,8 @@ class Base:
                 problem = self._problem(transaction, key, cursor.value(), tree, other, missing)
                 if problem:
                     found.append(str(self._damaged(problem, key)))
+        except DatabaseDamaged as error:
+            return None, [*found, str(error)]
         except lmdb.Error as error:
             # Beyond a broken page of LMDB's own nothing can be said in order.
             self._recover()
@@ -354,21 +399,39 @@ class Base:
             return "the block does not fit its checksum"
         return ""
 
-    def copy(self, directory: str) -> None:
-        """Write what was committed last into an empty, existing directory, without free pages; it holds up
-        neither readers nor the writer.
-
-        May be called without the engine's mutex, on a thread of its own; `grow` and `close` wait outside for its end.
-        Raises OSError.
-        """
+    def copying(self) -> BaseCopy:
+        """Begin a copy; until it ends the file is neither grown nor closed."""
         self._copies += 1
+        return BaseCopy(self)
+
+    def end_copy(self) -> None:
+        """A copy has ended."""
+        self._copies -= 1
+
+
+class BaseCopy:
+    """A copy that is being made: `write` without the engine's mutex, on a thread of its own, then `end` with it."""
+
+    __slots__ = ("_base", "_environment")
+
+    def __init__(self, base: Base) -> None:
+        self._base: Base = base
+        self._environment: lmdb.Environment = base.environment
+
+    def write(self, directory: str) -> None:
+        """Write what was committed last into an empty, existing directory; neither readers nor the writer are held up.
+
+        Free pages are left out.  Raises OSError.
+        """
         try:
             # A plain copy would wait for the checkpoint that is being written.
-            self.environment.copy(directory, compact=True)
+            self._environment.copy(directory, compact=True)
         except lmdb.Error as error:
             raise os_error(error, directory) from error
-        finally:
-            self._copies -= 1
+
+    def end(self) -> None:
+        """The copy is made, or has failed."""
+        self._base.end_copy()
 
 
 def _seek_at_or_before(cursor: Cursor[bytes], key: bytes) -> bool:
@@ -401,6 +464,13 @@ def _open(directory: str, map_bytes: int) -> lmdb.Environment:
         if getattr(error, "code", 1) > 0:
             raise os_error(error, directory) from error
         raise DatabaseDamaged(f"{FILE_NAME} is damaged: {error}", hint="Restore a backup.") from error
+
+
+def _trim_heap() -> None:
+    """Have the C library give free memory back to the system, where it can be asked to."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def _make_directory(directory: str) -> None:

@@ -140,6 +140,7 @@ class BaseWriter:
                 transaction.put(ROOT_KEY, root, db=base.root)
                 transaction.commit()
             failure = None
+            base.unreturned_bytes += self.bytes_put
         except lmdb.Error as error:
             failure = self._failure(error)
             self._give_up(transaction)

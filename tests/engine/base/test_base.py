@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import stat
@@ -28,7 +29,7 @@ from skerry_engine.base.blocks import (
 )
 from skerry_engine.base.environment import Base
 from skerry_engine.base.writer import BaseWriter
-from skerry_engine.errors import DatabaseDamaged, IncompatibleFormat
+from skerry_engine.errors import DatabaseDamaged, DatabaseError, IncompatibleFormat
 
 
 def opened(path: Path, least_epoch: int = 0, map_bytes: int = 1 << 26) -> Base:
@@ -168,12 +169,13 @@ def test_a_full_map_ends_the_checkpoint_and_grows_before_the_next(tmp_path: Path
     reopened.close()
 
 
-def test_a_map_does_not_grow_under_a_copy(tmp_path: Path) -> None:
+def test_a_map_neither_grows_nor_is_closed_under_a_copy(tmp_path: Path) -> None:
     base = opened(tmp_path, map_bytes=1 << 18)
-    base._copies = 1
+    copy = base.copying()
     base.grow()
+    base.give_back_memory()
     assert base.environment.info()["map_size"] == 1 << 18
-    base._copies = 0
+    copy.end()
     base.grow()
     assert base.environment.info()["map_size"] > 1 << 18
     base.close()
@@ -185,15 +187,42 @@ def test_a_copy_holds_what_was_committed_last_while_a_checkpoint_is_written(tmp_
     writer = begun(base)
     writer.put_many([(page_key(1, 0), b"five")])
     (tmp_path / "copy" / "base").mkdir(parents=True)
-    base.copy(str(tmp_path / "copy" / "base"))
+    copying = base.copying()
+    copying.write(str(tmp_path / "copy" / "base"))
+    copying.end()
     finished(writer.commit(5, ()))
     base.adopt()
     copy = opened(tmp_path / "copy", 4)
     assert (copy.epoch, copy.get(page_key(1, 0))) == (4, b"four")
     assert (base.epoch, base.get(page_key(1, 0))) == (5, b"five")
     with pytest.raises(OSError):
-        base.copy(str(tmp_path / "nowhere"))
+        base.copying().write(str(tmp_path / "nowhere"))
     copy.close()
+    base.close()
+
+
+def test_memory_is_given_back_and_reading_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = opened(tmp_path)
+    checkpoint(base, 1, [(page_key(1, number), bytes(3000)) for number in range(100)])
+    assert base.unreturned_bytes > 100 * 3000
+    base.give_back_memory()
+    assert base.unreturned_bytes == 0
+    assert (base.epoch, base.get(page_key(1, 99))) == (1, bytes(3000))
+    checkpoint(base, 2, [(page_key(1, 0), b"two")])
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "_open", refuse)
+        with pytest.raises(OSError, match="Too many open files"):
+            base.give_back_memory()
+        for read in (base.get, base.after, base.at_or_before):
+            with pytest.raises(DatabaseError, match=r"could not open base/data\.mdb"):
+                read(page_key(1, 0))
+    assert (base.epoch, base.get(page_key(1, 0)), base.get(page_key(1, 1))) == (2, b"two", bytes(3000))
+    checkpoint(base, 3, [(page_key(1, 0), b"three")])
+    assert base.get(page_key(1, 0)) == b"three"
     base.close()
 
 
