@@ -429,9 +429,17 @@ class LogWriter:
 
     @property
     def has_spare(self) -> bool:
-        """Whether the next segment's file is there already: if not, `prepare` spares a commit the wait for it."""
+        """Whether a file for the next segment is there."""
         with self._latch:
             return len(self._spares) > 0
+
+    @property
+    def wants_spare(self) -> bool:
+        """Whether the segment is half full and there is no file for the next one.
+
+        Then `prepare`, called where nobody waits for it, saves a commit from waiting until a file is made.
+        """
+        return 2 * self._next_offset > self._next_segment_bytes and not self.has_spare
 
     def prepare(self, size: int = 0) -> None:
         """Have a file ready for the next segment, large enough for a record of `size` bytes in the open group.

@@ -267,6 +267,19 @@ def test_prepare_makes_room_for_what_does_not_fit(disk: OsDisk) -> None:
     assert [record.epoch for record in records(disk)] == [1, 2]
 
 
+def test_a_spare_is_wanted_in_time(disk: OsDisk) -> None:
+    log = LogWriter.create(disk, CLUSTER, 16 * SMALL)
+    assert not log.wants_spare
+    for epoch in range(1, 200):
+        commit(log, epoch, 500)
+        if log.wants_spare:
+            assert log.fits(15 * SMALL // 2 - 2000)
+            log.prepare()
+            assert not log.wants_spare
+        assert log.fits(100)
+    assert log.position[0] > 1
+
+
 def test_what_fits_needs_no_new_file(disk: OsDisk, monkeypatch: pytest.MonkeyPatch) -> None:
     log = LogWriter.create(disk, CLUSTER, SMALL)
     made: list[str] = []
