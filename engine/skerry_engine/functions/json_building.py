@@ -319,10 +319,10 @@ def _json_agg(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
 
 def over_json_rows(function: AggregateFunction) -> AggregateFunction:
     """json_agg or jsonb_agg for rows, which are JSON texts already."""
-    return replace(function, finish=_aggregate_json_rows, needs_context=False, form=ROWS_FORM)
+    return replace(function, finish=aggregate_json_rows, needs_context=False, form=ROWS_FORM)
 
 
-def _aggregate_json_rows(rows: list[str | None]) -> str | None:
+def aggregate_json_rows(rows: list[str | None]) -> str | None:
     """One row to a line."""
     if not rows:
         return None
