@@ -50,7 +50,7 @@ from skerry_engine.algebra.expressions import (
 )
 from skerry_engine.algebra.queries import Query
 from skerry_engine.catalog.quoting import quote_identifier, quote_literal
-from skerry_engine.functions.json_building import aggregate_json_rows
+from skerry_engine.functions.json_building import OBJECT_FORM, ROWS_FORM
 from skerry_engine.values import oids
 from skerry_engine.values.io import DEFAULT_IO, text_decoder
 from skerry_engine.values.types import SqlType
@@ -67,8 +67,8 @@ FRAME_BOUNDS = {
 EXCLUDES = {"current": "CURRENT ROW", "group": "GROUP", "ties": "TIES"}
 LOW_PRIORITY = frozenset("+-")
 HIGH_PRIORITY = frozenset("*/%")
-ROW_AS_JSON, PADDING = 9002, 9013
-"""Functions that only the binder calls: a row's fields to an object, char(n) to its full length."""
+PADDING = 9013
+"""The function that only the binder calls: char(n) to its full length."""
 SHORTHAND_OPERATORS = frozenset(("|", "<<"))
 
 
@@ -291,7 +291,7 @@ def _function_call(printer: Deparser, node: Call) -> str:
     name, args = node.function.name, node.args
     if node.function.oid == PADDING:
         return printer.expression(args[0], True)
-    if node.function.oid == ROW_AS_JSON:
+    if node.function.form == OBJECT_FORM:
         written = None if printer.names.shorthand is None else printer.names.shorthand(node)
         if written is None:
             raise errors.NotSupportedError("printing a row as JSON is not supported here")
@@ -363,7 +363,7 @@ def _any_all(printer: Deparser, node: AnyAll, _show: bool) -> str:
 
 
 def _case(printer: Deparser, node: Case, _show: bool) -> str:
-    if isinstance(node.default, Call) and node.default.function.oid == ROW_AS_JSON:
+    if isinstance(node.default, Call) and node.default.function.form == OBJECT_FORM:
         return printer.expression(node.default)  # NULL for a row that an outer join did not find
     text = "CASE"
     if node.test is not None:
@@ -447,7 +447,7 @@ def _aggregate(printer: Deparser, node: Aggregate, _show: bool) -> str:
     distinct = "DISTINCT " if node.distinct else ""
     if node.function.kind != "n":
         return _within_group(printer, node)
-    if node.function.finish is aggregate_json_rows:
+    if node.function.form == ROWS_FORM:
         body = body.removeprefix("row_to_json(").removesuffix(")")
     order = f" ORDER BY {printer_sort_keys(printer, node.order_by)}" if node.order_by else ""
     text = f"{quote_identifier(node.function.name)}({distinct}{body}{order})"
