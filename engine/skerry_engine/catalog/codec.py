@@ -22,7 +22,7 @@ What this module does not do: checksums, and telling where the bytes came from, 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -81,7 +81,7 @@ class Properties:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A database, or what is put into one."""
+    """A database."""
 
     properties: Properties
     schemas: tuple[Schema, ...] = ()
@@ -102,9 +102,13 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseDelta:
-    """What becomes of a database that was there before."""
+    """What becomes of a database that was there before.  `properties` are None if they stay."""
 
-    put: Contents
+    oid: int
+    properties: Properties | None = None
+    schemas: tuple[Schema, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    comments: tuple[Comment, ...] = ()
     gone_schemas: tuple[int, ...] = ()
     gone_relations: tuple[int, ...] = ()
     gone_comments: tuple[Address, ...] = ()
@@ -209,59 +213,64 @@ def encode_delta(old: Catalog, new: Catalog) -> bytes | None:
 def _database_deltas(old: Catalog, new: Catalog) -> Iterator[DatabaseDelta]:
     for oid in sorted(old.databases.keys() & new.databases):
         before, after = old.databases[oid], new.databases[oid]
-        if before is after:
-            continue
-        delta = _database_delta(_Kept(before), _Kept(after))
-        if delta != DatabaseDelta(Contents(_properties(before))):
-            yield delta
+        if before is not after:
+            delta = _database_delta(_Kept(before), _Kept(after))
+            if delta != DatabaseDelta(oid):
+                yield delta
 
 
 def _database_delta(old: _Kept, new: _Kept) -> DatabaseDelta:
+    before, after = old.database, new.database
+    properties = _properties(after)
     return DatabaseDelta(
-        Contents(
-            _properties(new.database),
-            _put(old.schemas, new.schemas),
-            _put(old.relations, new.relations),
-            _put_comments(old.comments, new.comments),
-        ),
-        _gone(old.schemas, new.schemas),
-        _gone(old.relations, new.relations),
-        _gone_comments(old.comments, new.comments),
+        after.oid,
+        None if properties == _properties(before) else properties,
+        _put(before.schemas, after.schemas, new.keeps_schema),
+        _put(before.relations, after.relations, new.keeps_relation),
+        _put_comments(before.comments, after.comments, new.keeps_comment),
+        _gone(before.schemas, after.schemas, old.keeps_schema),
+        _gone(before.relations, after.relations, old.keeps_relation),
+        _gone_comments(before.comments, after.comments, old.keeps_comment),
     )
 
 
-def apply_delta(catalog: Catalog, data: bytes) -> Catalog:
-    """The catalog after the commit that the bytes are of.  Raises DatabaseDamaged, IncompatibleFormat.
-
-    The catalog may differ from the one that the delta was made from in objects that the delta does not name.
-    Its OID allocator, which all catalogs of a cluster share, is moved on.
-    """
-    delta = _document(data, Delta)
-    roles = _after(catalog.roles, delta.roles, delta.gone_roles)
-    system = _System(tuple(roles.values()))
-    databases = _after(catalog.databases, [system.database(each) for each in delta.made], delta.gone)
-    for each in delta.changed:
-        oid = each.put.properties.oid
-        if oid not in databases:
-            damaged(f"a change of database {oid}, which there is not")
-        databases[oid] = _changed(databases[oid], each)
-    comments = _comments_after(catalog.comments, delta.comments, delta.gone_comments)
-    catalog.oids.advance(delta.next_oid)
-    return Catalog(new_version(), databases, roles, comments, catalog.oids)
+def _everything(_: object) -> bool:
+    return True
 
 
-def _changed(database: Database, delta: DatabaseDelta) -> Database:
-    """The database after a commit."""
-    put = delta.put
-    schemas = _after(database.schemas, put.schemas, delta.gone_schemas)
-    relations = _after(database.relations, put.relations, delta.gone_relations)
-    _link(relations, put.relations, schemas)
-    return _database(
-        put.properties,
-        schemas,
-        relations,
-        _comments_after(database.comments, put.comments, delta.gone_comments),
+def _put(
+    old: Mapping[int, T], new: Mapping[int, T], keeps: Callable[[T], bool] = _everything
+) -> tuple[T, ...]:
+    """The objects that are new, or say something else than before."""
+    found = [oid for oid, each in new.items() if old.get(oid) is not each and keeps(each)]
+    return tuple(
+        new[oid] for oid in sorted(found) if oid not in old or not _says_the_same(old[oid], new[oid])
     )
+
+
+def _says_the_same(one: object, other: object) -> bool:
+    """Whether two objects differ at most in their versions.  Equality won't do: 1.0 = 1.00, and 0.0 = -0.0."""
+    return dump(encode_tree(one)) == dump(encode_tree(other))
+
+
+def _gone(
+    old: Mapping[int, T], new: Mapping[int, T], keeps: Callable[[T], bool] = _everything
+) -> tuple[int, ...]:
+    return tuple(oid for oid in sorted(old.keys() - new.keys()) if keeps(old[oid]))
+
+
+def _put_comments(
+    old: Mapping[Address, str], new: Mapping[Address, str], keeps: Callable[[Address], bool] = _everything
+) -> tuple[Comment, ...]:
+    if old is new:
+        return ()
+    return _comments({a: text for a, text in new.items() if old.get(a) != text and keeps(a)})
+
+
+def _gone_comments(
+    old: Mapping[Address, str], new: Mapping[Address, str], keeps: Callable[[Address], bool] = _everything
+) -> tuple[Address, ...]:
+    return tuple(address for address in sorted(old.keys() - new.keys(), key=_place) if keeps(address))
 
 
 # --- what is kept -------------------------------------------------------------------------------------------
@@ -272,19 +281,28 @@ class _Kept:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        gone = {oid for oid, schema in database.schemas.items() if schema.name.startswith(TEMPORARY_SCHEMA)}
-        self.schemas = {oid: each for oid, each in database.schemas.items() if oid not in gone}
-        self.relations: dict[int, Relation] = {}
-        temporary: list[Relation] = []
-        for oid, relation in database.relations.items():
-            if relation.schema_oid in gone:
-                temporary.append(relation)
-            elif not isinstance(relation, SystemTable):
-                self.relations[oid] = relation
-        self.comments = database.comments
-        if temporary and database.comments:
-            gone.update(oid for relation in temporary for oid in _oids_of(relation))
-            self.comments = {a: text for a, text in database.comments.items() if a.oid not in gone}
+        self._temporary_schemas = {
+            oid for oid, schema in database.schemas.items() if not self.keeps_schema(schema)
+        }
+        self._temporary_oids: set[int] | None = None
+
+    def keeps_schema(self, schema: Schema) -> bool:
+        return not schema.name.startswith(TEMPORARY_SCHEMA)
+
+    def keeps_relation(self, relation: Relation) -> bool:
+        return relation.schema_oid not in self._temporary_schemas and not isinstance(relation, SystemTable)
+
+    def keeps_comment(self, address: Address) -> bool:
+        if self._temporary_oids is None:
+            self._temporary_oids = set(self._oids_of_temporary())
+        return address.oid not in self._temporary_oids
+
+    def _oids_of_temporary(self) -> Iterator[int]:
+        yield from self._temporary_schemas
+        if self._temporary_schemas:
+            for relation in self.database.relations.values():
+                if relation.schema_oid in self._temporary_schemas:
+                    yield from _oids_of(relation)
 
 
 def _oids_of(relation: Relation) -> Iterator[int]:
@@ -301,11 +319,12 @@ def _oids_of(relation: Relation) -> Iterator[int]:
 
 
 def _contents(kept: _Kept) -> Contents:
+    database = kept.database
     return Contents(
-        _properties(kept.database),
-        _in_order(kept.schemas),
-        _in_order(kept.relations),
-        _comments(kept.comments),
+        _properties(database),
+        tuple(each for each in _in_order(database.schemas) if kept.keeps_schema(each)),
+        tuple(each for each in _in_order(database.relations) if kept.keeps_relation(each)),
+        _comments({a: text for a, text in database.comments.items() if kept.keeps_comment(a)}),
     )
 
 
@@ -333,31 +352,82 @@ def _place(address: Address) -> tuple[int, int, int]:
     return address.class_oid, address.oid, address.sub_id
 
 
-def _put(old: Mapping[int, T], new: Mapping[int, T]) -> tuple[T, ...]:
-    """The objects that are new, or say something else than before."""
-    found = [oid for oid, each in new.items() if old.get(oid) is not each]
-    return tuple(
-        new[oid] for oid in sorted(found) if oid not in old or not _says_the_same(old[oid], new[oid])
+# --- a difference applied -----------------------------------------------------------------------------------
+
+
+def apply_delta(catalog: Catalog, data: bytes) -> Catalog:
+    """The catalog after the commit that the bytes are of.  Raises DatabaseDamaged, IncompatibleFormat.
+
+    The catalog may differ from the one that the delta was made from in objects that the delta does not name.
+    Its OID allocator, which all catalogs of a cluster share, is moved on.
+    """
+    delta = _document(data, Delta)
+    roles = _after(catalog.roles, delta.roles, delta.gone_roles)
+    databases = _after(catalog.databases, (), delta.gone)
+    if delta.made or delta.gone_roles:
+        system = _System(tuple(roles.values()))
+        databases = _after(databases, [system.database(each) for each in delta.made], ())
+    for each in delta.changed:
+        if each.oid not in databases:
+            damaged(f"a change of database {each.oid}, which there is not")
+        databases[each.oid] = _changed(databases[each.oid], each)
+    comments = _comments_after(catalog.comments, delta.comments, delta.gone_comments)
+    catalog.oids.advance(delta.next_oid)
+    return Catalog(new_version(), databases, roles, comments, catalog.oids)
+
+
+def _changed(database: Database, delta: DatabaseDelta) -> Database:
+    """The database after a commit."""
+    properties = delta.properties or _properties(database)
+    if properties.oid != database.oid:
+        damaged(f"database {database.oid} becomes database {properties.oid}")
+    if any(isinstance(database.relations.get(each.oid), SystemTable) for each in delta.relations):
+        damaged("a system table is replaced")
+    schemas = _after(database.schemas, delta.schemas, delta.gone_schemas)
+    relations = _after(database.relations, delta.relations, delta.gone_relations)
+    _link(relations, delta.relations, schemas)
+    _touch_referenced(database.relations, relations, delta)
+    touched = [*(each.oid for each in delta.relations), *delta.gone_relations]
+    return _database(
+        properties,
+        schemas,
+        relations,
+        _names_after(database, relations, touched),
+        _comments_after(database.comments, delta.comments, delta.gone_comments),
     )
 
 
-def _says_the_same(one: object, other: object) -> bool:
-    """Whether two objects differ at most in their versions.  Equality won't do: 1.0 = 1.00, and 0.0 = -0.0."""
-    return dump(encode_tree(one)) == dump(encode_tree(other))
+def _names_after(
+    database: Database, relations: Mapping[int, Relation], changed: Iterable[int]
+) -> dict[tuple[int, str], int]:
+    """`relation_oids` where the relations `changed` are as they are now.  Names may have changed places."""
+    names = dict(database.relation_oids)
+    for oid in changed:
+        before = database.relations.get(oid)
+        if before is not None:
+            names.pop((before.schema_oid, before.name), None)
+    for oid in changed:
+        after = relations.get(oid)
+        if after is not None:
+            names[(after.schema_oid, after.name)] = oid
+    return names
 
 
-def _gone(old: Mapping[int, T], new: Mapping[int, T]) -> tuple[int, ...]:
-    return tuple(sorted(old.keys() - new.keys()))
+def _touch_referenced(
+    before: Mapping[int, Relation], after: dict[int, Relation], delta: DatabaseDelta
+) -> None:
+    """A table that a foreign key has come to or left is planned differently: see `changes.touch_referenced`."""
+    touched: set[int] = set()
+    for oid in (*(each.oid for each in delta.relations), *delta.gone_relations):
+        touched |= _references(before.get(oid)) ^ _references(after.get(oid))
+    for oid in sorted(touched):
+        table = after.get(oid)
+        if isinstance(table, Table):
+            after[oid] = replace(table, version=new_version())
 
 
-def _put_comments(old: Mapping[Address, str], new: Mapping[Address, str]) -> tuple[Comment, ...]:
-    if old is new:
-        return ()
-    return _comments({address: text for address, text in new.items() if old.get(address) != text})
-
-
-def _gone_comments(old: Mapping[Address, str], new: Mapping[Address, str]) -> tuple[Address, ...]:
-    return tuple(sorted(old.keys() - new.keys(), key=_place))
+def _references(relation: Relation | None) -> set[int]:
+    return {fk.referenced_table_oid for fk in relation.foreign_keys} if isinstance(relation, Table) else set()
 
 
 # --- putting together ---------------------------------------------------------------------------------------
@@ -385,17 +455,18 @@ class _System:
             damaged("a relation has the OID of a system table")
         relations = {**self.tables, **relations}
         _link(relations, contents.relations, schemas)
-        return _database(contents.properties, schemas, relations, _by_address(contents.comments))
+        names = {(each.schema_oid, each.name): oid for oid, each in relations.items()}
+        return _database(contents.properties, schemas, relations, names, _by_address(contents.comments))
 
 
 def _database(
     properties: Properties,
     schemas: dict[int, Schema],
     relations: dict[int, Relation],
+    relation_oids: dict[tuple[int, str], int],
     comments: Mapping[Address, str],
 ) -> Database:
     schema_oids = {schema.name: schema.oid for schema in schemas.values()}
-    relation_oids = {(each.schema_oid, each.name): oid for oid, each in relations.items()}
     if len(schema_oids) < len(schemas) or len(relation_oids) < len(relations):
         damaged(f"two objects of database {properties.name} have one name")
     return Database(

@@ -207,8 +207,8 @@ def test_a_difference_names_only_what_changed() -> None:
     delta = delta_of(database, "alter table u add column b int")
     assert delta is not None
     (changed,) = json.loads(delta)["changed"]
-    assert [relation["name"] for relation in changed["put"]["relations"]] == ["u"]
-    assert changed.keys() == {"@", "put"}
+    assert [relation["name"] for relation in changed["relations"]] == ["u"]
+    assert changed.keys() == {"@", "oid", "relations"}
 
 
 def test_unchanged_objects_are_shared_with_the_catalog_before() -> None:
@@ -228,7 +228,7 @@ def test_a_table_takes_part_in_what_happens_to_its_index() -> None:
     before, after = run(database, "alter index i rename to j")
     delta = encode_delta(before, after)
     assert delta is not None
-    assert [each["@"] for each in json.loads(delta)["changed"][0]["put"]["relations"]] == ["IndexDef"]
+    assert [each["@"] for each in json.loads(delta)["changed"][0]["relations"]] == ["IndexDef"]
     old = decode_catalog(encode_catalog(before))
     found = apply_delta(old, delta)
     check_linked(found)
@@ -282,6 +282,43 @@ def test_a_difference_can_be_applied_where_other_objects_have_changed() -> None:
     found = apply_delta(other, delta).database(POSTGRES)
     assert [[c.name for c in t.columns] for t in found.tables()] == [["a", "z"], ["a", "b"]]
     assert "x" in found.comments.values()
+
+
+def test_a_difference_does_not_take_back_what_became_of_its_database_meanwhile() -> None:
+    before, after = run(
+        SqlDatabase("create database d"), "comment on database d is 'x'", "create table t (a int)"
+    )
+    delta = encode_delta(before, after)
+    assert delta is not None
+    _, renamed = run(SqlDatabase("create database d"), "alter database d connection limit 3")
+    found = apply_delta(renamed, delta)
+    assert found.get_database("d").connection_limit == 3
+    assert found.database(POSTGRES).relation_named(2200, "t") is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alter table c add foreign key (a) references p",
+        "alter table d drop constraint d_a_fkey",
+        "drop table d",
+        "create table e (a int references p)",
+    ],
+)
+def test_a_table_that_a_foreign_key_comes_to_or_leaves_has_another_version(text: str) -> None:
+    """Plans that delete from it were made without looking at the key, or with."""
+    setup = [
+        "create table p (a int primary key)",
+        "create table c (a int)",
+        "create table d (a int references p)",
+    ]
+    before, after = run(SqlDatabase(*setup), text)
+    delta = encode_delta(before, after)
+    assert delta is not None
+    found = apply_delta(before, delta).database(POSTGRES)
+    oid = found.relation_oids[(2200, "p")]
+    assert found.relations[oid].version != before.database(POSTGRES).relations[oid].version
+    check_linked(apply_delta(before, delta))
 
 
 SCRIPT_SEEDS = range(16)
@@ -460,6 +497,24 @@ def test_objects_that_do_not_hang_together_are_damage(
 def test_a_cluster_has_a_superuser(catalog: Catalog) -> None:
     with pytest.raises(errors.DatabaseDamaged, match="superuser"):
         decode_catalog(edited(catalog, "roles", value=[]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        '"gone_roles":[10]',
+        '"changed":[{"@":"database delta","oid":5,"properties":{"@":"database","oid":6,"name":"x","owner_oid":10,'
+        '"is_template":false,"allow_connections":true,"connection_limit":-1,"acl":null}}]',
+        '"changed":[{"@":"database delta","oid":5,"relations":[{"@":"SequenceDef","oid":1259,"name":"pg_class",'
+        '"schema_oid":11}]}]',
+        '"changed":[{"@":"database delta","oid":5,"gone_relations":[16384]}]',
+        '"gone":[77]',
+    ],
+)
+def test_a_difference_that_can_not_be_is_damage(change: str) -> None:
+    data = '{"@":"catalog delta","format":1,"next_oid":20000,' + change + "}"
+    with pytest.raises(errors.DatabaseDamaged):
+        apply_delta(new_catalog(), data.encode())
 
 
 def test_a_difference_of_something_else_is_damage() -> None:
