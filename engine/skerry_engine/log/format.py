@@ -204,10 +204,13 @@ def group_at(data: bytes, offset: int, segment: int, seed: int) -> GroupHeader |
     return header if header.segment == segment and header.offset == offset else None
 
 
-def next_group(data: bytes, offset: int, segment: int, seed: int) -> GroupHeader | None:
-    """The first header at or after an offset of a segment's bytes, wherever that is; None when there is none."""
+def next_group(
+    data: bytes, offset: int, segment: int, seed: int, reach: int | None = None
+) -> GroupHeader | None:
+    """The first header at or after an offset of a segment's bytes, or within `reach` of it; None if there is none."""
+    end = len(data) if reach is None else offset + reach
     while True:
-        offset = data.find(GROUP_MAGIC, offset)
+        offset = data.find(GROUP_MAGIC, offset, end)
         if offset < 0:
             return None
         header = group_at(data, offset, segment, seed)
@@ -218,7 +221,7 @@ def next_group(data: bytes, offset: int, segment: int, seed: int) -> GroupHeader
 
 def seal_behind(data: bytes, offset: int, segment: int, seed: int) -> GroupHeader | None:
     """The seal that belongs to the group which ends at an offset; None when the first group behind is none."""
-    header = next_group(data[: offset + SEAL_REACH_BYTES + GROUP_HEADER_BYTES], offset, segment, seed)
+    header = next_group(data, offset, segment, seed, SEAL_REACH_BYTES)
     return header if header is not None and header.flags & SEAL else None
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import queue
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from skerry_engine.errors import DatabaseDamaged, DurabilityLost, HistoryNotReta
 from skerry_engine.log.disk import OsDisk
 from skerry_engine.log.format import Record
 from skerry_engine.log.reader import check_log, open_log, read_records
-from skerry_engine.log.writer import FIRST_SEGMENT_BYTES, SEGMENT_BYTES, LogWriter
+from skerry_engine.log.writer import FIRST_SEGMENT_BYTES, SEGMENT_BYTES, Group, LogWriter
 
 CLUSTER = bytes(range(16))
 SMALL = 2560
@@ -342,6 +345,63 @@ def test_reading_what_is_released_meanwhile_says_so(disk: OsDisk) -> None:
         commit(log, epoch, 300)
     with pytest.raises(HistoryNotRetained):
         list(reading)
+
+
+def test_commits_writing_and_housekeeping_at_the_same_time(disk: OsDisk) -> None:
+    """Four threads, as an engine has them: one appends and takes, one writes, one keeps house, one reads."""
+    log = LogWriter.create(disk, CLUSTER, 4 * SMALL)
+    groups: queue.Queue[Group | None] = queue.Queue()
+    last, released, failed = 600, 0, []
+
+    def appends() -> None:
+        for epoch in range(1, last + 1):
+            log.append(1, epoch, bytes([epoch % 256]) * (epoch * 31 % 700))
+            if epoch % 3 == 0:
+                groups.put(log.take())
+        groups.put(None)
+
+    def writes() -> None:
+        for number, group in enumerate(iter(groups.get, None)):
+            assert group is not None
+            log.write(group, number % 4 != 0)
+        log.sync()
+
+    def keeps_house() -> None:
+        nonlocal released
+        while log.durable_epoch < last and not failed:
+            log.prepare()
+            released = max(released, log.durable_epoch - 50)
+            log.release_through(released)
+
+    def reads() -> None:
+        while log.durable_epoch < last and not failed:
+            after = log.oldest_epoch() + 20
+            try:
+                found = [each.epoch for each in read_records(disk, CLUSTER, after, log.durable_group)]
+            except HistoryNotRetained:
+                continue
+            assert found == list(range(after + 1, after + 1 + len(found)))
+
+    def guarded(body: Callable[[], None]) -> None:
+        try:
+            body()
+        except BaseException as error:  # noqa: BLE001
+            failed.append(error)
+            groups.put(None)
+
+    threads = [
+        threading.Thread(target=guarded, args=(body,)) for body in (appends, writes, keeps_house, reads)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failed == []
+    log.seal()
+    assert check_log(disk, CLUSTER) == []
+    assert released > 100
+    wanted = [(epoch, bytes([epoch % 256]) * (epoch * 31 % 700)) for epoch in range(released + 1, last + 1)]
+    assert [(each.epoch, each.body) for each in records(disk, released)] == wanted
 
 
 # --- what is refused ------------------------------------------------------------------------------------------
