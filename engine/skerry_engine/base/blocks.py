@@ -38,8 +38,8 @@ LEAF: Final = b"i"
 MAX_KEY_BYTES: Final = 511
 ROOT_KEY: Final = b"base"
 
-_ROOT = struct.Struct(">8sI16sQI")
-_ROOT_MAGIC: Final = b"SKRYBASE"
+_ROOT = struct.Struct(">8sII16sQ")
+_ROOT_MAGIC: Final = b"skerryBS"
 
 
 class RootRecord:
@@ -54,8 +54,13 @@ class RootRecord:
 
     def pack(self) -> bytes:
         """Its bytes, with their checksum."""
-        body = _ROOT.pack(_ROOT_MAGIC, self.format_version, self.cluster_id, self.epoch, 0)[:-4]
-        return body + zlib.crc32(body).to_bytes(4, "big")
+        data = _ROOT.pack(_ROOT_MAGIC, self.format_version, 0, self.cluster_id, self.epoch)
+        return data[:12] + _root_sum(data).to_bytes(4, "big") + data[16:]
+
+
+def _root_sum(data: bytes) -> int:
+    """The checksum of all that is not the checksum."""
+    return zlib.crc32(data[16:], zlib.crc32(data[:12]))
 
 
 def unpack_root(data: bytes) -> RootRecord:
@@ -63,9 +68,11 @@ def unpack_root(data: bytes) -> RootRecord:
 
     Raises ValueError for anything else.
     """
-    if len(data) < _ROOT.size or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):
+    if len(data) < _ROOT.size:
+        raise ValueError("its root record is too short")
+    magic, version, checksum, cluster_id, epoch = _ROOT.unpack(data[: _ROOT.size])
+    if checksum != _root_sum(data):
         raise ValueError("its root record does not fit its checksum")
-    magic, version, cluster_id, epoch, _ = _ROOT.unpack(data[: _ROOT.size])
     if magic != _ROOT_MAGIC:
         raise ValueError("it is not a base of Skerry")
     return RootRecord(version, cluster_id, epoch)

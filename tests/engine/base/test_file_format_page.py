@@ -1,0 +1,82 @@
+"""docs/file-format.md is right about the base: a real one, read by the page alone."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from decimal import Decimal
+from pathlib import Path
+
+import lmdb
+import msgpack  # type: ignore[import-untyped,unused-ignore]
+from support.base_writing import CLUSTER, checkpoint
+
+from skerry_engine.base.environment import Base
+from skerry_engine.storage.checkpointing import StorageCheckpoint
+from skerry_engine.storage.page_cache import PageCache
+from skerry_engine.storage.paging import Paging
+from skerry_engine.storage.table import TableStorage
+
+PAGE = (Path(__file__).parents[3] / "docs" / "file-format.md").read_text(encoding="utf-8")
+
+ROWS = {
+    64: (1, "größe", None, True),
+    70: (-(2**63), 1.5, b"\x00\xff", ("a", None)),
+    200: (2**70, Decimal("-1.50"), -(2**80), Decimal("NaN")),
+}
+
+
+def fields(data: bytes) -> dict[str, bytes]:
+    """The root record's fields by what the page says of them; it must leave no byte out."""
+    table = PAGE.split("<!-- layout: base -->\n")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| (.*) \|$", table, re.MULTILINE)
+    found = {}
+    end = 0
+    for offset, size, meaning in rows:
+        assert int(offset) == end
+        end += int(size)
+        found[meaning] = data[int(offset) : end]
+    assert end == len(data)
+    return found
+
+
+def extension(code: int, data: bytes) -> object:
+    """The table of values, its last two lines."""
+    assert "extension type 1: its digits in ASCII" in PAGE
+    assert "extension type 2: two's complement, big-endian" in PAGE
+    return Decimal(data.decode("ascii")) if code == 1 else int.from_bytes(data, "big", signed=True)
+
+
+def test_a_base_reads_as_the_page_says(tmp_path: Path) -> None:
+    base = Base(str(tmp_path / "base"), CLUSTER)
+    storage = TableStorage(7, 4, False, Paging(base, PageCache()))
+    storage.restore_rows(list(ROWS), list(ROWS.values()))
+    part = StorageCheckpoint(storage, 12)
+    blocks = [block for some in part.collect() for block in some]
+    checkpoint(base, 12, list(blocks), [("name", b"anything")])
+    base.close()
+    with lmdb.open(str(tmp_path / "base"), readonly=True, max_dbs=2) as environment:
+        trees = [environment.open_db(name, create=False) for name in (b"blocks", b"sums")]
+        with environment.begin() as transaction:
+            root = transaction.get(b"base")
+            blocks_there, sums = [dict(transaction.cursor(db=tree)) for tree in trees]
+    assert root is not None
+    found = fields(root)
+    assert found["magic: `skerryBS`"] == b"skerryBS"
+    assert found["format version: 1"] == b"\0\0\0\x01"
+    assert found["cluster id"] == CLUSTER
+    assert found["CRC-32 of all other bytes of the record"] == zlib.crc32(root[:12] + root[16:]).to_bytes(
+        4, "big"
+    )
+    (epoch,) = [value for meaning, value in found.items() if meaning.startswith("the epoch")]
+    assert int.from_bytes(epoch, "big") == 12
+    assert sums == {key: zlib.crc32(key + block).to_bytes(4, "big") for key, block in blocks_there.items()}
+    assert blocks_there.pop(b"mname") == b"anything"
+    rows = {}
+    for number in range(4):
+        block = blocks_there.pop(b"p" + (7).to_bytes(8, "big") + number.to_bytes(8, "big"))
+        assert number != 2 or block == b""
+        slots = msgpack.unpackb(block, use_list=False, ext_hook=extension) if block else ()
+        rows |= {64 * number + slot: row for slot, row in enumerate(slots) if row is not None}
+    assert not blocks_there
+    assert str(rows) == str(ROWS)  # as text, for NaN
