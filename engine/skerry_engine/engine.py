@@ -6,6 +6,8 @@ Engine ── manager     epochs, locks, transactions (txn)
       ├── plans       compiled statements
       ├── notifications  who listens to which channel
       └── sessions    by backend pid
+      ├── sessions    by backend pid
+      └── durable     its directory, log and base (durability/database.py); None in memory
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import itertools
 from skerry_engine import errors
 from skerry_engine.catalog.bootstrap import new_catalog
 from skerry_engine.catalog.catalog import Catalog
+from skerry_engine.durability.database import DurableDatabase, open_directory
 from skerry_engine.session.notifications import Notifications
 from skerry_engine.session.plans import PlanCache, StatementCache
 from skerry_engine.session.sequences import Sequences
@@ -46,7 +49,7 @@ class Engine:
         self.notifications = Notifications()
         self.sessions: dict[int, Session] = {}
         self._pids = itertools.count(1)
-        self.durable_log: DurableLog | None = None
+        self.durable: DurableDatabase | None = None
         self.closed = False
 
     @classmethod
@@ -57,21 +60,18 @@ class Engine:
         retention_s: float | None = None,
         retention_bytes: int | None = None,
     ) -> Engine:
-        """Open a cluster.
+        """Open a cluster: ':memory:', or a directory, which is made if it does not exist.
 
         Old row versions are collected every `gc_interval_commits` commits.  The past is kept readable for
-        `retention_s` seconds, if its estimated size allows: see `set_retention`.  Raises NotSupportedError for a
-        path: only ':memory:' exists so far; InvalidParameterValue for an interval below 1.
+        `retention_s` seconds, if its estimated size allows: see `set_retention`.  Raises InvalidParameterValue for an
+        interval below 1, DatabaseInUse, DatabaseDamaged, IncompatibleFormat, OSError.
         """
         if gc_interval_commits is not None and gc_interval_commits < 1:
             raise errors.InvalidParameterValue("the gc interval is a number of commits, 1 or more")
-        if path != MEMORY:
-            raise errors.NotSupportedError(
-                f"a database at a path is not durable yet: {path}",
-                hint="Use ':memory:'; nothing is kept when it ends.",
-            )
         engine = cls() if gc_interval_commits is None else cls(gc_interval_commits)
         engine.set_retention(retention_s, retention_bytes)
+        if path != MEMORY:
+            engine.durable = open_directory(engine, path)
         return engine
 
     def set_retention(self, retention_s: float | None, limit_bytes: int | None) -> None:
@@ -83,6 +83,11 @@ class Engine:
         if retention_us < 0 or limit_bytes < 0:
             raise errors.InvalidParameterValue("retention, in time and in bytes, is 0 or more")
         history.keep(retention_us, limit_bytes, self.manager.published)
+
+    @property
+    def durable_log(self) -> DurableLog | None:
+        """The log whose flushing is the host's to do; None in memory."""
+        return None if self.durable is None else self.durable.log
 
     def open_session(
         self, database: str, user: str, options: dict[str, str] | None = None, backend_pid: int = 0
@@ -157,7 +162,10 @@ class Engine:
         return found + [0 for each in self.manager.prepared.all() if each.transaction.serial in writers]
 
     def close(self) -> None:
-        """End every session; what is in memory is gone."""
+        """End every session.  What is in memory is gone; a directory is left sealed, and free for others."""
         self.closed = True
         for session in list(self.sessions.values()):
             session.close()
+        durable, self.durable = self.durable, None
+        if durable is not None:
+            durable.close()

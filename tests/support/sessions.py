@@ -57,10 +57,21 @@ class SqlDatabase:
     """An engine in memory with its sessions."""
 
     def __init__(self, *setup: str) -> None:
-        self.engine = Engine.open(":memory:")
+        self.engine = self.open_engine()
         self.sessions: dict[str, SqlSession] = {}
         for text in setup:
             self.session().run_all(text)
+
+    def open_engine(self) -> Engine:
+        """The engine that the sessions are sessions of."""
+        return Engine.open(":memory:")
+
+    def flush(self) -> None:
+        """Write the log, where there is one: a commit may wait for it."""
+        log = self.engine.durable_log
+        if log is not None and log.is_waited_for():
+            assert self.engine.durable is not None
+            self.engine.durable.flush()
 
     def session(self, name: str = "main") -> SqlSession:
         """The session of that name, opened when it is first asked for."""
@@ -95,6 +106,8 @@ class SqlSession:
         """Every step of a text.  A wait is a failure: nobody could end it."""
         steps: list[Step] = []
         for step in answered(self.session, text):
+            if isinstance(step, Wait):
+                self.database.flush()
             if isinstance(step, Wait) and not step.waiting.is_over():
                 raise AssertionError(f"waits for ever: {text}")
             steps.append(step)
@@ -161,6 +174,8 @@ class SqlSession:
                 printer.take(step)
                 if isinstance(step, ParameterStatus):
                     continue
+                if isinstance(step, Wait):
+                    self.database.flush()
                 if isinstance(step, Wait) and not step.waiting.is_over():
                     waited = True
                     yield step

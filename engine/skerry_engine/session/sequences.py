@@ -127,6 +127,13 @@ class Sequences:
         """Forget the states of all sequences but these."""
         self._states = {oid: state for oid, state in self._states.items() if oid in oids}
 
+    def take_unlogged(self) -> list[tuple[int, int, bool]]:
+        """The states that the log knows only as something further ahead, as `restore` takes them."""
+        found = [(oid, s.last_value, s.is_called) for oid, s in self._states.items() if s.unlogged]
+        for oid, _, _ in found:
+            self._states[oid].unlogged = 0
+        return found
+
     def pending_states(self, oids: Iterable[int]) -> list[tuple[int, int, bool]]:
         """What the commit of definitions that set these sequences has to log, as `restore` takes it."""
         states = [(oid, self._states.get(oid)) for oid in dict.fromkeys(oids)]

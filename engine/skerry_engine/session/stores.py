@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from skerry_engine import errors
 from skerry_engine.algebra.expressions import Call, Cast, Const, Expr
 from skerry_engine.algebra.expressions import Column as ColumnReference
-from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
 from skerry_engine.catalog.objects import Constraint, IndexDef, IndexKey, SequenceDef, Table
 from skerry_engine.catalog.search_path import SearchPath
@@ -114,6 +114,49 @@ class Stores:
         """The committed live rows of a table, -1 when this generation is gone."""
         storage = self._storages.get(table.storage_id)
         return -1 if storage is None else storage.row_count
+
+    # --- recovery -------------------------------------------------------------------------------------------
+
+    def all(self) -> list[TableStorage]:
+        """Every generation there is."""
+        return list(self._storages.values())
+
+    def adopt(self, catalog: Catalog) -> None:
+        """Bring storages and indexes in line with a catalog that was read from log or base; nobody uses them yet.
+
+        What no table names is forgotten.
+        """
+        named = self.add(catalog)
+        for storage_id in self._storages.keys() - named:
+            self.forget(storage_id)
+
+    def add(self, catalog: Catalog) -> set[int]:
+        """Make what a catalog's tables lack: storages, columns, indexes (built from the rows that are there).
+
+        Returns the storages that it names.
+        """
+        named: set[int] = set()
+        for database in catalog.databases.values():
+            for table in database.tables():
+                named.add(table.storage_id)
+                self._make_fit(table)
+        self._next_storage_id = max([self._next_storage_id, *[storage_id + 1 for storage_id in named]])
+        return named
+
+    def _make_fit(self, table: Table) -> None:
+        storage = self._storages.get(table.storage_id)
+        defaults = {column.position: column.missing_value for column in table.columns if column.has_missing}
+        if storage is None:  # any row may be from before any column was added
+            storage = self._storages[table.storage_id] = TableStorage(table.storage_id, table.width)
+            storage.pad = tuple([defaults.get(position) for position in range(table.width)])
+        while storage.width < table.width:
+            storage.add_column(defaults.get(storage.width))
+        wanted = {index.oid: index for index in table.indexes}
+        for oid in storage.indexes.keys() - wanted.keys():
+            storage.remove_index(oid)
+        for oid in wanted.keys() - storage.indexes.keys():
+            for _ in storage.build_index(self.make_index(wanted[oid], table)):
+                pass
 
     # --- indexes --------------------------------------------------------------------------------------------
 

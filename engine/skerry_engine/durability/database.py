@@ -1,0 +1,145 @@
+"""A database in a directory: what stands between an engine and its files.
+
+    DIR/  skerry.lock    who owns it                                     log/lock_file.py
+          control        format version, the cluster's identity          log/control.py
+          log/           what has happened since the base                log/*, txn/durable_log.py
+          base/          the state at a checkpoint                       base/*
+
+Opening takes the lock, replays the log into the engine, and leaves the log ready to be written.  Closing writes
+what is left and seals the log, so that the next opening can tell every damage from a write that was cut off.
+
+What it does not do: flush while the database is open, which is the host's to do (txn/durable_log.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, cast
+
+from skerry_engine.abc import Disk
+from skerry_engine.catalog.catalog import Catalog
+from skerry_engine.catalog.codec import encode_delta
+from skerry_engine.durability.prepared import encode_prepared
+from skerry_engine.durability.recovery import Recovery
+from skerry_engine.errors import DatabaseError
+from skerry_engine.log.control import new_control, read_control, write_control
+from skerry_engine.log.disk import OsDisk
+from skerry_engine.log.lock_file import DirectoryLock
+from skerry_engine.log.reader import LogContents, open_log
+from skerry_engine.log.writer import LogWriter
+from skerry_engine.storage.row_codec import pack
+from skerry_engine.txn.durable_log import DurableLog
+from skerry_engine.txn.records import SEQUENCE, START, pack_sequence
+from skerry_engine.txn.two_phase import PreparedTransaction
+from skerry_engine.values.clock import wall_clock
+
+if TYPE_CHECKING:
+    from skerry_engine.engine import Engine
+
+_logger = logging.getLogger("skerry.durability")
+
+DIRECTORY_MODE = 0o700
+
+
+def open_directory(engine: Engine, path: str | os.PathLike[str]) -> DurableDatabase:
+    """Open the database in a directory, which is made if it does not exist, into a new engine.
+
+    Raises DatabaseInUse, DatabaseDamaged, IncompatibleFormat, OSError.
+    """
+    os.makedirs(path, DIRECTORY_MODE, exist_ok=True)
+    lock = DirectoryLock(path)
+    try:
+        return open_disk(engine, OsDisk(path), lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def open_disk(engine: Engine, disk: Disk, lock: DirectoryLock | None = None) -> DurableDatabase:
+    """Open the database on a disk that nobody else uses, into a new engine; an empty disk gets a new database.
+
+    Raises DatabaseDamaged, IncompatibleFormat, OSError.
+    """
+    control = read_control(disk)
+    if control is None:
+        control = new_control(wall_clock())
+        LogWriter.create(disk, control.cluster_id).close()
+        write_control(disk, control)
+    contents = open_log(disk, control.cluster_id, 0)
+    _report(contents)
+    recovery = Recovery(engine)
+    recovery.replay(contents.records(0))
+    recovery.finish()
+    return DurableDatabase(engine, contents.writer(), lock)
+
+
+def _report(contents: LogContents) -> None:
+    if contents.torn is not None:
+        _logger.warning("cut off what was being written when the database stopped: %s", contents.torn)
+
+
+class DurableDatabase:
+    """The files of an open database.  `log` is what the engine commits through."""
+
+    def __init__(self, engine: Engine, writer: LogWriter, lock: DirectoryLock | None) -> None:
+        self._engine = engine
+        self._lock = lock
+        self.log = DurableLog(
+            writer, engine.manager.last_epoch, self._encode_catalog, self._encode_prepared, self._sequences
+        )
+        engine.manager.log = self.log
+        engine.sequences.on_change = self._note_sequence
+        self.log.note(START, pack(wall_clock()))
+        self.flush()
+
+    def flush(self) -> None:
+        """Write and sync what the log has gathered, where nobody else does anything.  Raises DurabilityLost."""
+        log = self.log
+        flush = log.take()
+        if flush is not None:
+            try:
+                log.write(flush)
+            except (OSError, DatabaseError) as error:
+                log.finish(flush, error)
+            else:
+                log.finish(flush)
+        log.check()
+
+    def announce(self, address: str | None) -> None:
+        """Let those who find the directory locked know where it is served.  Raises OSError."""
+        if self._lock is not None:
+            self._lock.announce(address)
+
+    def close(self) -> None:
+        """Write what is left, seal the log, let others in.  Nothing uses the engine any more."""
+        log = self.log
+        try:
+            if log.failure is None:
+                self._note_exact_sequences()
+                self.flush()
+                log.writer.seal()
+        finally:
+            log.writer.close()
+            if self._lock is not None:
+                self._lock.release()
+
+    def _note_exact_sequences(self) -> None:
+        """A clean stop loses no values that were logged ahead and not given out."""
+        for state in self._engine.sequences.take_unlogged():
+            self.log.note(SEQUENCE, pack_sequence(*state))
+
+    # --- what the log asks ------------------------------------------------------------------------------------
+
+    def _encode_catalog(self, catalog: object) -> bytes | None:
+        newest = self._engine.manager.newest_catalog()
+        return encode_delta(cast(Catalog, newest), cast(Catalog, catalog))
+
+    def _encode_prepared(self, prepared: PreparedTransaction) -> bytes:
+        return encode_prepared(self._engine, prepared)
+
+    def _sequences(self, oids: list[int]) -> list[tuple[int, int, bool]]:
+        return self._engine.sequences.pending_states(oids)
+
+    def _note_sequence(self, oid: int, last_value: int, is_called: bool) -> None:
+        self.log.note(SEQUENCE, pack_sequence(oid, last_value, is_called))

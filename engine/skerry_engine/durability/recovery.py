@@ -1,0 +1,131 @@
+"""Recovery: from the log's records back to the state of the engine.
+
+    base (the state at its epoch)  ──>  records after it, in the order of the log  ──>  the last commit
+
+A commit's record holds the new state of every row that it wrote, so replaying is setting rows; nobody else is
+there, so rows are installed frozen, with their index entries.  A catalog delta goes first: it makes the storages and
+indexes that the rows belong to.  Rows of storages that no table names any more are passed over: a later record has
+dropped the table, or the storage was one of several that a transaction has made.
+
+    CHUNK    waits until a COMMIT claims it; START and ABANDON make the waiting ones void
+    PREPARE  waits until a COMMIT or ROLLBACK finishes it; what is left at the end waits on, in the engine
+
+What it does not do: verify bytes (the log has), or decide what a torn tail is (log/reader.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from skerry_engine.catalog.bootstrap import POSTGRES
+from skerry_engine.catalog.catalog import Catalog
+from skerry_engine.catalog.codec import apply_delta
+from skerry_engine.durability.prepared import PreparedBody, restore_prepared, unpack_prepared
+from skerry_engine.errors import DatabaseDamaged, DatabaseError
+from skerry_engine.log.format import Record
+from skerry_engine.session.session import Session
+from skerry_engine.storage.row_codec import unpack
+from skerry_engine.txn.records import (
+    ABANDON,
+    CHUNK,
+    COMMIT,
+    PREPARE,
+    ROLLBACK,
+    SEQUENCE,
+    START,
+    TableChanges,
+    unpack_chunk,
+    unpack_commit,
+    unpack_sequence,
+)
+
+if TYPE_CHECKING:
+    from skerry_engine.engine import Engine
+
+SUPERUSER = "skerry"
+
+
+class Recovery:
+    """Replays records into an engine that nobody uses yet."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._chunks: dict[int, list[Sequence[TableChanges]]] = {}
+        self._prepared: dict[str, PreparedBody] = {}
+        self.records = 0
+        # Keys of indexes over expressions are computed as a session of the superuser would.
+        engine.stores.functions = Session(engine, POSTGRES, SUPERUSER, {}, 0).functions
+
+    def replay(self, records: Iterable[Record]) -> None:
+        """Replay records in the order of the log.  Raises DatabaseDamaged for what can't be understood."""
+        for record in records:
+            self.records += 1
+            try:
+                self._apply(record)
+            except DatabaseError:
+                raise
+            except (ValueError, TypeError, LookupError) as error:
+                raise DatabaseDamaged(
+                    f"a record of kind {record.kind} at epoch {record.epoch} can't be understood: {error}"
+                ) from error
+
+    def finish(self) -> None:
+        """All records are replayed: forget what belongs to nothing."""
+        catalog = self._engine.manager.newest_catalog()
+        assert isinstance(catalog, Catalog)
+        known = {s.oid for database in catalog.databases.values() for s in database.sequences()}
+        self._engine.sequences.retain(known)
+        for body in self._prepared.values():
+            restore_prepared(self._engine, body)
+
+    def add_prepared(self, record: bytes) -> None:
+        """A transaction was prepared: it waits until a record finishes it."""
+        body = unpack_prepared(record)
+        self._prepared[body.gid] = body
+
+    def _apply(self, record: Record) -> None:
+        kind = record.kind
+        if kind == COMMIT:
+            self._commit(record)
+        elif kind == CHUNK:
+            chunk = unpack_chunk(record.body)
+            self._chunks.setdefault(chunk.transaction_id, []).append(chunk.changes)
+        elif kind == SEQUENCE:
+            self._engine.sequences.restore(*unpack_sequence(record.body))
+        elif kind == ABANDON:
+            self._chunks.pop(cast(int, unpack(record.body)), None)
+        elif kind == PREPARE:
+            self.add_prepared(record.body)
+        elif kind == ROLLBACK:
+            del self._prepared[unpack(record.body)]
+        elif kind == START:
+            self._chunks.clear()
+        else:
+            raise ValueError("unknown kind")
+
+    def _commit(self, record: Record) -> None:
+        body = unpack_commit(record.body)
+        engine = self._engine
+        if body.catalog_delta is not None:
+            newest = engine.manager.newest_catalog()
+            assert isinstance(newest, Catalog)
+            catalog = apply_delta(newest, body.catalog_delta)
+            engine.manager.restore_catalog(record.epoch, catalog)
+            engine.stores.adopt(catalog)
+        if isinstance(body.source, int):
+            for changes in self._chunks.pop(body.source, []):
+                self._install(changes)
+        elif body.source is not None:
+            self._install(self._prepared.pop(body.source).changes)
+        self._install(body.changes)
+        for sequence in body.sequences:
+            engine.sequences.restore(*sequence)
+        engine.manager.restore_epoch(record.epoch)
+
+    def _install(self, changes: Sequence[TableChanges]) -> None:
+        stores = self._engine.stores
+        for storage_id, row_ids, rows in changes:
+            storage = stores.find(storage_id)
+            if storage is not None:
+                storage.restore_rows(row_ids, rows)

@@ -1,0 +1,86 @@
+"""Databases in directories: what they hold, and what is there when they are opened again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from skerry_engine.catalog.catalog import Catalog
+from skerry_engine.catalog.codec import encode_catalog
+from skerry_engine.engine import Engine
+from skerry_engine.storage.heap import newest_row
+from skerry_engine.storage.table import TableStorage
+
+from support.sessions import SqlDatabase
+
+State = dict[str, object]
+
+
+class DurableSqlDatabase(SqlDatabase):
+    """An engine on a directory with its sessions.  Its log is flushed when a commit waits for it."""
+
+    def __init__(self, directory: Path, *setup: str) -> None:
+        self.directory = directory
+        super().__init__(*setup)
+
+    def open_engine(self) -> Engine:
+        """The engine that is durable."""
+        return Engine.open(str(self.directory))
+
+    def copy(self, to: Path) -> Path:
+        """What a kill would leave on the disk now, elsewhere."""
+        shutil.copytree(self.directory, to)
+        return to
+
+
+def state_of(engine: Engine) -> State:
+    """Everything that a restart has to bring back: the catalog, rows by row id, index entries, prepared
+    transactions.  Garbage is collected first."""
+    engine.manager.gc()
+    catalog = engine.manager.newest_catalog()
+    assert isinstance(catalog, Catalog)
+    tables = [
+        (table, engine.stores.get(table.storage_id))
+        for database in catalog.databases.values()
+        for table in database.tables()
+        if not table.is_temporary
+    ]
+    state: State = {
+        f"table {table.oid}": (storage.row_count, rows_of(storage), indexes_of(storage))
+        for table, storage in tables
+    }
+    state["catalog"] = encode_catalog(catalog)
+    state["prepared"] = sorted(prepared.gid for prepared in engine.manager.prepared.all())
+    return state
+
+
+def rows_of(storage: TableStorage) -> dict[int, tuple[object, ...]]:
+    """The newest committed rows at full width, by row id."""
+    found: dict[int, tuple[object, ...]] = {}
+    for row_id in range(storage.next_row_id):
+        row = newest_row(storage.heap.slot(row_id))
+        if row is not None:
+            found[row_id] = storage.padded(row)
+    return found
+
+
+def indexes_of(storage: TableStorage) -> dict[int, list[tuple[object, ...]]]:
+    """What each index finds: the rows' ids and values in key order."""
+    from skerry_engine.storage.heap import INFINITY
+    from skerry_engine.storage.reader import TableReader
+
+    reader = TableReader(storage, INFINITY - 1, None, 0)
+    found: dict[int, list[tuple[object, ...]]] = {}
+    for oid, index in storage.indexes.items():
+        entries: list[tuple[object, ...]] = []
+        after: bytes | None = None
+        while True:
+            ids, rows, after = reader.index_batch(index, None, None, after, 1000)
+            entries += [(row_id, *row) for row_id, row in zip(ids, rows, strict=True)]
+            if after is None:
+                break
+        found[oid] = entries
+        for row_id, row in rows_of(storage).items():
+            key = index.key(row)
+            assert row_id in index.candidates(key) or (row_id, *row) not in entries
+    return found
