@@ -5,7 +5,6 @@ Engine ── manager     epochs, locks, transactions (txn)
       ├── sequences   sequences' current values
       ├── plans       compiled statements
       ├── notifications  who listens to which channel
-      └── sessions    by backend pid
       ├── sessions    by backend pid
       └── durable     its directory, log and base (durability/database.py); None in memory
 """

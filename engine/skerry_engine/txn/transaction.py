@@ -893,8 +893,10 @@ class Transaction(LockingTransaction):
             serial.refuse(self.manager.last_epoch + 1)
 
     def _nothing_to_install(self) -> bool:
+        """The end of what is prepared is always told to the log, and so are values that were given out."""
         overlay = self.overlay
-        return not self.changes and not self.has_noted and (overlay is None or not overlay.journal)
+        is_noted = self.has_noted or self.gid is not None
+        return not self.changes and not is_noted and (overlay is None or not overlay.journal)
 
     def publish(self, epoch: int) -> None:
         """The second step, called by the log when the commit record is durable: let others see it,
