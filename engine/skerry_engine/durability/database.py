@@ -15,19 +15,30 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from typing import TYPE_CHECKING, cast
 
 from skerry_engine.abc import Disk
+from skerry_engine.base.environment import Base
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.codec import encode_delta
+from skerry_engine.durability.checkpoint import (
+    NOTHING,
+    BaseState,
+    Checkpointer,
+    checkpoint_quietly,
+    read_catalog,
+    read_state,
+)
 from skerry_engine.durability.prepared import encode_prepared
 from skerry_engine.durability.recovery import Recovery
-from skerry_engine.errors import DatabaseError
+from skerry_engine.errors import DatabaseDamaged, DatabaseError
 from skerry_engine.log.control import new_control, read_control, write_control
 from skerry_engine.log.disk import OsDisk
 from skerry_engine.log.lock_file import DirectoryLock
-from skerry_engine.log.reader import LogContents, open_log
+from skerry_engine.log.reader import open_log
 from skerry_engine.log.writer import LogWriter
+from skerry_engine.session.steps import Wait
 from skerry_engine.storage.row_codec import pack
 from skerry_engine.txn.durable_log import DurableLog
 from skerry_engine.txn.records import SEQUENCE, START, pack_sequence
@@ -40,6 +51,9 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("skerry.durability")
 
 DIRECTORY_MODE = 0o700
+BASE_DIRECTORY = "base"
+REPLAYED_BYTES = 4 << 20
+"""A log that is no longer than this is left to be replayed at the next opening."""
 
 
 def open_directory(engine: Engine, path: str | os.PathLike[str]) -> DurableDatabase:
@@ -50,14 +64,18 @@ def open_directory(engine: Engine, path: str | os.PathLike[str]) -> DurableDatab
     os.makedirs(path, DIRECTORY_MODE, exist_ok=True)
     lock = DirectoryLock(path)
     try:
-        return open_disk(engine, OsDisk(path), lock)
+        return open_disk(engine, OsDisk(path), lock, os.path.join(path, BASE_DIRECTORY))
     except BaseException:
         lock.release()
         raise
 
 
-def open_disk(engine: Engine, disk: Disk, lock: DirectoryLock | None = None) -> DurableDatabase:
+def open_disk(
+    engine: Engine, disk: Disk, lock: DirectoryLock | None = None, base_directory: str | None = None
+) -> DurableDatabase:
     """Open the database on a disk that nobody else uses, into a new engine; an empty disk gets a new database.
+
+    Without a `base_directory` there are no checkpoints: everything is replayed, and everything is in memory.
 
     Raises DatabaseDamaged, IncompatibleFormat, OSError.
     """
@@ -66,30 +84,60 @@ def open_disk(engine: Engine, disk: Disk, lock: DirectoryLock | None = None) -> 
         control = new_control(wall_clock())
         LogWriter.create(disk, control.cluster_id).close()
         write_control(disk, control)
-    contents = open_log(disk, control.cluster_id, 0)
-    _report(contents)
-    recovery = Recovery(engine)
-    recovery.replay(contents.records(0))
-    recovery.finish()
-    return DurableDatabase(engine, contents.writer(), lock)
+    base = None if base_directory is None else Base(base_directory, control.cluster_id)
+    try:
+        return _recovered(engine, disk, control.cluster_id, base, lock)
+    except BaseException:
+        if base is not None:
+            base.close()
+        raise
 
 
-def _report(contents: LogContents) -> None:
+def _recovered(
+    engine: Engine, disk: Disk, cluster_id: bytes, base: Base | None, lock: DirectoryLock | None
+) -> DurableDatabase:
+    """Bring the engine to the state of base and log."""
+    epoch = 0 if base is None else base.epoch
+    contents = open_log(disk, cluster_id, epoch)
     if contents.torn is not None:
         _logger.warning("cut off what was being written when the database stopped: %s", contents.torn)
+    recovery = Recovery(engine)
+    state = NOTHING
+    if base is not None:
+        engine.stores.page_from(base)
+        state = read_state(base)
+        if base.epoch:
+            recovery.restore_base(base.epoch, read_catalog(base), state)
+    if contents.first_epoch > state.chunks_from + 1:
+        raise DatabaseDamaged(
+            f"the log begins at epoch {contents.first_epoch}; "
+            f"the base needs it from epoch {state.chunks_from + 1} on"
+        )
+    recovery.replay(contents.records(state.chunks_from))
+    recovery.finish()
+    return DurableDatabase(engine, contents.writer(), base, state, lock)
 
 
 class DurableDatabase:
     """The files of an open database.  `log` is what the engine commits through."""
 
-    def __init__(self, engine: Engine, writer: LogWriter, lock: DirectoryLock | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        writer: LogWriter,
+        base: Base | None,
+        state: BaseState,
+        lock: DirectoryLock | None,
+    ) -> None:
         self._engine = engine
         self._lock = lock
+        self._base = base
         self.log = DurableLog(
             writer, engine.manager.last_epoch, self._encode_catalog, self._encode_prepared, self._sequences
         )
         engine.manager.log = self.log
         engine.sequences.on_change = self._note_sequence
+        self.checkpointer = None if base is None else Checkpointer(engine, base, self.log, state)
         self.log.note(START, pack(wall_clock()))
         self.flush()
 
@@ -117,12 +165,26 @@ class DurableDatabase:
         try:
             if log.failure is None:
                 self._note_exact_sequences()
+                self._checkpoint_at_the_end()
                 self.flush()
                 log.writer.seal()
         finally:
             log.writer.close()
+            if self._base is not None:
+                self._base.close()
             if self._lock is not None:
                 self._lock.release()
+
+    def _checkpoint_at_the_end(self) -> None:
+        """Spare the next opening the replaying of a long log."""
+        if self.checkpointer is None or self.checkpointer.log_bytes() < REPLAYED_BYTES:
+            return
+        for step in checkpoint_quietly(self.checkpointer):
+            if isinstance(step, Wait):
+                self.flush()
+                over = threading.Event()
+                step.waiting.on_over(over.set)
+                over.wait()
 
     def _note_exact_sequences(self) -> None:
         """A clean stop loses no values that were logged ahead and not given out."""
@@ -139,7 +201,7 @@ class DurableDatabase:
         return encode_prepared(self._engine, prepared)
 
     def _sequences(self, oids: list[int]) -> list[tuple[int, int, bool]]:
-        return self._engine.sequences.pending_states(oids)
+        return self._engine.sequences.take_pending(oids)
 
     def _note_sequence(self, oid: int, last_value: int, is_called: bool) -> None:
         self.log.note(SEQUENCE, pack_sequence(oid, last_value, is_called))

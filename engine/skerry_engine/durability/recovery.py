@@ -25,9 +25,11 @@ from skerry_engine.durability.prepared import PreparedBody, restore_prepared, un
 from skerry_engine.errors import DatabaseDamaged, DatabaseError
 from skerry_engine.log.format import Record
 from skerry_engine.session.session import Session
+from skerry_engine.storage.checkpointing import StorageState
 from skerry_engine.storage.row_codec import unpack
 from skerry_engine.txn.records import (
     ABANDON,
+    CHECKPOINT,
     CHUNK,
     COMMIT,
     PREPARE,
@@ -41,6 +43,7 @@ from skerry_engine.txn.records import (
 )
 
 if TYPE_CHECKING:
+    from skerry_engine.durability.checkpoint import BaseState
     from skerry_engine.engine import Engine
 
 SUPERUSER = "skerry"
@@ -54,8 +57,21 @@ class Recovery:
         self._chunks: dict[int, list[Sequence[TableChanges]]] = {}
         self._prepared: dict[str, PreparedBody] = {}
         self.records = 0
+        self._base_epoch = 0
         # Keys of indexes over expressions are computed as a session of the superuser would.
         engine.stores.functions = Session(engine, POSTGRES, SUPERUSER, {}, 0).functions
+
+    def restore_base(self, epoch: int, catalog: Catalog, state: BaseState) -> None:
+        """Begin with the state of the base.  Rows and index entries stay there until they are wanted."""
+        engine = self._engine
+        self._base_epoch = epoch
+        engine.manager.restore_catalog(epoch, catalog)
+        engine.manager.restore_epoch(epoch)
+        engine.stores.restore(catalog, [StorageState(*storage) for storage in state.storages])
+        for sequence in state.sequences:
+            engine.sequences.restore(*sequence)
+        for body in state.prepared:
+            self.add_prepared(body)
 
     def replay(self, records: Iterable[Record]) -> None:
         """Replay records in the order of the log.  Raises DatabaseDamaged for what can't be understood."""
@@ -86,7 +102,9 @@ class Recovery:
 
     def _apply(self, record: Record) -> None:
         kind = record.kind
-        if kind == COMMIT:
+        if record.epoch <= self._base_epoch and kind not in (CHUNK, ABANDON, START):
+            self._pass_over(record)
+        elif kind == COMMIT:
             self._commit(record)
         elif kind == CHUNK:
             chunk = unpack_chunk(record.body)
@@ -101,8 +119,17 @@ class Recovery:
             del self._prepared[unpack(record.body)]
         elif kind == START:
             self._chunks.clear()
+        elif kind == CHECKPOINT:
+            return
         else:
             raise ValueError("unknown kind")
+
+    def _pass_over(self, record: Record) -> None:
+        """The base has it; only chunks from before it may still be wanted, and not those of its commits."""
+        if record.kind == COMMIT:
+            source = unpack_commit(record.body).source
+            if isinstance(source, int):
+                self._chunks.pop(source, None)
 
     def _commit(self, record: Record) -> None:
         body = unpack_commit(record.body)

@@ -27,15 +27,19 @@ VALUES_AHEAD: Final = 32
 
 class SequenceState:
     """`last_value` was given out if `is_called`, else it comes next.  `unlogged` values may follow before the log
-    has to be told.  `is_pending`: a definition has set it whose commit, which logs it, is still to come."""
+    has to be told, which knows it as `logged`.  `is_pending`: a definition has set it whose commit, which logs it, is
+    still to come; `before` is what it was until then.
+    """
 
-    __slots__ = ("last_value", "is_called", "unlogged", "is_pending")
+    __slots__ = ("last_value", "is_called", "unlogged", "is_pending", "logged", "before")
 
     def __init__(self, last_value: int, is_called: bool) -> None:
         self.last_value: int = last_value
         self.is_called: bool = is_called
         self.unlogged: int = 0
         self.is_pending: bool = False
+        self.logged: tuple[int, bool] = (last_value, is_called)
+        self.before: SequenceState | None = None
 
 
 def _nobody(oid: int, last_value: int, is_called: bool) -> None:
@@ -63,7 +67,7 @@ class Sequences:
         if state.unlogged > 0:
             state.unlogged -= 1
         elif not definition.is_temporary and not state.is_pending:
-            self.on_change(definition.oid, _far_ahead(definition, value), True)
+            self._log(definition.oid, state, _far_ahead(definition, value), True)
             state.unlogged = VALUES_AHEAD
         state.last_value = value
         state.is_called = True
@@ -78,7 +82,7 @@ class Sequences:
             )
         state = self._state(definition)
         if not definition.is_temporary and not state.is_pending:
-            self.on_change(definition.oid, value, is_called)
+            self._log(definition.oid, state, value, is_called)
         state.last_value = value
         state.is_called = is_called
         state.unlogged = 0
@@ -108,6 +112,7 @@ class Sequences:
         before = self._states.get(oid)
         state = self._states[oid] = SequenceState(value, is_called)
         state.is_pending = not definition.is_temporary
+        state.before = before
 
         def undo() -> None:
             if before is None:
@@ -127,6 +132,21 @@ class Sequences:
         """Forget the states of all sequences but these."""
         self._states = {oid: state for oid, state in self._states.items() if oid in oids}
 
+    def _log(self, oid: int, state: SequenceState, value: int, is_called: bool) -> None:
+        self.on_change(oid, value, is_called)
+        state.logged = (value, is_called)
+
+    def logged_states(self) -> list[tuple[int, int, bool]]:
+        """What the log knows of all sequences, as `restore` takes it: no value beyond it was given out."""
+        found: list[tuple[int, int, bool]] = []
+        for oid, each in self._states.items():
+            state: SequenceState | None = each
+            while state is not None and state.is_pending:
+                state = state.before
+            if state is not None:
+                found.append((oid, *state.logged))
+        return found
+
     def take_unlogged(self) -> list[tuple[int, int, bool]]:
         """The states that the log knows only as something further ahead, as `restore` takes them."""
         found = [(oid, s.last_value, s.is_called) for oid, s in self._states.items() if s.unlogged]
@@ -139,11 +159,20 @@ class Sequences:
         states = [(oid, self._states.get(oid)) for oid in dict.fromkeys(oids)]
         return [(oid, s.last_value, s.is_called) for oid, s in states if s is not None and s.is_pending]
 
+    def take_pending(self, oids: Iterable[int]) -> list[tuple[int, int, bool]]:
+        """As `pending_states`, for a commit record: from now on the log has to be told of values again."""
+        found = self.pending_states(oids)
+        for oid, _, _ in found:
+            self.settle(oid)
+        return found
+
     def settle(self, oid: int) -> None:
-        """The definition that set it is committed."""
+        """The definition that set it is committed, or its commit record is being made."""
         state = self._states.get(oid)
-        if state is not None:
+        if state is not None and state.is_pending:
             state.is_pending = False
+            state.before = None
+            state.logged = (state.last_value, state.is_called)
 
     def restore(self, oid: int, last_value: int, is_called: bool, is_pending: bool = False) -> None:
         """Take a state from log or base, which know of it already."""

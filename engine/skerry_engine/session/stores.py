@@ -31,9 +31,13 @@ from skerry_engine.functions.casts import find_coercion
 from skerry_engine.functions.registry import Function
 from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.plan.compile import compile_rows
+from skerry_engine.storage.checkpointing import StorageState, storage_of_base
 from skerry_engine.storage.heap import INFINITY, Row
 from skerry_engine.storage.index import Index
+from skerry_engine.storage.leaf_cache import LeafCache
+from skerry_engine.storage.page_cache import PageCache
 from skerry_engine.storage.paged_index import PagedIndex
+from skerry_engine.storage.paging import Paging
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.foreign_keys import SET_DEFAULT, ForeignKey, no_defaults
@@ -47,12 +51,14 @@ from skerry_engine.values.types import SqlType
 
 if TYPE_CHECKING:
     from skerry_engine.abc import Blocks, FunctionContext
-    from skerry_engine.storage.leaf_cache import LeafCache
     from skerry_engine.txn.manager import TransactionManager
     from skerry_engine.txn.transaction import Transaction
 
 SAMPLED_ROWS = 256
 """Rows looked at for a table's size in memory."""
+
+DEFAULT_LEAF_BYTES = 64 << 20
+"""Memory for leaves of indexes, unless there is a limit."""
 
 RowFunction = Callable[[Any, Row], Row]
 
@@ -72,12 +78,14 @@ class Stores:
         self._storages: dict[int, TableStorage] = {}
         self._next_storage_id: int = 1
         self._leaf_source: tuple[Blocks, LeafCache] | None = None
+        self._paging: Paging | None = None
 
     # --- storages -------------------------------------------------------------------------------------------
 
     def create(self, width: int, is_temporary: bool = False) -> TableStorage:
         """A new, empty generation for rows of `width` values, under an id never used before."""
-        storage = TableStorage(self._next_storage_id, width, is_temporary)
+        paging = None if is_temporary else self._paging
+        storage = TableStorage(self._next_storage_id, width, is_temporary, paging)
         self._next_storage_id += 1
         self._storages[storage.storage_id] = storage
         return storage
@@ -117,6 +125,42 @@ class Stores:
 
     # --- recovery -------------------------------------------------------------------------------------------
 
+    def page_from(self, base: Blocks) -> None:
+        """Keep tables and indexes in the base, from their first checkpoint on.  Before there are any."""
+        self._paging = Paging(base, PageCache())
+        self.page_indexes(base, LeafCache(DEFAULT_LEAF_BYTES))
+
+    def restore(self, catalog: Catalog, states: list[StorageState]) -> None:
+        """Open the tables of a base's catalog: all of their rows and index entries are there.
+
+        Raises DatabaseDamaged when the base lacks one.
+        """
+        assert self._paging is not None, "page_from comes first"
+        known = {state.storage_id: state for state in states}
+        for database in catalog.databases.values():
+            for table in database.tables():
+                state = known.get(table.storage_id)
+                if state is None:
+                    raise errors.DatabaseDamaged(f'the base has no rows of table "{table.name}"')
+                storage = storage_of_base(state, table.width, self._paging)
+                storage.pad = _pad_of(table)
+                self._storages[table.storage_id] = storage
+                for index in table.indexes:
+                    opened = self.make_index(index, table)
+                    assert isinstance(opened, PagedIndex)
+                    opened.open_leaves(state.next_row_id)
+                    storage.indexes[index.oid] = opened
+        self._next_storage_id = max([self._next_storage_id, *[number + 1 for number in known]])
+
+    def persistent(self, catalog: Catalog) -> list[TableStorage]:
+        """The storages of a catalog's tables, temporary ones left out: what a checkpoint writes."""
+        return [
+            self.get(table.storage_id)
+            for database in catalog.databases.values()
+            for table in database.tables()
+            if not table.is_temporary
+        ]
+
     def all(self) -> list[TableStorage]:
         """Every generation there is."""
         return list(self._storages.values())
@@ -145,12 +189,12 @@ class Stores:
 
     def _make_fit(self, table: Table) -> None:
         storage = self._storages.get(table.storage_id)
-        defaults = {column.position: column.missing_value for column in table.columns if column.has_missing}
-        if storage is None:  # any row may be from before any column was added
-            storage = self._storages[table.storage_id] = TableStorage(table.storage_id, table.width)
-            storage.pad = tuple([defaults.get(position) for position in range(table.width)])
+        if storage is None:
+            storage = TableStorage(table.storage_id, table.width, False, self._paging)
+            storage.pad = _pad_of(table)
+            self._storages[table.storage_id] = storage
         while storage.width < table.width:
-            storage.add_column(defaults.get(storage.width))
+            storage.add_column(_pad_of(table)[storage.width])
         wanted = {index.oid: index for index in table.indexes}
         for oid in storage.indexes.keys() - wanted.keys():
             storage.remove_index(oid)
@@ -240,6 +284,12 @@ class Stores:
             constraint is not None and constraint.deferrable,
             constraint is not None and constraint.initially_deferred,
         )
+
+
+def _pad_of(table: Table) -> Row:
+    """What rows that came before columns lack, by position: any row may be from before any of them."""
+    missing = {column.position: column.missing_value for column in table.columns if column.has_missing}
+    return tuple([missing.get(position) for position in range(table.width)])
 
 
 def append_rows(transaction: Transaction, storage: TableStorage, rows: list[Row]) -> None:

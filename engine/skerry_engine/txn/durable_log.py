@@ -60,9 +60,9 @@ class DurableLog(CommitLog):
     """A log on a disk.
 
     `encode_catalog` gives what a new catalog changes in the newest one, None for nothing that is to be kept;
-    `sequence_states` the states of those sequences among the given that definitions have set.
-    `on_pending` is called when a commit begins to wait and no flush is due yet, `on_lazy` when something stands in
-    the buffer for which nobody waits.
+    `sequence_states` the states of those sequences among the given that definitions have set.  `appended_bytes`
+    counts what records hold.  `on_pending` is called when a commit begins to wait and no flush is due yet, `on_lazy`
+    when something stands in the buffer for which nobody waits.
     """
 
     __slots__ = (
@@ -74,6 +74,7 @@ class DurableLog(CommitLog):
         "_encode_prepared",
         "_sequence_states",
         "_last_epoch",
+        "appended_bytes",
         "_pending",
         "_gate",
         "_is_asked",
@@ -99,6 +100,7 @@ class DurableLog(CommitLog):
         self._encode_prepared: PreparedEncoder = encode_prepared
         self._sequence_states: SequenceStates = sequence_states
         self._last_epoch: int = last_epoch
+        self.appended_bytes: int = 0
         self._pending: deque[Transaction] = deque()
         self._gate: Gate = Gate()
         self._is_asked: bool = False
@@ -131,6 +133,7 @@ class DurableLog(CommitLog):
         self._last_epoch = epoch
         if record is not None:
             self.writer.append(COMMIT, epoch, record)
+            self.appended_bytes += len(record)
             self._chunked.pop(transaction.id, None)
         if not self._pending and (record is None or not transaction.is_synchronous):
             transaction.publish(epoch)
@@ -177,6 +180,7 @@ class DurableLog(CommitLog):
         """Records that are no commits belong to the time after the last one: a base at its epoch lacks them."""
         self._make_room(len(body))
         self.writer.append(kind, self._last_epoch + 1, body)
+        self.appended_bytes += len(body)
         self._ask_lazily()
 
     def _make_room(self, size: int) -> None:
@@ -193,7 +197,7 @@ class DurableLog(CommitLog):
 
     def keeps_from(self) -> int:
         """The epoch after which the log must be kept for transactions that are not finished."""
-        return min([self._last_epoch, *self._chunked.values()]) - 1
+        return min([self._last_epoch + 1, *self._chunked.values()]) - 1
 
     def progress(self) -> Waiting:
         """Over when the group that is being gathered is durable, or has failed.  Raises DurabilityLost."""

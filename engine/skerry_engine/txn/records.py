@@ -6,6 +6,7 @@
     PREPARE     PREPARE TRANSACTION: all that is needed to go on waiting for its end after a restart
     ROLLBACK    ROLLBACK PREPARED, by gid; COMMIT PREPARED is a COMMIT whose source is the gid
     ABANDON     a transaction whose chunks are void: it was rolled back
+    CHECKPOINT  a checkpoint at the given epoch has begun
     SEQUENCE    a sequence's state: what nextval and setval gave stays given, whatever becomes of the transaction
 
 A body is a tuple in MessagePack (storage/row_codec.py).  `changes` is a tuple of tables, each
@@ -31,6 +32,7 @@ PREPARE: Final = 4
 ROLLBACK: Final = 5
 SEQUENCE: Final = 6
 ABANDON: Final = 7
+CHECKPOINT: Final = 8
 
 TableChanges = tuple[int, tuple[int, ...], tuple[Row | None, ...]]
 """Storage id, row ids, new states."""

@@ -191,6 +191,12 @@ class Transaction(LockingTransaction):
         self.snapshot = epoch
         self.manager.readers[self.id] = self
 
+    def read_at(self, epoch: int) -> None:
+        """Keep what `epoch` sees from being collected, and see it: a checkpoint's reader, of an epoch that need not
+        be published yet."""
+        self.snapshot = epoch
+        self.manager.readers[self.id] = self
+
     def retake_snapshot(self) -> None:
         """See what is published now, in the statement that took the snapshot and has read nothing yet."""
         assert self.is_untouched(), "a transaction that has read keeps its snapshot"
