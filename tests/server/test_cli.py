@@ -9,10 +9,12 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from skerry_engine.engine import Engine
 from skerry_engine.errors import InvalidAuthorization
 from skerry_server import cli, logs
 from skerry_server.server import Server, ServerSettings, is_loopback
@@ -27,11 +29,22 @@ def quiet_logger() -> Iterator[None]:
     logger.propagate = True
 
 
-def test_a_directory_is_refused_while_nothing_is_durable(capsys: Any) -> None:
-    assert cli.main(["serve", "/somewhere"]) == 1
+def test_a_file_in_the_directorys_place_is_refused(capsys: Any, tmp_path: Path) -> None:
+    place = tmp_path / "database"
+    place.write_text("something else")
+    assert cli.main(["serve", str(place)]) == 1
+    assert "File exists" in capsys.readouterr().err
+
+
+def test_a_database_that_is_in_use_is_refused(capsys: Any, tmp_path: Path) -> None:
+    engine = Engine.open(str(tmp_path))
+    try:
+        assert cli.main(["serve", str(tmp_path)]) == 1
+    finally:
+        engine.close()
     shown = capsys.readouterr().err
-    assert "not durable yet" in shown
-    assert "0A000" in shown
+    assert "in use by this process" in shown
+    assert "55006" in shown
 
 
 def test_version(capsys: Any) -> None:

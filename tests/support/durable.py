@@ -12,7 +12,6 @@ from skerry_engine.engine import Engine
 from skerry_engine.storage.heap import INFINITY, newest_row
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
-
 from support.sessions import SqlDatabase
 
 State = dict[str, object]
