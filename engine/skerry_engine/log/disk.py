@@ -78,11 +78,16 @@ class OsFile:
 
 
 class OsDisk:
-    """The files below one directory, which exists already."""
+    """The files below one directory, which exists already.
 
-    __slots__ = ("_root",)
+    Directories that were synced once stay open, so that a process with too many open files can sync them again: the
+    log begins new segments without needing a descriptor more than it has.
+    """
+
+    __slots__ = ("_root", "_directories")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._directories: dict[str, int] = {}
         # Absolute, so that a later chdir of the process does not move the database.
         self._root = Path(path).absolute()
 
@@ -116,8 +121,18 @@ class OsDisk:
         os.remove(self._root / name)
 
     def sync_directory(self, directory: str) -> None:
-        descriptor = os.open(self._root / directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        descriptor = self._directories.get(directory)
+        if descriptor is None:
+            opened = os.open(self._root / directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptor = self._directories.setdefault(directory, opened)
+            if descriptor != opened:  # another thread was first
+                os.close(opened)
+        os.fsync(descriptor)
+
+    def close(self) -> None:
+        """Give the directories back; files are closed one by one."""
+        while self._directories:
+            os.close(self._directories.popitem()[1])
+
+    def __del__(self) -> None:
+        self.close()

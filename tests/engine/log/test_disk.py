@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from skerry_engine.abc import Disk
 from skerry_engine.log import disk as disk_module
 from skerry_engine.log.disk import OsDisk
+from skerry_engine.log.writer import LogWriter
 
 
 @pytest.fixture
@@ -121,3 +123,50 @@ def test_the_directory_stays_when_the_process_moves(tmp_path: Path, monkeypatch:
     monkeypatch.chdir("/")
     disk.open("a", create=True).close()
     assert (tmp_path / "db" / "a").exists()
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/dev/fd"))
+
+
+def test_a_new_segment_needs_no_more_descriptors_than_there_are(disk: OsDisk) -> None:
+    """A server may run out of them at any time: that is no reason to lose a database."""
+    log = LogWriter.create(disk, bytes(16), 4096)
+    for _ in range(3):
+        log.prepare()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(limits[0], 128), limits[1]))
+        with pytest.raises(OSError) as caught:
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+        assert caught.value.errno == errno.EMFILE
+        for epoch in range(1, 5):
+            log.append(1, epoch, b"x" * 2000)
+            group = log.take()
+            assert group is not None
+            log.write(group, True)
+        with pytest.raises(OSError) as caught:
+            log.prepare()
+        assert caught.value.errno == errno.EMFILE
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert log.position[0] == 4
+    log.prepare()
+    log.seal()
+
+
+def test_what_was_opened_is_given_back(tmp_path: Path) -> None:
+    before = open_descriptors()
+    disk = OsDisk(tmp_path)
+    LogWriter.create(disk, bytes(16), 4096).seal()
+    assert open_descriptors() > before
+    disk.close()
+    assert open_descriptors() == before
+    disk.sync_directory("")
+    assert open_descriptors() == before + 1
+    del disk
+    assert open_descriptors() == before
