@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from skerry_engine.base.blocks import page_key
 from skerry_engine.errors import DatabaseDamaged
-from skerry_engine.storage.heap import EVICTED, PAGE_ROWS, CachedPage, Heap, Pager, Row
+from skerry_engine.storage.heap import EVICTED, PAGE_ROWS, CachedPage, Heap, Pager, Row, Version
 from skerry_engine.storage.page_cache import PageCache
 from skerry_engine.storage.row_codec import pack_rows, unpack_rows
 
@@ -28,8 +28,14 @@ PAGE_OVERHEAD_BYTES: Final = 850
 ROW_OVERHEAD_BYTES: Final = 64
 """A tuple without values, as the allocator rounds it, with its place in the page."""
 
+VERSION_BYTES: Final = 64
+"""What a version takes beside its row."""
+
 NEW_PAGE_BYTES: Final = 8_000
 """What a page is taken for before any page of its storage was measured."""
+
+SAMPLE_SLOTS: Final = 16
+"""So many slots of a page are measured where there is no block to go by."""
 
 
 class Paging:
@@ -51,10 +57,11 @@ class Paging:
 class BasePager(Pager):
     """Fetches pages from the base, as clean pages of the cache.
 
-    `mean_bytes` is about the size of a page in memory.
+    `mean_bytes` is about the size of a page in memory.  A page that is new counts for that much until the next one is
+    begun; then it is measured (`_begun`, -1 for none).
     """
 
-    __slots__ = ("storage_id", "blocks", "cache", "mean_bytes")
+    __slots__ = ("storage_id", "blocks", "cache", "mean_bytes", "_begun")
 
     def __init__(self, storage_id: int, blocks: Blocks, cache: PageCache) -> None:
         super().__init__()
@@ -62,6 +69,7 @@ class BasePager(Pager):
         self.blocks: Blocks = blocks
         self.cache: PageCache = cache
         self.mean_bytes: int = NEW_PAGE_BYTES
+        self._begun: int = -1
 
     def fetch(self, number: int) -> list[object] | None:
         """Put a page that is not in memory, or about to be evicted, into `pages`, and return it; None when it is empty.
@@ -118,15 +126,53 @@ class BasePager(Pager):
     def touch(self, number: int) -> None:
         """Note that a page becomes dirty, which stands in its place by now."""
         entry = self.cached.pop(number, None)
-        size = self.mean_bytes
         if entry is not None:
             size = entry.size_bytes
             self.cache.remove(entry)
             entry.page = None
-        if number in self.writing:  # counted there until the checkpoint is over
+        elif number in self.writing:  # counted there until the checkpoint is over
             size = 0
+        else:
+            if self._begun >= 0:
+                self._measure_begun(self._begun)
+            self._begun = number
+            size = self.mean_bytes
         self.dirty[number] = size
         self.cache.add_dirty(size)
+
+    def _measure_begun(self, number: int) -> None:
+        """Put right what a new page counts for."""
+        page = self.pages[number]
+        if number not in self.dirty or number in self.writing or not isinstance(page, list):
+            return
+        size = sampled_bytes(page)
+        self.mean_bytes = (7 * self.mean_bytes + size) >> 3
+        self.cache.dirty_bytes += size - self.dirty[number]
+        self.dirty[number] = size
+
+
+def sampled_bytes(page: list[object]) -> int:
+    """About how many bytes of memory a page takes, by some of its slots."""
+    size = 0
+    for position in range(0, PAGE_ROWS, PAGE_ROWS // SAMPLE_SLOTS):
+        slot = page[position]
+        while isinstance(slot, Version):
+            size += VERSION_BYTES
+            if slot.row is not None:
+                size += row_bytes(slot.row)
+            slot = slot.older
+        if isinstance(slot, tuple):
+            size += row_bytes(slot)
+    return PAGE_OVERHEAD_BYTES + size * (PAGE_ROWS // SAMPLE_SLOTS)
+
+
+def row_bytes(row: Row) -> int:
+    """What a row takes in memory."""
+    size = ROW_OVERHEAD_BYTES + 8 * len(row)
+    for value in row:
+        if value is not None and not isinstance(value, bool):
+            size += getsizeof(value) + 4
+    return size
 
 
 def fixed_bytes(row: Row) -> int:

@@ -17,7 +17,7 @@ from skerry_engine.storage.heap import EVICTED, PAGE_ROWS, CommitStamp, Row
 from skerry_engine.storage.page_cache import NO_LIMIT, PageCache
 from skerry_engine.storage.paging import Paging
 from skerry_engine.storage.reader import TableReader
-from skerry_engine.storage.row_codec import pack_rows
+from skerry_engine.storage.row_codec import pack_rows, unpack_rows
 from skerry_engine.storage.table import TableStorage
 
 PAGES = 100
@@ -203,7 +203,7 @@ def test_a_block_that_is_no_page_is_damage(block: bytes | None, problem: str, pa
     assert scan(storage) == storage.row_count
 
 
-@pytest.mark.parametrize(
+SHAPES = pytest.mark.parametrize(
     "row",
     [
         (1000, 2000, 3000),
@@ -213,6 +213,25 @@ def test_a_block_that_is_no_page_is_damage(block: bytes | None, problem: str, pa
         (10**9, Decimal("123456.789"), b"bytes" * 10),
     ],
 )
+
+
+@SHAPES
+def test_the_size_of_new_pages_is_about_what_they_take(row: Row, paging: Paging) -> None:
+    storage = TableStorage(1, len(row), False, paging)
+    packed = pack_rows([row])
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for row_id in range(100 * PAGE_ROWS):
+            (copy,) = unpack_rows(packed)  # its values are its own
+            storage.install_frozen(row_id, copy)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.8 * taken < paging.cache.used_bytes < 1.6 * taken
+
+
+@SHAPES
 def test_the_size_of_pages_is_about_what_they_take(row: Row, paging: Paging) -> None:
     blocks = paging.blocks
     assert isinstance(blocks, BlocksInMemory)
