@@ -11,51 +11,22 @@ import re
 from pathlib import Path
 
 import pytest
-from support.dumps import dump, dump_of, new_database, psql, url
+from support.dumps import (
+    check_round_trips,
+    dump,
+    dump_of,
+    new_database,
+    psql,
+    sorted_rows,
+    url,
+    without_views,
+)
 from support.postgres_server import Address
 
 import skerry
 
 CHINOOK = Path(__file__).parent.parent / "data" / "chinook.sql"
 WORLD = Path(__file__).parent.parent / "data" / "dump_world.sql"
-BLOCK = re.compile(r"(^COPY [^\n]* FROM stdin;\n)(.*?)(^\\\.$)", re.MULTILINE | re.DOTALL)
-VIEW = re.compile(r"^CREATE VIEW (?P<name>[^\n]*?)(?: WITH \([^\n]*\))? AS\n.*?;\n", re.MULTILINE | re.DOTALL)
-
-
-def without_views(text: str) -> str:
-    """A dump without its views' queries, whose layout PostgreSQL chooses otherwise."""
-    return VIEW.sub("", text)
-
-
-def sorted_rows(text: str) -> str:
-    """A dump with each table's rows sorted: PostgreSQL puts a row wherever there is room."""
-    return BLOCK.sub(lambda match: match[1] + "".join(sorted(match[2].splitlines(True))) + match[3], text)
-
-
-def rows_of_views(address: Address, database: str, names: list[str]) -> dict[str, list[str]]:
-    """What views show, as text in no order."""
-    with skerry.open(url(address, database)) as opened:
-        return {
-            name: sorted(
-                str(row) for row in opened.execute(f"SELECT row_to_json(a_row)::text FROM {name} a_row")
-            )
-            for name in names
-        }
-
-
-def check_round_trips(text: str, skerry_server: Address, postgres: Address) -> None:
-    """Load a dump here and there and back again."""
-    with new_database(skerry_server) as here:
-        assert psql(skerry_server, here, text) == ""
-        assert dump(skerry_server, here) == text
-        with new_database(postgres) as there, new_database(skerry_server) as back:
-            assert psql(postgres, there, text) == ""
-            of_postgres = dump(postgres, there)
-            assert sorted_rows(without_views(of_postgres)) == sorted_rows(without_views(text))
-            views = [match["name"] for match in VIEW.finditer(text)]
-            assert rows_of_views(postgres, there, views) == rows_of_views(skerry_server, here, views)
-            assert psql(skerry_server, back, of_postgres) == ""
-            assert sorted_rows(dump(skerry_server, back)) == sorted_rows(text)
 
 
 def test_everything_there_is(world: skerry.Database, skerry_server: Address, postgres: Address) -> None:

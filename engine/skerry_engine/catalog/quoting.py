@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from skerry_engine import errors
 from skerry_engine.functions.keywords import NEEDS_QUOTES
 
-_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _PART = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([A-Za-z_\x80-\U0010ffff][\w$]*))\s*')
 
 
 def quote_identifier(name: str) -> str:
-    """The name as it must be written in SQL: bare where that reads back the same."""
+    """The name as PostgreSQL writes it in SQL: bare only if it is letters, digits and underscores, and no keyword."""
     if _PLAIN.fullmatch(name) and name not in NEEDS_QUOTES:
         return name
     return '"' + name.replace('"', '""') + '"'
