@@ -24,9 +24,9 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=None, help="how many seeds")
     parser.add_argument("--seconds", type=float, default=None, help="how long to go on")
     parser.add_argument("--quick", action="store_true", help="do not make failures small")
-    parser.add_argument("--page-indexes", action="store_true", help="write indexes to a base meanwhile")
+    parser.add_argument("--base", action="store_true", help="write checkpoints into a base meanwhile")
     arguments = parser.parse_args()
-    runner = Runner(pages_indexes=arguments.page_indexes)
+    runner = Runner(has_base=arguments.base)
     failed: list[int] = []
     for seed in _seeds(arguments):
         verdict = runner.run_seed(seed)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from histories.graph import Anomaly, Facts, Graph, find_anomalies, weakest_name
 from histories.oracle import Oracle, Violation
-from histories.paging import IndexPaging
+from histories.paging import BaseBeneath
 from histories.replay import check_serial_order
 from histories.scheduler import run_script
 from histories.script import READ_COMMITTED, History, Script
@@ -92,17 +92,17 @@ class Runner:
     """Runs histories one after the other, in one engine as long as that is sound.
 
     `around` is entered for each run, when the engine is there already: a mutant's `installed`.  With
-    `pages_indexes` indexes are written to a base while a history runs.
+    `has_base` tables and indexes are written to a base while a history runs.
     """
 
     def __init__(
         self,
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
-        pages_indexes: bool = False,
+        has_base: bool = False,
     ) -> None:
         self._worlds: dict[bool, World] = {}
         self._around = around
-        self._pages_indexes = pages_indexes
+        self._has_base = has_base
         self.statistics = Statistics()
 
     def run_seed(self, seed: int) -> Verdict:
@@ -123,14 +123,14 @@ class Runner:
     def _world(self, script: Script) -> World:
         fine = script.is_fine_grained
         if script.has_definitions:
-            return World(fine, shares_plans=False, paging=self._paging())
+            return World(fine, shares_plans=False, base=self._base())
         world = self._worlds.get(fine)
         if world is None:
-            world = self._worlds[fine] = World(fine, paging=self._paging())
+            world = self._worlds[fine] = World(fine, base=self._base())
         return world
 
-    def _paging(self) -> IndexPaging | None:
-        return IndexPaging() if self._pages_indexes else None
+    def _base(self) -> BaseBeneath | None:
+        return BaseBeneath() if self._has_base else None
 
     def shrink(self, verdict: Verdict) -> Verdict:
         """The smallest history that can be found with the same failure."""

@@ -50,6 +50,7 @@ def _run(world: World, script: Script, schedule: list[int]) -> History:
     initial = {name: {row[0]: row for row in script.tables.get(name, [])} for name in TABLES}
     history = History(script, schedule, initial)
     _Scheduler(world, history).run()
+    world.come_to_rest()
     if history.failure is None:
         history.final = world.final_rows([name for name in TABLES if name in script.tables])
         left = world.leftovers()

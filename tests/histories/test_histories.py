@@ -23,8 +23,8 @@ def test_histories(chunk: int) -> None:
 
 
 @pytest.mark.parametrize("chunk", range(3))
-def test_histories_while_checkpoints_write_the_indexes(chunk: int) -> None:
-    runner = Runner(pages_indexes=True)
+def test_histories_while_checkpoints_are_written(chunk: int) -> None:
+    runner = Runner(has_base=True)
     for seed in range(100_000 + chunk * CHUNK, 100_000 + (chunk + 1) * CHUNK):
         verdict = runner.run_seed(seed)
         if verdict.rule:

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
-from histories.paging import IndexPaging, entries_of, leaves_differ
+from histories.paging import BaseBeneath, entries_of, leaves_differ
 from histories.script import Script
 from histories.statements import COLUMNS, TABLES, Row
 from skerry_engine.engine import Engine
@@ -58,13 +58,13 @@ class World:
     """An engine with the tables of `statements.TABLES` and sessions by number."""
 
     def __init__(
-        self, is_fine_grained: bool = False, shares_plans: bool = True, paging: IndexPaging | None = None
+        self, is_fine_grained: bool = False, shares_plans: bool = True, base: BaseBeneath | None = None
     ) -> None:
         self._is_fine_grained = is_fine_grained
-        self.paging = paging
+        self.base = base
         self.engine = Engine.open()
-        if paging is not None:
-            self.engine.stores.page_indexes(paging.blocks, paging.cache)
+        if base is not None:
+            self.engine.stores.page_indexes(base.blocks, base.leaf_cache)
         self.sessions: list[Session] = []
         for text in TABLES.values():
             self.run(text)
@@ -118,14 +118,15 @@ class World:
         limits.rows = limits.keys = limits.ranges = limits.retained = script.siread_limit
         limits.records = max(1, script.siread_limit)
         storages = self.storages()
-        if self.paging is not None:
-            self.paging.reset(script.tables, list(storages.values()))
+        if self.base is not None:
+            self.base.reset(script.tables, storages.values())
         for name, storage in storages.items():
-            storage.heap = Heap()
             storage.next_row_id = 1
             storage.row_count = CLAIMED_ROWS
-            for index in storage.indexes.values():
-                index.clear()
+            if self.base is None:
+                storage.heap = Heap()
+                for index in storage.indexes.values():
+                    index.clear()
             rows: list[Row] = script.tables.get(name, [])
             row_id = storage.allocate(len(rows))
             for row in rows:
@@ -134,8 +135,13 @@ class World:
 
     def between_units(self) -> None:
         """What goes on in the background."""
-        if self.paging is not None:
-            self.paging.between_units(list(self.storages().values()))
+        if self.base is not None:
+            self.base.between_units(self.engine.manager, self.storages().values())
+
+    def come_to_rest(self) -> None:
+        """What goes on in the background has come to its end."""
+        if self.base is not None:
+            self.base.come_to_rest(self.engine.manager, self.storages().values())
 
     def final_rows(self, tables: list[str]) -> dict[str, list[tuple[object, ...]]]:
         """All rows of the tables."""
@@ -162,16 +168,17 @@ class World:
             problem = _disorder(name, storage)
             if problem:
                 return problem
-        if self.paging is not None:
-            self.paging.finish(list(storages.values()))
+        if self.base is not None:
+            self.base.come_to_rest(manager, storages.values())
             for name, storage in storages.items():
-                if any(leaves_differ(index, self.paging.blocks) for index in storage.indexes.values()):
+                if any(leaves_differ(index, self.base.blocks) for index in storage.indexes.values()):
                     return f"the leaves of an index of {name} have other entries than the index"
         return None
 
 
 def _disorder(name: str, storage: TableStorage) -> str | None:
-    slots = [slot for page in storage.heap.pages if page is not None for slot in page if slot is not None]
+    found = [storage.heap.slot(row_id) for row_id in range(storage.next_row_id)]
+    slots = [slot for slot in found if slot is not None]
     chains = [slot for slot in slots if not isinstance(slot, tuple)]
     if chains:
         return f"{name} keeps {len(chains)} version chains that nobody can see"

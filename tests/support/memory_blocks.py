@@ -15,6 +15,10 @@ class MemoryBlocks:
         self.blocks: dict[bytes, bytes] = {}
         self.reads = 0
 
+    def clear(self) -> None:
+        self.keys = []
+        self.blocks = {}
+
     def apply(self, changes: list[tuple[bytes, bytes | None]]) -> None:
         for key, block in changes:
             assert len(key) <= 511

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from skerry_engine.abc import Blocks
     from skerry_engine.values.keys import KeyCodec
 
-ENTRY_BYTES: Final = 200
+ENTRY_BYTES: Final = 150
 """About what an entry takes in a layer, in the dict and in the tree, its own bytes left out."""
 
 ANY_ROW: Final = 1 << 62
