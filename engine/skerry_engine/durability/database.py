@@ -34,9 +34,10 @@ from skerry_engine.durability.prepared import encode_prepared
 from skerry_engine.durability.recovery import Recovery
 from skerry_engine.errors import DatabaseDamaged, DatabaseError
 from skerry_engine.log.control import new_control, read_control, write_control
-from skerry_engine.log.disk import OsDisk
+from skerry_engine.log.disk import OsDisk, make_directories
 from skerry_engine.log.lock_file import DirectoryLock
 from skerry_engine.log.reader import open_log
+from skerry_engine.log.spares import SpareMaker
 from skerry_engine.log.writer import LogWriter
 from skerry_engine.session.steps import Wait
 from skerry_engine.storage.row_codec import pack
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("skerry.durability")
 
-DIRECTORY_MODE = 0o700
 BASE_DIRECTORY = "base"
 REPLAYED_BYTES = 4 << 20
 """A log that is no longer than this is left to be replayed at the next opening."""
@@ -61,7 +61,7 @@ def open_directory(engine: Engine, path: str | os.PathLike[str]) -> DurableDatab
 
     Raises DatabaseInUse, DatabaseDamaged, IncompatibleFormat, OSError.
     """
-    os.makedirs(path, DIRECTORY_MODE, exist_ok=True)
+    make_directories(path)
     lock = DirectoryLock(path)
     try:
         return open_disk(engine, OsDisk(path), lock, os.path.join(path, BASE_DIRECTORY))
@@ -138,6 +138,8 @@ class DurableDatabase:
         engine.manager.log = self.log
         engine.sequences.on_change = self._note_sequence
         self.checkpointer = None if base is None else Checkpointer(engine, base, self.log, state)
+        # A simulated disk has no threads.
+        self._spares = None if lock is None else SpareMaker(writer)
         self.log.note(START, pack(wall_clock()))
         self.flush()
 
@@ -162,6 +164,8 @@ class DurableDatabase:
     def close(self) -> None:
         """Write what is left, seal the log, let others in.  Nothing uses the engine any more."""
         log = self.log
+        if self._spares is not None:
+            self._spares.close()
         try:
             if log.failure is None:
                 self._note_exact_sequences()

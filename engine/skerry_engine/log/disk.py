@@ -31,6 +31,22 @@ def _sync_data(descriptor: int) -> None:
         os.fdatasync(descriptor)
 
 
+def make_directories(path: str | os.PathLike[str]) -> None:
+    """Make a directory and what is missing above it, so that a power cut does not take them away again."""
+    missing: list[Path] = []
+    at = Path(path).absolute()
+    while not at.is_dir():
+        missing.append(at)
+        at = at.parent
+    for each in reversed(missing):
+        each.mkdir(DIRECTORY_MODE, exist_ok=True)
+        descriptor = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 class OsFile:
     """An open file: a descriptor, and no buffer of its own."""
 

@@ -31,8 +31,9 @@ from skerry_engine.log.format import (
     spare_number,
     unpack_segment_header,
 )
+from skerry_engine.log.segment_files import segment_size
 from skerry_engine.log.walk import Finding, Walk, file_size, read_file, segment_numbers
-from skerry_engine.log.writer import MAX_SPARES, SEGMENT_BYTES, LogEnd, LogWriter, Spare, segment_size
+from skerry_engine.log.writer import MAX_SPARES, SEGMENT_BYTES, LogEnd, LogWriter, Spare
 
 
 class LogContents:

@@ -39,7 +39,8 @@ from skerry_engine.log.format import (
     segment_number,
     unpack_segment_header,
 )
-from skerry_engine.log.writer import ZEROS, Segment
+from skerry_engine.log.segment_files import ZEROS
+from skerry_engine.log.writer import Segment
 
 UNKNOWN: Final = 0
 

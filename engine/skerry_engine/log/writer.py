@@ -26,12 +26,12 @@ What it does not do: decide when to sync, publish, or know what records mean.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 from zlib import crc32
 
 from skerry_engine.abc import Disk, File
-from skerry_engine.errors import DatabaseDamaged, DurabilityLost
+from skerry_engine.errors import DurabilityLost
 from skerry_engine.log.format import (
     GROUP_HEADER_BYTES,
     LOG_DIRECTORY,
@@ -45,24 +45,27 @@ from skerry_engine.log.format import (
     SegmentHeader,
     cluster_seed,
     pack_group_header,
-    pack_segment_header,
     segment_name,
-    segment_number,
     spare_name,
     spare_number,
     unfinished_name,
     whole_sectors,
 )
+from skerry_engine.log.segment_files import (
+    clear_interrupted_creation,
+    fill,
+    lengthen,
+    name_segment,
+    segment_size,
+)
 
 SEGMENT_BYTES: Final = 16 << 20
 # A new database begins small: most stay so.
 FIRST_SEGMENT_BYTES: Final = 1 << 20
-MIN_SEGMENT_BYTES: Final = 2560
 # How many files wait to be segments again; more are removed.
 MAX_SPARES: Final = 8
 # Up to here header and body of a group are joined for one write; beyond it, copying costs more than a second call.
 ONE_WRITE_BYTES: Final = 256 << 10
-ZEROS: Final = bytes(1 << 20)
 # How far behind the last group a seal stands: in another page, or at least in another sector of a small segment.
 SEAL_DISTANCE_BYTES: Final = 4096
 SMALL_SEAL_DISTANCE_BYTES: Final = SECTOR_BYTES
@@ -157,6 +160,7 @@ class LogWriter:
         "durable_epoch",
         "durable_group",
         "last_epoch",
+        "on_wants_spare",
         "segment_bytes",
         "written_epoch",
         "written_group",
@@ -198,6 +202,8 @@ class LogWriter:
         self.written_epoch: int = end.last_epoch
         self.durable_group: int = end.group
         self.durable_epoch: int = end.last_epoch
+        # Called after a write that leaves `wants_spare` true; set by who keeps house.
+        self.on_wants_spare: Callable[[], None] | None = None
         # `write` and housekeeping, behind the latch, which is never held during I/O
         self._latch: threading.Lock = threading.Lock()
         self._segments: list[Segment] = list(segments)
@@ -216,12 +222,12 @@ class LogWriter:
         """
         disk.make_directory(LOG_DIRECTORY)
         disk.sync_directory("")
-        _clear_interrupted_creation(disk)
+        clear_interrupted_creation(disk)
         size = min(segment_size(segment_bytes), FIRST_SEGMENT_BYTES)
         header = SegmentHeader(cluster_id, 1, size, 1, last_epoch, 0)
         name = unfinished_name(1)
-        _fill(disk, name, size)
-        file = _name_segment(disk, name, header)
+        fill(disk, name, size, False)
+        file = name_segment(disk, name, header)
         end = LogEnd(SEGMENT_HEADER_BYTES, 0, last_epoch, False)
         return cls(disk, cluster_id, segment_bytes, [Segment(1, size, last_epoch)], [], file, end)
 
@@ -319,6 +325,8 @@ class LogWriter:
         except OSError as error:
             self._refuse(error)
             raise
+        if self.on_wants_spare is not None and self.wants_spare:
+            self.on_wants_spare()
 
     def _write(self, group: Group) -> None:
         if group.segment != self._segments[-1].number:
@@ -375,7 +383,7 @@ class LogWriter:
         header = SegmentHeader(
             self._cluster_id, group.segment, spare.size, group.number, group.epoch_before, flags
         )
-        self._file = _name_segment(self._disk, spare.name, header)
+        self._file = name_segment(self._disk, spare.name, header)
         with self._latch:
             self._segments.append(Segment(group.segment, spare.size, group.epoch_before))
 
@@ -441,10 +449,11 @@ class LogWriter:
         """
         return 2 * self._next_offset > self._next_segment_bytes and not self.has_spare
 
-    def prepare(self, size: int = 0) -> None:
+    def prepare(self, size: int = 0, is_gentle: bool = False) -> None:
         """Have a file ready for the next segment, large enough for a record of `size` bytes in the open group.
 
-        Raises OSError (the disk is full), which leaves everything as it was, and DurabilityLost.
+        `is_gentle`: piece by piece, so that commits meanwhile don't wait for all of it to reach the disk.  Raises
+        OSError (the disk is full), which leaves everything as it was, and DurabilityLost.
         """
         if self._refusal is not None:
             raise self._refused()
@@ -452,17 +461,17 @@ class LogWriter:
         with self._latch:
             if any(spare.size >= need for spare in self._spares):
                 return
-        made = self._make_file(need, is_filled=True)
+        made = self._make_file(need, is_filled=True, is_gentle=is_gentle)
         with self._latch:
             self._spares.append(made)
 
-    def _make_file(self, size: int, is_filled: bool) -> Spare:
+    def _make_file(self, size: int, is_filled: bool, is_gentle: bool = False) -> Spare:
         number = self._next_spare_number()
         unfinished, name = unfinished_name(number), spare_name(number)
         if is_filled:
-            _fill(self._disk, unfinished, size)
+            fill(self._disk, unfinished, size, is_gentle)
         else:
-            _lengthen(self._disk, unfinished, size)
+            lengthen(self._disk, unfinished, size)
         self._disk.rename(unfinished, name)
         return Spare(name, size, False)
 
@@ -511,83 +520,9 @@ class LogWriter:
                 self._spares.append(spare)
 
 
-def segment_size(size: int) -> int:
-    """The size of segments that was asked for, as it will be."""
-    return whole_sectors(max(size, MIN_SEGMENT_BYTES))
-
-
 def _spare_size(spare: Spare) -> int:
     return spare.size
 
 
 def _number_of(spare: Spare) -> int:
     return spare_number(spare.name.rpartition("/")[2]) or 0
-
-
-def _name_segment(disk: Disk, name: str, header: SegmentHeader) -> File:
-    """Make a segment of a file; it stays open."""
-    file = disk.open(name)
-    try:
-        file.write(0, pack_segment_header(header))
-        file.sync()
-        disk.rename(name, segment_name(header.number))
-        disk.sync_directory(LOG_DIRECTORY)
-    except OSError:
-        file.close()
-        raise
-    return file
-
-
-def _fill(disk: Disk, name: str, size: int) -> None:
-    """Make a file of zeros and sync it.  When that fails, the room it took is given back."""
-    file = disk.open(name, create=True)
-    try:
-        file.truncate(0)
-        for offset in range(0, size, len(ZEROS)):
-            file.write(offset, ZEROS if size - offset >= len(ZEROS) else bytes(size - offset))
-        file.sync()
-    except OSError:
-        _give_up(disk, name, file)
-        raise
-    file.close()
-
-
-def _lengthen(disk: Disk, name: str, size: int) -> None:
-    """Make a file of that size whose blocks the system finds when they are written."""
-    file = disk.open(name, create=True)
-    try:
-        file.truncate(0)
-        file.truncate(size)
-        file.sync()
-    except OSError:
-        _give_up(disk, name, file)
-        raise
-    file.close()
-
-
-def _give_up(disk: Disk, name: str, file: File) -> None:
-    file.close()
-    try:
-        disk.remove(name)
-    except OSError:
-        pass  # the error that led here is the one to report; the next opening removes the file
-
-
-def _clear_interrupted_creation(disk: Disk) -> None:
-    """Remove the files of a log in which nothing was ever written.  Raises DatabaseDamaged for any other."""
-    names = [
-        f"{LOG_DIRECTORY}/{name}" for name in disk.list(LOG_DIRECTORY) if segment_number(name) is not None
-    ]
-    for name in names:
-        file = disk.open(name)
-        try:
-            begun = file.read(SEGMENT_HEADER_BYTES, SECTOR_BYTES).strip(b"\0")
-        finally:
-            file.close()
-        if begun or len(names) > 1:
-            raise DatabaseDamaged(
-                f"the database has no control file, but {name} holds commits",
-                hint="Restore the control file, or the whole database, from a backup.",
-            )
-        disk.remove(name)
-    disk.sync_directory(LOG_DIRECTORY)

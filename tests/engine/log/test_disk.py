@@ -11,7 +11,7 @@ import pytest
 
 from skerry_engine.abc import Disk
 from skerry_engine.log import disk as disk_module
-from skerry_engine.log.disk import OsDisk
+from skerry_engine.log.disk import OsDisk, make_directories
 from skerry_engine.log.writer import LogWriter
 
 
@@ -170,3 +170,26 @@ def test_what_was_opened_is_given_back(tmp_path: Path) -> None:
     assert open_descriptors() == before + 1
     del disk
     assert open_descriptors() == before
+
+
+def test_directories_are_made_with_what_is_missing_above_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each one's parent is synced: a database must not be gone because its directory is."""
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/dev/fd/{descriptor}")))
+        fsync(descriptor)
+
+    monkeypatch.setattr(disk_module.os, "fsync", noted)
+    make_directories(tmp_path / "a" / "b" / "c")
+    assert synced == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    assert (tmp_path / "a/b/c").is_dir()
+    make_directories(tmp_path / "a" / "b" / "c")
+    assert len(synced) == 3
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(FileExistsError):
+            make_directories(path)
