@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 
 from skerry.abc import ColumnInfo, Notification, Source
+from skerry.changes import Change, Changes
 from skerry.dbapi import Connection, Cursor, apilevel, paramstyle, threadsafety
 from skerry.isolation import milliseconds
 from skerry.listening import Listener
@@ -66,6 +67,8 @@ __all__ = [
     "STRING",
     "Binary",
     "ColumnInfo",
+    "Change",
+    "Changes",
     "Connection",
     "Cursor",
     "DataError",

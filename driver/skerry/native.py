@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import IO, Concatenate, ParamSpec, TypeVar, cast
 
 from skerry.abc import Backend, Outcome, Source
+from skerry.changes import Changes, Token
 from skerry.dbapi import Connection
 from skerry.dump import DumpOptions, as_writer, dump
 from skerry.isolation import SNAPSHOT, as_of_sql, begin_sql, milliseconds
@@ -167,6 +168,24 @@ class Database:
             raise errors.InterfaceError("listen() needs a channel")
         self._check_open()
         return Listener(self._source.open_backend(), channels)
+
+    def changes(
+        self,
+        since: int | Token | None = None,
+        tables: Sequence[str] | None = None,
+        *,
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> Changes:
+        """Every committed change after `since`, in the order of commits, then those that are committed next.
+
+        `since` is an epoch, or the `token` of a change or feed; None: from now on.  `tables` are names, perhaps with
+        their schema; None for all.  Iterating waits for changes until none has come for `timeout` seconds (None: for
+        ever); with `wait` False it ends where there are no more.  Raises HistoryNotRetained for changes that are
+        gone: what is older than the database's retention, unless this feed was open by then.
+        """
+        self._check_open()
+        return Changes(self._source.open_backend(), since, tables, wait, timeout)
 
     def connect(
         self,

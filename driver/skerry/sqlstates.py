@@ -31,9 +31,11 @@ _BY_CLASS: dict[str, type[errors.DatabaseError]] = {
 
 
 def _subclasses(cls: type[errors.DatabaseError]) -> Iterator[type[errors.DatabaseError]]:
-    for child in cls.__subclasses__():
-        yield child
-        yield from _subclasses(child)
+    """All of them, the more general ones first: of several with one SQLSTATE it stands for the most general."""
+    level: list[type[errors.DatabaseError]] = [cls]
+    while level:
+        level = [child for parent in level for child in parent.__subclasses__()]
+        yield from level
 
 
 def _index() -> dict[tuple[str, str | None], type[errors.DatabaseError]]:

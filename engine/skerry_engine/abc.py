@@ -149,6 +149,29 @@ class FunctionContext(Protocol):
         """Keep history for so long, and so much of it, in the words of settings; None leaves it as it is."""
         ...
 
+    def changes(self, since: int, limit: int | None) -> Iterator[tuple[object, ...]]:
+        """Committed changes above an epoch, as rows of skerry.changes().  Raises HistoryNotRetained."""
+        ...
+
+    def raw_changes(
+        self, since: int, position: int | None, limit: int, names: Sequence[str] | None
+    ) -> Iterator[tuple[object, ...]]:
+        """The same as rows of skerry.raw_changes(), behind a place, of some tables only."""
+        ...
+
+    def subscribe(self, since: int | None) -> int:
+        """Have changes above an epoch (None: from now on) kept for the session; the epoch."""
+        ...
+
+    def unsubscribe(self) -> None:
+        """Have them kept no longer."""
+        ...
+
+    def wait_for_changes(self, since: int, timeout_s: float) -> int:
+        """The newest epoch, as soon as it is above `since` or the time is over; may raise a wait that reruns the
+        statement."""
+        ...
+
     def pending_changes(self) -> Iterator[tuple[object, ...]]:
         """The transaction's uncommitted row changes, as rows of skerry.pending_changes()."""
         ...

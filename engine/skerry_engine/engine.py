@@ -17,6 +17,7 @@ from skerry_engine import errors
 from skerry_engine.catalog.bootstrap import new_catalog
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.durability.database import DurableDatabase, open_directory
+from skerry_engine.session.changes import tell_listeners
 from skerry_engine.session.notifications import Notifications
 from skerry_engine.session.plans import PlanCache, StatementCache
 from skerry_engine.session.sequences import Sequences
@@ -45,6 +46,7 @@ class Engine:
         self.sequences = Sequences()
         self.plans = PlanCache()
         self.statements = StatementCache()
+        self.manager.feed.on_commit = tell_listeners(self)
         self.notifications = Notifications()
         self.sessions: dict[int, Session] = {}
         self._pids = itertools.count(1)
@@ -81,7 +83,7 @@ class Engine:
         limit_bytes = history.limit_bytes if limit_bytes is None else limit_bytes
         if retention_us < 0 or limit_bytes < 0:
             raise errors.InvalidParameterValue("retention, in time and in bytes, is 0 or more")
-        history.keep(retention_us, limit_bytes, self.manager.published)
+        self.manager.keep_history(retention_us, limit_bytes)
 
     @property
     def durable_log(self) -> DurableLog | None:

@@ -6,7 +6,7 @@ All go through the FunctionContext; nothing here holds state.  A function of typ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from skerry_engine.abc import FunctionContext
@@ -49,6 +49,21 @@ define("pg_my_temp_schema", lambda: 0)
 define("pg_is_other_temp_schema", lambda oid: False)
 define("pg_trigger_depth", lambda: 0)
 define("pg_current_xact_id", lambda context: context.transaction_id, needs_context=True)
+
+
+def _changes(
+    context: FunctionContext, since: int | None, limit: int | None = None
+) -> Iterator[tuple[object, ...]]:
+    return iter(()) if since is None else context.changes(since, limit)
+
+
+def _unsubscribe(context: FunctionContext) -> str:
+    context.unsubscribe()
+    return VOID
+
+
+def _wait_for_changes(context: FunctionContext, since: int, timeout_s: float) -> int:
+    return context.wait_for_changes(since, timeout_s)
 
 
 def _set_retention(context: FunctionContext, retention: str | None, limit: str | None = None) -> str:
@@ -120,6 +135,15 @@ define("skerry_current_epoch", lambda context: context.current_epoch(), needs_co
 define("skerry_epoch_at", lambda context, time_us: context.epoch_at(time_us), needs_context=True)
 define("skerry_epoch_time", lambda context, epoch: context.epoch_time(epoch), needs_context=True)
 define("skerry_set_retention", _set_retention, needs_context=True)
+define("skerry_changes", _changes, needs_context=True)
+define(
+    "skerry_raw_changes",
+    lambda context, since, position, limit, names: context.raw_changes(since, position, limit, names),
+    needs_context=True,
+)
+define("skerry_subscribe", lambda context, since=None: context.subscribe(since), needs_context=True)
+define("skerry_unsubscribe", _unsubscribe, needs_context=True)
+define("skerry_wait_for_changes", _wait_for_changes, needs_context=True)
 define("skerry_gc", lambda context: context.collect_garbage(), needs_context=True)
 define("skerry_pending_changes", lambda context: context.pending_changes(), needs_context=True)
 

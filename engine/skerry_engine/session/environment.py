@@ -32,6 +32,12 @@ from skerry_engine.catalog.system.context import (
     TransactionInfo,
 )
 from skerry_engine.plan.planner import IndexInfo
+from skerry_engine.session.changes import (
+    SessionSubscription,
+    change_rows,
+    not_recorded,
+    raw_change_rows,
+)
 from skerry_engine.session.monitoring import lock_infos, session_info
 from skerry_engine.session.open_transactions import transaction_infos
 from skerry_engine.session.pending_rows import pending_change_rows
@@ -202,6 +208,7 @@ class SessionFunctions:
         self._timer: Timer | None = None
         self._ending: Timer | None = None
         self._collected = 0
+        self.subscription = SessionSubscription(session)
 
     def collect_garbage(self) -> int:
         """skerry.gc(), in slices.  Raises FunctionWait between them."""
@@ -237,6 +244,42 @@ class SessionFunctions:
     def set_retention(self, retention: str | None, limit: str | None) -> None:
         """skerry.set_retention()."""
         self.session.engine.set_retention(*read_retention(retention, limit))
+
+    def changes(self, since: int, limit: int | None) -> Iterator[tuple[object, ...]]:
+        """skerry.changes()."""
+        self.subscription.has_read(since)
+        return change_rows(self.session, since, limit)
+
+    def raw_changes(
+        self, since: int, position: int | None, limit: int, names: Sequence[str] | None
+    ) -> Iterator[tuple[object, ...]]:
+        """skerry.raw_changes()."""
+        self.subscription.has_read(since if position is None else since - 1)
+        return raw_change_rows(self.session, since, position, limit, names)
+
+    def subscribe(self, since: int | None) -> int:
+        """skerry.subscribe()."""
+        return self.subscription.begin(since)
+
+    def unsubscribe(self) -> None:
+        """skerry.unsubscribe()."""
+        self.subscription.end()
+
+    def wait_for_changes(self, since: int, timeout_s: float) -> int:
+        """skerry.wait_for_changes().  Raises FunctionWait until something is published, or the time is over."""
+        return cast("int", self.calls.call(lambda: self._wait_for_changes(since, timeout_s)))
+
+    def _wait_for_changes(self, since: int, timeout_s: float) -> int:
+        manager = self.session.engine.manager
+        if not manager.feed.is_recording:
+            raise not_recorded(since)
+        if self._timer is None and timeout_s > 0:
+            self._timer = Timer(time.monotonic() + timeout_s)
+        if manager.published <= since and self._timer is not None and not self._timer.is_over():
+            manager.feed.wake(self._timer)
+            raise FunctionWait(self._timer)
+        self._timer = None
+        return manager.published
 
     def pending_changes(self) -> Iterator[tuple[object, ...]]:
         """skerry.pending_changes()."""
@@ -426,6 +469,9 @@ class SessionFunctions:
         return self.session.engine.safe_snapshot_blocking_pids(pid)
 
     def notify(self, channel: str, payload: str) -> None:
+        transaction = self.session.transaction
+        if transaction is not None and transaction.is_historic:  # a statement's own never commits
+            raise errors.ReadOnlyViolation("cannot execute pg_notify() in a transaction AS OF an epoch")
         self.session.notifications.notify(channel, payload)
 
     def listening_channels(self) -> Sequence[str]:

@@ -72,6 +72,10 @@ class Notifications:
             if not (is_full and listener.has_waiting(channel)):
                 listener.receive(notification)
 
+    def databases_listening(self, channel: str) -> list[int]:
+        """The databases in which somebody listens to the channel."""
+        return [database_oid for database_oid, name in self._listeners if name == channel]
+
     def deliver(self, database_oid: int, notification: Notification) -> None:
         """A transaction that sent it is published: there was room when it began to commit."""
         for listener in list(self._listeners.get((database_oid, notification.channel), ())):

@@ -28,7 +28,7 @@ CHANGES_PER_UNIT = 1000
 KINDS = (INSERT, UPDATE, DELETE)
 
 
-class _TableTexts:
+class TableTexts:
     """Writes one table's rows as texts."""
 
     def __init__(self, database: Database, table: Table, io: IoContext) -> None:
@@ -77,7 +77,7 @@ def pending_change_rows(session: SessionState) -> Iterator[tuple[object, ...]]:
     database = session.statement_catalog().database
     tables = _tables_by_storage(database)
     io = IoContext(names=session.io.names)
-    writers: dict[int, _TableTexts] = {}
+    writers: dict[int, TableTexts] = {}
     for change in pending_changes(transaction, transaction.statement_number):
         storage_id = change.storage.storage_id
         writer = writers.get(storage_id)
@@ -85,7 +85,7 @@ def pending_change_rows(session: SessionState) -> Iterator[tuple[object, ...]]:
             table = tables.get(storage_id)
             if table is None:
                 continue
-            writer = writers[storage_id] = _TableTexts(database, table, io)
+            writer = writers[storage_id] = TableTexts(database, table, io)
         yield writer.row(change.kind, change.before, change.after)
 
 

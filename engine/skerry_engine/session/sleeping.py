@@ -18,7 +18,7 @@ from skerry_engine.txn.waiting import Gate
 WAITING_FUNCTIONS = frozenset(
     ("pg_sleep", "pg_sleep_for", "pg_sleep_until")
     + ("pg_advisory_lock", "pg_advisory_lock_shared", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared")
-    + ("gc", "pg_terminate_backend", "pg_cancel_backend")
+    + ("gc", "wait_for_changes", "pg_terminate_backend", "pg_cancel_backend")
 )
 """Names of the functions that may wait, or that a rerun must not call again."""
 

@@ -63,16 +63,19 @@ class TimeLine:
         self.last_us: int = 0
 
     def add(self, epoch: int, time_us: int, size_bytes: int) -> None:
-        """The next epoch.  Times do not fall: a clock that was set back stands still here."""
+        """The next epoch; those that were left out come with it.  Times do not fall: a clock that was set back
+        stands still here."""
         chunks = self._chunks
-        if not chunks or len(chunks[-1].times) >= CHUNK_COMMITS:
-            chunks.append(_Chunk(epoch))
-        last = chunks[-1]
-        assert epoch == last.first + len(last.times), "epochs are noted one by one"
         self.last_us = max(self.last_us, time_us)
-        last.times.append(self.last_us)
-        last.sizes.append(size_bytes)
-        last.size += size_bytes
+        following = chunks[-1].first + len(chunks[-1].times) if chunks else epoch
+        assert epoch >= following, "epochs are noted in order"
+        while following <= epoch:
+            if not chunks or len(chunks[-1].times) >= CHUNK_COMMITS:
+                chunks.append(_Chunk(following))
+            chunks[-1].times.append(self.last_us)
+            chunks[-1].sizes.append(0)
+            following += 1
+        self.add_size(size_bytes)
 
     def add_size(self, size_bytes: int) -> None:
         """Add to the size of the last epoch."""

@@ -19,6 +19,7 @@ from typing import Final
 
 from skerry_engine.errors import HistoryNotRetained, InvalidParameterValue
 from skerry_engine.txn.collector import Collector
+from skerry_engine.txn.feed import Feed, Subscription, changes_gone
 from skerry_engine.txn.history import History
 from skerry_engine.txn.locking import READ_COMMITTED, SERIALIZABLE, SNAPSHOT
 from skerry_engine.txn.locks import LockTable, Owner
@@ -80,6 +81,7 @@ class TransactionManager:
         "log",
         "collector",
         "history",
+        "feed",
         "serializable",
         "prepared",
         "active",
@@ -101,6 +103,7 @@ class TransactionManager:
         self.log: CommitLog = MemoryLog()
         self.collector: Collector = Collector()
         self.history: History = History()
+        self.feed: Feed = Feed()
         self.serializable: SerializableRegistry = SerializableRegistry()
         self.prepared: PreparedTransactions = PreparedTransactions()
         self.active: dict[int, Transaction] = {}
@@ -163,6 +166,11 @@ class TransactionManager:
             oldest = min(oldest, reader.oldest_snapshot())
         return oldest
 
+    def catalog_horizon(self) -> int:
+        """The oldest epoch whose catalog, and tables, anybody may ask for: history's, or that before a change."""
+        oldest = self.horizon()
+        return min(oldest, self.feed.source.floor) if self.feed.is_recording else oldest
+
     def horizon(self) -> int:
         """The oldest epoch that anybody reads at or may yet ask for: what only older ones see is garbage."""
         oldest = self.min_active()
@@ -173,6 +181,45 @@ class TransactionManager:
     def oldest_retained_epoch(self) -> int:
         """The oldest epoch that AS OF may ask for."""
         return self.history.advance(self.published)
+
+    # --- history and changes --------------------------------------------------------------------------------
+
+    def keep_history(self, retention_us: int, limit_bytes: int) -> None:
+        """Keep the past readable for so long, as long as it takes no more than so many bytes."""
+        self.history.keep(retention_us, limit_bytes, self.published)
+        self._record_changes()
+
+    def subscribe(self, since: int | None) -> Subscription:
+        """Keep the changes of commits after `since` (None: from now on) until they are read, within the limit in
+        bytes.  Raises HistoryNotRetained, InvalidParameterValue."""
+        if since is None:
+            since = self.last_epoch
+        elif since > self.published:
+            raise InvalidParameterValue(
+                f"epoch {since} is in the future", detail=f"The newest epoch is {self.published}."
+            )
+        if since < self.oldest_change():
+            raise changes_gone(since, self.oldest_change())
+        subscription = self.feed.subscribe(since)
+        self._record_changes()
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """The changes are not wanted any more."""
+        self.feed.unsubscribe(subscription)
+        self._record_changes()
+
+    def oldest_change(self) -> int:
+        """The epoch after which every commit's changes can be read."""
+        self._forget_changes()
+        return self.feed.source.floor if self.feed.is_recording else self.last_epoch
+
+    def _record_changes(self) -> None:
+        self.feed.record(self.history.is_on or self.feed.has_subscribers(), self.last_epoch)
+
+    def _forget_changes(self) -> None:
+        if self.feed.is_recording:
+            self.feed.forget(self.history.advance(self.published), self.history.limit_bytes)
 
     def check_readable(self, epoch: int) -> None:
         """Raise what forbids reading the state at an epoch: InvalidParameterValue, HistoryNotRetained."""
@@ -265,7 +312,7 @@ class TransactionManager:
         """Call `forget` as soon as no snapshot is left, and none can be asked for, that sees what the commit just
         published has removed from the catalog."""
         self._retired.append((self.published, forget))
-        self._forget_retired(self.horizon())
+        self._forget_retired(self.catalog_horizon())
 
     def _forget_retired(self, horizon: int) -> None:
         retired = self._retired
@@ -284,6 +331,8 @@ class TransactionManager:
     def gc(self, limit_rows: int = NO_LIMIT) -> int:
         """Collect up to `limit_rows` rows' garbage now; returns how many rows were handled."""
         horizon = self.horizon()
-        self._forget_catalogs(horizon)
-        self._forget_retired(horizon)
+        self._forget_changes()
+        catalog_horizon = self.catalog_horizon()
+        self._forget_catalogs(catalog_horizon)
+        self._forget_retired(catalog_horizon)
         return self.collector.collect(horizon, limit_rows)

@@ -53,6 +53,7 @@ from skerry_engine.txn.commit import (
     take_back,
 )
 from skerry_engine.txn.conflicts import NEWEST_EPOCH, write_conflict
+from skerry_engine.txn.feed import Commit, RowChange, capture
 from skerry_engine.txn.glimpses import note_undone
 from skerry_engine.txn.history import KeptVersions
 from skerry_engine.txn.locking import NO_SNAPSHOT, READ_COMMITTED, SERIALIZABLE, LockingTransaction
@@ -121,6 +122,8 @@ class Transaction(LockingTransaction):
         "is_historic",
         "commit_time_us",
         "_kept",
+        "made",
+        "_captured",
         "is_synchronous",
         "gid",
         "sequences",
@@ -165,6 +168,8 @@ class Transaction(LockingTransaction):
         self.is_historic: bool = False
         self.commit_time_us: int = 0
         self._kept: KeptVersions | None = None
+        self.made: dict[TableStorage, bool] | None = None
+        self._captured: list[RowChange] | None = None
         self.is_synchronous: bool = True
         self.gid: str | None = None
         self.sequences: list[int] | None = None
@@ -671,6 +676,8 @@ class Transaction(LockingTransaction):
         overlay = self.overlay
         if overlay is not None and overlay.rows > SLICE_ROWS:
             return False
+        if self.made is not None and self.manager.feed.is_recording and self._is_large():
+            return False
         if overlay is not None or self.deferred or self.changes or self.has_noted:
             try:
                 if self._needs_preparing():
@@ -701,6 +708,8 @@ class Transaction(LockingTransaction):
                 if self.overlay is not None and self.overlay.rows > SLICE_ROWS:
                     yield from self._install_ahead()
                     self._lets_go_in_slices = True
+                if self.manager.feed.is_recording and self._is_large():
+                    yield from self._capture_patiently()
                 self._install()
             yield from self._until_published()
             while self._let_go(SLICE_ROWS):
@@ -711,6 +720,11 @@ class Transaction(LockingTransaction):
             self._leave_to_log()
         while self.manager.collector.rows_waiting >= SLICE_ROWS and self.manager.gc(SLICE_ROWS):
             yield PAUSE
+
+    def _is_large(self) -> bool:
+        """Whether what it has changed is more than one unit's work."""
+        rows = 0 if self.overlay is None else self.overlay.rows
+        return rows + sum([storage.row_count for storage in self.made or ()]) > SLICE_ROWS
 
     def _until_published(self) -> Generator[Step, None, None]:
         """Wait for the log: nothing can end this wait but the log itself."""
@@ -841,11 +855,13 @@ class Transaction(LockingTransaction):
             prepare_pages(overlay)
         epoch = manager.last_epoch + 1
         history = manager.history
-        if history.is_on or not manager.log.is_instant:
+        if manager.feed.is_recording or not manager.log.is_instant:
             self.commit_time_us = history.next_time()
         record = manager.log.encode(self, catalog)
         if self.serial is not None:
             self._check_serializable(self.serial, epoch)
+        if manager.feed.is_recording:
+            self._record_changes(epoch)
         manager.last_epoch = epoch
         self.commit_epoch = epoch
         if self._stamp is not None:
@@ -870,6 +886,41 @@ class Transaction(LockingTransaction):
     def is_installed_ahead(self) -> bool:
         """Whether the versions stand in the heap already, under a stamp that is not committed."""
         return self._stamp is not None
+
+    def _record_changes(self, epoch: int) -> None:
+        """Give the feed what is about to be installed."""
+        captured = self._captured
+        if captured is None:
+            captured = []
+            for _ in self._capture(captured):
+                pass
+        copies = frozenset(self._copies())
+        self.manager.feed.add(
+            Commit(epoch, self.commit_time_us, captured, copies), self.manager.history.limit_bytes
+        )
+        self._captured = None
+
+    def _capture(self, into: list[RowChange]) -> Iterator[None]:
+        return capture(self.overlay, list(self.made or ()), frozenset(self._copies()), into)
+
+    def _copies(self) -> list[int]:
+        """The storages that were built from the rows of others."""
+        return [storage.storage_id for storage, is_copy in (self.made or {}).items() if is_copy]
+
+    def _capture_patiently(self) -> Generator[Step, None, None]:
+        """Note what a large transaction has changed, for the feed, before it is installed in one unit."""
+        captured: list[RowChange] = []
+        for _ in self._capture(captured):
+            yield PAUSE
+            self._check_active()
+        self._captured = captured
+
+    def note_made(self, storage: TableStorage, copy_of: TableStorage | None = None) -> None:
+        """A storage of this transaction's own; `copy_of`: its rows are made of that one's."""
+        if self.made is None:
+            self.made = {}
+        # Of what is not committed yet nobody knows: its copy is as new as itself.
+        self.made[storage] = copy_of is not None and self.made.get(copy_of, True)
 
     def _check_serializable(self, serial: SerializableState, epoch: int) -> None:
         """The last test before the epoch is taken.  Raises SerializationFailure (T005)."""
@@ -911,6 +962,8 @@ class Transaction(LockingTransaction):
         assert epoch == manager.published + 1, "epochs are published in order"
         manager.published = epoch
         self._end(COMMITTED)
+        if manager.feed.is_recording:
+            manager.feed.published(epoch)
         manager.after_commit()
 
     def rollback(self) -> None:

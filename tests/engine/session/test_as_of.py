@@ -295,6 +295,7 @@ def test_a_time_that_was_asked_for_gets_no_more_commits(database: SqlDatabase) -
         ("with x as (delete from t returning *) table x as of epoch {0}", errors.ReadOnlyViolation),
         ("select * from t for update as of epoch {0}", errors.ReadOnlyViolation),
         ("select nextval('s') as of epoch {0}", errors.ReadOnlyViolation),
+        ("select pg_notify('c', 'x') as of epoch {0}", errors.ReadOnlyViolation),
         ("begin as of epoch {0}; insert into t values (9, 'z')", errors.ReadOnlyViolation),
         ("begin as of epoch {0}; create table x (a int)", errors.ReadOnlyViolation),
         ("begin as of epoch {0}; select * from t for share", errors.ReadOnlyViolation),

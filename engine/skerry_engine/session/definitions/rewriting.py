@@ -40,6 +40,7 @@ def rewrite(
     """A generation for `new`, which the catalog does not know yet, with a row for each row of `old`."""
     before = context.stores.get(old.storage_id)
     storage = empty_generation(context, new)
+    context.transaction.note_made(storage, copy_of=before)
 
     def visit(rows: list[Row]) -> None:
         append_rows(context.transaction, storage, [make_row(row) for row in rows])

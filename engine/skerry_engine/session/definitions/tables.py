@@ -205,6 +205,7 @@ def new_storage(context: DefinitionContext, width: int, is_temporary: bool) -> T
     """A new generation that goes again if the transaction, or its part, is rolled back."""
     stores = context.stores
     storage = stores.create(width, is_temporary)
+    context.transaction.note_made(storage)
     context.transaction.on_rollback(lambda: stores.forget(storage.storage_id))
     return storage
 
