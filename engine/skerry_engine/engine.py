@@ -70,9 +70,9 @@ class Engine:
         if gc_interval_commits is not None and gc_interval_commits < 1:
             raise errors.InvalidParameterValue("the gc interval is a number of commits, 1 or more")
         engine = cls() if gc_interval_commits is None else cls(gc_interval_commits)
-        engine.set_retention(retention_s, retention_bytes)
         if path != MEMORY:
             engine.durable = open_directory(engine, path)
+        engine.set_retention(retention_s, retention_bytes)
         return engine
 
     def set_retention(self, retention_s: float | None, limit_bytes: int | None) -> None:
