@@ -94,7 +94,6 @@ def test_version_command() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["serve", "./somewhere"], "durable"),
         (["serve", "--host", "0.0.0.0"], "authentication"),
     ],
 )
