@@ -52,6 +52,8 @@ def fits(value: object, column: Column) -> bool:
         return not column.not_null
     if type_oid == oids.BOOL:
         return isinstance(value, bool)
+    if type_oid == oids.INTERVAL:
+        return isinstance(value, bytes)
     if type_oid in WHOLE:
         return isinstance(value, int) and not isinstance(value, bool)
     if type_oid in TEXTS:
