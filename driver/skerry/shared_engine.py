@@ -20,7 +20,9 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 from collections import deque
+from collections.abc import Generator
 from typing import Final
 
 from skerry.engine_mutex import EngineMutex, interrupts
@@ -28,6 +30,10 @@ from skerry.expiry import Expiry
 from skerry.targets import EngineOptions
 from skerry_engine.engine import MEMORY, Engine
 from skerry_engine.session.session import Session
+from skerry_engine.session.steps import Step, Wait
+
+CHECKPOINT_REST: Final = 3
+"""After each unit of a checkpoint its thread sleeps for so many times as long as it took."""
 
 LAZY_FLUSH_S: Final = 0.2
 """How long a commit that does not wait may stay in memory."""
@@ -48,6 +54,7 @@ class SharedEngine:
         self._users = 1
         self._flush_lock = threading.Lock()
         self._lazy_flush: threading.Timer | None = None
+        self._checkpoint_thread: threading.Thread | None = None
         self.log = engine.durable_log
         if self.log is not None:
             self.log.on_lazy = self._flush_later
@@ -83,6 +90,9 @@ class SharedEngine:
         if self._lazy_flush is not None:
             self._lazy_flush.cancel()
         self.flush()
+        thread = self._checkpoint_thread
+        if thread is not None:
+            thread.join()
         with self._flush_lock, self.mutex:
             self.engine.close()
 
@@ -110,12 +120,49 @@ class SharedEngine:
                 error = failure
             with self.mutex:
                 log.finish(flush, error)
+        self._checkpoint_if_due()
 
     def _flush_later(self) -> None:
         timer = threading.Timer(LAZY_FLUSH_S, self.flush)
         timer.daemon = True
         self._lazy_flush = timer
         timer.start()
+
+    # --- checkpoints ------------------------------------------------------------------------------------------
+
+    def _checkpoint_if_due(self) -> None:
+        """Have a thread make a checkpoint, if it is time for one."""
+        durable = self.engine.durable
+        if durable is None or self._checkpoint_thread is not None:
+            return
+        with self.mutex:
+            steps = durable.due_checkpoint()
+        if steps is not None:
+            thread = threading.Thread(
+                target=self._make_checkpoint, args=(steps,), name="skerry checkpoint steps"
+            )
+            thread.daemon = True
+            self._checkpoint_thread = thread
+            thread.start()
+
+    def _make_checkpoint(self, steps: Generator[Step, None, bool]) -> None:
+        """Step a checkpoint to its end, leaving most of the time to the sessions."""
+        try:
+            while True:
+                began_s = time.monotonic()
+                with self.mutex:
+                    step = next(steps, None)
+                if step is None:
+                    return
+                if isinstance(step, Wait):
+                    self.flush_if_waited_for()
+                    over = threading.Event()
+                    step.waiting.on_over(over.set)
+                    over.wait()
+                else:
+                    time.sleep(CHECKPOINT_REST * (time.monotonic() - began_s))
+        finally:
+            self._checkpoint_thread = None
 
     # --- sessions that were forgotten -------------------------------------------------------------------------
 

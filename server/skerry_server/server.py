@@ -12,11 +12,13 @@ What it does not do: parse a byte of protocol, or decide what a session does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import ipaddress
 import itertools
 import logging
 import secrets
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -27,11 +29,12 @@ from skerry_engine.errors import (
     InvalidAuthorization,
     TooManyConnections,
 )
+from skerry_engine.session.steps import Step, Wait
 from skerry_server.flushing import flush_log
 from skerry_server.housekeeping import GarbageCollection
 from skerry_server.protocol.host import Host
 from skerry_server.protocol.startup import StartupRequest
-from skerry_server.session_api import Engine, Log, Session
+from skerry_server.session_api import Durable, Engine, Log, Session
 from skerry_server.shell import Connection
 
 _logger: Final = logging.getLogger("skerry.server")
@@ -40,6 +43,9 @@ _POLL_S: Final = 0.02
 
 # How long a commit that nobody waits for (synchronous_commit = off) may stay in memory.
 _LAZY_FLUSH_S: Final = 0.2
+
+# After each unit of a checkpoint the clients have the loop for so many times as long as it took.
+_CHECKPOINT_REST: Final = 3
 
 _SPARE_SOCKETS: Final = 16
 
@@ -120,6 +126,8 @@ class Server:
         self._listener: asyncio.Server | None = None
         self._garbage = GarbageCollection()
         self._log: Log | None = None
+        self._durable: Durable | None = None
+        self._checkpoint: Generator[Step, None, bool] | None = None
         self.failed = asyncio.Event()
 
     # --- life ---------------------------------------------------------------------------------------------
@@ -139,11 +147,14 @@ class Server:
             backlog=settings.backlog,
         )
         self._garbage.start()
+        self._durable = self._engine.durable
         self._log = self._engine.durable_log
         if self._log is not None:
             self._log.on_pending = self._flush_soon
             self._log.on_lazy = self._flush_later
         port = int(self._listener.sockets[0].getsockname()[1])
+        if self._durable is not None:
+            self._durable.announce(f"skerry://{settings.host}:{port}")
         _log("listening", host=settings.host, port=port)
         return port
 
@@ -161,6 +172,10 @@ class Server:
         self.terminate_all()
         await self._until_closed()
         self._flush()
+        await self._until_checkpointed()
+        if self._durable is not None:
+            with contextlib.suppress(OSError):
+                self._durable.announce(None)
         self._garbage.stop()
         _log("stopped")
 
@@ -199,6 +214,36 @@ class Server:
             _logger.critical("the log failed", extra={"fields": {"message": log.failure.message}})
             self._is_stopping = True
             self.failed.set()
+        if self._checkpoint is None and self._durable is not None:
+            self._checkpoint = self._durable.due_checkpoint()
+            if self._checkpoint is not None:
+                self._step_checkpoint()
+
+    # --- checkpoints --------------------------------------------------------------------------------------
+
+    def _step_checkpoint(self) -> None:
+        """One unit of a checkpoint, then a rest that leaves most of the time to the clients."""
+        checkpoint = self._checkpoint
+        assert checkpoint is not None
+        began_s = self.loop.time()
+        try:
+            step = next(checkpoint)
+        except StopIteration:
+            self._checkpoint = None
+            return
+        if isinstance(step, Wait):
+            step.waiting.on_over(self._checkpoint_goes_on)
+        else:
+            self.loop.call_later(_CHECKPOINT_REST * (self.loop.time() - began_s), self._step_checkpoint)
+
+    def _checkpoint_goes_on(self) -> None:
+        """Called wherever the wait ends, perhaps on another thread."""
+        self.loop.call_soon_threadsafe(self._step_checkpoint)
+
+    async def _until_checkpointed(self) -> None:
+        while self._checkpoint is not None:
+            self._flush()
+            await asyncio.sleep(_POLL_S)
 
     # --- what connections ask -----------------------------------------------------------------------------
 

@@ -44,6 +44,18 @@ class Log(Protocol):
         ...
 
 
+class Durable(Protocol):
+    """A durable database's part that its host has to drive."""
+
+    def due_checkpoint(self) -> Generator[Step, None, bool] | None:
+        """The steps of a checkpoint if it is time for one; they never fail."""
+        ...
+
+    def announce(self, address: str | None) -> None:
+        """Let others know where it is served.  Raises OSError."""
+        ...
+
+
 class Client(Protocol):
     """What a session tells the connection it belongs to, when other sessions act on it.
 
@@ -161,6 +173,9 @@ class Engine(Protocol):
     is kept; `close` ends what is left."""
 
     read_only: bool
+
+    @property
+    def durable(self) -> Durable | None: ...
 
     @property
     def durable_log(self) -> Log | None: ...

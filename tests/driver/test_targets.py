@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -52,9 +54,22 @@ def test_nobody_listens() -> None:
         skerry.connect("skerry://127.0.0.1:1/x")
 
 
-def test_a_path_is_refused_until_it_is_durable(tmp_path: object) -> None:
-    with pytest.raises(skerry.NotSupportedError, match="durable"):
-        skerry.open(str(tmp_path))
+def test_opening_a_path_twice_shares_the_engine(tmp_path: Path) -> None:
+    with (
+        closing(skerry.connect(tmp_path / "data")) as one,
+        closing(skerry.connect(tmp_path / "data")) as other,
+    ):
+        one.cursor().execute("create table t (a int)")
+        one.cursor().execute("insert into t values (1)")
+        one.commit()
+        one.close()
+        cursor = other.cursor()
+        cursor.execute("select a from t")
+        assert cursor.fetchall() == [(1,)]
+    with closing(skerry.connect(tmp_path / "data")) as again:
+        cursor = again.cursor()
+        cursor.execute("select a from t")
+        assert cursor.fetchall() == [(1,)]
 
 
 def test_importing_the_driver_does_not_import_the_engine() -> None:

@@ -412,6 +412,7 @@ class FakeEngine:
     copied: bytes = b""
     wide_rows_made: int = 0
     read_only: bool = False
+    durable: None = None
     durable_log: None = None
 
     def open_session(

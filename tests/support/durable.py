@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from pathlib import Path
 
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.codec import encode_catalog
 from skerry_engine.engine import Engine
+from skerry_engine.session.steps import Wait
 from skerry_engine.storage.heap import INFINITY, newest_row
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
@@ -22,11 +24,28 @@ class DurableSqlDatabase(SqlDatabase):
 
     def __init__(self, directory: Path, *setup: str) -> None:
         self.directory = directory
+        self.checkpoints = 0
         super().__init__(*setup)
 
     def open_engine(self) -> Engine:
         """The engine that is durable."""
         return Engine.open(str(self.directory))
+
+    def checkpoint(self) -> None:
+        """Make a checkpoint, all of it now."""
+        durable = self.engine.durable
+        assert durable is not None and durable.checkpointer is not None
+        for step in durable.checkpointer.run():
+            if isinstance(step, Wait):
+                self.flush()
+                over = threading.Event()
+                step.waiting.on_over(over.set)
+                assert over.wait(10)
+        self.checkpoints = durable.checkpointer.count
+
+    def close(self) -> None:
+        """A clean stop."""
+        self.engine.close()
 
     def copy(self, to: Path) -> Path:
         """What a kill would leave on the disk now, elsewhere."""
@@ -36,7 +55,9 @@ class DurableSqlDatabase(SqlDatabase):
 
 def state_of(engine: Engine) -> State:
     """Everything that a restart has to bring back: the catalog, rows by row id, index entries, prepared
-    transactions.  Garbage is collected first."""
+    transactions.  Sessions are closed and garbage is collected first."""
+    for session in list(engine.sessions.values()):
+        session.close()
     engine.manager.gc()
     catalog = engine.manager.newest_catalog()
     assert isinstance(catalog, Catalog)

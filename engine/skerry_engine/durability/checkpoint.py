@@ -34,7 +34,6 @@ from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.storage.checkpointing import StorageCheckpoint
 from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.row_codec import pack, unpack
-from skerry_engine.txn.locking import SNAPSHOT
 from skerry_engine.txn.records import CHECKPOINT
 from skerry_engine.txn.two_phase import until_durable
 
@@ -155,8 +154,7 @@ class _Checkpoint:
         self._commit: Completion | None = None
         self.writer = BaseWriter(base)
         self.epoch: int = manager.last_epoch
-        self._reader: Transaction = manager.begin(SNAPSHOT, read_only=True)
-        self._reader.read_at(self.epoch)
+        self._reader: Transaction = manager.hold(self.epoch)
         catalog = cast(Catalog, manager.newest_catalog())
         self._catalog = encode_catalog(catalog)
         storages = engine.stores.persistent(catalog)

@@ -16,6 +16,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from collections.abc import Generator
 from typing import TYPE_CHECKING, cast
 
 from skerry_engine.abc import Disk
@@ -39,7 +41,7 @@ from skerry_engine.log.lock_file import DirectoryLock
 from skerry_engine.log.reader import open_log
 from skerry_engine.log.spares import SpareMaker
 from skerry_engine.log.writer import LogWriter
-from skerry_engine.session.steps import Wait
+from skerry_engine.session.steps import Step, Wait
 from skerry_engine.storage.row_codec import pack
 from skerry_engine.txn.durable_log import DurableLog
 from skerry_engine.txn.records import SEQUENCE, START, pack_sequence
@@ -52,6 +54,12 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("skerry.durability")
 
 BASE_DIRECTORY = "base"
+CHECKPOINT_BYTES = 64 << 20
+"""So much log since the last checkpoint makes another one due."""
+CHECK_S = 0.2
+"""How often it is asked whether a checkpoint is due."""
+RETRY_S = 30.0
+"""How long after a checkpoint that failed another one is tried."""
 REPLAYED_BYTES = 4 << 20
 """A log that is no longer than this is left to be replayed at the next opening."""
 
@@ -140,6 +148,8 @@ class DurableDatabase:
         self.checkpointer = None if base is None else Checkpointer(engine, base, self.log, state)
         # A simulated disk has no threads.
         self._spares = None if lock is None else SpareMaker(writer)
+        self.checkpoint_bytes = CHECKPOINT_BYTES
+        self._not_before_s = 0.0
         self.log.note(START, pack(wall_clock()))
         self.flush()
 
@@ -155,6 +165,28 @@ class DurableDatabase:
             else:
                 log.finish(flush)
         log.check()
+
+    # --- checkpoints ------------------------------------------------------------------------------------------
+
+    def due_checkpoint(self) -> Generator[Step, None, bool] | None:
+        """The steps of a checkpoint, if it is time for one: the log since the last one, or what waits in memory to
+        be written, has grown large.  They never fail: what goes wrong is logged, and tried again later."""
+        checkpointer = self.checkpointer
+        if checkpointer is None or checkpointer.is_running or self.log.failure is not None:
+            return None
+        now_s = time.monotonic()
+        if now_s < self._not_before_s:
+            return None
+        self._not_before_s = now_s + CHECK_S
+        if checkpointer.log_bytes() < self.checkpoint_bytes and not self._engine.stores.is_full_of_changes():
+            return None
+        return self._checkpoint(checkpointer)
+
+    def _checkpoint(self, checkpointer: Checkpointer) -> Generator[Step, None, bool]:
+        is_made = yield from checkpoint_quietly(checkpointer)
+        if not is_made:
+            self._not_before_s = time.monotonic() + RETRY_S
+        return is_made
 
     def announce(self, address: str | None) -> None:
         """Let those who find the directory locked know where it is served.  Raises OSError."""

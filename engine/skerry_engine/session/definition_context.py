@@ -10,6 +10,7 @@ from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.session.beside import in_place_of
+from skerry_engine.session.definitions.context import Checkpoints
 from skerry_engine.session.execution import lock_table
 from skerry_engine.session.plans import row_data, run_time_parameters
 from skerry_engine.session.sequences import Sequences
@@ -73,6 +74,11 @@ class SessionDefinitionContext:
     @property
     def sequences(self) -> Sequences:
         return self._session.engine.sequences
+
+    @property
+    def checkpoints(self) -> Checkpoints | None:
+        durable = self._session.engine.durable
+        return None if durable is None else durable.checkpointer
 
     @property
     def functions(self) -> FunctionContext:

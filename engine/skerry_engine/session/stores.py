@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 SAMPLED_ROWS = 256
 """Rows looked at for a table's size in memory."""
 
+DEFAULT_CHANGES_BYTES = 1 << 30
+"""Memory for what waits for a checkpoint, unless there is a limit."""
+
 DEFAULT_LEAF_BYTES = 64 << 20
 """Memory for leaves of indexes, unless there is a limit."""
 
@@ -79,6 +82,7 @@ class Stores:
         self._next_storage_id: int = 1
         self._leaf_source: tuple[Blocks, LeafCache] | None = None
         self._paging: Paging | None = None
+        self._changes_limit_bytes: int = DEFAULT_CHANGES_BYTES
 
     # --- storages -------------------------------------------------------------------------------------------
 
@@ -129,6 +133,18 @@ class Stores:
         """Keep tables and indexes in the base, from their first checkpoint on.  Before there are any."""
         self._paging = Paging(base, PageCache())
         self.page_indexes(base, LeafCache(DEFAULT_LEAF_BYTES))
+
+    def is_full_of_changes(self) -> bool:
+        """Whether pages and index entries that only a checkpoint can take out of memory fill their share of it."""
+        paging = self._paging
+        if paging is None:
+            return False
+        size = paging.cache.dirty_bytes
+        for storage in self._storages.values():
+            for index in storage.indexes.values():
+                if isinstance(index, PagedIndex):
+                    size += index.delta_bytes
+        return size > self._changes_limit_bytes
 
     def restore(self, catalog: Catalog, states: list[StorageState]) -> None:
         """Open the tables of a base's catalog: all of their rows and index entries are there.

@@ -90,6 +90,7 @@ class TransactionManager:
         "overlay_limit_rows",
         "_commits_since_gc",
         "_next_transaction_id",
+        "_last_hold",
         "_catalog",
         "_catalog_epoch",
         "_old_catalogs",
@@ -112,6 +113,7 @@ class TransactionManager:
         self.overlay_limit_rows: int = DEFAULT_LIMIT_ROWS
         self._commits_since_gc: int = 0
         self._next_transaction_id: int = 1
+        self._last_hold: int = 0
         self._catalog: object = catalog
         self._catalog_epoch: int = 0
         self._old_catalogs: list[tuple[int, object]] = []
@@ -156,6 +158,16 @@ class TransactionManager:
         self.active[number] = transaction
         transaction.see(epoch)
         return transaction
+
+    def hold(self, epoch: int) -> Transaction:
+        """Keep what `epoch` sees, which need not be published yet, until the result is closed.
+
+        For the engine's own readers: nobody sees them among the transactions, and they have no number.
+        """
+        self._last_hold -= 1
+        holder = Transaction(self, self._last_hold, SNAPSHOT, True, Owner(), False)
+        holder.read_at(epoch)
+        return holder
 
     # --- epochs ---------------------------------------------------------------------------------------------
 

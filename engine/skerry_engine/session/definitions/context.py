@@ -17,6 +17,14 @@ from skerry_engine.txn.transaction import Transaction
 from skerry_engine.values.io import IoContext
 
 
+class Checkpoints(Protocol):
+    """What makes checkpoints (durability/checkpoint.py)."""
+
+    def run(self) -> Generator[Step, None, None]:
+        """Make one.  Raises OSError, DatabaseError."""
+        ...
+
+
 class DefinitionContext(Protocol):
     """A session, to the executors of definitions.
 
@@ -65,6 +73,11 @@ class DefinitionContext(Protocol):
 
     @property
     def sequences(self) -> Sequences: ...
+
+    @property
+    def checkpoints(self) -> Checkpoints | None:
+        """What makes checkpoints; None in memory."""
+        ...
 
     @property
     def functions(self) -> FunctionContext: ...

@@ -2,8 +2,8 @@
 
 VACUUM collects garbage: it turns version chains that no snapshot needs back into bare rows, in bounded
 slices.  It does so for the whole cluster, whatever tables are named, since garbage is queued by commit.
-ANALYZE has nothing to do: row counts are always exact and nothing is sampled yet.  CHECKPOINT has nothing to
-do while a cluster lives in memory.
+ANALYZE has nothing to do: row counts are always exact and nothing is sampled yet.  CHECKPOINT brings the base to
+the present state; a cluster in memory has none.
 """
 
 from __future__ import annotations
@@ -67,8 +67,13 @@ def cluster(context: DefinitionContext, statement: st.Cluster) -> Generator[Step
 
 
 def checkpoint(context: DefinitionContext, statement: st.Checkpoint) -> Generator[Step, object, Complete]:
-    """CHECKPOINT: done at once, since nothing is kept outside memory."""
-    yield from ()
+    """CHECKPOINT.  Raises OSError's kin (DiskFull, ...) when it could not be made; nothing is lost then."""
+    checkpoints = context.checkpoints
+    try:
+        if checkpoints is not None:
+            yield from checkpoints.run()
+    except OSError as error:
+        raise errors.disk_error("the checkpoint failed", error) from error
     return Complete("CHECKPOINT")
 
 
