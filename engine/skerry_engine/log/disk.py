@@ -97,13 +97,15 @@ class OsDisk:
     """The files below one directory, which exists already.
 
     Directories that were synced once stay open, so that a process with too many open files can sync them again: the
-    log begins new segments without needing a descriptor more than it has.
+    log begins new segments without needing a descriptor more than it has.  With `read_only`, files can be looked at
+    where they can't be written, and writing fails.
     """
 
-    __slots__ = ("_root", "_directories")
+    __slots__ = ("_root", "_directories", "_mode")
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], read_only: bool = False) -> None:
         self._directories: dict[str, int] = {}
+        self._mode = os.O_RDONLY if read_only else os.O_RDWR
         # Absolute, so that a later chdir of the process does not move the database.
         self._root = Path(path).absolute()
 
@@ -113,7 +115,7 @@ class OsDisk:
         return self._root
 
     def open(self, name: str, create: bool = False) -> File:
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        flags = self._mode | os.O_CLOEXEC | (os.O_CREAT if create else 0)
         return OsFile(os.open(self._root / name, flags, FILE_MODE))
 
     def list(self, directory: str) -> Sequence[str]:

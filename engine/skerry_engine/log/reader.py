@@ -100,11 +100,15 @@ def open_log(disk: Disk, cluster_id: bytes, from_epoch: int) -> LogContents:
     return LogContents(walk)
 
 
-def check_log(disk: Disk, cluster_id: bytes) -> list[Finding]:
+def check_log(disk: Disk, cluster_id: bytes | None) -> list[Finding]:
     """Everything that is wrong with a log, in order, and a torn tail.  Changes nothing.
 
-    Raises IncompatibleFormat and OSError.
+    None for a database whose control file does not tell: then the first segment that can be read does.  Raises
+    IncompatibleFormat and OSError.
     """
+    if cluster_id is None:
+        headers = (_header(disk, number) for number in segment_numbers(disk))
+        cluster_id = next((header.cluster_id for header in headers if header is not None), bytes(16))
     return Walk(disk, cluster_id).run().findings
 
 

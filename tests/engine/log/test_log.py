@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from skerry_engine.errors import DatabaseDamaged, DurabilityLost, HistoryNotRetained, IncompatibleFormat
+from skerry_engine.log import disk as disk_module
 from skerry_engine.log.disk import OsDisk
 from skerry_engine.log.format import Record
 from skerry_engine.log.reader import check_log, open_log, read_records
@@ -501,6 +504,39 @@ def test_all_damage_is_reported_not_only_the_first(disk: OsDisk) -> None:
         ("00000004.log", 512 + 2 * size, 12),
     ]
     assert all(finding.is_damage for finding in check_log(disk, CLUSTER))
+
+
+def test_a_log_is_checked_without_knowing_whose_it_is(disk: OsDisk) -> None:
+    rolled(disk)
+    assert check_log(disk, None) == []
+    for number in (1, 2):
+        (disk.path / f"log/0000000{number}.log").write_bytes(bytes(SMALL))
+    assert {finding.file[-12:] for finding in check_log(disk, None)} == {"00000001.log", "00000002.log"}
+    for number in (3, 4, 5):
+        (disk.path / f"log/0000000{number}.log").write_bytes(bytes(SMALL))
+    assert len({finding.file for finding in check_log(disk, None)}) == 5
+
+
+def test_a_log_is_checked_where_it_can_not_be_written(disk: OsDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    rolled(disk)
+    original = os.open
+
+    def read_only(path: str, flags: int, *more: int) -> int:
+        if flags & (os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        return original(path, flags, *more)
+
+    monkeypatch.setattr(disk_module.os, "open", read_only)
+    with pytest.raises(OSError) as caught:
+        check_log(disk, CLUSTER)
+    assert caught.value.errno == errno.EROFS
+    looking = OsDisk(disk.path, read_only=True)
+    assert check_log(looking, CLUSTER) == []
+    assert len(records(looking)) == 15
+    with pytest.raises(OSError):
+        looking.open("log/00000001.log").write(0, b"x")
+    with pytest.raises(OSError):
+        looking.open("new", create=True)
 
 
 def test_old_segments_are_not_looked_into_until_they_are_read(disk: OsDisk) -> None:
