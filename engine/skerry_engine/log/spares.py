@@ -38,8 +38,13 @@ class SpareMaker:
             return
         if time.monotonic() < self._not_before_s:
             return
-        self._maker = threading.Thread(target=self._make, name="skerry-log-spares", daemon=True)
-        self._maker.start()
+        maker = threading.Thread(target=self._make, name="skerry-log-spares", daemon=True)
+        try:
+            maker.start()
+        except RuntimeError as error:  # too many threads, or the interpreter is ending
+            self._failed(error)
+        else:
+            self._maker = maker
 
     def _make(self) -> None:
         try:
@@ -47,8 +52,11 @@ class SpareMaker:
         except DurabilityLost:
             pass  # the log has stopped: those who commit are told
         except OSError as error:
-            self._not_before_s = time.monotonic() + RETRY_S
-            _logger.warning("could not make a file for the log's next segment: %s", error)
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        self._not_before_s = time.monotonic() + RETRY_S
+        _logger.warning("could not make a file for the log's next segment: %s", error)
 
     def close(self) -> None:
         """Make no more, and wait for the one that is being made: before the log is closed and others may have it."""

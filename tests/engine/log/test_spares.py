@@ -103,3 +103,19 @@ def test_a_log_that_has_stopped_is_left_alone(caplog: pytest.LogCaptureFixture) 
     maker.ask()
     maker.close()
     assert caplog.records == []
+
+
+def test_a_commit_does_not_fail_for_want_of_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is durable already when the thread would be started."""
+    log = LogWriter.create(CrashDisk(), CLUSTER, SEGMENT)
+    maker = SpareMaker(log)
+
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    for epoch in range(1, 12):
+        commit(log, epoch)
+    assert log.durable_epoch == 11
+    maker.close()
+    log.seal()
