@@ -101,3 +101,24 @@ def indexes_of(storage: TableStorage) -> dict[int, list[tuple[object, ...]]]:
                 break
         found[oid] = entries
     return found
+
+
+def reopened(database: DurableSqlDatabase, directory: Path | None = None) -> DurableSqlDatabase:
+    """The database after its sessions have left and it was closed and opened again; or a copy in `directory`."""
+    for session in list(database.sessions.values()):
+        session.session.close()
+    database.engine.close()
+    return DurableSqlDatabase(directory or database.directory)
+
+
+def checkpoint(database: DurableSqlDatabase) -> None:
+    """Make a checkpoint while nothing else goes on.  Raises what it fails with."""
+    durable = database.engine.durable
+    assert durable is not None and durable.checkpointer is not None
+    durable.flush()
+    for step in durable.checkpointer.run():
+        if isinstance(step, Wait):
+            durable.flush()
+            over = threading.Event()
+            step.waiting.on_over(over.set)
+            assert over.wait(60)

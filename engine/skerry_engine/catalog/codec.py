@@ -9,8 +9,8 @@ successor.
 
 What always holds:
 - apply_delta(old, encode_delta(old, new)) is `new` in all that is kept.
-- Kept is what outlives the process.  Temporary schemas and all in them are not, nor comments on them; a commit
-  that changed nothing else has no delta.
+- Kept is what outlives the process.  Temporary schemas and all in them are not, nor comments on them, nor defaults
+  of lasting tables that read temporary sequences; a commit that changed nothing else has no delta.
 - System tables, and the system's schemas and roles as far as they are missing, are this version's, as in a new
   cluster, whatever version wrote the bytes.
 - A table's indexes stand in the tree by OID, and are the same objects that stand in `relations`.
@@ -28,6 +28,8 @@ from typing import Final, TypeVar
 
 from skerry_engine.catalog.bootstrap import all_system_tables, bootstrap_roles, bootstrap_schemas
 from skerry_engine.catalog.catalog import Catalog, Database, OidAllocator
+from skerry_engine.catalog.changes import with_column
+from skerry_engine.catalog.dependencies import relations_read
 from skerry_engine.catalog.objects import (
     BOOTSTRAP_ROLE,
     SYSTEM_SCHEMAS,
@@ -226,7 +228,7 @@ def _database_delta(old: _Kept, new: _Kept) -> DatabaseDelta:
         after.oid,
         None if properties == _properties(before) else properties,
         _put(before.schemas, after.schemas, new.keeps_schema),
-        _put(before.relations, after.relations, new.keeps_relation),
+        _put_relations(old, new),
         _put_comments(before.comments, after.comments, new.keeps_comment),
         _gone(before.schemas, after.schemas, old.keeps_schema),
         _gone(before.relations, after.relations, old.keeps_relation),
@@ -246,6 +248,14 @@ def _put(
     return tuple(
         new[oid] for oid in sorted(found) if oid not in old or not _says_the_same(old[oid], new[oid])
     )
+
+
+def _put_relations(old: _Kept, new: _Kept) -> tuple[Relation, ...]:
+    """As `_put`, where objects are not quite what stands in the catalog."""
+    before, after = old.database.relations, new.database.relations
+    found = [oid for oid, each in after.items() if before.get(oid) is not each and new.keeps_relation(each)]
+    shown = {oid: new.shown(after[oid]) for oid in found}
+    return _put({oid: old.shown(before[oid]) for oid in found if oid in before}, shown)
 
 
 def _says_the_same(one: object, other: object) -> bool:
@@ -293,9 +303,25 @@ class _Kept:
         return relation.schema_oid not in self._temporary_schemas and not isinstance(relation, SystemTable)
 
     def keeps_comment(self, address: Address) -> bool:
+        return address.oid not in self._temporary()
+
+    def shown(self, relation: Relation) -> Relation:
+        """The relation as it is kept: without defaults that read temporary sequences, which they go with."""
+        if not self._temporary_schemas or not isinstance(relation, Table):
+            return relation
+        going = [column for column in relation.columns if self._reads_temporary(column)]
+        for column in going:
+            relation = with_column(relation, replace(column, default=None, default_oid=0))
+        return relation
+
+    def _reads_temporary(self, column: Column) -> bool:
+        default = column.default
+        return default is not None and not self._temporary().isdisjoint(relations_read(default.expr))
+
+    def _temporary(self) -> set[int]:
         if self._temporary_oids is None:
             self._temporary_oids = set(self._oids_of_temporary())
-        return address.oid not in self._temporary_oids
+        return self._temporary_oids
 
     def _oids_of_temporary(self) -> Iterator[int]:
         yield from self._temporary_schemas
@@ -323,7 +349,7 @@ def _contents(kept: _Kept) -> Contents:
     return Contents(
         _properties(database),
         tuple(each for each in _in_order(database.schemas) if kept.keeps_schema(each)),
-        tuple(each for each in _in_order(database.relations) if kept.keeps_relation(each)),
+        tuple(kept.shown(each) for each in _in_order(database.relations) if kept.keeps_relation(each)),
         _comments({a: text for a, text in database.comments.items() if kept.keeps_comment(a)}),
     )
 

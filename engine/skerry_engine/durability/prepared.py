@@ -134,10 +134,9 @@ def _restore_definitions(engine: Engine, transaction: Transaction, delta: bytes 
     before = cast(Catalog, engine.manager.newest_catalog())
     transaction.set_catalog_change(lambda catalog: apply_delta(cast(Catalog, catalog), delta))
     after = cast(Catalog, transaction.catalog)
+    for undo in reversed(stores.add(after, before)):
+        transaction.on_rollback(undo)
+    for retire in stores.retirements(after, before, engine.manager):
+        transaction.on_commit(retire)
     made = _storage_ids(after) - _storage_ids(before)
-    stores.add(after)
-    for storage_id in made:
-        transaction.on_rollback(partial(stores.forget, storage_id))
-    for storage_id in _storage_ids(before) - _storage_ids(after):
-        transaction.on_commit(partial(stores.forget, storage_id))
     return made

@@ -68,6 +68,7 @@ class Recovery:
         engine.manager.restore_catalog(epoch, catalog)
         engine.manager.restore_epoch(epoch)
         engine.stores.restore(catalog, [StorageState(*storage) for storage in state.storages])
+        engine.stores.reserve(state.lingering[0])
         for sequence in state.sequences:
             engine.sequences.restore(*sequence)
         for body in state.prepared:
@@ -139,7 +140,7 @@ class Recovery:
             assert isinstance(newest, Catalog)
             catalog = apply_delta(newest, body.catalog_delta)
             engine.manager.restore_catalog(record.epoch, catalog)
-            engine.stores.adopt(catalog)
+            engine.stores.adopt(catalog, newest)
         if isinstance(body.source, int):
             for changes in self._chunks.pop(body.source, []):
                 self._install(changes)

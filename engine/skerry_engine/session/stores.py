@@ -17,7 +17,8 @@ put into it directly (`append_rows`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skerry_engine import errors
@@ -25,7 +26,7 @@ from skerry_engine.algebra.expressions import Call, Cast, Const, Expr
 from skerry_engine.algebra.expressions import Column as ColumnReference
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
-from skerry_engine.catalog.objects import Constraint, IndexDef, IndexKey, SequenceDef, Table
+from skerry_engine.catalog.objects import Constraint, IndexDef, IndexKey, Relation, SequenceDef, Table
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.functions.casts import find_coercion
 from skerry_engine.functions.registry import Function
@@ -166,7 +167,11 @@ class Stores:
                     assert isinstance(opened, PagedIndex)
                     opened.open_leaves(state.next_row_id)
                     storage.indexes[index.oid] = opened
-        self._next_storage_id = max([self._next_storage_id, *[number + 1 for number in known]])
+        self.reserve(known)
+
+    def reserve(self, storage_ids: Iterable[int]) -> None:
+        """Recovery: generations that are gone, but of which the base still has blocks, keep their ids."""
+        self._next_storage_id = max([self._next_storage_id, *[number + 1 for number in storage_ids]])
 
     def persistent(self, catalog: Catalog) -> list[TableStorage]:
         """The storages of a catalog's tables, temporary ones left out: what a checkpoint writes."""
@@ -181,42 +186,67 @@ class Stores:
         """Every generation there is."""
         return list(self._storages.values())
 
-    def adopt(self, catalog: Catalog) -> None:
-        """Bring storages and indexes in line with a catalog that was read from log or base; nobody uses them yet.
+    def adopt(self, catalog: Catalog, before: Catalog) -> None:
+        """Recovery: bring storages and indexes to what a commit has made of the catalog `before`.
 
-        What no table names is forgotten.
+        Nobody uses the engine yet, so what is gone goes at once.
         """
-        named = self.add(catalog)
-        for storage_id in self._storages.keys() - named:
-            self.forget(storage_id)
+        for old, new in _changed_tables(before, catalog):
+            if new is not None:
+                self._make_fit(new)
+                self._remove_other_indexes(new)
+            if old is not None and (new is None or new.storage_id != old.storage_id):
+                self.forget(old.storage_id)
 
-    def add(self, catalog: Catalog) -> set[int]:
-        """Make what a catalog's tables lack: storages, columns, indexes (built from the rows that are there).
+    def add(self, catalog: Catalog, before: Catalog) -> list[Callable[[], None]]:
+        """Recovery: make the storages, columns and indexes (built from the rows that are there) that definitions
+        which are not committed have added to the catalog `before`; what undoes it, to be called in this order."""
+        undo: list[Callable[[], None]] = []
+        for _, new in _changed_tables(before, catalog):
+            if new is not None:
+                undo[:0] = self._make_fit(new)
+        return undo
 
-        Returns the storages that it names.
-        """
-        named: set[int] = set()
-        for database in catalog.databases.values():
-            for table in database.tables():
-                named.add(table.storage_id)
-                self._make_fit(table)
-        self._next_storage_id = max([self._next_storage_id, *[storage_id + 1 for storage_id in named]])
-        return named
+    def retirements(
+        self, catalog: Catalog, before: Catalog, manager: TransactionManager
+    ) -> list[Callable[[], None]]:
+        """Recovery: what lets go of what definitions that are not committed have dropped or replaced, for their
+        commit to call."""
+        found: list[Callable[[], None]] = []
+        for old, new in _changed_tables(before, catalog):
+            if old is None:
+                continue
+            if new is None or new.storage_id != old.storage_id:
+                found.append(partial(self.retire, old.storage_id, manager))
+                continue
+            storage = self.get(old.storage_id)
+            gone = {index.oid for index in old.indexes} - {index.oid for index in new.indexes}
+            found += [partial(self.retire_index, storage, oid, manager) for oid in sorted(gone)]
+        return found
 
-    def _make_fit(self, table: Table) -> None:
+    def _make_fit(self, table: Table) -> list[Callable[[], None]]:
+        undo: list[Callable[[], None]] = []
         storage = self._storages.get(table.storage_id)
         if storage is None:
             storage = TableStorage(table.storage_id, table.width, False, self._paging)
             storage.pad = _pad_of(table)
             self._storages[table.storage_id] = storage
+            self.reserve((table.storage_id,))
+            undo.append(partial(self.forget, table.storage_id))
         while storage.width < table.width:
             storage.add_column(_pad_of(table)[storage.width])
-        wanted = {index.oid: index for index in table.indexes}
-        for oid in storage.indexes.keys() - wanted.keys():
+            undo.insert(0, storage.remove_last_column)
+        for index in table.indexes:
+            if index.oid not in storage.indexes:
+                for _ in storage.build_index(self.make_index(index, table)):
+                    pass
+                undo.insert(0, partial(storage.remove_index, index.oid))
+        return undo
+
+    def _remove_other_indexes(self, table: Table) -> None:
+        storage = self.get(table.storage_id)
+        for oid in storage.indexes.keys() - {index.oid for index in table.indexes}:
             storage.remove_index(oid)
-        for oid in wanted.keys() - storage.indexes.keys():
-            for _ in storage.build_index(self.make_index(wanted[oid], table)):
-                pass
 
     # --- indexes --------------------------------------------------------------------------------------------
 
@@ -300,6 +330,24 @@ class Stores:
             constraint is not None and constraint.deferrable,
             constraint is not None and constraint.initially_deferred,
         )
+
+
+def _changed_tables(before: Catalog, after: Catalog) -> Iterator[tuple[Table | None, Table | None]]:
+    """The tables that differ, as they were and as they are; None where there is none."""
+    for oid in before.databases.keys() | after.databases.keys():
+        old, new = before.databases.get(oid), after.databases.get(oid)
+        if old is not new:
+            yield from _changed_in({} if old is None else old.relations, {} if new is None else new.relations)
+
+
+def _changed_in(
+    old: Mapping[int, Relation], new: Mapping[int, Relation]
+) -> Iterator[tuple[Table | None, Table | None]]:
+    changed = [oid for oid, each in new.items() if old.get(oid) is not each]
+    for oid in (*changed, *(old.keys() - new.keys())):
+        was, now = old.get(oid), new.get(oid)
+        if isinstance(was, Table) or isinstance(now, Table):
+            yield was if isinstance(was, Table) else None, now if isinstance(now, Table) else None
 
 
 def _pad_of(table: Table) -> Row:

@@ -165,6 +165,8 @@ DROP TABLE pg_class;
 CREATE TEMP TABLE fleeting (a serial);
 ALTER TABLE fleeting SET SCHEMA public;
 ALTER SEQUENCE fleeting_a_seq SET SCHEMA public;
+CREATE VIEW pg_temp.seen AS SELECT * FROM fleeting;
+CREATE VIEW unseen AS SELECT a + 1 FROM pg_temp.seen;
 DROP ROLE pg_monitor;
 -- @differs system tables are read-only to everyone
 DELETE FROM pg_class;

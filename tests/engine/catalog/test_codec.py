@@ -397,6 +397,26 @@ def test_nothing_temporary_is_kept() -> None:
     assert not any(schema.name.startswith("pg_temp") for schema in found.schemas.values())
 
 
+def test_a_default_goes_with_the_temporary_sequence_that_it_reads() -> None:
+    """As it does when the session ends; a crash must leave nothing else."""
+    database = SqlDatabase("create temp sequence fleeting", "create sequence lasting")
+    assert delta_of(
+        database,
+        "create table t (a int default nextval('fleeting'), b int default nextval('lasting'), c int default 1)",
+    )
+    before = newest_catalog(database.engine)
+    found = decode_catalog(encode_catalog(before)).database(POSTGRES)
+    columns = found.table(found.relation_oids[(2200, "t")]).columns
+    assert [column.default is None for column in columns] == [True, False, False]
+    assert columns[0].default_oid == 0
+    delta_of(database, "alter table t alter c set default 2")
+    before = newest_catalog(database.engine)
+    database.session().session.close()
+    after = newest_catalog(database.engine)
+    assert encode_delta(before, after) is None
+    assert parts(encode_catalog(before)) == parts(encode_catalog(after))
+
+
 # --- roles, databases, comments -----------------------------------------------------------------------------
 
 

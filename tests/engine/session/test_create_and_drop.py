@@ -317,3 +317,12 @@ def test_an_index_copied_from_a_temporary_table_is_as_lasting_as_its_own(session
     assert temporary is not None
     copied = session.database.relation_named(temporary.oid, "y_a_idx")
     assert copied is not None and copied.persistence == "t"
+
+
+def test_a_view_of_something_temporary_can_not_be_put_where_it_would_last(session: Session) -> None:
+    session.run("create temp table z (a int)")
+    with pytest.raises(errors.InvalidTableDefinition, match="temporary relation in non-temporary schema"):
+        session.run("create view public.v as select a from z")
+    session.run("create view pg_temp.v as select a from z")
+    with pytest.raises(errors.InvalidTableDefinition, match="temporary relation in non-temporary schema"):
+        session.run("create view public.w as select a from v")

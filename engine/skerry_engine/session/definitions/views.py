@@ -76,7 +76,7 @@ def create_view(context: DefinitionContext, statement: st.CreateView) -> Generat
 def _place(context: DefinitionContext, statement: st.CreateView) -> tuple[Schema, str]:
     """(the view's schema, its persistence): a view of something temporary is temporary too."""
     wanted = statement.persistence
-    if wanted != "t" and statement.name.schema is None and _reads_temporary(context, statement.query):
+    if wanted != "t" and _reads_temporary(context, statement.query):
         context.notice(f'view "{statement.name.name}" will be a temporary view')
         wanted = "t"
     schema = creation_schema(context, statement.name, wanted)
