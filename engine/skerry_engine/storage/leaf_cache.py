@@ -25,13 +25,13 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, cast
 
+from skerry_engine.base.blocks import leaf_prefix
 from skerry_engine.storage.leaves import (
     FENCE_BYTES,
     Leaf,
     damaged_index,
     decode_leaf,
     fence_below,
-    leaf_prefix,
     missing_leaf,
 )
 from skerry_engine.storage.trees import entry_row_id
@@ -333,6 +333,9 @@ class IndexLeaves:
 
     def count(self, key: object, limit: int) -> int:
         """How many row ids are under equality key `key`; counting may stop beyond `limit`."""
+        found = self._young.get(key)
+        if found is not None:
+            return 1 if isinstance(found, int) else len(cast("tuple[int, ...]", found))
         order_key = self._codec.order_key_of(key)
         end = self._codec.prefix_end(order_key)
         assert end is not None

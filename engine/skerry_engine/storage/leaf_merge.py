@@ -26,15 +26,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from skerry_engine.base.blocks import leaf_prefix
 from skerry_engine.storage.leaf_cache import IndexLeaves
 from skerry_engine.storage.leaves import (
     FENCE_BYTES,
+    PREFIX_BYTES,
     Leaf,
     common_bytes,
     damaged_index,
     decode_leaf,
     encode_leaf,
-    leaf_prefix,
     separator,
 )
 from skerry_engine.storage.trees import KeyTree
@@ -345,4 +346,5 @@ def check_leaves(blocks: Blocks, index_id: int) -> Iterator[list[bytes]]:
         fence = leaf.high
         found = blocks.after(found[0])
     if found is not None and found[0].startswith(prefix):
-        raise damaged_index(index_id, f"a leaf stands behind the last, at key {found[0][9:49].hex()}")
+        beyond = found[0][PREFIX_BYTES:]
+        raise damaged_index(index_id, f"a leaf stands behind the last, at key {beyond[:40].hex()}")

@@ -27,12 +27,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Final
 
+from skerry_engine.base.blocks import leaf_prefix
 from skerry_engine.errors import DatabaseDamaged
 from skerry_engine.storage.row_codec import pack, unpack
 
-LEAF_MARK: Final = b"i"
+PREFIX_BYTES: Final = 9
+"""How much of a leaf's key stands before its fence."""
+
 FENCE_BYTES: Final = 502
-"""511, the most that a key of the base may have, less the mark and the index's id."""
+"""What the base's keys (MAX_KEY_BYTES) have room for behind that."""
 
 FOREVER: Final = 1 << 60
 """The generation that a leaf is valid below as long as no checkpoint replaces it."""
@@ -42,11 +45,6 @@ _OVERHEAD_BYTES: Final = 500
 
 _ENTRY_OVERHEAD_BYTES: Final = 41
 """What Python adds to an entry that is an object of its own, with the pointer to it."""
-
-
-def leaf_prefix(index_id: int) -> bytes:
-    """What the keys of an index's blocks begin with."""
-    return LEAF_MARK + index_id.to_bytes(8, "big")
 
 
 def separator(left: bytes, right: bytes) -> bytes:
@@ -183,7 +181,7 @@ def decode_leaf(index_id: int, key: bytes, block: bytes) -> Leaf:
     try:
         return _decode(leaf_prefix(index_id), key, block)
     except (ValueError, TypeError) as error:
-        raise damaged_index(index_id, f"its leaf at {_shown(key[9:])} {error}") from error
+        raise damaged_index(index_id, f"its leaf at {_shown(key[PREFIX_BYTES:])} {error}") from error
 
 
 def _decode(prefix: bytes, key: bytes, block: bytes) -> Leaf:

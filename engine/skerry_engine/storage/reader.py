@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from skerry_engine.storage.heap import PAGE_BITS, PAGE_MASK, PAGE_ROWS, Row, visible_row
+from skerry_engine.storage.heap import PAGE_BITS, PAGE_MASK, PAGE_ROWS, Row, Version, visible_row
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.pending import ABSENT, PendingTable
@@ -240,8 +240,8 @@ class TableReader:
         row = self._visible(row_id)
         if row is not None and index.matches(row, key):
             return row
-        if isinstance(index, PagedIndex) and self.pending is None:
-            self._forget_stale(index, entry_key(index.codec.order_key_of(key), row_id), row_id)
+        if isinstance(index, PagedIndex) and self._is_stale(row_id):
+            index.forget(entry_key(index.codec.order_key_of(key), row_id))
         return None
 
     # --- by key order ---------------------------------------------------------------------------------------
@@ -305,14 +305,10 @@ class TableReader:
         row = self._visible(row_id)
         if row is not None and index.matches_order(row, entry_order_key(entry)):
             return row
-        if isinstance(index, PagedIndex) and self.pending is None:
-            self._forget_stale(index, entry, row_id)
+        if isinstance(index, PagedIndex) and self._is_stale(row_id):
+            index.forget(entry)
         return None
 
-    def _forget_stale(self, index: PagedIndex, entry: bytes, row_id: int) -> None:
-        """Have an entry go that no snapshot has a version for any more."""
-        slot = self.storage.heap.slot(row_id)
-        if slot is None or (
-            isinstance(slot, tuple) and not index.matches_order(self._full(slot), entry_order_key(entry))
-        ):
-            index.forget(entry)
+    def _is_stale(self, row_id: int) -> bool:
+        """Whether an entry that the visible row does not match matches no other version either."""
+        return self.pending is None and not isinstance(self.storage.heap.slot(row_id), Version)

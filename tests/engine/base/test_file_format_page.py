@@ -13,9 +13,13 @@ from support.base_writing import CLUSTER, checkpoint
 
 from skerry_engine.base.environment import Base
 from skerry_engine.storage.checkpointing import StorageCheckpoint
+from skerry_engine.storage.leaf_cache import LeafCache
 from skerry_engine.storage.page_cache import PageCache
+from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.paging import Paging
 from skerry_engine.storage.table import TableStorage
+from skerry_engine.values import oids
+from skerry_engine.values.keys import KeyCodec, KeyColumn
 
 PAGE = (Path(__file__).parents[3] / "docs" / "file-format.md").read_text(encoding="utf-8")
 
@@ -80,3 +84,44 @@ def test_a_base_reads_as_the_page_says(tmp_path: Path) -> None:
         rows |= {64 * number + slot: row for slot, row in enumerate(slots) if row is not None}
     assert not blocks_there
     assert str(rows) == str(ROWS)  # as text, for NaN
+
+
+def test_leaves_read_as_the_page_says(tmp_path: Path) -> None:
+    """Keys of one length and of many, in more than one leaf: fences that join, and every entry."""
+    base = Base(str(tmp_path / "base"), CLUSTER)
+    expected: dict[int, list[bytes]] = {}
+    blocks: list[tuple[bytes, bytes | None]] = []
+    for number, type_oid, values in (
+        (21, oids.INT8, list(range(5000))),
+        (22, oids.TEXT, ["x" * (n % 700) + str(n) for n in range(900)]),
+        (23, oids.INT8, []),
+    ):
+        codec = KeyCodec([KeyColumn(type_oid)])
+        index = PagedIndex(number, lambda row: row, codec, False, True, None, base, LeafCache(0))
+        for row_id, value in enumerate(values):
+            index.add((value,), row_id)
+        expected[number] = sorted(
+            codec.order_key((value,)) + row_id.to_bytes(8, "big") for row_id, value in enumerate(values)
+        )
+        assert index.begin_checkpoint()
+        blocks += [block for part in index.checkpoint_blocks() for block in part]
+    checkpoint(base, 1, blocks)
+    base.close()
+    with lmdb.open(str(tmp_path / "base"), readonly=True, max_dbs=2) as environment:
+        tree = environment.open_db(b"blocks", create=False)
+        with environment.begin() as transaction:
+            there = list(transaction.cursor(db=tree))
+    for number, entries in expected.items():
+        prefix = b"i" + number.to_bytes(8, "big")
+        fence: bytes | None = b""
+        found: list[bytes] = []
+        for key, block in there:
+            if key.startswith(prefix):
+                low, high, shared, size, rest = msgpack.unpackb(block)
+                assert key == prefix + low and low == fence and len(low) <= 502
+                suffixes = [rest[at : at + size] for at in range(0, len(rest), size)] if size else rest
+                inside = [shared + suffix for suffix in suffixes]
+                assert all(low <= entry and (high is None or entry < high) for entry in inside)
+                found += inside
+                fence = high
+        assert fence is None and found == entries

@@ -9,15 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.memory_blocks import MemoryBlocks
 
+from skerry_engine.base.blocks import MAX_KEY_BYTES, leaf_prefix
 from skerry_engine.errors import DatabaseDamaged
 from skerry_engine.storage.leaf_cache import IndexLeaves, LeafCache
 from skerry_engine.storage.leaf_merge import SIZES, check_leaves, drop_blocks, has_leaves, merge_blocks
 from skerry_engine.storage.leaves import (
     FENCE_BYTES,
+    PREFIX_BYTES,
     decode_leaf,
     encode_leaf,
     fence_below,
-    leaf_prefix,
     separator,
 )
 from skerry_engine.storage.row_codec import pack, unpack
@@ -51,6 +52,11 @@ def tree(found: set[bytes]) -> KeyTree:
     made = KeyTree()
     made.insert_many(found)
     return made
+
+
+def test_the_longest_fence_just_fits_a_key_of_the_base() -> None:
+    assert len(leaf_prefix(2**64 - 1)) == PREFIX_BYTES
+    assert PREFIX_BYTES + FENCE_BYTES == MAX_KEY_BYTES
 
 
 @given(st.one_of(st.sets(entries, max_size=30), st.sets(fixed, max_size=30)), st.lists(entries, max_size=5))

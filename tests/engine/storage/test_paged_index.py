@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from support.base_writing import CLUSTER, checkpoint
 from support.memory_blocks import MemoryBlocks
 
+from skerry_engine.base.blocks import leaf_prefix
 from skerry_engine.base.environment import Base
 from skerry_engine.errors import DatabaseDamaged
 from skerry_engine.storage.heap import CommitStamp, Row
 from skerry_engine.storage.index import NO_KEY
 from skerry_engine.storage.leaf_cache import LeafCache
 from skerry_engine.storage.leaf_merge import SIZES, Block, check_leaves
-from skerry_engine.storage.leaves import leaf_prefix
 from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.pending import PendingTable
 from skerry_engine.storage.reader import TableReader
