@@ -355,17 +355,17 @@ class SessionFunctions:
 
     def nextval(self, sequence_oid: int) -> int:
         definition = self._writable_sequence(sequence_oid, "nextval")
-        notes = self.session.engine.manager.log.notes
         value = self.session.engine.sequences.nextval(definition)
-        self._wait_for_note_since(notes)
+        self._wait_for_notes()
         self.session.sequence_values[sequence_oid] = value
         self.session.last_sequence = sequence_oid
         return value
 
-    def _wait_for_note_since(self, notes: int) -> None:
-        """If the log was told of a value, the transaction's commit waits for it, so that no client sees a value
-        that could come again after a crash."""
-        if self.session.engine.manager.log.notes != notes:
+    def _wait_for_notes(self) -> None:
+        """While the log's note of values that are given out is not durable, the transaction's commit waits for it,
+        whoever caused it: no client is to see a value that could come again after a crash."""
+        log = self.session.engine.manager.log
+        if log.notes != log.durable_notes:
             self.session.need_transaction().has_noted = True
 
     def currval(self, sequence_oid: int) -> int:
@@ -383,9 +383,8 @@ class SessionFunctions:
 
     def setval(self, sequence_oid: int, value: int, is_called: bool) -> int:
         definition = self._writable_sequence(sequence_oid, "setval")
-        notes = self.session.engine.manager.log.notes
         self.session.engine.sequences.setval(definition, value, is_called)
-        self._wait_for_note_since(notes)
+        self._wait_for_notes()
         if is_called:
             self.session.sequence_values[sequence_oid] = value
             self.session.last_sequence = sequence_oid

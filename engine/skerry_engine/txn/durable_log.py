@@ -46,13 +46,14 @@ def _nothing() -> None:
 
 class Flush:
     """What one write and sync covers: a group (None: only commits without records), and how many of the waiting
-    commits it makes durable."""
+    commits and of the notes it makes durable."""
 
-    __slots__ = ("group", "commits", "gate")
+    __slots__ = ("group", "commits", "notes", "gate")
 
-    def __init__(self, group: Group | None, commits: int, gate: Gate) -> None:
+    def __init__(self, group: Group | None, commits: int, notes: int, gate: Gate) -> None:
         self.group: Group | None = group
         self.commits: int = commits
+        self.notes: int = notes
         self.gate: Gate = gate
 
 
@@ -233,7 +234,7 @@ class DurableLog(CommitLog):
         group = self.writer.take()
         if group is None and not self._is_asked:
             return None
-        flush = Flush(group, len(self._pending), self._gate)
+        flush = Flush(group, len(self._pending), self.notes, self._gate)
         self._gate = Gate()
         self._is_asked = False
         self._is_lazily_asked = False
@@ -249,6 +250,7 @@ class DurableLog(CommitLog):
         """End a flush, under the mutex: publish its commits, or (`error`) never any more."""
         self._in_flight = False
         if error is None:
+            self.durable_notes = flush.notes
             for _ in range(flush.commits):
                 transaction = self._pending.popleft()
                 transaction.publish(transaction.commit_epoch)

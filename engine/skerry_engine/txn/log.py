@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 class CommitLog:
     """What the commit step needs of a log.
 
-    `notes` counts the records that were appended outside commits (`note`): who has caused one waits for the next
-    group even if it commits nothing else.
+    `notes` counts the records that were appended outside commits (`note`), `durable_notes` those of them that are
+    durable: who has caused one, or been given what it stands for, waits even if it commits nothing else.
     """
 
-    __slots__ = ("is_instant", "notes")
+    __slots__ = ("durable_notes", "is_instant", "notes")
 
     def __init__(self, is_instant: bool) -> None:
         self.is_instant: bool = is_instant
         self.notes: int = 0
+        self.durable_notes: int = 0
 
     def encode(self, transaction: Transaction, catalog: object) -> bytes | None:
         """The record of a commit that is about to be installed, with `catalog` (None: unchanged) as its result.

@@ -80,6 +80,7 @@ class PreparedTransactions:
             self._reserved.discard(gid)
         prepared = PreparedTransaction(gid, transaction, now_us, role_oid, database_oid)
         transaction.gid = gid
+        transaction.is_synchronous = True  # whatever the setting: who has been told may forget the gid
         log = transaction.manager.log
         try:
             log.append_prepare(prepared)
