@@ -52,6 +52,17 @@ class _Connection(pg8000.core.CoreConnection):  # type: ignore[misc]
         channel, payload = data[4:-1].decode().split("\0", 1)
         self.arrived.append(Notification(channel, payload, pid))
 
+    def close(self) -> None:
+        """Terminate, and give the socket back at once: pg8000 leaves it to whoever holds its stream last, the frames
+        of an exception perhaps."""
+        usock = self._usock
+        try:
+            super().close()
+        finally:
+            descriptor = -1 if usock is None else usock.detach()
+            if descriptor >= 0:
+                socket.close(descriptor)
+
     def has_input(self) -> bool:
         """Whether something that the server has sent waits to be read; False also when it has hung up."""
         self._usock.settimeout(0.0)

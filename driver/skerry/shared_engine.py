@@ -55,6 +55,7 @@ class SharedEngine:
         self._flush_lock = threading.Lock()
         self._lazy_flush: threading.Timer | None = None
         self._checkpoint_thread: threading.Thread | None = None
+        self._is_closed = False
         self.log = engine.durable_log
         if self.log is not None:
             self.log.on_lazy = self._flush_later
@@ -87,14 +88,15 @@ class SharedEngine:
             self._close()
 
     def _close(self) -> None:
-        if self._lazy_flush is not None:
-            self._lazy_flush.cancel()
         self.flush()
         thread = self._checkpoint_thread
         if thread is not None:
             thread.join()
         with self._flush_lock, self.mutex:
+            self._is_closed = True
             self.engine.close()
+        if self._lazy_flush is not None:
+            self._lazy_flush.cancel()  # if it flushes already, it finds the database closed
 
     # --- the log --------------------------------------------------------------------------------------------
 
@@ -109,6 +111,8 @@ class SharedEngine:
         if log is None:
             return
         with interrupts.shut_out(), self._flush_lock:
+            if self._is_closed:
+                return
             with self.mutex:
                 flush = log.take()
             if flush is None:
