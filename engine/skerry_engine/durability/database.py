@@ -40,7 +40,7 @@ from skerry_engine.log.disk import OsDisk, make_directories
 from skerry_engine.log.lock_file import DirectoryLock
 from skerry_engine.log.reader import open_log
 from skerry_engine.log.spares import SpareMaker
-from skerry_engine.log.writer import LogWriter
+from skerry_engine.log.writer import SEGMENT_BYTES, LogWriter
 from skerry_engine.session.steps import Step, Wait
 from skerry_engine.storage.row_codec import pack
 from skerry_engine.txn.durable_log import DurableLog
@@ -79,7 +79,11 @@ def open_directory(engine: Engine, path: str | os.PathLike[str]) -> DurableDatab
 
 
 def open_disk(
-    engine: Engine, disk: Disk, lock: DirectoryLock | None = None, base_directory: str | None = None
+    engine: Engine,
+    disk: Disk,
+    lock: DirectoryLock | None = None,
+    base_directory: str | None = None,
+    segment_bytes: int = SEGMENT_BYTES,
 ) -> DurableDatabase:
     """Open the database on a disk that nobody else uses, into a new engine; an empty disk gets a new database.
 
@@ -90,11 +94,11 @@ def open_disk(
     control = read_control(disk)
     if control is None:
         control = new_control(wall_clock())
-        LogWriter.create(disk, control.cluster_id).close()
+        LogWriter.create(disk, control.cluster_id, segment_bytes).close()
         write_control(disk, control)
     base = None if base_directory is None else Base(base_directory, control.cluster_id)
     try:
-        return _recovered(engine, disk, control.cluster_id, base, lock)
+        return _recovered(engine, disk, control.cluster_id, base, lock, segment_bytes)
     except BaseException:
         if base is not None:
             base.close()
@@ -102,7 +106,12 @@ def open_disk(
 
 
 def _recovered(
-    engine: Engine, disk: Disk, cluster_id: bytes, base: Base | None, lock: DirectoryLock | None
+    engine: Engine,
+    disk: Disk,
+    cluster_id: bytes,
+    base: Base | None,
+    lock: DirectoryLock | None,
+    segment_bytes: int,
 ) -> DurableDatabase:
     """Bring the engine to the state of base and log."""
     epoch = 0 if base is None else base.epoch
@@ -123,7 +132,7 @@ def _recovered(
         )
     recovery.replay(contents.records(state.chunks_from))
     recovery.finish()
-    return DurableDatabase(engine, contents.writer(), base, state, lock)
+    return DurableDatabase(engine, contents.writer(segment_bytes), base, state, lock)
 
 
 class DurableDatabase:
