@@ -67,6 +67,7 @@ class SwappingDatabase(SqlDatabase):
 
     def __init__(self, *setup: str) -> None:
         self.swaps = 0
+        self.swapped: Catalog | None = None
         super().__init__(*setup)
 
     def session(self, name: str = "main") -> SqlSession:
@@ -93,6 +94,8 @@ class _SwappingSession(SqlSession):
     def _swap(self) -> None:
         database = self.database
         assert isinstance(database, SwappingDatabase)
-        if not database.engine.manager.active:
-            swap_catalog(database.engine)
+        engine = database.engine
+        if not engine.manager.active and newest_catalog(engine) is not database.swapped:
+            swap_catalog(engine)
+            database.swapped = newest_catalog(engine)
             database.swaps += 1
