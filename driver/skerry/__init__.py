@@ -124,6 +124,7 @@ def connect(
     timeout: float | None = None,
     retention: float | None = None,
     retention_bytes: int | None = None,
+    memory_limit: int | None = None,
     options: dict[str, str] | None = None,
 ) -> Connection:
     """Open a DB-API connection to `:memory:`, a path or `skerry://user@host:port/database`.
@@ -132,9 +133,11 @@ def connect(
     each transaction, with `autocommit` for each statement; READ COMMITTED is the default.  `timeout` is in
     seconds: how long a statement may take, and a server may take to answer.  `retention` is for how many seconds an
     embedded database keeps the past readable (AS OF; 0 unless asked otherwise), as long as that takes no more than
-    `retention_bytes` of memory.  `options` are settings of the session, by name.
+    `retention_bytes` of memory.  `memory_limit` is how many bytes of memory this process may take while it holds a
+    directory's database, which may be larger (half of the machine's unless asked otherwise).  `options` are settings
+    of the session, by name.
     """
-    engine_options = EngineOptions(None, retention, retention_bytes)
+    engine_options = EngineOptions(None, retention, retention_bytes, memory_limit)
     source = _source(target, user, database, timeout, options, engine_options)
     try:
         return Connection(
@@ -160,18 +163,19 @@ def open(
     gc_interval: int | None = None,
     retention: float | None = None,
     retention_bytes: int | None = None,
+    memory_limit: int | None = None,
     options: dict[str, str] | None = None,
 ) -> Database:
     """Open a database for the native interface; see `connect` for the arguments.
 
     `read_only`: nothing can be written through this Database, whatever a transaction asks for (T003).
     `gc_interval`: old row versions are collected every so many commits (100 unless asked otherwise).
-    `retention`, `retention_bytes`: see `connect`.  All three are for an embedded database; a server has them from
-    `skerry serve`.
+    `retention`, `retention_bytes`, `memory_limit`: see `connect`.  All four are for an embedded database; a server
+    has them from `skerry serve`.
     """
     if read_only:
         options = {**(options or {}), "skerry.read_only": "on"}
-    engine_options = EngineOptions(gc_interval, retention, retention_bytes)
+    engine_options = EngineOptions(gc_interval, retention, retention_bytes, memory_limit)
     source = _source(target, user, database, timeout, options, engine_options)
     try:
         return Database(source)

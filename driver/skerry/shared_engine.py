@@ -32,6 +32,8 @@ from skerry_engine.engine import MEMORY, Engine
 from skerry_engine.session.session import Session
 from skerry_engine.session.steps import Step, Wait
 
+MAINTENANCE_S: Final = 0.25
+
 CHECKPOINT_REST: Final = 3
 """After each unit of a checkpoint its thread sleeps for so many times as long as it took."""
 
@@ -57,8 +59,10 @@ class SharedEngine:
         self._checkpoint_thread: threading.Thread | None = None
         self._is_closed = False
         self.log = engine.durable_log
+        self._closing = threading.Event()
         if self.log is not None:
             self.log.on_lazy = self._flush_later
+            threading.Thread(target=self._maintain_regularly, name="skerry maintenance", daemon=True).start()
 
     @classmethod
     def open(cls, path: str, options: EngineOptions) -> SharedEngine:
@@ -88,6 +92,7 @@ class SharedEngine:
             self._close()
 
     def _close(self) -> None:
+        self._closing.set()
         self.flush()
         thread = self._checkpoint_thread
         if thread is not None:
@@ -124,7 +129,7 @@ class SharedEngine:
                 error = failure
             with self.mutex:
                 log.finish(flush, error)
-        self._checkpoint_if_due()
+        self._maintain()
 
     def _flush_later(self) -> None:
         timer = threading.Timer(LAZY_FLUSH_S, self.flush)
@@ -134,20 +139,23 @@ class SharedEngine:
 
     # --- checkpoints ------------------------------------------------------------------------------------------
 
-    def _checkpoint_if_due(self) -> None:
-        """Have a thread make a checkpoint, if it is time for one."""
-        durable = self.engine.durable
-        if durable is None or self._checkpoint_thread is not None:
-            return
+    def _maintain(self) -> None:
+        """Keep to the memory limit, and have a thread make a checkpoint, if it is time for one."""
         with self.mutex:
-            steps = durable.due_checkpoint()
-        if steps is not None:
+            durable = self.engine.durable
+            steps = None if durable is None else durable.maintain()
+        if steps is not None and self._checkpoint_thread is None:
             thread = threading.Thread(
                 target=self._make_checkpoint, args=(steps,), name="skerry checkpoint steps"
             )
             thread.daemon = True
             self._checkpoint_thread = thread
             thread.start()
+
+    def _maintain_regularly(self) -> None:
+        """Reading takes memory, too, and flushes nothing."""
+        while not self._closing.wait(MAINTENANCE_S):
+            self._maintain()
 
     def _make_checkpoint(self, steps: Generator[Step, None, bool]) -> None:
         """Step a checkpoint to its end, leaving most of the time to the sessions."""
@@ -184,7 +192,9 @@ class SharedEngine:
 
 
 def _open(path: str, options: EngineOptions) -> Engine:
-    return Engine.open(path, options.gc_interval, options.retention, options.retention_bytes)
+    return Engine.open(
+        path, options.gc_interval, options.retention, options.retention_bytes, options.memory_limit
+    )
 
 
 @atexit.register

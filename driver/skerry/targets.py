@@ -38,12 +38,14 @@ class EngineOptions:
     """How an engine that is opened in this process is to behave; None leaves it to the engine.
 
     `gc_interval`: commits between two collections of old row versions.  `retention` (seconds) and
-    `retention_bytes`: how long the past stays readable, and how much memory that may take.
+    `retention_bytes`: how long the past stays readable, and how much memory that may take.  `memory_limit` (bytes):
+    what the process may take, of a database that is larger.
     """
 
     gc_interval: int | None = None
     retention: float | None = None
     retention_bytes: int | None = None
+    memory_limit: int | None = None
 
     def refuse_for_server(self) -> None:
         """Raise InterfaceError if something is asked for that only who starts a server can say."""

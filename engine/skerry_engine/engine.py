@@ -25,12 +25,14 @@ from skerry_engine.session.session import Session
 from skerry_engine.session.settings import READ_ONLY, Settings, read_write_refused
 from skerry_engine.session.state import SessionState
 from skerry_engine.session.stores import Stores
+from skerry_engine.storage.memory_limit import default_limit_bytes
 from skerry_engine.txn.durable_log import DurableLog
 from skerry_engine.txn.locks import WAITING, blockers
 from skerry_engine.txn.manager import GC_INTERVAL_COMMITS, TransactionManager
 
 SUPERUSER = "skerry"
 MEMORY = ":memory:"
+MIN_MEMORY_LIMIT_BYTES = 1 << 20
 
 
 class Engine:
@@ -50,6 +52,7 @@ class Engine:
         self.notifications = Notifications()
         self.sessions: dict[int, Session] = {}
         self._pids = itertools.count(1)
+        self.memory_limit_bytes = default_limit_bytes()
         self.durable: DurableDatabase | None = None
         self.closed = False
 
@@ -60,16 +63,24 @@ class Engine:
         gc_interval_commits: int | None = None,
         retention_s: float | None = None,
         retention_bytes: int | None = None,
+        memory_limit_bytes: int | None = None,
     ) -> Engine:
         """Open a cluster: ':memory:', or a directory, which is made if it does not exist.
 
         Old row versions are collected every `gc_interval_commits` commits.  The past is kept readable for
-        `retention_s` seconds, if its estimated size allows: see `set_retention`.  Raises InvalidParameterValue for an
-        interval below 1, DatabaseInUse, DatabaseDamaged, IncompatibleFormat, OSError.
+        `retention_s` seconds, if its estimated size allows: see `set_retention`.  Of a directory's tables so much is
+        kept in memory as lets the process stay below `memory_limit_bytes` (default: half of the machine's).
+
+        Raises InvalidParameterValue for an interval below 1 and a memory limit below 1 MiB, DatabaseInUse,
+        DatabaseDamaged, IncompatibleFormat, OSError.
         """
         if gc_interval_commits is not None and gc_interval_commits < 1:
             raise errors.InvalidParameterValue("the gc interval is a number of commits, 1 or more")
         engine = cls() if gc_interval_commits is None else cls(gc_interval_commits)
+        if memory_limit_bytes is not None:
+            if memory_limit_bytes < MIN_MEMORY_LIMIT_BYTES:
+                raise errors.InvalidParameterValue("the memory limit is 1 MB or more")
+            engine.memory_limit_bytes = memory_limit_bytes
         if path != MEMORY:
             engine.durable = open_directory(engine, path)
         engine.set_retention(retention_s, retention_bytes)

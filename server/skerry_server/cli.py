@@ -93,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
         help="and as long as that takes no more memory than this: 64MB, 1GB (default 256MB)",
     )
     serve.add_argument(
+        "--memory-limit",
+        metavar="SIZE",
+        help="keep the process's memory below this, whatever the size of the directory's database: 256MB, 2GB "
+        "(default: half of the machine's)",
+    )
+    serve.add_argument(
         "--init", metavar="FILE", help="run the SQL statements of a file first, each by itself; - reads stdin"
     )
     serve.add_argument(
@@ -119,7 +125,10 @@ def _serve(options: argparse.Namespace) -> int:
     logs.configure(options.log_level, options.log_format)
     settings = ServerSettings(host=options.host, port=options.port, max_connections=options.max_connections)
     retention_s, retention_bytes = _retention(options)
-    engine = open_engine(options.directory, options.gc_interval, retention_s, retention_bytes)
+    memory_limit_bytes = _bytes(options.memory_limit)
+    engine = open_engine(
+        options.directory, options.gc_interval, retention_s, retention_bytes, memory_limit_bytes
+    )
     try:
         if options.init is not None:
             run_init_file(engine, options.init)
@@ -135,16 +144,23 @@ def _retention(options: argparse.Namespace) -> tuple[int | None, int | None]:
     return read_retention(options.retention, options.retention_bytes)
 
 
+def _bytes(size: str | None) -> int | None:
+    from skerry_engine.session.settings import read_retention
+
+    return read_retention(None, size)[1]
+
+
 def open_engine(
     directory: str,
     gc_interval_commits: int | None = None,
     retention_s: float | None = None,
     retention_bytes: int | None = None,
+    memory_limit_bytes: int | None = None,
 ) -> Engine:
     """Open what is to be served.  Raises what `skerry_engine.engine.Engine.open` raises."""
     from skerry_engine.engine import Engine as RealEngine
 
-    return RealEngine.open(directory, gc_interval_commits, retention_s, retention_bytes)
+    return RealEngine.open(directory, gc_interval_commits, retention_s, retention_bytes, memory_limit_bytes)
 
 
 def _announce(settings: ServerSettings, port: int) -> None:

@@ -44,6 +44,8 @@ _POLL_S: Final = 0.02
 # How long a commit that nobody waits for (synchronous_commit = off) may stay in memory.
 _LAZY_FLUSH_S: Final = 0.2
 
+_MAINTENANCE_S: Final = 0.25
+
 # After each unit of a checkpoint the clients have the loop for so many times as long as it took.
 _CHECKPOINT_REST: Final = 3
 
@@ -152,6 +154,7 @@ class Server:
         if self._log is not None:
             self._log.on_pending = self._flush_soon
             self._log.on_lazy = self._flush_later
+            self._maintain()
         port = int(self._listener.sockets[0].getsockname()[1])
         if self._durable is not None:
             self._durable.announce(f"skerry://{settings.host}:{port}")
@@ -214,12 +217,19 @@ class Server:
             _logger.critical("the log failed", extra={"fields": {"message": log.failure.message}})
             self._is_stopping = True
             self.failed.set()
-        if self._checkpoint is None and self._durable is not None:
-            self._checkpoint = self._durable.due_checkpoint()
-            if self._checkpoint is not None:
-                self._step_checkpoint()
 
-    # --- checkpoints --------------------------------------------------------------------------------------
+    # --- maintenance --------------------------------------------------------------------------------------
+
+    def _maintain(self) -> None:
+        """A few times a second: memory is kept to its limit, and due checkpoints begin."""
+        durable = self._durable
+        if durable is None or self._is_stopping:
+            return
+        steps = durable.maintain()
+        if steps is not None:
+            self._checkpoint = steps
+            self._step_checkpoint()
+        self.loop.call_later(_MAINTENANCE_S, self._maintain)
 
     def _step_checkpoint(self) -> None:
         """One unit of a checkpoint, then a rest that leaves most of the time to the clients."""

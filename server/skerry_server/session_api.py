@@ -47,8 +47,8 @@ class Log(Protocol):
 class Durable(Protocol):
     """A durable database's part that its host has to drive."""
 
-    def due_checkpoint(self) -> Generator[Step, None, bool] | None:
-        """The steps of a checkpoint if it is time for one; they never fail."""
+    def maintain(self) -> Generator[Step, None, bool] | None:
+        """Keep to the memory limit; the steps of a checkpoint if it is time for one, which never fail."""
         ...
 
     def announce(self, address: str | None) -> None:

@@ -36,6 +36,7 @@ from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.row_codec import pack, unpack
 from skerry_engine.txn.records import CHECKPOINT
 from skerry_engine.txn.two_phase import until_durable
+from skerry_engine.txn.waiting import Gate
 
 if TYPE_CHECKING:
     from skerry_engine.engine import Engine
@@ -100,18 +101,19 @@ class Checkpointer:
         self._log_bytes_before = log.appended_bytes
         self.is_running = False
         self.count = 0
+        self._waiting: list[Gate] = []
 
     def log_bytes(self) -> int:
         """What was logged since the last checkpoint began."""
         return self._log.appended_bytes - self._log_bytes_before
 
     def run(self) -> Generator[Step, None, None]:
-        """Make a checkpoint.  Raises OSError, DatabaseError when it could not be made; nothing is lost then.
-
-        Where one is being made already there is nothing to do.
-        """
-        if self.is_running:
-            return
+        """Make a checkpoint, after the one that is being made.  Raises OSError, DatabaseError when it could not be
+        made; nothing is lost then."""
+        while self.is_running:
+            gate = Gate()  # one's own: a cancelled statement ends what it waits for
+            self._waiting.append(gate)
+            yield Wait(gate)
         self.is_running = True
         began_s = time.monotonic()
         log_bytes, self._log_bytes_before = self.log_bytes(), self._log.appended_bytes
@@ -126,6 +128,9 @@ class Checkpointer:
             else:
                 self._log_bytes_before -= log_bytes
             self.is_running = False
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                each.end()
         self._log.writer.release_through(checkpoint.state.chunks_from)
         _logger.info(
             "checkpoint",

@@ -57,7 +57,7 @@ BASE_DIRECTORY = "base"
 CHECKPOINT_BYTES = 64 << 20
 """So much log since the last checkpoint makes another one due."""
 CHECK_S = 0.2
-"""How often it is asked whether a checkpoint is due."""
+"""How often it is looked at memory, and whether a checkpoint is due."""
 RETRY_S = 30.0
 """How long after a checkpoint that failed another one is tried."""
 REPLAYED_BYTES = 4 << 20
@@ -121,7 +121,7 @@ def _recovered(
     recovery = Recovery(engine)
     state = NOTHING
     if base is not None:
-        engine.stores.page_from(base)
+        engine.stores.page_from(base, engine.memory_limit_bytes)
         state = read_state(base)
         if base.epoch:
             recovery.restore_base(base.epoch, read_catalog(base), state)
@@ -159,6 +159,7 @@ class DurableDatabase:
         self._spares = None if lock is None else SpareMaker(writer)
         self.checkpoint_bytes = CHECKPOINT_BYTES
         self._not_before_s = 0.0
+        self._next_check_s = 0.0
         self.log.note(START, pack(wall_clock()))
         self.flush()
 
@@ -177,17 +178,26 @@ class DurableDatabase:
 
     # --- checkpoints ------------------------------------------------------------------------------------------
 
-    def due_checkpoint(self) -> Generator[Step, None, bool] | None:
-        """The steps of a checkpoint, if it is time for one: the log since the last one, or what waits in memory to
-        be written, has grown large.  They never fail: what goes wrong is logged, and tried again later."""
+    def maintain(self) -> Generator[Step, None, bool] | None:
+        """Keep to the memory limit, and give the steps of a checkpoint, if it is time for one: the log since the last
+        one, or what waits in memory to be written, has grown large.
+
+        To be called between units as often as is convenient, and a few times a second at least.  The steps never
+        fail: what goes wrong is logged, and tried again later.
+        """
         checkpointer = self.checkpointer
-        if checkpointer is None or checkpointer.is_running or self.log.failure is not None:
-            return None
         now_s = time.monotonic()
-        if now_s < self._not_before_s:
+        if checkpointer is None or now_s < self._next_check_s:
             return None
-        self._not_before_s = now_s + CHECK_S
-        if checkpointer.log_bytes() < self.checkpoint_bytes and not self._engine.stores.is_full_of_changes():
+        self._next_check_s = now_s + CHECK_S
+        is_full = self._engine.stores.keep_to_memory_limit()
+        is_due = is_full or checkpointer.log_bytes() >= self.checkpoint_bytes
+        if (
+            not is_due
+            or checkpointer.is_running
+            or self.log.failure is not None
+            or now_s < self._not_before_s
+        ):
             return None
         return self._checkpoint(checkpointer)
 

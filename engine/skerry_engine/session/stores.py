@@ -36,6 +36,7 @@ from skerry_engine.storage.checkpointing import StorageState, storage_of_base
 from skerry_engine.storage.heap import INFINITY, Row
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.leaf_cache import LeafCache
+from skerry_engine.storage.memory_limit import MemoryLimit
 from skerry_engine.storage.page_cache import PageCache
 from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.paging import Paging
@@ -58,12 +59,6 @@ if TYPE_CHECKING:
 SAMPLED_ROWS = 256
 """Rows looked at for a table's size in memory."""
 
-DEFAULT_CHANGES_BYTES = 1 << 30
-"""Memory for what waits for a checkpoint, unless there is a limit."""
-
-DEFAULT_LEAF_BYTES = 64 << 20
-"""Memory for leaves of indexes, unless there is a limit."""
-
 RowFunction = Callable[[Any, Row], Row]
 
 DETAIL_CHARACTERS = 64
@@ -83,7 +78,7 @@ class Stores:
         self._next_storage_id: int = 1
         self._leaf_source: tuple[Blocks, LeafCache] | None = None
         self._paging: Paging | None = None
-        self._changes_limit_bytes: int = DEFAULT_CHANGES_BYTES
+        self._memory: MemoryLimit | None = None
 
     # --- storages -------------------------------------------------------------------------------------------
 
@@ -130,22 +125,27 @@ class Stores:
 
     # --- recovery -------------------------------------------------------------------------------------------
 
-    def page_from(self, base: Blocks) -> None:
-        """Keep tables and indexes in the base, from their first checkpoint on.  Before there are any."""
+    def page_from(self, base: Blocks, memory_limit_bytes: int) -> None:
+        """Keep tables and indexes in the base, from their first checkpoint on, and of them in memory what the limit
+        on the process's anonymous memory allows.  Before there are any."""
         self._paging = Paging(base, PageCache())
-        self.page_indexes(base, LeafCache(DEFAULT_LEAF_BYTES))
+        leaves = LeafCache(0)
+        self.page_indexes(base, leaves)
+        self._memory = MemoryLimit(memory_limit_bytes, self._paging.cache, leaves)
 
-    def is_full_of_changes(self) -> bool:
-        """Whether pages and index entries that only a checkpoint can take out of memory fill their share of it."""
-        paging = self._paging
-        if paging is None:
+    def keep_to_memory_limit(self) -> bool:
+        """Have the caches follow what the process takes; whether what only a checkpoint can take out of memory
+        fills its share of it.  To be called a few times a second, between units."""
+        memory = self._memory
+        if memory is None:
             return False
-        size = paging.cache.dirty_bytes
+        memory.adjust()
+        changes = 0
         for storage in self._storages.values():
             for index in storage.indexes.values():
                 if isinstance(index, PagedIndex):
-                    size += index.delta_bytes
-        return size > self._changes_limit_bytes
+                    changes += index.delta_bytes
+        return memory.is_checkpoint_due(changes)
 
     def restore(self, catalog: Catalog, states: list[StorageState]) -> None:
         """Open the tables of a base's catalog: all of their rows and index entries are there.

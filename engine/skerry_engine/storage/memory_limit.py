@@ -62,6 +62,14 @@ def anonymous_bytes() -> int:
     return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES
 
 
+def default_limit_bytes() -> int:
+    """Half of the machine's memory; 1 GiB where the system does not say how much it has."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * _PAGE_BYTES // 2
+    except (AttributeError, OSError, ValueError):
+        return 1 << 30
+
+
 class MemoryLimit:
     """Sets the budgets of the caches.  Make it when the process has loaded what it always needs, and no data yet."""
 
