@@ -492,10 +492,24 @@ MATCHES = 4096
 FEW = 1024
 """Rows under one key that are still read at once."""
 
+FEW_IN_BASE = 32
+"""Likewise, where each of them may have to be read from the base."""
+
+KEYS_AT_ONCE = 8
+"""Keys looked up between two looks at what it has cost, where rows may have to be read from the base."""
+
+LOADS = 16
+"""Blocks that one look-up of many keys reads from the base at most, or few more."""
+
+
+def _is_few(index: Any, key: object) -> bool:
+    few = FEW_IN_BASE if index.is_paged else FEW
+    return bool(index.count(key, few) <= few)
+
 
 def index_rows(reader: Any, index: Any, key: object, values: Row) -> Iterator[Batch]:
     """The rows under an equality key, in lists: at once if they are few, else by ranges of the index."""
-    if index.count(key, FEW) <= FEW:
+    if _is_few(index, key):
         yield reader.lookup_all(index, key)
         return
     for _, rows in index_rows_ids(reader, index, key, values):
@@ -504,7 +518,7 @@ def index_rows(reader: Any, index: Any, key: object, values: Row) -> Iterator[Ba
 
 def index_rows_ids(reader: Any, index: Any, key: object, values: Row) -> Iterator[tuple[list[int], Batch]]:
     """As `index_rows`, with the rows' ids."""
-    if index.count(key, FEW) <= FEW:
+    if _is_few(index, key):
         yield reader.lookup_ids(index, key)
         return
     low = index.codec.prefix(values)
@@ -523,6 +537,9 @@ def index_matches(
     """Pairs of a row of the batch and the rows under its key,
     so many pairs at a time that their matches stay few."""
     look_up = lookup_many_ids if with_ids else _lookup_many
+    if index.is_paged:
+        yield from _matches_in_base(reader, index, batch, keys, look_up)
+        return
     if index.unique:
         yield zip(batch, look_up(reader, index, keys), strict=True)
         return
@@ -537,6 +554,43 @@ def index_matches(
             start, total = position, 0
         total += count
     yield zip(batch[start:], look_up(reader, index, keys[start:]), strict=True)
+
+
+def _matches_in_base(
+    reader: Any,
+    index: Any,
+    batch: Batch,
+    keys: list[object],
+    look_up: Callable[[Any, Any, list[object]], list[Any]],
+) -> Iterator[Iterator[tuple[Any, Any]]]:
+    """As `index_matches`, with few blocks read at a time, too."""
+    start = position = total = 0
+    found: list[Any] = []
+    most_loads = reader.loads(index) + LOADS
+    while position < len(keys):
+        some = keys[position : position + KEYS_AT_ONCE]
+        if not index.unique:
+            some = _with_few_matches(index, some)
+        position += len(some)
+        for rows in look_up(reader, index, some):
+            found.append(rows)
+            total += len(rows)
+        if total > MATCHES // 2 or reader.loads(index) >= most_loads:
+            yield zip(batch[start:position], found, strict=True)
+            start, total, found = position, 0, []
+            most_loads = reader.loads(index) + LOADS
+    if found:
+        yield zip(batch[start:], found, strict=True)
+
+
+def _with_few_matches(index: Any, keys: list[object]) -> list[object]:
+    """As many of the keys, in order, as have few matches together; at least one."""
+    total = 0
+    for position, key in enumerate(keys):
+        total += index.count(key, MATCHES)
+        if total > MATCHES // 2 and position:
+            return keys[:position]
+    return keys
 
 
 def _lookup_many(reader: Any, index: Any, keys: list[object]) -> list[Batch]:

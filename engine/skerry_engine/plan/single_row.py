@@ -47,6 +47,9 @@ class SingleRowReader:
     def lookup_many_ids(self, index: Index, keys: list[object]) -> list[list[tuple[Row, int]]]:
         return [[(row, self.row_id) for row in self.lookup_all(index, key)] for key in keys]
 
+    def loads(self, index: Index) -> int:
+        return 0
+
     def index_batch(
         self,
         index: Index,

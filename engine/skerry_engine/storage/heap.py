@@ -149,6 +149,10 @@ class Pager:
         """
         raise NotImplementedError
 
+    def loads(self) -> int:
+        """How many pages were fetched so far, of all heaps with the same cache: what reading has cost."""
+        raise NotImplementedError
+
     def touch(self, number: int) -> None:
         """Note that a page becomes dirty, which stands in its place by now."""
         raise NotImplementedError
@@ -204,6 +208,11 @@ class Heap:
         pager = self.pager
         assert pager is not None
         return pager.fetch(number)
+
+    def loads(self) -> int:
+        """How many pages were fetched from the base so far, perhaps for others: what reading has cost."""
+        pager = self.pager
+        return 0 if pager is None else pager.loads()
 
     def prepare(self, row_id: int) -> None:
         """See to it that `put` can't fail: have the row's page in memory, and keep it.  Raises DatabaseDamaged."""

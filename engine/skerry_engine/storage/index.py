@@ -183,6 +183,10 @@ class Index:
             return 0
         return len(found) if isinstance(found, set) else 1
 
+    def loads(self) -> int:
+        """How many leaves were read from the base so far, perhaps for others: what reading has cost."""
+        return 0
+
     def entries(
         self, low: bytes | None, high: bytes | None, after: bytes | None, limit: int, descending: bool
     ) -> tuple[list[bytes], bytes | None]:

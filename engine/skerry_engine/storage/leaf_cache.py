@@ -63,10 +63,12 @@ _TOP: Final = b"\xff" * FENCE_BYTES
 class LeafCache:
     """The memory that all indexes of an engine have for leaves and keys."""
 
-    __slots__ = ("budget_bytes", "used_bytes", "keys_per_index", "_ring", "_indexes")
+    __slots__ = ("budget_bytes", "loads", "used_bytes", "keys_per_index", "_ring", "_indexes")
 
     def __init__(self, budget_bytes: int) -> None:
         self.budget_bytes: int = budget_bytes
+        self.loads: int = 0
+        """Leaves read from the base so far."""
         self.used_bytes: int = 0
         """What the kept leaves take; the keys have an eighth of the budget beside it."""
         self.keys_per_index: int = MIN_KEYS
@@ -191,6 +193,7 @@ class IndexLeaves:
         # Not a search for the high fence: that would pass over a leaf between the two.
         high = leaf.high
         assert high is not None
+        self._cache.loads += 1
         found = self._blocks.after(self._prefix + leaf.low)
         if found is None or found[0] != self._prefix + high:
             raise damaged_index(self.index_id, f"the leaves beside key {high[:40].hex()} do not join")
@@ -231,6 +234,7 @@ class IndexLeaves:
 
     def _read(self, bound: bytes) -> Leaf:
         # Fences are no longer than FENCE_BYTES: what follows in `bound` has no part in the order among them.
+        self._cache.loads += 1
         found = self._blocks.at_or_before(self._prefix + bound[:FENCE_BYTES])
         if found is None or not found[0].startswith(self._prefix):
             raise missing_leaf(self.index_id, bound)

@@ -205,6 +205,10 @@ class PagedIndex(Index):
             total += self.leaves.count(key, limit)
         return total
 
+    def loads(self) -> int:
+        """How many leaves were read from the base so far, perhaps for others: what reading has cost."""
+        return self._cache.loads
+
     def entries(
         self, low: bytes | None, high: bytes | None, after: bytes | None, limit: int, descending: bool
     ) -> tuple[list[bytes], bytes | None]:

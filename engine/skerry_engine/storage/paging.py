@@ -96,6 +96,10 @@ class BasePager(Pager):
         self.cache.admit(entry)
         return page
 
+    def loads(self) -> int:
+        """How many pages were fetched so far, of all heaps with the same cache: what reading has cost."""
+        return self.cache.loads
+
     def _unpacked(self, number: int, block: bytes) -> list[object]:
         try:
             page: list[object] = list(unpack_rows(block))

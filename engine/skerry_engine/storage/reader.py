@@ -8,15 +8,16 @@ Rules that callers may rely on, and that keep concurrent change harmless:
 
 - A batch is a list.  No iterator over a shared structure outlives a call; the next call seeks from the last
   key.
-- A call examines about `n` slots or entries and returns what it saw of them, so that no call runs long; a
-  batch may be empty before the end.  Only the returned "last" (or "next") tells whether the end was reached.
+- A call examines about `n` slots or entries (fewer where rows come from the base) and returns what it saw of
+  them, so that no call runs long; a batch may be empty before the end.  Only the returned "last" (or "next")
+  tells whether the end was reached.
 - Rows come at full width (`TableStorage.pad`) in row-id order for scans and key order for index batches.
 - An index entry counts only if the visible row has exactly the entry's key.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 from skerry_engine.storage.heap import PAGE_BITS, PAGE_MASK, PAGE_ROWS, Row, Version, visible_row
 from skerry_engine.storage.index import Index
@@ -24,6 +25,9 @@ from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.pending import ABSENT, PendingTable
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.storage.trees import entry_key, entry_order_key, entry_row_id
+
+BATCH_LOADS: Final = 16
+"""Blocks that a batch in key order reads from the base at most, or few more: less than a millisecond."""
 
 
 class TableReader:
@@ -169,6 +173,10 @@ class TableReader:
             return row + self._pad[len(row) :]
         return row
 
+    def loads(self, index: Index) -> int:
+        """How many blocks were read so far for look-ups in `index`, perhaps for others: what reading has cost."""
+        return self.storage.heap.loads() + index.loads()
+
     # --- by key ---------------------------------------------------------------------------------------------
 
     def lookup(self, index: Index, key: object) -> Row | None:
@@ -260,6 +268,7 @@ class TableReader:
         `after` is None for the first batch, then what the batch before gave as its third part: where to go
         on, None at the end.  Returns ids, rows and that place.
         """
+        most_loads = self.loads(index) + BATCH_LOADS if index.is_paged else 0
         entries, place = self._entries(index, low, high, after, n, descending)
         ids: list[int] = []
         rows: list[Row] = []
@@ -269,6 +278,8 @@ class TableReader:
             if row is not None:
                 ids.append(row_id)
                 rows.append(row)
+            if index.is_paged and self.loads(index) >= most_loads and entry is not entries[-1]:
+                return ids, rows, entry
         return ids, rows, place
 
     def _entries(

@@ -18,13 +18,17 @@ from support.memory_blocks import MemoryBlocks
 from skerry_engine.base.blocks import leaf_prefix
 from skerry_engine.base.environment import Base
 from skerry_engine.errors import DatabaseDamaged
+from skerry_engine.plan.runtime import KEYS_AT_ONCE, MATCHES, index_matches
+from skerry_engine.storage.checkpointing import StorageCheckpoint
 from skerry_engine.storage.heap import CommitStamp, Row
 from skerry_engine.storage.index import NO_KEY
 from skerry_engine.storage.leaf_cache import LeafCache
 from skerry_engine.storage.leaf_merge import SIZES, Block, check_leaves
+from skerry_engine.storage.page_cache import PageCache
 from skerry_engine.storage.paged_index import PagedIndex
+from skerry_engine.storage.paging import Paging
 from skerry_engine.storage.pending import PendingTable
-from skerry_engine.storage.reader import TableReader
+from skerry_engine.storage.reader import BATCH_LOADS, TableReader
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.storage.trees import entry_key
 from skerry_engine.values import interval, oids
@@ -530,3 +534,96 @@ def test_own_entries_wait_for_shared_ones_behind_removed_ones(n: int, descending
             break
     expected = [51, 0, 1, 9, 10, 52, 18, 19, 50]
     assert found == (expected[::-1] if descending else expected)
+
+
+def evicted(rows: list[Row]) -> tuple[NumberWorld, TableStorage]:
+    """A table of one indexed column, all of it in the base and nothing in memory, its pages in no order."""
+    world = NumberWorld(0)
+    cache = PageCache()
+    storage = TableStorage(1, 1, False, Paging(world.blocks, cache))
+    row_ids = list(range(64 * len(rows)))
+    storage.allocate(len(row_ids))
+    storage.indexes[9] = world.index
+    for row, page in zip(rows, Random(4).sample(range(len(rows)), len(rows)), strict=True):
+        storage.install_frozen(64 * page, row)
+    part = StorageCheckpoint(storage, 1)
+    world.begin()
+    for blocks in part.collect():
+        world.blocks.apply(list(blocks))
+    world.commit()
+    for _ in part.settle():
+        pass
+    cache.budget_bytes = 0
+    cache.make_room(10_000)
+    assert cache.clean_bytes == cache.dirty_bytes == 0
+    return world, storage
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_batch_in_key_order_reads_few_blocks(descending: bool) -> None:
+    world, storage = evicted([(number,) for number in range(200)])
+    reader = TableReader(storage, 9, None, 0)
+    found: list[Row] = []
+    after: bytes | None = None
+    batches = 0
+    while True:
+        world.blocks.reads = 0
+        _, rows, after = reader.index_batch(world.index, None, None, after, 512, descending)
+        batches += 1
+        found += rows
+        if after is None:
+            break
+        # the pages, and the leaves that a whole batch would have had entries in
+        assert world.blocks.reads <= BATCH_LOADS + 200 // 3
+    assert found == sorted(found, reverse=descending) and len(found) == 200
+    assert batches > 5
+
+
+def test_many_look_ups_stop_in_between_when_they_read_much() -> None:
+    world, storage = evicted([(number // 2,) for number in range(200)])
+    reader = TableReader(storage, 9, None, 0)
+    numbers = list(range(120))
+    Random(7).shuffle(numbers)
+    keys: list[object] = [NO_KEY if number % 10 == 0 else number for number in numbers]
+    batch: list[Any] = [(number,) for number in numbers]
+    for with_ids in (False, True):
+        found: list[tuple[Any, Any]] = []
+        groups = 0
+        for pairs in index_matches(reader, world.index, batch, keys, with_ids):
+            found += pairs
+            groups += 1
+        assert groups >= 120 // KEYS_AT_ONCE // 2
+        assert [row for row, _ in found] == batch
+        for (row, matches), key in zip(found, keys, strict=True):
+            expected = [] if key is NO_KEY or row[0] >= 100 else [row, row]
+            assert [match[0] for match in matches] == expected if with_ids else matches == expected
+
+
+def test_many_look_ups_in_memory_are_done_at_once() -> None:
+    world = NumberWorld(1 << 20)
+    storage = TableStorage(1, 1)
+    storage.indexes[9] = world.index
+    storage.allocate(500)
+    for row_id in range(500):
+        storage.install_frozen(row_id, (row_id,))
+    reader = TableReader(storage, 9, None, 0)
+    keys: list[object] = list(range(500))
+    batch: list[Any] = [(number,) for number in range(500)]
+    (pairs,) = index_matches(reader, world.index, batch, keys, False)
+    assert list(pairs) == [(row, [row]) for row in batch]
+    assert list(index_matches(reader, world.index, [], [], False)) == []
+
+
+def test_keys_with_very_many_rows_are_met_one_at_a_time() -> None:
+    world = NumberWorld(1 << 20)
+    storage = TableStorage(1, 1)
+    storage.indexes[9] = world.index
+    storage.allocate(6000)
+    for row_id in range(6000):
+        storage.install_frozen(row_id, (row_id // 1500,))
+    reader = TableReader(storage, 9, None, 0)
+    groups = [
+        list(pairs) for pairs in index_matches(reader, world.index, [0, 1, 2, 3, 4], [0, 1, 2, 3, 4], False)
+    ]
+    assert [len(matches) for group in groups for _, matches in group] == [1500] * 4 + [0]
+    assert max(sum(len(matches) for _, matches in group) for group in groups) <= MATCHES
