@@ -72,3 +72,24 @@ class CheckpointingStepper(Stepper):
         lines = super().run(name, command)
         self._database.checkpoint()
         return lines + self.resume()
+
+
+@pytest.mark.parametrize("between", ["", "insert into t values (0)"])
+def test_a_checkpoint_right_after_what_is_no_commit(tmp_path: Path, between: str) -> None:
+    """Records of what is no commit belong to the epoch to come, though a base of the epoch before knows of them."""
+    database = DurableSqlDatabase(tmp_path / "database", "create table t (i int); create sequence s")
+    session = database.session()
+    session.run_all("begin; insert into t values (1); prepare transaction 'g'")
+    session.run_all(between)
+    session.run_all("rollback prepared 'g'")
+    session.run_all("begin; insert into t values (2); prepare transaction 'h'")
+    session.run_all("begin; select nextval('s'); rollback; select setval('s', 77)")
+    database.checkpoint()
+    left = state_of(database.engine)
+    killed = database.copy(tmp_path / "killed")
+    database.close()
+    for directory in (killed, tmp_path / "database"):
+        again = DurableSqlDatabase(directory)
+        assert state_of(again.engine) == left
+        assert again.rows("select nextval('s')") == [(78,)]
+        again.close()

@@ -58,7 +58,7 @@ def work_as_server(path: str, port: int, log: str) -> None:
 class Rounds:
     """A database that is killed again and again."""
 
-    def __init__(self, nursery: Nursery, directory: Path, seed: int, checkpoints: bool = False) -> None:
+    def __init__(self, nursery: Nursery, directory: Path, seed: int, checkpoints: bool = True) -> None:
         self._nursery = nursery
         self.path = directory / "database"
         self.told = Told()

@@ -117,7 +117,8 @@ class Recovery:
         elif kind == PREPARE:
             self.add_prepared(record.body)
         elif kind == ROLLBACK:
-            del self._prepared[unpack(record.body)]
+            # A base made since, with no commit in between, is of the epoch before this record and has it no more.
+            self._prepared.pop(cast(str, unpack(record.body)), None)
         elif kind == START:
             self._chunks.clear()
         elif kind == CHECKPOINT:
