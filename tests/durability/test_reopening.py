@@ -81,9 +81,10 @@ def test_a_checkpoint_right_after_what_is_no_commit(tmp_path: Path, between: str
     session = database.session()
     session.run_all("begin; insert into t values (1); prepare transaction 'g'")
     session.run_all(between)
-    session.run_all("rollback prepared 'g'")
     session.run_all("begin; insert into t values (2); prepare transaction 'h'")
-    session.run_all("begin; select nextval('s'); rollback; select setval('s', 77)")
+    session.run_all("select setval('s', 77)")
+    session.run_all("begin; select nextval('s'); rollback")
+    session.run_all("rollback prepared 'g'")
     database.checkpoint()
     left = state_of(database.engine)
     killed = database.copy(tmp_path / "killed")
@@ -91,5 +92,5 @@ def test_a_checkpoint_right_after_what_is_no_commit(tmp_path: Path, between: str
     for directory in (killed, tmp_path / "database"):
         again = DurableSqlDatabase(directory)
         assert state_of(again.engine) == left
-        assert again.rows("select nextval('s')") == [(78,)]
+        assert again.rows("select nextval('s') > 78") == [(True,)]
         again.close()
