@@ -164,7 +164,7 @@ def _findings_of(
 
 def _opened(engine: Engine, base: Base, catalog: Catalog, state: BaseState) -> dict[int, TableStorage]:
     """The tables, as opening the database has them before it reads the log.  Raises DatabaseDamaged."""
-    engine.stores.page_from(base)
+    engine.stores.page_from(base, engine.memory_limit_bytes)
     Recovery(engine).restore_base(base.epoch, catalog, state)
     storages = {storage.storage_id: storage for storage in engine.stores.all()}
     for storage in storages.values():
