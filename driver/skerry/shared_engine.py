@@ -34,9 +34,6 @@ from skerry_engine.session.steps import Step, Wait
 
 MAINTENANCE_S: Final = 0.25
 
-CHECKPOINT_REST: Final = 3
-"""After each unit of a checkpoint its thread sleeps for so many times as long as it took."""
-
 LAZY_FLUSH_S: Final = 0.2
 """How long a commit that does not wait may stay in memory."""
 
@@ -172,7 +169,9 @@ class SharedEngine:
                     step.waiting.on_over(over.set)
                     over.wait()
                 else:
-                    time.sleep(CHECKPOINT_REST * (time.monotonic() - began_s))
+                    durable = self.engine.durable
+                    rest = 0.0 if durable is None else durable.checkpoint_rest()
+                    time.sleep(rest * (time.monotonic() - began_s))
         finally:
             self._checkpoint_thread = None
 

@@ -46,8 +46,6 @@ _LAZY_FLUSH_S: Final = 0.2
 
 _MAINTENANCE_S: Final = 0.25
 
-# After each unit of a checkpoint the clients have the loop for so many times as long as it took.
-_CHECKPOINT_REST: Final = 3
 
 _SPARE_SOCKETS: Final = 16
 
@@ -244,7 +242,9 @@ class Server:
         if isinstance(step, Wait):
             step.waiting.on_over(self._checkpoint_goes_on)
         else:
-            self.loop.call_later(_CHECKPOINT_REST * (self.loop.time() - began_s), self._step_checkpoint)
+            assert self._durable is not None
+            rest_s = self._durable.checkpoint_rest() * (self.loop.time() - began_s)
+            self.loop.call_later(rest_s, self._step_checkpoint)
 
     def _checkpoint_goes_on(self) -> None:
         """Called wherever the wait ends, perhaps on another thread."""

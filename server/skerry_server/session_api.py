@@ -51,6 +51,10 @@ class Durable(Protocol):
         """Keep to the memory limit; the steps of a checkpoint if it is time for one, which never fail."""
         ...
 
+    def checkpoint_rest(self) -> float:
+        """For how many times as long as a unit of a checkpoint took others are to have their turn."""
+        ...
+
     def announce(self, address: str | None) -> None:
         """Let others know where it is served.  Raises OSError."""
         ...

@@ -44,7 +44,7 @@ class Phases:
     def between(self) -> None:
         """What a host does now and then."""
         self.limit.adjust()
-        if self.limit.is_checkpoint_due(0):
+        if self.limit.fullness(0) > 1:
             self.checkpoint()
         self.peak = max(self.peak, anonymous_bytes())
 

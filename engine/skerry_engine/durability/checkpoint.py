@@ -34,6 +34,7 @@ from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.storage.checkpointing import StorageCheckpoint
 from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.row_codec import pack, unpack
+from skerry_engine.txn.manager import GC_SLICE_ROWS
 from skerry_engine.txn.records import CHECKPOINT
 from skerry_engine.txn.two_phase import until_durable
 from skerry_engine.txn.waiting import Gate
@@ -91,7 +92,7 @@ def read_catalog(base: Base) -> Catalog:
 
 
 class Checkpointer:
-    """Makes checkpoints, one at a time."""
+    """Makes checkpoints, one at a time.  `is_urgent`: memory is short, so that hosts had better not rest."""
 
     def __init__(self, engine: Engine, base: Base, log: DurableLog, state: BaseState) -> None:
         self._engine = engine
@@ -100,6 +101,7 @@ class Checkpointer:
         self._state = state
         self._log_bytes_before = log.appended_bytes
         self.is_running = False
+        self.is_urgent = False
         self.count = 0
         self._waiting: list[Gate] = []
 
@@ -128,10 +130,13 @@ class Checkpointer:
             else:
                 self._log_bytes_before -= log_bytes
             self.is_running = False
+            self._engine.manager.let_writers_go_on()
             waiting, self._waiting = self._waiting, []
             for each in waiting:
                 each.end()
         self._log.writer.release_through(checkpoint.state.chunks_from)
+        while self._engine.manager.gc(GC_SLICE_ROWS) >= GC_SLICE_ROWS:  # what its snapshot has kept
+            yield PAUSE
         _logger.info(
             "checkpoint",
             extra={

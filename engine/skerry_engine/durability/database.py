@@ -58,6 +58,10 @@ CHECKPOINT_BYTES = 64 << 20
 """So much log since the last checkpoint makes another one due."""
 CHECK_S = 0.2
 """How often it is looked at memory, and whether a checkpoint is due."""
+CONGESTED = 1.5
+"""So full of changes, memory takes no more of them until the checkpoint that is being made is over."""
+REST = 3.0
+URGENT_REST = 0.3
 RETRY_S = 30.0
 """How long after a checkpoint that failed another one is tried."""
 REPLAYED_BYTES = 4 << 20
@@ -190,8 +194,11 @@ class DurableDatabase:
         if checkpointer is None or now_s < self._next_check_s:
             return None
         self._next_check_s = now_s + CHECK_S
-        is_full = self._engine.stores.keep_to_memory_limit()
-        is_due = is_full or checkpointer.log_bytes() >= self.checkpoint_bytes
+        fullness = self._engine.stores.keep_to_memory_limit()
+        checkpointer.is_urgent = fullness >= 1
+        if fullness >= CONGESTED and checkpointer.is_running:
+            self._engine.manager.hold_back_writers()
+        is_due = fullness >= 1 or checkpointer.log_bytes() >= self.checkpoint_bytes
         if (
             not is_due
             or checkpointer.is_running
@@ -200,6 +207,12 @@ class DurableDatabase:
         ):
             return None
         return self._checkpoint(checkpointer)
+
+    def checkpoint_rest(self) -> float:
+        """After each unit of a checkpoint, for how many times as long as it took its host should leave the engine to
+        others: for most of the time, unless memory is short."""
+        is_urgent = self.checkpointer is not None and self.checkpointer.is_urgent
+        return URGENT_REST if is_urgent else REST
 
     def _checkpoint(self, checkpointer: Checkpointer) -> Generator[Step, None, bool]:
         is_made = yield from checkpoint_quietly(checkpointer)

@@ -113,6 +113,8 @@ class Execution:
         Raises PlanChanged, nothing done, when a table is no longer what the plan was made for.
         """
         transaction = self.transaction = self.session.need_transaction()
+        if self.plan.is_change and transaction.manager.is_congested:
+            yield Wait(transaction.manager.room_for_changes())
         if transaction.may_have_to_wait():
             yield from transaction.wait_for_snapshot()
         mark = self.mark = transaction.start_statement()

@@ -348,7 +348,7 @@ class StatementRunner(SessionState):
         None, nothing done, where the statement is none, its plan is not current, or a table is locked by others.
         """
         point = plan.compiled.point
-        if point is None:
+        if point is None or (plan.is_change and self.engine.manager.is_congested):
             return None
         transaction = self.need_transaction()
         if transaction.is_snapshot and not transaction.can_read_at_once():

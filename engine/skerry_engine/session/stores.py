@@ -36,7 +36,7 @@ from skerry_engine.storage.checkpointing import StorageState, storage_of_base
 from skerry_engine.storage.heap import INFINITY, Row
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.leaf_cache import LeafCache
-from skerry_engine.storage.memory_limit import MemoryLimit
+from skerry_engine.storage.memory_limit import MemoryLimit, default_limit_bytes
 from skerry_engine.storage.page_cache import PageCache
 from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.paging import Paging
@@ -125,27 +125,27 @@ class Stores:
 
     # --- recovery -------------------------------------------------------------------------------------------
 
-    def page_from(self, base: Blocks, memory_limit_bytes: int) -> None:
+    def page_from(self, base: Blocks, memory_limit_bytes: int | None = None) -> None:
         """Keep tables and indexes in the base, from their first checkpoint on, and of them in memory what the limit
         on the process's anonymous memory allows.  Before there are any."""
         self._paging = Paging(base, PageCache())
         leaves = LeafCache(0)
         self.page_indexes(base, leaves)
-        self._memory = MemoryLimit(memory_limit_bytes, self._paging.cache, leaves)
+        self._memory = MemoryLimit(memory_limit_bytes or default_limit_bytes(), self._paging.cache, leaves)
 
-    def keep_to_memory_limit(self) -> bool:
-        """Have the caches follow what the process takes; whether what only a checkpoint can take out of memory
-        fills its share of it.  To be called a few times a second, between units."""
+    def keep_to_memory_limit(self) -> float:
+        """Have the caches follow what the process takes; how full of changes, which only a checkpoint can take out
+        of memory, their share of it is: at 1 it is time for one.  To be called a few times a second, between units."""
         memory = self._memory
         if memory is None:
-            return False
+            return 0.0
         memory.adjust()
         changes = 0
         for storage in self._storages.values():
             for index in storage.indexes.values():
                 if isinstance(index, PagedIndex):
                     changes += index.delta_bytes
-        return memory.is_checkpoint_due(changes)
+        return memory.fullness(changes)
 
     def restore(self, catalog: Catalog, states: list[StorageState]) -> None:
         """Open the tables of a base's catalog: all of their rows and index entries are there.

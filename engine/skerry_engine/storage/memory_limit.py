@@ -115,6 +115,7 @@ class MemoryLimit:
             self._set(min(int(CEILING * self._room), self._budget + int(GROWTH * self._room)))
         self._pages.make_room(EVICTIONS_PER_ROUND)
 
-    def is_checkpoint_due(self, index_changes_bytes: int) -> bool:
-        """Whether so much is dirty, with so many bytes of changes to indexes, that it should be written."""
-        return self._pages.dirty_bytes + index_changes_bytes > DIRTY_SHARE * self._room
+    def fullness(self, index_changes_bytes: int) -> float:
+        """How much of their share dirty pages take, with so many bytes of changes to indexes; from 1 on they should be
+        written."""
+        return (self._pages.dirty_bytes + index_changes_bytes) / (DIRTY_SHARE * self._room)

@@ -28,6 +28,7 @@ from skerry_engine.txn.overlay import DEFAULT_LIMIT_ROWS
 from skerry_engine.txn.serializable import SerializableRegistry
 from skerry_engine.txn.transaction import Transaction
 from skerry_engine.txn.two_phase import PreparedTransactions
+from skerry_engine.txn.waiting import Gate
 from skerry_engine.values import oids
 from skerry_engine.values.clock import wall_clock
 from skerry_engine.values.io import IoContext, text_encoder
@@ -91,6 +92,8 @@ class TransactionManager:
         "_commits_since_gc",
         "_next_transaction_id",
         "_last_hold",
+        "is_congested",
+        "_held_back",
         "_catalog",
         "_catalog_epoch",
         "_old_catalogs",
@@ -114,6 +117,8 @@ class TransactionManager:
         self._commits_since_gc: int = 0
         self._next_transaction_id: int = 1
         self._last_hold: int = 0
+        self.is_congested: bool = False
+        self._held_back: list[Gate] = []
         self._catalog: object = catalog
         self._catalog_epoch: int = 0
         self._old_catalogs: list[tuple[int, object]] = []
@@ -168,6 +173,25 @@ class TransactionManager:
         holder = Transaction(self, self._last_hold, SNAPSHOT, True, Owner(), False)
         holder.read_at(epoch)
         return holder
+
+    # --- congestion -------------------------------------------------------------------------------------------
+
+    def hold_back_writers(self) -> None:
+        """Memory has no room for more changes now: statements that make some wait (`Execution.lock_tables`)."""
+        self.is_congested = True
+
+    def let_writers_go_on(self) -> None:
+        """There may be room again."""
+        self.is_congested = False
+        gates, self._held_back = self._held_back, []
+        for gate in gates:
+            gate.end()
+
+    def room_for_changes(self) -> Gate:
+        """What is over when there may be room again."""
+        gate = Gate()
+        self._held_back.append(gate)
+        return gate
 
     # --- epochs ---------------------------------------------------------------------------------------------
 

@@ -81,8 +81,8 @@ def test_pages_and_leaves_share_the_budget_and_a_checkpoint_is_due_at_a_share_of
     )
     due = int(DIRTY_SHARE * 200 * MB)
     process.pages.dirty_bytes = due - 10
-    assert not memory.is_checkpoint_due(10)
-    assert memory.is_checkpoint_due(11)
+    assert memory.fullness(10) <= 1
+    assert memory.fullness(11) > 1
 
 
 def test_a_limit_that_the_process_alone_exceeds_leaves_the_caches_a_little() -> None:
