@@ -20,6 +20,7 @@ from skerry_engine.plan.points import write_point
 from skerry_engine.plan.queries import PlanInputs, QueryWriter
 from skerry_engine.plan.runtime import Batches
 from skerry_engine.plan.source import Block, Module
+from skerry_engine.sql.bridge import too_complex
 
 _serial = 0
 
@@ -60,11 +61,16 @@ def compile_query(query: q.Query, inputs: PlanInputs) -> CompiledQuery:
 
 
 def execute_source(text: str, namespace: dict[str, object]) -> dict[str, Any]:
-    """Run generated source in its namespace; tracebacks through it show its lines."""
+    """Run generated source in its namespace; tracebacks through it show its lines.  Raises StatementTooComplex."""
     global _serial
     _serial += 1
     filename = f"<skerry plan {_serial}>"
-    code = compile(text, filename, "exec")
+    try:
+        code = compile(text, filename, "exec")
+    except (RecursionError, MemoryError, SyntaxError) as error:
+        if isinstance(error, SyntaxError) and "too many" not in str(error.msg):
+            raise
+        raise too_complex() from None
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
     if len(linecache.cache) > 2000:
         for old in [key for key in linecache.cache if key.startswith("<skerry plan")][:1000]:

@@ -26,7 +26,7 @@ from skerry_engine.session.sleeping import WAITING_FUNCTIONS
 from skerry_engine.session.steps import ResultColumn
 from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
 from skerry_engine.sql.binder.queries import QueryBinder
-from skerry_engine.sql.bridge import parse_query
+from skerry_engine.sql.bridge import parse_query, too_complex
 from skerry_engine.sql.front import parse_batch, parse_statement
 from skerry_engine.sql.normalise import Normalised, normalise
 from skerry_engine.sql.statements import Query, Statement
@@ -154,6 +154,15 @@ def make_plan(
     normalised: Normalised, verb: str, parameter_oids: Sequence[int], here: StatementCatalog, io: IoContext
 ) -> Plan:
     """Parse, bind and compile.  Raises what is wrong with the statement."""
+    try:
+        return _made_plan(normalised, verb, parameter_oids, here, io)
+    except RecursionError:
+        raise too_complex() from None
+
+
+def _made_plan(
+    normalised: Normalised, verb: str, parameter_oids: Sequence[int], here: StatementCatalog, io: IoContext
+) -> Plan:
     tree = parse_query(normalised)
     parameters = Parameters(normalised, parameter_oids)
     context = BindContext(here.database, here.search_path, parameters, normalised, parse_stored_query)

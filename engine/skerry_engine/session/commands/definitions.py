@@ -11,6 +11,7 @@ from skerry_engine.session.definitions import execute_definition
 from skerry_engine.session.execution import finish_statement
 from skerry_engine.session.steps import Step
 from skerry_engine.sql import statements as st
+from skerry_engine.sql.bridge import too_complex
 
 if TYPE_CHECKING:
     from skerry_engine.session.session import Session
@@ -35,9 +36,11 @@ def definition_steps(session: Session, statement: st.Statement, beside: Transact
         complete = yield from execute_definition(statement, SessionDefinitionContext(session, beside))
         if transaction.state == "active":
             yield from finish_statement(transaction)
-    except BaseException:
+    except BaseException as error:
         if transaction.state == "active":
             transaction.abandon_statement(mark)
+        if isinstance(error, RecursionError):
+            raise too_complex() from None
         raise
     yield complete
 
