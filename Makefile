@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
 
 .PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench bench-isolation
-.PHONY: unit-compiled soak conformance conformance-hermitage clean
+.PHONY: bench-durability unit-compiled soak conformance conformance-hermitage clean
 
 help:
 	@echo "make serve           make a virtual environment, install, serve :memory: on $(HOST):$(PORT)"
@@ -24,6 +24,7 @@ help:
 	@echo "make test-compiled   the same tests on that wheel"
 	@echo "make bench           benchmarks beside PostgreSQL and sqlite3 into benchmarks/RESULTS.md"
 	@echo "make bench-isolation  isolation levels beside PostgreSQL's into benchmarks/RESULTS-isolation.md"
+	@echo "make bench-durability  durable commits beside PostgreSQL and sqlite3 into benchmarks/RESULTS-durability.md"
 	@echo "make conformance     PostgreSQL's isolation specs against a live server, into conformance/SCORES.md"
 	@echo "make clean           remove what the targets above made"
 
@@ -84,6 +85,10 @@ bench: install-compiled
 bench-isolation: install-compiled
 	$(BIN)/python benchmarks/isolation.py --compiled-python $(COMPILED_BIN)/python \
 		--output benchmarks/RESULTS-isolation.md
+
+bench-durability: install-compiled
+	$(BIN)/python benchmarks/durability.py --compiled-python $(COMPILED_BIN)/python \
+		--output benchmarks/RESULTS-durability.md
 
 conformance: $(VENV)/.all
 	$(BIN)/python conformance/isolation/run.py
