@@ -23,7 +23,6 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "joins": lambda n: (
         "(select count(*) from t x" + "".join(f" join t x{i} on true" for i in range(n // 2)) + ")"
     ),
-    "unions": lambda n: "(select a" + " union all select a" * (n // 4) + " limit 1)",
 }
 STATEMENTS = (
     "select {} from t",
