@@ -158,8 +158,8 @@ class SharedEngine:
         """Step a checkpoint to its end, leaving most of the time to the sessions."""
         try:
             while True:
-                began_s = time.monotonic()
                 with self.mutex:
+                    began_s = time.monotonic()  # the wait for the mutex was others' turn
                     step = next(steps, None)
                 if step is None:
                     return

@@ -164,6 +164,7 @@ class DurableDatabase:
         self.checkpoint_bytes = CHECKPOINT_BYTES
         self._not_before_s = 0.0
         self._next_check_s = 0.0
+        engine.stores.watch_changes(self._note_fullness)
         self.log.note(START, pack(wall_clock()))
         self.flush()
 
@@ -196,8 +197,7 @@ class DurableDatabase:
         self._next_check_s = now_s + CHECK_S
         fullness = self._engine.stores.keep_to_memory_limit()
         checkpointer.is_urgent = fullness >= 1
-        if fullness >= CONGESTED and checkpointer.is_running:
-            self._engine.manager.hold_back_writers()
+        self._note_fullness(fullness)
         is_due = fullness >= 1 or checkpointer.log_bytes() >= self.checkpoint_bytes
         if (
             not is_due
@@ -207,6 +207,16 @@ class DurableDatabase:
         ):
             return None
         return self._checkpoint(checkpointer)
+
+    def _note_fullness(self, fullness: float) -> None:
+        """Hold back writers while memory is full of what a checkpoint is writing; else have it begin soon."""
+        checkpointer = self.checkpointer
+        if checkpointer is None or fullness < 1:
+            return
+        if not checkpointer.is_running:
+            self._next_check_s = min(self._next_check_s, time.monotonic())
+        elif fullness >= CONGESTED:
+            self._engine.manager.hold_back_writers()
 
     def checkpoint_rest(self) -> float:
         """After each unit of a checkpoint, for how many times as long as it took its host should leave the engine to
@@ -218,7 +228,18 @@ class DurableDatabase:
         is_made = yield from checkpoint_quietly(checkpointer)
         if not is_made:
             self._not_before_s = time.monotonic() + RETRY_S
+        self._give_back_memory()
         return is_made
+
+    def _give_back_memory(self) -> None:
+        """Have the base give back what checkpoints took, where that matters."""
+        base = self._base
+        if base is None or not self._engine.stores.is_much(base.unreturned_bytes):
+            return
+        try:
+            base.give_back_memory()
+        except (OSError, DatabaseError) as error:
+            _logger.error("the base could not be opened again: %s", error)
 
     def announce(self, address: str | None) -> None:
         """Let those who find the directory locked know where it is served.  Raises OSError."""

@@ -144,8 +144,18 @@ class Stores:
         for storage in self._storages.values():
             for index in storage.indexes.values():
                 if isinstance(index, PagedIndex):
-                    changes += index.delta_bytes
+                    changes += index.memory_bytes()
         return memory.fullness(changes)
+
+    def watch_changes(self, on_changes: Callable[[float], None]) -> None:
+        """Call `on_changes` now and then as pages become dirty, with how full of them their share of memory is."""
+        paging, memory = self._paging, self._memory
+        if paging is not None and memory is not None:
+            paging.cache.on_changes = lambda: on_changes(memory.fullness(0))
+
+    def is_much(self, size_bytes: int) -> bool:
+        """Whether so much memory matters to the limit."""
+        return self._memory is not None and self._memory.is_much(size_bytes)
 
     def restore(self, catalog: Catalog, states: list[StorageState]) -> None:
         """Open the tables of a base's catalog: all of their rows and index entries are there.

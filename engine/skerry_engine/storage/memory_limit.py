@@ -29,18 +29,18 @@ from typing import Final
 from skerry_engine.storage.leaf_cache import LeafCache
 from skerry_engine.storage.page_cache import PageCache
 
-SHRINK_ABOVE: Final = 0.94
-GROW_BELOW: Final = 0.86
+SHRINK_ABOVE: Final = 0.86
+GROW_BELOW: Final = 0.78
 
-START: Final = 0.6
-CEILING: Final = 0.75
+START: Final = 0.5
+CEILING: Final = 0.65
 FLOOR: Final = 0.15
 """Shares of the room that the caches have together."""
 
 LEAF_SHARE: Final = 0.25
 """The leaves' part of that, the keys that go with them included; pages, dirty ones too, have the rest."""
 
-DIRTY_SHARE: Final = 0.2
+DIRTY_SHARE: Final = 0.1
 """The share of the room that dirty pages and changes of indexes may take before a checkpoint is due."""
 
 REST_ROUNDS: Final = 5
@@ -114,6 +114,10 @@ class MemoryLimit:
         elif 0 <= measured < GROW_BELOW * self.limit_bytes and self._budget < CEILING * self._room:
             self._set(min(int(CEILING * self._room), self._budget + int(GROWTH * self._room)))
         self._pages.make_room(EVICTIONS_PER_ROUND)
+
+    def is_much(self, size_bytes: int) -> bool:
+        """Whether it is worth some milliseconds to get so much memory back."""
+        return size_bytes > self._room // 32
 
     def fullness(self, index_changes_bytes: int) -> float:
         """How much of their share dirty pages take, with so many bytes of changes to indexes; from 1 on they should be

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Final
 
 from skerry_engine.storage.heap import EVICTED, CachedPage, Pager, is_frozen
@@ -37,6 +38,12 @@ STEPS_PER_LOAD: Final = 4
 
 FORGET_PAGES: Final = 16
 
+NEWS_PAGES: Final = 32
+
+
+def _nothing() -> None:
+    """Nobody is told."""
+
 
 class Lease:
     """A heap has it and nobody else, so that it ends when the heap does."""
@@ -47,7 +54,8 @@ class Lease:
 class PageCache:
     """The pages of all heaps with a base.
 
-    `clean_bytes` and `dirty_bytes` are in memory now, by estimate; `loads` and `evictions` count.
+    `clean_bytes` and `dirty_bytes` are in memory now, by estimate; `loads` and `evictions` count.  `on_changes` is
+    called whenever `NEWS_PAGES` more pages have become dirty, in the middle of a unit.
     """
 
     __slots__ = (
@@ -56,6 +64,8 @@ class PageCache:
         "dirty_bytes",
         "loads",
         "evictions",
+        "on_changes",
+        "_until_news",
         "_active",
         "_inactive",
         "_inactive_bytes",
@@ -69,6 +79,8 @@ class PageCache:
         self.dirty_bytes: int = 0
         self.loads: int = 0
         self.evictions: int = 0
+        self.on_changes: Callable[[], None] = _nothing
+        self._until_news: int = NEWS_PAGES
         self._active: OrderedDict[CachedPage, None] = OrderedDict()
         self._inactive: OrderedDict[CachedPage, None] = OrderedDict()
         self._inactive_bytes: int = 0
@@ -115,6 +127,10 @@ class PageCache:
         self.dirty_bytes += size_bytes
         if self.clean_bytes:
             self.make_room(STEPS_PER_LOAD)
+        self._until_news -= 1
+        if self._until_news <= 0:
+            self._until_news = NEWS_PAGES
+            self.on_changes()
 
     # --- room -----------------------------------------------------------------------------------------------
 
