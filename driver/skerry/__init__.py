@@ -19,7 +19,7 @@ from skerry.changes import Change, Changes
 from skerry.dbapi import Connection, Cursor, apilevel, paramstyle, threadsafety
 from skerry.isolation import milliseconds
 from skerry.listening import Listener
-from skerry.native import Database, Transaction, TransactionState
+from skerry.native import Backup, Database, Transaction, TransactionState
 from skerry.network import NetworkSource
 from skerry.pending import PendingChange, PendingCommit, TableChanges
 from skerry.result import Result
@@ -61,6 +61,7 @@ from skerry_engine.errors import (
 
 __all__ = [
     "BINARY",
+    "Backup",
     "DATETIME",
     "NUMBER",
     "ROWID",

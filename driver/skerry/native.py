@@ -16,12 +16,13 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import os
 import re
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import IO, Concatenate, ParamSpec, TypeVar, cast
+from typing import IO, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
 from skerry.abc import Backend, Outcome, Source
 from skerry.changes import Changes, Token
@@ -29,6 +30,7 @@ from skerry.dbapi import Connection
 from skerry.dump import DumpOptions, as_writer, dump
 from skerry.isolation import SNAPSHOT, as_of_sql, begin_sql, milliseconds
 from skerry.listening import Listener, quoted
+from skerry.network import NetworkSource
 from skerry.parameters import Parameters, from_native
 from skerry.pending import PREPARE, PendingCommit, read_counts
 from skerry.result import Result
@@ -76,6 +78,14 @@ def _serialised(
             return method(self, *args, **kwargs)
 
     return locked
+
+
+class Backup(NamedTuple):
+    """What can be restored from a backup: the states from `first_epoch` to `last_epoch`."""
+
+    first_epoch: int
+    last_epoch: int
+    last_commit: datetime | None
 
 
 class Database:
@@ -186,6 +196,17 @@ class Database:
         """
         self._check_open()
         return Changes(self._source.open_backend(), since, tables, wait, timeout)
+
+    def backup(self, path: str | os.PathLike[str]) -> Backup:
+        """Copy the whole cluster into a directory that does not exist yet, while everybody goes on.
+
+        The directory is one of the machine where the database is: of a server's, give an absolute path.
+        `skerry restore` makes a database of it, and so does opening it.  Raises DuplicateFile where something is
+        already, NotSupportedError for a database in memory.
+        """
+        target = os.fspath(path) if isinstance(self._source, NetworkSource) else os.path.abspath(path)
+        quoted = target.replace("'", "''")
+        return Backup(*cast("tuple[int, int, datetime | None]", self.execute(f"BACKUP TO '{quoted}'").one()))
 
     def connect(
         self,

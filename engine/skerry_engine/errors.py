@@ -311,6 +311,12 @@ class HistoryNotRetained(OperationalError):
     sqlstate = "72000"
 
 
+class DuplicateFile(OperationalError):
+    """A backup or a restored database would go where something is already.  Name another directory."""
+
+    sqlstate = "58P02"
+
+
 class TooManyConnections(OperationalError):
     """The server's connection limit is reached."""
 

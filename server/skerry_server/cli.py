@@ -2,6 +2,8 @@
 
 skerry serve [DIR|:memory:] [--host H] [--port P] [--max-connections N] ...
 skerry dump [--schema-only|--data-only] [--table T] [--inserts] [--output FILE] SOURCE
+skerry backup SOURCE DEST
+skerry restore [--to-epoch N | --to-timestamp T] BACKUP DEST
 skerry check DIR
 skerry --version
 """
@@ -20,7 +22,7 @@ from typing import Any
 
 from skerry_engine.errors import DatabaseError, Error
 from skerry_server import logs
-from skerry_server.commands import check, dump
+from skerry_server.commands import backup, check, dump, restore
 from skerry_server.init_file import run_init_file
 from skerry_server.server import Server, ServerSettings
 from skerry_server.session_api import Engine
@@ -109,8 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--log-level", choices=logs.LEVELS, default="info", help="default %(default)s")
     serve.add_argument("--log-format", choices=logs.FORMATS, default="text", help="default %(default)s")
     serve.set_defaults(run=_serve)
-    dump.add_parser(commands)
-    check.add_parser(commands)
+    for command in (dump, backup, restore, check):
+        command.add_parser(commands)
     return parser
 
 

@@ -100,6 +100,8 @@ class Checkpointer:
         self._log = log
         self._state = state
         self._log_bytes_before = log.appended_bytes
+        self._holds: dict[int, int] = {}
+        self._holds_made = 0
         self.is_running = False
         self.is_urgent = False
         self.count = 0
@@ -108,6 +110,16 @@ class Checkpointer:
     def log_bytes(self) -> int:
         """What was logged since the last checkpoint began."""
         return self._log.appended_bytes - self._log_bytes_before
+
+    def hold_log(self) -> int:
+        """Keep what the log holds after the base, whatever checkpoints are made; the number is for `let_log_go`."""
+        self._holds_made += 1
+        self._holds[self._holds_made] = self._state.chunks_from
+        return self._holds_made
+
+    def let_log_go(self, hold: int) -> None:
+        """What `hold_log` kept is not needed any more: the next checkpoint gives it up."""
+        del self._holds[hold]
 
     def run(self) -> Generator[Step, None, None]:
         """Make a checkpoint, after the one that is being made.  Raises OSError, DatabaseError when it could not be
@@ -134,7 +146,7 @@ class Checkpointer:
             waiting, self._waiting = self._waiting, []
             for each in waiting:
                 each.end()
-        self._log.writer.release_through(checkpoint.state.chunks_from)
+        self._log.writer.release_through(min([checkpoint.state.chunks_from, *self._holds.values()]))
         while self._engine.manager.gc(GC_SLICE_ROWS) >= GC_SLICE_ROWS:  # what its snapshot has kept
             yield PAUSE
         _logger.info(

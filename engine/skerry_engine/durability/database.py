@@ -24,6 +24,7 @@ from skerry_engine.abc import Disk
 from skerry_engine.base.environment import Base
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.codec import encode_delta
+from skerry_engine.durability.backup import Backups
 from skerry_engine.durability.checkpoint import (
     NOTHING,
     BaseState,
@@ -139,6 +140,10 @@ def _recovered(
     return DurableDatabase(engine, contents.writer(segment_bytes), base, state, lock)
 
 
+def _nobody() -> None:
+    """Nobody is asked to flush."""
+
+
 class DurableDatabase:
     """The files of an open database.  `log` is what the engine commits through."""
 
@@ -159,6 +164,9 @@ class DurableDatabase:
         engine.manager.log = self.log
         engine.sequences.on_change = self._note_sequence
         self.checkpointer = None if base is None else Checkpointer(engine, base, self.log, state)
+        self.backups = None
+        if base is not None and self.checkpointer is not None:
+            self.backups = Backups(base, self.log, self.checkpointer)
         # A simulated disk has no threads.
         self._spares = None if lock is None else SpareMaker(writer)
         self.checkpoint_bytes = CHECKPOINT_BYTES
@@ -249,6 +257,10 @@ class DurableDatabase:
     def close(self) -> None:
         """Write what is left, seal the log, let others in.  Nothing uses the engine any more."""
         log = self.log
+        # Who hosted the engine is not there any more: what is left is flushed here.
+        log.on_pending = log.on_lazy = _nobody
+        if self.backups is not None:
+            self.backups.close()
         if self._spares is not None:
             self._spares.close()
         try:

@@ -59,6 +59,19 @@ class DirectoryLock:
             os.close(descriptor)
 
 
+def served_at(directory: str | os.PathLike[str]) -> str | None:
+    """The address under which the owner of a directory says that it serves it; None where nobody does.
+
+    For people's convenience: the owner may have gone since.  Raises OSError.
+    """
+    try:
+        owner: Any = json.loads((Path(directory) / LOCK_NAME).read_bytes())
+    except ValueError:
+        return None
+    server = owner.get("server") if isinstance(owner, dict) else None
+    return server if isinstance(server, str) else None
+
+
 def _locked(path: Path) -> int:
     """The lock file's descriptor, with the lock."""
     while True:

@@ -64,6 +64,7 @@ __all__ = [
     "AlterSequence",
     "AlterTable",
     "AsOf",
+    "Backup",
     "Begin",
     "Checkpoint",
     "CloseCursor",
@@ -440,6 +441,13 @@ class Cluster(Statement):
 
     table: ObjectName | None = None
     index: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backup(Statement):
+    """BACKUP TO 'directory'."""
+
+    path: str
 
 
 @dataclass(frozen=True, slots=True)

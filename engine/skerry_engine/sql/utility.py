@@ -58,6 +58,7 @@ class UtilityParser(SessionParser, CopyParser, AlterParser, ObjectParser):
             "reindex": self.reindex,
             "cluster": self.cluster,
             "checkpoint": self.checkpoint,
+            "backup": self.backup,
             "explain": self.explain,
         }
 

@@ -351,6 +351,10 @@ class ObjectParser(UtilityBase):
     def checkpoint(self) -> st.Statement:
         return st.Checkpoint()
 
+    def backup(self) -> st.Statement:
+        self.expect_word("to")
+        return st.Backup(self.string())
+
     def explain(self) -> st.Statement:
         """EXPLAIN [ANALYZE] [VERBOSE] or (options), and the statement to explain."""
         options: dict[str, str] = {}

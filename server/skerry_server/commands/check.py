@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from skerry_engine.errors import DatabaseInUse
+
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -19,10 +21,19 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found, a line each; 1 if something is damaged.  Raises DatabaseError and OSError."""
+    try:
+        return check(options.directory)
+    except DatabaseInUse as error:
+        error.hint = "skerry backup makes a copy while it is in use, and checks that."
+        raise
+
+
+def check(directory: str) -> int:
+    """Check a directory, as the command does."""
     from skerry_engine.durability.check import check_directory
 
     damaged = 0
-    for finding in check_directory(options.directory, [sys.executable, "-m", __name__]):
+    for finding in check_directory(directory, [sys.executable, "-m", __name__]):
         damaged += finding.is_damage
         print(finding.text if finding.is_damage else f"note: {finding.text}", flush=True)
     print("no damage found" if not damaged else f"damaged: {damaged} findings; restore a backup")

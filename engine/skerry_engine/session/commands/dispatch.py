@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from skerry_engine import errors
 from skerry_engine.session.commands import (
+    backup,
     copying,
     cursors,
     explain,
@@ -67,6 +68,7 @@ _HANDLERS: dict[type[st.Statement], Handler] = {
     st.Fetch: cursors.fetch,
     st.CloseCursor: cursors.close,
     st.Copy: copying.copy,
+    st.Backup: backup.backup,
 }
 
 
@@ -106,6 +108,8 @@ def command_columns(session: Session, statement: st.Statement) -> tuple[ResultCo
             return explain.COLUMNS
         case st.PrepareCommit():
             return transactions.PREPARE_COMMIT_COLUMNS
+        case st.Backup():
+            return backup.COLUMNS
         case st.Execute():
             return prepared.execute_columns(session, statement)
         case st.Fetch():
