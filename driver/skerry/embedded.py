@@ -269,11 +269,14 @@ class EmbeddedBackend:
                     step.waiting.on_over(over.set)
             if shared.abandoned:
                 shared.close_abandoned()
-            shared.flush_if_waited_for()
             to_send = None
             if over is not None and isinstance(step, Wait):
-                _sleep_until(over, step.waiting.deadline_s())
-            elif isinstance(step, CopyIn):
+                deadline_s = step.waiting.deadline_s()
+                shared.flush_if_waited_for(over, deadline_s)
+                _sleep_until(over, deadline_s)
+                continue
+            shared.flush_if_waited_for()
+            if isinstance(step, CopyIn):
                 to_send = CopyFailed("COPY FROM STDIN needs a client that sends data")
             elif isinstance(step, CopyData):
                 write(step.data if isinstance(step.data, bytes) else b"".join(step.data))

@@ -5,12 +5,12 @@
     open(":memory:") ──> SharedEngine       private to the call
 
 The log is flushed by the threads that commit: the first that finds a commit waiting writes and syncs for all that
-wait by then, holding the flush lock but not the mutex; those that come meanwhile wait for the lock, and usually find
-their commit in the next group.
+wait by then, without the mutex; those that come meanwhile wait, and one of them flushes for all of them
+(flush_turn.py).
 
-    thread A   [append] ── flush lock ── [take]  write, sync  [finish: publish A]
-    thread B                  [append] ── flush lock .............. [take]  write, sync  [finish: publish B, C]
-    thread C                     [append] ── flush lock .............................................. nothing left
+    thread A   [append]  its turn  [take]  write, sync  [finish: publish A]
+    thread B                  [append] ................. its turn  [take]  write, sync  [finish: publish B, C]
+    thread C                     [append] ........................................................ covered
 
 With synchronous_commit = off nobody waits: a timer flushes after `LAZY_FLUSH_S`.
 """
@@ -27,10 +27,12 @@ from typing import Final
 
 from skerry.engine_mutex import EngineMutex, interrupts
 from skerry.expiry import Expiry
+from skerry.flush_turn import FlushTurn
 from skerry.targets import EngineOptions
 from skerry_engine.engine import MEMORY, Engine
 from skerry_engine.session.session import Session
 from skerry_engine.session.steps import Step, Wait
+from skerry_engine.txn.durable_log import DurableLog
 
 MAINTENANCE_S: Final = 0.25
 
@@ -51,7 +53,7 @@ class SharedEngine:
         self.abandoned: deque[Session] = deque()
         self._path = path
         self._users = 1
-        self._flush_lock = threading.Lock()
+        self._flush_turn = FlushTurn()
         self._lazy_flush: threading.Timer | None = None
         self._checkpoint_thread: threading.Thread | None = None
         self._is_closed = False
@@ -94,39 +96,62 @@ class SharedEngine:
         thread = self._checkpoint_thread
         if thread is not None:
             thread.join()
-        with self._flush_lock, self.mutex:
-            self._is_closed = True
-            self.engine.close()
+        self._flush_turn.take()
+        try:
+            with self.mutex:
+                self._is_closed = True
+                self.engine.close()
+        finally:
+            self._flush_turn.give_back()
         if self._lazy_flush is not None:
             self._lazy_flush.cancel()  # if it flushes already, it finds the database closed
 
     # --- the log --------------------------------------------------------------------------------------------
 
-    def flush_if_waited_for(self) -> None:
-        """Flush the log if a commit waits that no flush covers yet."""
-        if self.log is not None and self.log.is_waited_for():
-            self.flush()
+    def flush_if_waited_for(
+        self, over: threading.Event | None = None, deadline_s: float | None = None
+    ) -> None:
+        """Flush the log if a commit waits that no flush covers yet, or be there while another does.
 
-    def flush(self) -> None:
-        """Write and sync what the log has gathered, for everybody who waits.  Ctrl-C comes through afterwards."""
+        `over`, `deadline_s`: what the caller waits for, and until when; who waits for nothing leaves it to whoever
+        flushes, unless so much has gathered that it must be written before there is more.
+        """
+        log = self.log
+        if log is None or not log.is_waited_for():
+            return
+        if over is not None or not self._flush_turn.is_taken() or log.is_full():
+            self.flush(over, deadline_s)
+
+    def flush(self, over: threading.Event | None = None, deadline_s: float | None = None) -> None:
+        """Write and sync what the log has gathered, for everybody who waits, unless another flush ends what the
+        caller waits for.  Ctrl-C comes through afterwards."""
         log = self.log
         if log is None:
             return
-        with interrupts.shut_out(), self._flush_lock:
-            if self._is_closed:
+        with interrupts.shut_out():
+            if not self._flush_turn.take(over, deadline_s):
                 return
-            with self.mutex:
-                flush = log.take()
-            if flush is None:
-                return
-            error: Exception | None = None
             try:
-                log.write(flush)
-            except Exception as failure:  # noqa: BLE001 - whatever it was, the log has failed
-                error = failure
-            with self.mutex:
-                log.finish(flush, error)
+                if self._is_closed or not self._flush(log):
+                    return
+            finally:
+                self._flush_turn.give_back()
         self._maintain()
+
+    def _flush(self, log: DurableLog) -> bool:
+        """One flush; False where there is nothing to do."""
+        with self.mutex:
+            flush = log.take()
+        if flush is None:
+            return False
+        error: Exception | None = None
+        try:
+            log.write(flush)
+        except Exception as failure:  # noqa: BLE001 - whatever it was, the log has failed
+            error = failure
+        with self.mutex:
+            log.finish(flush, error)
+        return True
 
     def _flush_later(self) -> None:
         timer = threading.Timer(LAZY_FLUSH_S, self.flush)
@@ -164,9 +189,9 @@ class SharedEngine:
                 if step is None:
                     return
                 if isinstance(step, Wait):
-                    self.flush_if_waited_for()
                     over = threading.Event()
                     step.waiting.on_over(over.set)
+                    self.flush_if_waited_for(over)
                     over.wait()
                 else:
                     durable = self.engine.durable

@@ -223,6 +223,10 @@ class DurableLog(CommitLog):
 
     # --- what the host does -----------------------------------------------------------------------------------
 
+    def is_full(self) -> bool:
+        """Whether so much has gathered that it must be written before there is more."""
+        return self.writer.pending_bytes > 4 * MAX_BUFFER_BYTES
+
     def is_waited_for(self) -> bool:
         """Whether somebody waits for a flush."""
         return self._is_asked
