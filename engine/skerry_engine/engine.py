@@ -84,6 +84,8 @@ class Engine:
         if path != MEMORY:
             engine.durable = open_directory(engine, path)
         engine.set_retention(retention_s, retention_bytes)
+        if engine.durable is not None:
+            engine.durable.restore_history()
         return engine
 
     def set_retention(self, retention_s: float | None, limit_bytes: int | None) -> None:

@@ -121,6 +121,13 @@ class Checkpointer:
         """What `hold_log` kept is not needed any more: the next checkpoint gives it up."""
         del self._holds[hold]
 
+    def _kept_for_history(self) -> int:
+        """The epoch after which the log is the history."""
+        manager = self._engine.manager
+        if not manager.history.is_on:
+            return manager.last_epoch
+        return self._log.keeps_for_history(manager.oldest_change())
+
     def run(self) -> Generator[Step, None, None]:
         """Make a checkpoint, after the one that is being made.  Raises OSError, DatabaseError when it could not be
         made; nothing is lost then."""
@@ -146,7 +153,8 @@ class Checkpointer:
             waiting, self._waiting = self._waiting, []
             for each in waiting:
                 each.end()
-        self._log.writer.release_through(min([checkpoint.state.chunks_from, *self._holds.values()]))
+        kept = [checkpoint.state.chunks_from, self._kept_for_history(), *self._holds.values()]
+        self._log.writer.release_through(min(kept))
         while self._engine.manager.gc(GC_SLICE_ROWS) >= GC_SLICE_ROWS:  # what its snapshot has kept
             yield PAUSE
         _logger.info(

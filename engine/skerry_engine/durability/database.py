@@ -33,13 +33,14 @@ from skerry_engine.durability.checkpoint import (
     read_catalog,
     read_state,
 )
+from skerry_engine.durability.history import restore_history
 from skerry_engine.durability.prepared import encode_prepared
 from skerry_engine.durability.recovery import Recovery
 from skerry_engine.errors import DatabaseDamaged, DatabaseError
 from skerry_engine.log.control import new_control, read_control, write_control
 from skerry_engine.log.disk import OsDisk, make_directories
 from skerry_engine.log.lock_file import DirectoryLock
-from skerry_engine.log.reader import open_log
+from skerry_engine.log.reader import LogContents, open_log
 from skerry_engine.log.spares import SpareMaker
 from skerry_engine.log.writer import SEGMENT_BYTES, LogWriter
 from skerry_engine.session.steps import Step, Wait
@@ -137,7 +138,7 @@ def _recovered(
         )
     recovery.replay(contents.records(state.chunks_from))
     recovery.finish()
-    return DurableDatabase(engine, contents.writer(segment_bytes), base, state, lock)
+    return DurableDatabase(engine, contents, segment_bytes, base, state, lock)
 
 
 def _nobody() -> None:
@@ -150,7 +151,8 @@ class DurableDatabase:
     def __init__(
         self,
         engine: Engine,
-        writer: LogWriter,
+        contents: LogContents,
+        segment_bytes: int,
         base: Base | None,
         state: BaseState,
         lock: DirectoryLock | None,
@@ -158,10 +160,13 @@ class DurableDatabase:
         self._engine = engine
         self._lock = lock
         self._base = base
+        self._contents = contents
+        writer = contents.writer(segment_bytes)
         self.log = DurableLog(
             writer, engine.manager.last_epoch, self._encode_catalog, self._encode_prepared, self._sequences
         )
         engine.manager.log = self.log
+        self.log.on_durable = self._tell_of_changes
         engine.sequences.on_change = self._note_sequence
         self.checkpointer = None if base is None else Checkpointer(engine, base, self.log, state)
         self.backups = None
@@ -175,6 +180,15 @@ class DurableDatabase:
         engine.stores.watch_changes(self._note_fullness)
         self.log.note(START, pack(wall_clock()))
         self.flush()
+
+    def restore_history(self) -> None:
+        """Before anybody uses the engine: if the past is to be kept, what the log still has of it is there.
+
+        Raises DatabaseDamaged, OSError.
+        """
+        contents = self._contents
+        if self._engine.manager.history.is_on:
+            restore_history(self._engine, self.log, contents.records(contents.first_epoch - 1))
 
     def flush(self) -> None:
         """Write and sync what the log has gathered, where nobody else does anything.  Raises DurabilityLost."""
@@ -303,6 +317,11 @@ class DurableDatabase:
 
     def _sequences(self, oids: list[int]) -> list[tuple[int, int, bool]]:
         return self._engine.sequences.take_pending(oids)
+
+    def _tell_of_changes(self) -> None:
+        manager = self._engine.manager
+        if manager.feed.is_recording:
+            manager.feed.advance(manager.newest_change())
 
     def _note_sequence(self, oid: int, last_value: int, is_called: bool) -> None:
         self.log.note(SEQUENCE, pack_sequence(oid, last_value, is_called))

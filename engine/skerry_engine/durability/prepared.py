@@ -103,7 +103,8 @@ def restore_prepared(engine: Engine, body: PreparedBody) -> None:
     transaction = manager.begin(level, owner=Owner(database_oid=body.database_oid))
     made = _restore_definitions(engine, transaction, body.catalog_delta)
     overlay = transaction.overlay = Overlay(NO_LIMIT)
-    for storage_id, row_ids, rows in body.changes:
+    for change in body.changes:
+        storage_id, row_ids, rows = change[0], change[1], change[2]
         storage = engine.stores.find(storage_id)
         if storage is None:
             continue
@@ -139,4 +140,6 @@ def _restore_definitions(engine: Engine, transaction: Transaction, delta: bytes 
     for retire in stores.retirements(after, before, engine.manager):
         transaction.on_commit(retire)
     made = _storage_ids(after) - _storage_ids(before)
+    for number in sorted(made):
+        transaction.note_made(stores.get(number))
     return made

@@ -154,7 +154,7 @@ class Recovery:
 
     def _install(self, changes: Sequence[TableChanges]) -> None:
         stores = self._engine.stores
-        for storage_id, row_ids, rows in changes:
-            storage = stores.find(storage_id)
+        for change in changes:
+            storage = stores.find(change[0])
             if storage is not None:
-                storage.restore_rows(row_ids, rows)
+                storage.restore_rows(change[1], change[2])

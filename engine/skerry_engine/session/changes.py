@@ -248,7 +248,8 @@ def _reader(session: SessionState, since: int) -> ChangeReader:
             if not manager.feed.is_recording
             else changes_gone(since, manager.oldest_change())
         )
-    return ChangeReader(session.engine, session.database_oid, session.functions.current_epoch())
+    until = min(session.functions.current_epoch(), manager.newest_change())
+    return ChangeReader(session.engine, session.database_oid, until)
 
 
 def not_recorded(since: int) -> HistoryNotRetained:

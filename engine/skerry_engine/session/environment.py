@@ -275,11 +275,12 @@ class SessionFunctions:
             raise not_recorded(since)
         if self._timer is None and timeout_s > 0:
             self._timer = Timer(time.monotonic() + timeout_s)
-        if manager.published <= since and self._timer is not None and not self._timer.is_over():
+        newest = manager.newest_change()
+        if newest <= since and self._timer is not None and not self._timer.is_over():
             manager.feed.wake(self._timer)
             raise FunctionWait(self._timer)
         self._timer = None
-        return manager.published
+        return newest
 
     def pending_changes(self) -> Iterator[tuple[object, ...]]:
         """skerry.pending_changes()."""

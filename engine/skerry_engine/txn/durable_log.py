@@ -25,7 +25,16 @@ from skerry_engine.log.writer import Group, LogWriter
 from skerry_engine.session.steps import Waiting
 from skerry_engine.storage.row_codec import pack
 from skerry_engine.txn.log import ChunkRows, CommitLog
-from skerry_engine.txn.records import ABANDON, CHUNK, COMMIT, PREPARE, ROLLBACK, pack_commit, table_changes
+from skerry_engine.txn.records import (
+    ABANDON,
+    CHUNK,
+    COMMIT,
+    PREPARE,
+    ROLLBACK,
+    befores,
+    pack_commit,
+    table_changes,
+)
 from skerry_engine.txn.waiting import Gate
 
 if TYPE_CHECKING:
@@ -46,19 +55,22 @@ def _nothing() -> None:
 
 class Flush:
     """What one write and sync covers: a group (None: only commits without records), and how many of the waiting
-    commits and of the notes it makes durable."""
+    commits and of the notes it makes durable.  `epoch` is that of its last commit's record."""
 
-    __slots__ = ("group", "commits", "notes", "gate")
+    __slots__ = ("group", "commits", "notes", "gate", "epoch")
 
-    def __init__(self, group: Group | None, commits: int, notes: int, gate: Gate) -> None:
+    def __init__(self, group: Group | None, commits: int, notes: int, gate: Gate, epoch: int) -> None:
         self.group: Group | None = group
         self.commits: int = commits
         self.notes: int = notes
         self.gate: Gate = gate
+        self.epoch: int = epoch
 
 
 class DurableLog(CommitLog):
     """A log on a disk.
+
+    `chunks_of` says for commits that history keeps where their chunks begin: after which epoch.
 
     `encode_catalog` gives what a new catalog changes in the newest one, None for nothing that is to be kept;
     `sequence_states` the states of those sequences among the given that definitions have set.  `appended_bytes`
@@ -82,6 +94,10 @@ class DurableLog(CommitLog):
         "_is_lazily_asked",
         "_in_flight",
         "_chunked",
+        "chunks_of",
+        "on_durable",
+        "_recorded_epoch",
+        "_durable_epoch",
     )
 
     def __init__(
@@ -108,6 +124,10 @@ class DurableLog(CommitLog):
         self._is_lazily_asked: bool = False
         self._in_flight: bool = False
         self._chunked: dict[int, int] = {}
+        self.chunks_of: dict[int, int] = {}
+        self._recorded_epoch: int = last_epoch
+        self._durable_epoch: int = last_epoch
+        self.on_durable: Callable[[], None] = _nothing
 
     # --- what the commit step asks ----------------------------------------------------------------------------
 
@@ -120,10 +140,15 @@ class DurableLog(CommitLog):
             source = transaction.id
         overlay = transaction.overlay
         changes: list[object] = []
+        is_recording = transaction.manager.feed.is_recording
         if overlay is not None and not transaction.is_installed_ahead():
-            changes = table_changes(overlay)
+            changes = table_changes(overlay, is_recording)
+        elif overlay is not None and is_recording and transaction.gid is not None:
+            changes = table_changes(overlay, True)  # PREPARE's record has no old states
         if source is None and delta is None and not changes and not transaction.has_noted:
-            return None
+            if not is_recording:
+                return None
+            transaction.is_synchronous = False  # nothing is lost with it but its number
         sequences = [] if transaction.sequences is None else self._sequence_states(transaction.sequences)
         record = pack_commit(transaction.commit_time_us, source, delta, changes, sequences)
         self._make_room(len(record))
@@ -134,8 +159,11 @@ class DurableLog(CommitLog):
         self._last_epoch = epoch
         if record is not None:
             self.writer.append(COMMIT, epoch, record)
+            self._recorded_epoch = epoch
             self.appended_bytes += len(record)
-            self._chunked.pop(transaction.id, None)
+            began = self._chunked.pop(transaction.id, None)
+            if began is not None and transaction.manager.feed.is_recording:
+                self.chunks_of[epoch] = began
         if not self._pending and (record is None or not transaction.is_synchronous):
             transaction.publish(epoch)
             if record is not None:
@@ -150,7 +178,9 @@ class DurableLog(CommitLog):
         if rows.storage.is_temporary:
             return
         self._chunked.setdefault(transaction.id, self._last_epoch)
-        change = (rows.storage.storage_id, rows.row_ids, rows.rows)
+        change: tuple[object, ...] = (rows.storage.storage_id, rows.row_ids, rows.rows)
+        if transaction.manager.feed.is_recording:
+            change = (*change, befores(rows.storage, rows.row_ids))
         self._put(CHUNK, pack((transaction.id, (change,))))
         if self.writer.pending_bytes > MAX_BUFFER_BYTES:
             self._ask()
@@ -200,6 +230,16 @@ class DurableLog(CommitLog):
         """The epoch after which the log must be kept for transactions that are not finished."""
         return min([self._last_epoch + 1, *self._chunked.values()]) - 1
 
+    def durable_epoch(self) -> int:
+        """The last commit whose record is on the disk."""
+        return self._durable_epoch
+
+    def keeps_for_history(self, floor: int) -> int:
+        """The epoch after which the log must be kept so that every commit after `floor` is there as a whole."""
+        for epoch in [epoch for epoch in self.chunks_of if epoch <= floor]:
+            del self.chunks_of[epoch]
+        return min([floor, *[began - 1 for began in self.chunks_of.values()]])
+
     def progress(self) -> Waiting:
         """Over when the group that is being gathered is durable, or has failed.  Raises DurabilityLost."""
         self.check()
@@ -238,7 +278,7 @@ class DurableLog(CommitLog):
         group = self.writer.take()
         if group is None and not self._is_asked:
             return None
-        flush = Flush(group, len(self._pending), self.notes, self._gate)
+        flush = Flush(group, len(self._pending), self.notes, self._gate, self._recorded_epoch)
         self._gate = Gate()
         self._is_asked = False
         self._is_lazily_asked = False
@@ -255,9 +295,11 @@ class DurableLog(CommitLog):
         self._in_flight = False
         if error is None:
             self.durable_notes = flush.notes
+            self._durable_epoch = flush.epoch
             for _ in range(flush.commits):
                 transaction = self._pending.popleft()
                 transaction.publish(transaction.commit_epoch)
+            self.on_durable()
         else:
             self._fail(error)
         flush.gate.end()

@@ -12,8 +12,8 @@ commits pay one test.
 heap; a log on a disk may stand behind it instead.
 
 Rules:
-- Commits are read whole, in order, without gaps, and only once published.  What was forgotten is an error
-  (HistoryNotRetained), never a gap.
+- Commits are read whole, in order, without gaps, and only once published and durable: who has read one can go on from
+  there after a crash.  What was forgotten is an error (HistoryNotRetained), never a gap.
 - A commit is kept as long as history reaches back to it or a subscriber has not read it, but never beyond
   `limit_bytes` for all of them: then the oldest go, and who has not read them finds out.
 - Catalogs and dropped tables that kept commits speak of are kept with them.
@@ -105,11 +105,14 @@ class MemoryChanges:
         self.size_bytes = 0
         self.floor = epoch
 
+    @property
+    def last_epoch(self) -> int:
+        """The last commit that was added, or the one before the first."""
+        return self.floor + len(self._commits) - self._gone
+
     def add(self, commit: Commit) -> None:
         """Keep the next commit."""
-        assert commit.epoch == self.floor + len(self._commits) - self._gone + 1, (
-            "commits are kept without gaps"
-        )
+        assert commit.epoch == self.last_epoch + 1, "commits are kept without gaps"
         self._commits.append(commit)
         self.size_bytes += commit.size_bytes
 
@@ -160,10 +163,10 @@ class Subscription:
 class Feed:
     """What is recorded, for whom, and who is to be told.
 
-    `on_commit` is called with each commit that is published, while changes are recorded.
+    `on_commit` is called with each commit that can be read from now on, while changes are recorded.
     """
 
-    __slots__ = ("is_recording", "memory", "on_commit", "_subscriptions", "_gates")
+    __slots__ = ("is_recording", "memory", "on_commit", "_subscriptions", "_gates", "_told")
 
     def __init__(self) -> None:
         self.is_recording: bool = False
@@ -171,6 +174,7 @@ class Feed:
         self.on_commit: Callable[[Commit], None] | None = None
         self._subscriptions: dict[Subscription, None] = {}
         self._gates: list[Gate] = []
+        self._told: int = 0
 
     @property
     def source(self) -> ChangeSource:
@@ -193,8 +197,9 @@ class Feed:
 
     def record(self, is_wanted: bool, last_epoch: int) -> None:
         """Begin or end to record, with the commit after `last_epoch`."""
-        if (is_wanted and not self.is_recording) or (self.is_recording and not is_wanted):
+        if is_wanted != self.is_recording:
             self.memory.begin(last_epoch)
+            self._told = last_epoch
         self.is_recording = is_wanted
 
     def add(self, commit: Commit, limit_bytes: int) -> None:
@@ -210,19 +215,22 @@ class Feed:
             epoch = min(epoch, subscription.position)
         self.memory.forget(epoch, limit_bytes)
 
-    def published(self, epoch: int) -> None:
-        """A commit was published: wake who waits, and tell of it."""
-        gates = self._gates
-        if gates:
-            self._gates = []
-            for gate in gates:
-                gate.end()
+    def advance(self, epoch: int) -> None:
+        """Commits through `epoch` are published, and durable: wake who waits, and tell of them."""
+        if epoch <= self._told:
+            return
+        after, self._told = max(self._told, self.memory.floor), epoch
+        gates, self._gates = self._gates, []
+        for gate in gates:
+            gate.end()
         if self.on_commit is not None:
-            for commit in self.memory.read(epoch - 1, epoch, 1) if epoch > self.memory.floor else ():
-                self.on_commit(commit)
+            while after < epoch:
+                for commit in self.memory.read(after, after + 1, 1):
+                    self.on_commit(commit)
+                after += 1
 
     def wake(self, gate: Gate) -> None:
-        """End `gate` with the next commit that is published."""
+        """End `gate` with the next commit that can be read."""
         self._gates = [each for each in self._gates if not each.is_over()]
         self._gates.append(gate)
 

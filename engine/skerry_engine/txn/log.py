@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry_engine.session.steps import Waiting
+from skerry_engine.storage.heap import INFINITY
 from skerry_engine.txn.waiting import OVER
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ class CommitLog:
         """Raise DurabilityLost if the log has failed."""
         raise NotImplementedError
 
+    def durable_epoch(self) -> int:
+        """The last commit whose record is durable; epochs above it may mean something else after a crash."""
+        raise NotImplementedError
+
     def note(self, kind: int, body: bytes) -> None:
         """Take a record that is no commit.  It is durable when any later commit is."""
         raise NotImplementedError
@@ -125,6 +130,10 @@ class MemoryLog(CommitLog):
 
     def check(self) -> None:
         """It can't fail."""
+
+    def durable_epoch(self) -> int:
+        """There is no crash to survive."""
+        return INFINITY
 
     def note(self, kind: int, body: bytes) -> None:
         """Nothing is to be kept."""

@@ -245,6 +245,10 @@ class TransactionManager:
         self.feed.unsubscribe(subscription)
         self._record_changes()
 
+    def newest_change(self) -> int:
+        """The last epoch whose changes can be read: published, and not to be lost by a crash."""
+        return min(self.published, self.log.durable_epoch())
+
     def oldest_change(self) -> int:
         """The epoch after which every commit's changes can be read."""
         self._forget_changes()
@@ -324,6 +328,10 @@ class TransactionManager:
         self._old_catalogs.append((self._catalog_epoch, self._catalog))
         self._catalog = catalog
         self._catalog_epoch = epoch
+
+    def restore_past(self, floor: int) -> None:
+        """Recovery: since the epoch `floor` the catalog has been what it is."""
+        self._catalog_epoch = min(self._catalog_epoch, floor)
 
     def restore_catalog(self, epoch: int, catalog: object) -> None:
         """Make `catalog` the only one, from `epoch` on: recovery, when no snapshot can ask for an older one."""

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from skerry_engine.storage.heap import Row
+from skerry_engine.storage.heap import Row, newest_row
 from skerry_engine.storage.row_codec import pack, unpack
+from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.overlay import Overlay
 
 START: Final = 1
@@ -34,8 +35,11 @@ SEQUENCE: Final = 6
 ABANDON: Final = 7
 CHECKPOINT: Final = 8
 
-TableChanges = tuple[int, tuple[int, ...], tuple[Row | None, ...]]
-"""Storage id, row ids, new states."""
+TableChanges = (
+    tuple[int, tuple[int, ...], tuple[Row | None, ...]]
+    | tuple[int, tuple[int, ...], tuple[Row | None, ...], tuple[Row | None, ...]]
+)
+"""Storage id, row ids, new states, and perhaps old ones."""
 
 
 class CommitBody(NamedTuple):
@@ -68,8 +72,11 @@ class SequenceBody(NamedTuple):
     is_called: bool
 
 
-def table_changes(overlay: Overlay) -> list[object]:
-    """The changes of an overlay that is about to be installed; temporary tables are left out."""
+def table_changes(overlay: Overlay, with_befores: bool = False) -> list[object]:
+    """The changes of an overlay that is about to be committed; temporary tables are left out.
+
+    `with_befores`: with the rows' committed states, which its own versions may already stand upon.
+    """
     changes: list[object] = []
     for table in overlay.tables.values():
         storage = table.storage
@@ -85,9 +92,17 @@ def table_changes(overlay: Overlay) -> list[object]:
             for row_id, entry in table.entries.items():
                 row_ids.append(row_id)
                 rows.append(entry.row)
-        if row_ids:
+        if row_ids and with_befores:
+            changes.append((storage.storage_id, row_ids, rows, befores(storage, row_ids)))
+        elif row_ids:
             changes.append((storage.storage_id, row_ids, rows))
     return changes
+
+
+def befores(storage: TableStorage, row_ids: list[int]) -> list[Row | None]:
+    """The committed states of rows, their locks being held."""
+    heap = storage.heap
+    return [newest_row(heap.slot(row_id)) for row_id in row_ids]
 
 
 def pack_commit(

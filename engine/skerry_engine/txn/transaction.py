@@ -963,7 +963,7 @@ class Transaction(LockingTransaction):
         manager.published = epoch
         self._end(COMMITTED)
         if manager.feed.is_recording:
-            manager.feed.published(epoch)
+            manager.feed.advance(manager.newest_change())
         manager.after_commit()
 
     def rollback(self) -> None:
