@@ -293,17 +293,21 @@ class CrashRun:
                 client for client in self.clients if client.steps is not None and not client.session.closed
             ]
             able = [client for client in busy if client.can_go_on]
-            if not busy and self._flush is None and not self.durable.log.is_waited_for():
+            log = self.durable.log
+            is_to_flush = self._flush is not None or (log.is_waited_for() and log.failure is None)
+            if not busy and not is_to_flush:
                 break
             if able:
                 self.dice.choice(able).step()
-            elif self._flush is not None or self.durable.log.is_waited_for():
+            elif is_to_flush:
                 self.flush_a_part()
             else:
                 self._let_one_go()
             self.note()
         else:
             raise AssertionError("the run does not end")
+        for epoch in range(self.engine.manager.published + 1, self.engine.manager.last_epoch + 1):
+            self.states[epoch] = state_at(self.engine, epoch)  # nobody was told, and nobody knows
 
     def _let_one_go(self) -> None:
         """All that run wait for locks of those that don't."""

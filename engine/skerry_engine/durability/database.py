@@ -167,6 +167,7 @@ class DurableDatabase:
         )
         engine.manager.log = self.log
         self.log.on_durable = self._tell_of_changes
+        self.log.on_failure = self._tell_who_waits
         engine.sequences.on_change = self._note_sequence
         self.checkpointer = None if base is None else Checkpointer(engine, base, self.log, state)
         self.backups = None
@@ -305,6 +306,11 @@ class DurableDatabase:
         """A clean stop loses no values that were logged ahead and not given out."""
         for state in self._engine.sequences.take_unlogged():
             self.log.note(SEQUENCE, pack_sequence(*state))
+
+    def _tell_who_waits(self) -> None:
+        """The log has failed."""
+        for session in list(self._engine.sessions.values()):
+            session.stop_waiting()
 
     # --- what the log asks ------------------------------------------------------------------------------------
 

@@ -143,6 +143,7 @@ class StatementRunner(SessionState):
         self.waiting = step.waiting
         if self._is_beyond_recall():
             return step
+        self.stop_waiting()
         until_s = self._deadline_s
         if self.transaction_deadline_s is not None:
             until_s = min(until_s or self.transaction_deadline_s, self.transaction_deadline_s)

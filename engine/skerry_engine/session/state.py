@@ -551,6 +551,12 @@ class SessionState:
             if self.client is not None:
                 self.client.interrupted(error)
 
+    def stop_waiting(self) -> None:
+        """If the log has failed: commits that it had taken never end, nor do waits for them; this one fails now."""
+        failure = self.engine.manager.log.failure
+        if failure is not None and self.waiting is not None:
+            self._stop(failure)
+
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call `callback` when the session is closed."""
         self._close_callbacks.append(callback)

@@ -14,13 +14,17 @@ from skerry_engine.catalog.dependencies import plan_drop
 from skerry_engine.catalog.drops import remove_objects
 from skerry_engine.catalog.objects import CLASS_NAMESPACE, Address
 from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.errors import DiskFailure, DiskFull, DurabilityLost, TooManyFiles
 
 if TYPE_CHECKING:
     from skerry_engine.session.state import SessionState
 
 
 def drop_temporary_schema(session: SessionState) -> None:
-    """Remove the session's temporary schema and all in it, in a transaction of its own."""
+    """Remove the session's temporary schema and all in it, in a transaction of its own.
+
+    Where the log takes nothing any more they stay, until the database is opened again: nobody else can use them.
+    """
     catalog = session.engine.published_catalog()
     if session.database_oid not in catalog.databases:
         return
@@ -34,7 +38,10 @@ def drop_temporary_schema(session: SessionState) -> None:
     transaction.set_catalog_change(change)
     for table in tables:
         transaction.on_commit(partial(session.engine.stores.retire, table.storage_id, session.engine.manager))
-    transaction.commit_fast()
+    try:
+        transaction.commit_fast()
+    except (DurabilityLost, DiskFull, DiskFailure, TooManyFiles):
+        return
     assert transaction.state != "active", "dropping what nobody else can use waits for no lock"
 
 

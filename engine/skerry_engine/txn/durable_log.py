@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from skerry_engine.errors import DatabaseError, DurabilityLost, disk_error
+from skerry_engine.errors import DurabilityLost, disk_error
 from skerry_engine.log.writer import Group, LogWriter
 from skerry_engine.session.steps import Waiting
 from skerry_engine.storage.row_codec import pack
@@ -75,12 +75,13 @@ class DurableLog(CommitLog):
     `encode_catalog` gives what a new catalog changes in the newest one, None for nothing that is to be kept;
     `sequence_states` the states of those sequences among the given that definitions have set.  `appended_bytes`
     counts what records hold.  `on_pending` is called when a commit begins to wait and no flush is due yet, `on_lazy`
-    when something stands in the buffer for which nobody waits.
+    when something stands in the buffer for which nobody waits, `on_failure` when the log has failed: commits that it
+    has taken keep their locks for ever then, so that others wait in vain.
     """
 
     __slots__ = (
         "writer",
-        "failure",
+        "on_failure",
         "on_pending",
         "on_lazy",
         "_encode_catalog",
@@ -110,7 +111,7 @@ class DurableLog(CommitLog):
     ) -> None:
         super().__init__(False)
         self.writer: LogWriter = writer
-        self.failure: DatabaseError | None = None
+        self.on_failure: Callable[[], None] = _nothing
         self.on_pending: Callable[[], None] = _nothing
         self.on_lazy: Callable[[], None] = _nothing
         self._encode_catalog: CatalogEncoder = encode_catalog
@@ -312,3 +313,4 @@ class DurableLog(CommitLog):
         )
         gate, self._gate = self._gate, Gate()
         gate.end()
+        self.on_failure()

@@ -23,6 +23,7 @@ from skerry_engine.storage.heap import INFINITY
 from skerry_engine.txn.waiting import OVER
 
 if TYPE_CHECKING:
+    from skerry_engine.errors import DatabaseError
     from skerry_engine.storage.heap import Row
     from skerry_engine.storage.table import TableStorage
     from skerry_engine.txn.transaction import Transaction
@@ -33,15 +34,17 @@ class CommitLog:
     """What the commit step needs of a log.
 
     `notes` counts the records that were appended outside commits (`note`), `durable_notes` those of them that are
-    durable: who has caused one, or been given what it stands for, waits even if it commits nothing else.
+    durable: who has caused one, or been given what it stands for, waits even if it commits nothing else.  `failure` is
+    why no commit can be promised any more, None while all is well.
     """
 
-    __slots__ = ("durable_notes", "is_instant", "notes")
+    __slots__ = ("durable_notes", "failure", "is_instant", "notes")
 
     def __init__(self, is_instant: bool) -> None:
         self.is_instant: bool = is_instant
         self.notes: int = 0
         self.durable_notes: int = 0
+        self.failure: DatabaseError | None = None
 
     def encode(self, transaction: Transaction, catalog: object) -> bytes | None:
         """The record of a commit that is about to be installed, with `catalog` (None: unchanged) as its result.
