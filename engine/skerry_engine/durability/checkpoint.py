@@ -94,12 +94,14 @@ def read_catalog(base: Base) -> Catalog:
 class Checkpointer:
     """Makes checkpoints, one at a time.  `is_urgent`: memory is short, so that hosts had better not rest."""
 
-    def __init__(self, engine: Engine, base: Base, log: DurableLog, state: BaseState) -> None:
+    def __init__(
+        self, engine: Engine, base: Base, log: DurableLog, state: BaseState, cost_of_opening: int
+    ) -> None:
         self._engine = engine
         self._base = base
         self._log = log
         self._state = state
-        self._log_bytes_before = log.appended_bytes
+        self._cost_before = log.replay_cost - cost_of_opening
         self._holds: dict[int, int] = {}
         self._holds_made = 0
         self.is_running = False
@@ -107,9 +109,9 @@ class Checkpointer:
         self.count = 0
         self._waiting: list[Gate] = []
 
-    def log_bytes(self) -> int:
-        """What was logged since the last checkpoint began."""
-        return self._log.appended_bytes - self._log_bytes_before
+    def replay_cost(self) -> int:
+        """What replaying all that was logged since the last checkpoint began would take (txn/durable_log.py)."""
+        return self._log.replay_cost - self._cost_before
 
     def hold_log(self) -> int:
         """Keep what the log holds after the base, whatever checkpoints are made; the number is for `let_log_go`."""
@@ -137,7 +139,7 @@ class Checkpointer:
             yield Wait(gate)
         self.is_running = True
         began_s = time.monotonic()
-        log_bytes, self._log_bytes_before = self.log_bytes(), self._log.appended_bytes
+        replay_cost, self._cost_before = self.replay_cost(), self._log.replay_cost
         checkpoint = _Checkpoint(self._engine, self._base, self._log, self._state)
         try:
             yield from checkpoint.write()
@@ -147,7 +149,7 @@ class Checkpointer:
                 self._state = checkpoint.state
                 self.count += 1
             else:
-                self._log_bytes_before -= log_bytes
+                self._cost_before -= replay_cost
             self.is_running = False
             self._engine.manager.let_writers_go_on()
             waiting, self._waiting = self._waiting, []
@@ -163,7 +165,7 @@ class Checkpointer:
                 "fields": {
                     "epoch": checkpoint.epoch,
                     "blocks_bytes": checkpoint.writer.bytes_put,
-                    "log_bytes": log_bytes,
+                    "replay_cost": replay_cost,
                     "seconds": round(time.monotonic() - began_s, 3),
                 }
             },

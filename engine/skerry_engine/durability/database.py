@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("skerry.durability")
 
 BASE_DIRECTORY = "base"
-CHECKPOINT_BYTES = 64 << 20
-"""So much log since the last checkpoint makes another one due."""
+CHECKPOINT_COST = 64 << 20
+"""So much to be replayed (txn/durable_log.py) since the last checkpoint makes another one due: a few seconds of it."""
 CHECK_S = 0.2
 """How often it is looked at memory, and whether a checkpoint is due."""
 CONGESTED = 1.5
@@ -66,8 +66,8 @@ REST = 3.0
 URGENT_REST = 0.3
 RETRY_S = 30.0
 """How long after a checkpoint that failed another one is tried."""
-REPLAYED_BYTES = 4 << 20
-"""A log that is no longer than this is left to be replayed at the next opening."""
+REPLAYED_COST = 4 << 20
+"""So much is left to be replayed at the next opening after a clean stop: a part of a second."""
 
 
 def open_directory(engine: Engine, path: str | os.PathLike[str]) -> DurableDatabase:
@@ -138,7 +138,7 @@ def _recovered(
         )
     recovery.replay(contents.records(state.chunks_from))
     recovery.finish()
-    return DurableDatabase(engine, contents, segment_bytes, base, state, lock)
+    return DurableDatabase(engine, contents, segment_bytes, base, state, lock, recovery.cost)
 
 
 def _nobody() -> None:
@@ -156,6 +156,7 @@ class DurableDatabase:
         base: Base | None,
         state: BaseState,
         lock: DirectoryLock | None,
+        cost_of_opening: int,
     ) -> None:
         self._engine = engine
         self._lock = lock
@@ -169,13 +170,15 @@ class DurableDatabase:
         self.log.on_durable = self._tell_of_changes
         self.log.on_failure = self._tell_who_waits
         engine.sequences.on_change = self._note_sequence
-        self.checkpointer = None if base is None else Checkpointer(engine, base, self.log, state)
+        self.checkpointer = (
+            None if base is None else Checkpointer(engine, base, self.log, state, cost_of_opening)
+        )
         self.backups = None
         if base is not None and self.checkpointer is not None:
             self.backups = Backups(base, self.log, self.checkpointer)
         # A simulated disk has no threads.
         self._spares = None if lock is None else SpareMaker(writer)
-        self.checkpoint_bytes = CHECKPOINT_BYTES
+        self.checkpoint_cost = CHECKPOINT_COST
         self._not_before_s = 0.0
         self._next_check_s = 0.0
         engine.stores.watch_changes(self._note_fullness)
@@ -221,7 +224,7 @@ class DurableDatabase:
         fullness = self._engine.stores.keep_to_memory_limit()
         checkpointer.is_urgent = fullness >= 1
         self._note_fullness(fullness)
-        is_due = fullness >= 1 or checkpointer.log_bytes() >= self.checkpoint_bytes
+        is_due = fullness >= 1 or checkpointer.replay_cost() >= self.checkpoint_cost
         if (
             not is_due
             or checkpointer.is_running
@@ -293,7 +296,7 @@ class DurableDatabase:
 
     def _checkpoint_at_the_end(self) -> None:
         """Spare the next opening the replaying of a long log."""
-        if self.checkpointer is None or self.checkpointer.log_bytes() < REPLAYED_BYTES:
+        if self.checkpointer is None or self.checkpointer.replay_cost() < REPLAYED_COST:
             return
         for step in checkpoint_quietly(self.checkpointer):
             if isinstance(step, Wait):

@@ -27,6 +27,7 @@ from skerry_engine.log.format import Record
 from skerry_engine.session.session import Session
 from skerry_engine.storage.checkpointing import StorageState
 from skerry_engine.storage.row_codec import unpack
+from skerry_engine.txn.durable_log import ROW_COST
 from skerry_engine.txn.records import (
     ABANDON,
     CHECKPOINT,
@@ -50,13 +51,13 @@ SUPERUSER = "skerry"
 
 
 class Recovery:
-    """Replays records into an engine that nobody uses yet."""
+    """Replays records into an engine that nobody uses yet.  `cost` is what that took (txn/durable_log.py)."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._chunks: dict[int, list[Sequence[TableChanges]]] = {}
         self._prepared: dict[str, PreparedBody] = {}
-        self.records = 0
+        self.cost = 0
         self._base_epoch = 0
         # Keys of indexes over expressions are computed as a session of the superuser would.
         engine.stores.functions = Session(engine, POSTGRES, SUPERUSER, {}, 0).functions
@@ -77,7 +78,7 @@ class Recovery:
     def replay(self, records: Iterable[Record]) -> None:
         """Replay records in the order of the log.  Raises DatabaseDamaged for what can't be understood."""
         for record in records:
-            self.records += 1
+            self.cost += len(record.body)
             try:
                 self._apply(record)
             except DatabaseError:
@@ -156,5 +157,6 @@ class Recovery:
         stores = self._engine.stores
         for change in changes:
             storage = stores.find(change[0])
+            self.cost += ROW_COST * len(change[1])
             if storage is not None:
                 storage.restore_rows(change[1], change[2])

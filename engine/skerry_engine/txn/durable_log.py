@@ -44,6 +44,15 @@ if TYPE_CHECKING:
 MAX_BUFFER_BYTES: Final = 1 << 20
 """A large transaction's records are written before its commit when so many bytes of them have gathered."""
 
+ROW_COST: Final = 48
+"""Replaying a row takes about as long as reading so many bytes."""
+
+
+def replay_cost(size_bytes: int, rows: int) -> int:
+    """What replaying records of that size, with so many rows, takes: in bytes that could be read meanwhile."""
+    return size_bytes + ROW_COST * rows
+
+
 CatalogEncoder = Callable[[object], "bytes | None"]
 PreparedEncoder = Callable[["PreparedTransaction"], bytes]
 SequenceStates = Callable[[list[int]], list[tuple[int, int, bool]]]
@@ -73,10 +82,10 @@ class DurableLog(CommitLog):
     `chunks_of` says for commits that history keeps where their chunks begin: after which epoch.
 
     `encode_catalog` gives what a new catalog changes in the newest one, None for nothing that is to be kept;
-    `sequence_states` the states of those sequences among the given that definitions have set.  `appended_bytes`
-    counts what records hold.  `on_pending` is called when a commit begins to wait and no flush is due yet, `on_lazy`
-    when something stands in the buffer for which nobody waits, `on_failure` when the log has failed: commits that it
-    has taken keep their locks for ever then, so that others wait in vain.
+    `sequence_states` the states of those sequences among the given that definitions have set.  `replay_cost`
+    sums up what replaying the records will take.  `on_pending` is called when a commit begins to wait and no flush is
+    due yet, `on_lazy` when something stands in the buffer for which nobody waits, `on_failure` when the log has
+    failed: commits that it has taken keep their locks for ever then, so that others wait in vain.
     """
 
     __slots__ = (
@@ -88,7 +97,7 @@ class DurableLog(CommitLog):
         "_encode_prepared",
         "_sequence_states",
         "_last_epoch",
-        "appended_bytes",
+        "replay_cost",
         "_pending",
         "_gate",
         "_is_asked",
@@ -118,7 +127,7 @@ class DurableLog(CommitLog):
         self._encode_prepared: PreparedEncoder = encode_prepared
         self._sequence_states: SequenceStates = sequence_states
         self._last_epoch: int = last_epoch
-        self.appended_bytes: int = 0
+        self.replay_cost: int = 0
         self._pending: deque[Transaction] = deque()
         self._gate: Gate = Gate()
         self._is_asked: bool = False
@@ -161,7 +170,9 @@ class DurableLog(CommitLog):
         if record is not None:
             self.writer.append(COMMIT, epoch, record)
             self._recorded_epoch = epoch
-            self.appended_bytes += len(record)
+            overlay = transaction.overlay
+            rows = 0 if overlay is None or transaction.is_installed_ahead() else overlay.rows
+            self.replay_cost += replay_cost(len(record), rows)
             began = self._chunked.pop(transaction.id, None)
             if began is not None and transaction.manager.feed.is_recording:
                 self.chunks_of[epoch] = began
@@ -182,7 +193,7 @@ class DurableLog(CommitLog):
         change: tuple[object, ...] = (rows.storage.storage_id, rows.row_ids, rows.rows)
         if transaction.manager.feed.is_recording:
             change = (*change, befores(rows.storage, rows.row_ids))
-        self._put(CHUNK, pack((transaction.id, (change,))))
+        self._put(CHUNK, pack((transaction.id, (change,))), len(rows.rows))
         if self.writer.pending_bytes > MAX_BUFFER_BYTES:
             self._ask()
 
@@ -208,11 +219,11 @@ class DurableLog(CommitLog):
         self.notes += 1
         self._put(kind, body)
 
-    def _put(self, kind: int, body: bytes) -> None:
+    def _put(self, kind: int, body: bytes, rows: int = 0) -> None:
         """Records that are no commits belong to the time after the last one: a base at its epoch lacks them."""
         self._make_room(len(body))
         self.writer.append(kind, self._last_epoch + 1, body)
-        self.appended_bytes += len(body)
+        self.replay_cost += replay_cost(len(body), rows)
         self._ask_lazily()
 
     def _make_room(self, size: int) -> None:
