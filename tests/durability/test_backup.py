@@ -376,6 +376,28 @@ def test_what_is_refused(accounts: skerry.Database, tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+def test_a_backup_that_cannot_be_written_to_can_be_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A medium that is read-only: nothing is written there, not even a lock."""
+    with skerry.open(tmp_path / "database") as db:
+        db.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
+        db.execute("CHECKPOINT")
+        db.execute("INSERT INTO t VALUES (2)")
+        db.backup(tmp_path / "backup")
+
+    def refuse(_directory: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    before = [(path, path.stat().st_mtime_ns) for path in sorted((tmp_path / "backup").rglob("*"))]
+    with monkeypatch.context() as patched:
+        patched.setattr("skerry_engine.durability.backup.DirectoryLock", refuse)
+        copy_resting(tmp_path / "backup", tmp_path / "restored", End())
+    assert before == [(path, path.stat().st_mtime_ns) for path in sorted((tmp_path / "backup").rglob("*"))]
+    with skerry.open(tmp_path / "restored") as db:
+        assert [n for (n,) in db.execute("SELECT n FROM t")] == [1, 2]
+
+
 def test_a_damaged_log_is_not_copied(tmp_path: Path) -> None:
     with skerry.open(tmp_path / "database") as db:
         db.execute(

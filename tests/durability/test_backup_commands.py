@@ -98,6 +98,7 @@ def test_a_day_with_a_server(tmp_path: Path) -> None:
         db.execute("CHECKPOINT")
         db.execute("INSERT INTO t DEFAULT VALUES")
         said_later = done("backup", address, tuesday)
+        assert done("dump", data) == done("dump", address)
         everything = [n for (n,) in db.execute("SELECT n FROM t ORDER BY n")]
     assert said.splitlines()[-1] == "no damage found"
     first, last = map(int, re.findall(r"epochs (\d+) to (\d+)", said)[0])
@@ -125,9 +126,11 @@ def test_without_a_server(tmp_path: Path) -> None:
         for number in range(3):
             db.execute("INSERT INTO t VALUES ($1)", [number])
         said = failed("backup", data, tmp_path / "backup")
+        assert "in use" in failed("dump", data)
         assert "in use" in said and "Database.backup()" in said
         db.backup(tmp_path / "online")
         assert "skerry backup makes a copy" in failed("check", data)
+    assert "\n0\n1\n2\n\\.\n" in done("dump", data)
     said = done("backup", data, tmp_path / "backup")
     when = re.findall(r"last commit at (.*)", said)[0]
     assert numbers(tmp_path / "backup") == numbers(tmp_path / "online") == [0, 1, 2]
@@ -144,6 +147,8 @@ def test_what_goes_wrong(tmp_path: Path) -> None:
     skerry.open(data).close()
     assert "there is no database" in failed("backup", tmp_path / "nowhere", tmp_path / "x")
     assert "there is no database" in failed("restore", tmp_path / "nowhere", tmp_path / "x")
+    assert "there is no database" in failed("dump", tmp_path / "nowhere")
+    assert "there is no database" in failed("dump", tmp_path)
     assert "is not empty" in failed("backup", data, data)
     assert "is not empty" in failed("restore", data, tmp_path)
     assert "epoch 99 can't be restored" in failed("restore", "--to-epoch", "99", data, tmp_path / "y")

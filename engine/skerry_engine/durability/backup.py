@@ -14,21 +14,24 @@ copy needs.  What is committed before the backup ends may or may not be in it; w
 A session that ends in the middle does not stop the threads: what they made is removed when they are done, and the
 next who comes here, or the closing of the database, gives back what was held.
 
-While it rests, `copy_resting` holds the directory's lock, so that it goes on resting.
+While it rests, `copy_resting` holds the directory's lock, so that it goes on resting.  Where nothing can be written (a
+backup on a medium that is read-only) there is no lock to hold, and the base's file is copied as it is.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from skerry_engine.base.environment import Base
-from skerry_engine.durability.checkpoint import NOTHING, read_state
 from skerry_engine.durability.copies import (
     BASE,
+    DATA,
     Copied,
     End,
     make_base_directory,
@@ -223,35 +226,50 @@ def copy_resting(source: str | os.PathLike[str], target: str | os.PathLike[str],
     directory = Path(source).absolute()
     if not (directory / "control").exists():
         raise UndefinedObject(f"there is no database in {str(directory)!r}")
-    lock = DirectoryLock(directory)
+    lock = _lock_unless_read_only(directory)
+    disk = OsDisk(directory, read_only=True)
     try:
-        disk = OsDisk(directory)
         control = read_control(disk)
         assert control is not None
         made = new_directory(target)
         try:
-            return _copied(directory, disk, control, made, end)
+            if lock is None:
+                shutil.copyfile(directory / BASE / DATA, make_base_directory(made) / DATA)
+            else:
+                _copy_base(directory, control, made)
+            return _copy_log(disk, control, made, end)
         except BaseException:
             remove_copy(made)
             raise
-        finally:
-            disk.close()
     finally:
-        lock.release()
+        disk.close()
+        if lock is not None:
+            lock.release()
 
 
-def _copied(directory: Path, disk: OsDisk, control: Control, target: Path, end: End) -> Copied:
+def _lock_unless_read_only(directory: Path) -> DirectoryLock | None:
+    try:
+        return DirectoryLock(directory)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        return None
+
+
+def _copy_base(directory: Path, control: Control, target: Path) -> None:
     base = Base(str(directory / BASE), control.cluster_id)
     try:
-        state = read_state(base) if base.epoch else NOTHING
-        contents = open_log(disk, control.cluster_id, base.epoch)
         copy = base.copying()
         copy.write(str(make_base_directory(target)))
         copy.end()
-        records = contents.records(state.chunks_from)
-        return write_copied_log(target, control, (base.epoch, state), records, end)
     finally:
         base.close()
+
+
+def _copy_log(disk: OsDisk, control: Control, target: Path, end: End) -> Copied:
+    base = read_copied_base(target, control)
+    contents = open_log(disk, control.cluster_id, base[0])
+    return write_copied_log(target, control, base, contents.records(base[1].chunks_from), end)
 
 
 __all__ = ["Backups", "Copied", "DatabaseError", "End", "Work", "copy_resting"]

@@ -34,6 +34,7 @@ from skerry_engine.txn.records import CHECKPOINT, COMMIT, unpack_commit
 DIRECTORY_MODE: Final = 0o700
 GROUP_BYTES: Final = 1 << 20
 BASE: Final = "base"
+DATA: Final = "data.mdb"
 
 
 class Copied(NamedTuple):
@@ -122,8 +123,8 @@ def write_copied_log(
 
 def _sync_base(disk: OsDisk, target: Path) -> None:
     """Have LMDB's copy survive a power cut, and nobody else read it."""
-    (target / BASE / "data.mdb").chmod(FILE_MODE)
-    file = disk.open(f"{BASE}/data.mdb")
+    (target / BASE / DATA).chmod(FILE_MODE)
+    file = disk.open(f"{BASE}/{DATA}")
     try:
         file.sync()
     finally:

@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skerry_engine.errors import DatabaseInUse
 from skerry_server.commands.output import output
 
 if TYPE_CHECKING:
+    from skerry import Database
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _EXAMPLES = """examples:
@@ -55,10 +58,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the dump; raises DatabaseError and OSError."""
-    import skerry
-
-    _check_existence(options.source)
-    with skerry.open(options.source, database=options.database) as database, output(options.output) as stream:
+    with _opened(options.source, options.database) as database, output(options.output) as stream:
         warnings = database.dump(
             stream,
             schema=not options.data_only,
@@ -71,7 +71,18 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check_existence(source: str) -> None:
-    """Opening a path that is not there would make a database."""
-    if "://" not in source and source != ":memory:" and not Path(source).exists():
-        raise FileNotFoundError(f"there is no database at {source}")
+def _opened(source: str, name: str | None) -> Database:
+    """The database: in this process, or through the server that has its directory open."""
+    import skerry
+    from skerry_engine.log.lock_file import served_at
+
+    if "://" not in source and source != ":memory:" and not (Path(source) / "control").exists():
+        # Opening it would make one.
+        raise FileNotFoundError(f"there is no database in {source!r}")
+    try:
+        return skerry.open(source, database=name)
+    except DatabaseInUse:
+        address = served_at(source)
+        if address is None:
+            raise
+    return skerry.open(address, database=name)
