@@ -49,7 +49,9 @@ FILE_NAME: Final = "base/data.mdb"
 """The file as messages name it, relative to the database."""
 
 DEFAULT_MAP_BYTES: Final = (1 << 40) if sys.maxsize > 1 << 32 else (1 << 30)
-"""Address space reserved for the file: 1 TiB."""
+"""Address space reserved for the file: 1 TiB.  Where a process may not have so much, less."""
+
+LEAST_MAP_BYTES: Final = 1 << 26
 
 GROWTH: Final = 4
 """The map is at least this many times the file when it is opened, and so many times larger after `grow`."""
@@ -461,6 +463,8 @@ def _open(directory: str, map_bytes: int) -> lmdb.Environment:
             mode=DIRECTORY_MODE,
         )
     except lmdb.Error as error:
+        if isinstance(error, lmdb.MemoryError) and map_bytes > LEAST_MAP_BYTES:
+            return _open(directory, map_bytes // GROWTH)
         if getattr(error, "code", 1) > 0:
             raise os_error(error, directory) from error
         raise DatabaseDamaged(f"{FILE_NAME} is damaged: {error}", hint="Restore a backup.") from error

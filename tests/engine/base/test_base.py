@@ -276,6 +276,33 @@ def test_a_file_that_can_not_grow_ends_the_checkpoint_not_the_base(tmp_path: Pat
     assert (ran.stdout, ran.returncode) == ("whole\n", 0), ran.stderr
 
 
+LITTLE_ADDRESS_SPACE = """
+import resource, sys
+from support.base_writing import CLUSTER, checkpoint
+from skerry_engine.base.blocks import page_key
+from skerry_engine.base.environment import DEFAULT_MAP_BYTES, Base
+
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
+base = Base(sys.argv[1], CLUSTER)
+assert 1 << 30 <= base.environment.info()["map_size"] < DEFAULT_MAP_BYTES
+checkpoint(base, 1, [(page_key(1, 0), b"row")])
+print(base.get(page_key(1, 0)).decode())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited so on Linux")
+def test_where_address_space_is_scarce_less_is_reserved(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LITTLE_ADDRESS_SPACE, str(tmp_path / "base")],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=100,
+        env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+    assert (ran.stdout, ran.returncode) == ("row\n", 0), ran.stderr
+
+
 def put_root(path: Path, data: bytes | None) -> None:
     """Replace the root record behind the base's back."""
     base = opened(path)
