@@ -7,6 +7,8 @@ HOST ?= 127.0.0.1
 PORT ?= 5433
 PYTEST_ARGS ?=
 SECONDS ?= 600
+KILL_ROUNDS ?= 200
+SOAK_SEED ?= $(shell date +%s)
 
 BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
@@ -19,7 +21,8 @@ help:
 	@echo "make test            install everything, then lint, type check, import contracts, tests"
 	@echo "make lint            ruff, mypy --strict, import-linter"
 	@echo "make unit            the tests alone (PYTEST_ARGS='-k name')"
-	@echo "make soak            random histories with new seeds for SECONDS=600, naming those that fail"
+	@echo "make soak            random histories with new seeds for SECONDS=600, naming those that fail; then hundreds of kill -9,"
+	@echo "                     power cuts and flipped bits (KILL_ROUNDS=200, SOAK_SEED= to do it again)"
 	@echo "make build-compiled  a wheel with the hot modules compiled by mypyc, into dist/"
 	@echo "make test-compiled   the same tests on that wheel"
 	@echo "make bench           benchmarks beside PostgreSQL and sqlite3 into benchmarks/RESULTS.md"
@@ -56,6 +59,9 @@ unit: $(VENV)/.all
 
 soak: $(VENV)/.all
 	cd tests && $(abspath $(BIN))/python -m histories --seconds $(SECONDS)
+	SKERRY_KILL_ROUNDS=$(KILL_ROUNDS) SKERRY_KILL_SEED=$(SOAK_SEED) SKERRY_FLIPS=3000 SKERRY_FLIPS_SEED=$(SOAK_SEED) \
+	SKERRY_CRASH_SEEDS=$(SOAK_SEED),$$(($(SOAK_SEED) + 100)) \
+	$(BIN)/python -m pytest -q tests/durability/test_kill.py tests/durability/test_power_cuts.py tests/durability/test_bit_flips.py
 
 build: $(VENV)/.all
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist

@@ -75,7 +75,7 @@ class Rounds:
         worker = self._nursery.start(
             "support.kill_rounds:work_embedded", str(self.path), self._seed(), str(told), self._checkpoints
         )
-        _wait_until(lambda: "ack" in told.read_text(), worker)
+        wait_until(lambda: "ack" in told.read_text(), worker)
         time.sleep(seconds)
         worker.kill()
         for line in told.read_text().splitlines():
@@ -87,13 +87,13 @@ class Rounds:
         port = free_port()
         log = str(self._directory / "server.log")
         server = self._nursery.start("support.kill_rounds:work_as_server", str(self.path), port, log)
-        _wait_until(lambda: _answers(port), server)
+        wait_until(lambda: answers(port), server)
         lines: list[str] = []
         load = Load(
             f"skerry://skerry@127.0.0.1:{port}/postgres", self._seed(), lines.append, self._checkpoints
         )
         load.start()
-        _wait_until(lambda: any(line.startswith("ack") for line in lines), server)
+        wait_until(lambda: any(line.startswith("ack") for line in lines), server)
         time.sleep(seconds)
         server.kill()
         load.is_over.set()
@@ -131,7 +131,8 @@ def _check_engine(database: skerry.Database) -> None:
     check_indexes(source.engine)
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -139,7 +140,8 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _wait_until(holds: Callable[[], bool], process: Child) -> None:
+def wait_until(holds: Callable[[], bool], process: Child) -> None:
+    """Wait for something that a process brings about."""
     deadline_s = time.monotonic() + START_S
     while not holds():
         assert process.is_alive(), "the process ended by itself"
