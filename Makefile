@@ -8,7 +8,7 @@ PORT ?= 5433
 PYTEST_ARGS ?=
 SECONDS ?= 600
 KILL_ROUNDS ?= 200
-SOAK_SEED ?= $(shell date +%s)
+SOAK_SEED := $(or $(SOAK_SEED),$(shell date +%s))
 
 BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
