@@ -68,7 +68,8 @@ class Engine:
         """Open a cluster: ':memory:', or a directory, which is made if it does not exist.
 
         Old row versions are collected every `gc_interval_commits` commits.  The past is kept readable for
-        `retention_s` seconds, if its estimated size allows: see `set_retention`.  Of a directory's tables so much is
+        `retention_s` seconds, if its estimated size allows: see `set_retention`.  A directory's past is readable again
+        as far as it was kept and this retention asks for it.  Of a directory's tables so much is
         kept in memory as lets the process stay below `memory_limit_bytes` (default: half of the machine's).
 
         Raises InvalidParameterValue for an interval below 1 and a memory limit below 1 MiB, DatabaseInUse,
@@ -81,11 +82,9 @@ class Engine:
             if memory_limit_bytes < MIN_MEMORY_LIMIT_BYTES:
                 raise errors.InvalidParameterValue("the memory limit is 1 MB or more")
             engine.memory_limit_bytes = memory_limit_bytes
+        engine.set_retention(retention_s, retention_bytes)
         if path != MEMORY:
             engine.durable = open_directory(engine, path)
-        engine.set_retention(retention_s, retention_bytes)
-        if engine.durable is not None:
-            engine.durable.restore_history()
         return engine
 
     def set_retention(self, retention_s: float | None, limit_bytes: int | None) -> None:

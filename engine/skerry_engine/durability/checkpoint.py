@@ -124,11 +124,12 @@ class Checkpointer:
         del self._holds[hold]
 
     def _kept_for_history(self) -> int:
-        """The epoch after which the log is the history."""
+        """The epoch after which the log is the history, which begins with the record of its oldest epoch: that says
+        since when it was the state."""
         manager = self._engine.manager
         if not manager.history.is_on:
             return manager.last_epoch
-        return self._log.keeps_for_history(manager.oldest_change())
+        return self._log.keeps_for_history(manager.oldest_retained_epoch() - 1)
 
     def run(self) -> Generator[Step, None, None]:
         """Make a checkpoint, after the one that is being made.  Raises OSError, DatabaseError when it could not be

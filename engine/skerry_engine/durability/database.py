@@ -5,7 +5,8 @@
           log/           what has happened since the base                log/*, txn/durable_log.py
           base/          the state at a checkpoint                       base/*
 
-Opening takes the lock, replays the log into the engine, and leaves the log ready to be written.  Closing writes
+Opening takes the lock, replays the log into the engine, with the past as far as history is to be kept, and leaves
+the log ready to be written.  Closing writes
 what is left and seals the log, so that the next opening can tell every damage from a write that was cut off.
 
 What it does not do: flush while the database is open, which is the host's to do (txn/durable_log.py).
@@ -33,7 +34,7 @@ from skerry_engine.durability.checkpoint import (
     read_catalog,
     read_state,
 )
-from skerry_engine.durability.history import restore_history
+from skerry_engine.durability.past import find_past
 from skerry_engine.durability.prepared import encode_prepared
 from skerry_engine.durability.recovery import Recovery
 from skerry_engine.errors import DatabaseDamaged, DatabaseError
@@ -119,13 +120,22 @@ def _recovered(
     lock: DirectoryLock | None,
     segment_bytes: int,
 ) -> DurableDatabase:
-    """Bring the engine to the state of base and log."""
+    """Bring the engine to the state of base and log, with the past if its history is on."""
     epoch = 0 if base is None else base.epoch
     contents = open_log(disk, cluster_id, epoch)
     if contents.torn is not None:
         _logger.warning("cut off what was being written when the database stopped: %s", contents.torn)
-    recovery = Recovery(engine)
     state = NOTHING
+    read_after: int | None = None
+    history = engine.manager.history
+    past = None
+    if history.is_on:
+        now_us = wall_clock()
+        records = contents.records(contents.first_epoch - 1)
+        past = find_past(records, contents.first_epoch, epoch, now_us - history.retention_us, now_us)
+        if past.floor < epoch:
+            read_after = contents.first_epoch - 1
+    recovery = Recovery(engine, past)
     if base is not None:
         engine.stores.page_from(base, engine.memory_limit_bytes)
         state = read_state(base)
@@ -136,9 +146,11 @@ def _recovered(
             f"the log begins at epoch {contents.first_epoch}; "
             f"the base needs it from epoch {state.chunks_from + 1} on"
         )
-    recovery.replay(contents.records(state.chunks_from))
+    recovery.replay(contents.records(state.chunks_from if read_after is None else read_after))
     recovery.finish()
-    return DurableDatabase(engine, contents, segment_bytes, base, state, lock, recovery.cost)
+    made = DurableDatabase(engine, contents, segment_bytes, base, state, lock, recovery.cost)
+    made.log.chunks_of.update(recovery.chunks_of)
+    return made
 
 
 def _nobody() -> None:
@@ -161,7 +173,6 @@ class DurableDatabase:
         self._engine = engine
         self._lock = lock
         self._base = base
-        self._contents = contents
         writer = contents.writer(segment_bytes)
         self.log = DurableLog(
             writer, engine.manager.last_epoch, self._encode_catalog, self._encode_prepared, self._sequences
@@ -184,15 +195,6 @@ class DurableDatabase:
         engine.stores.watch_changes(self._note_fullness)
         self.log.note(START, pack(wall_clock()))
         self.flush()
-
-    def restore_history(self) -> None:
-        """Before anybody uses the engine: if the past is to be kept, what the log still has of it is there.
-
-        Raises DatabaseDamaged, OSError.
-        """
-        contents = self._contents
-        if self._engine.manager.history.is_on:
-            restore_history(self._engine, self.log, contents.records(contents.first_epoch - 1))
 
     def flush(self) -> None:
         """Write and sync what the log has gathered, where nobody else does anything.  Raises DurabilityLost."""

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 
 class PreparedBody(NamedTuple):
-    """What a PREPARE record says.  `locks` are (kind, resource, mask of modes)."""
+    """What a PREPARE record says.
+
+    `contents` are the rows of storages that it has made and filled, `copies` those of them that were built from the
+    rows of others; `changes` come on top.  `locks` are (kind, resource, mask of modes).
+    """
 
     gid: str
     prepared_at_us: int
@@ -39,9 +43,11 @@ class PreparedBody(NamedTuple):
     database_oid: int
     is_serializable: bool
     catalog_delta: bytes | None
+    contents: tuple[TableChanges, ...]
     changes: tuple[TableChanges, ...]
     sequences: tuple[tuple[int, int, bool], ...]
     locks: tuple[tuple[int, object, int], ...]
+    copies: tuple[int, ...]
 
 
 def unpack_prepared(body: bytes) -> PreparedBody:
@@ -53,13 +59,15 @@ def encode_prepared(engine: Engine, prepared: PreparedTransaction) -> bytes:
     """A prepared transaction as a record."""
     transaction = prepared.transaction
     overlay = transaction.overlay
-    changes = [] if overlay is None else table_changes(overlay)
+    # The record of its commit has the states before: whether they are wanted is known by then.
+    changes = [] if overlay is None else table_changes(overlay, False)
+    contents: list[TableChanges] = []
     delta = None
     if transaction.changes:
         newest = cast(Catalog, engine.manager.newest_catalog())
         catalog = cast(Catalog, transaction.replayed(newest))
         delta = encode_delta(newest, catalog)
-        changes += [_contents(storage) for storage in _made(engine, newest, catalog)]
+        contents = [_contents(storage) for storage in _made(engine, newest, catalog)]
     locks = transaction.holder.locks
     return pack(
         PreparedBody(
@@ -69,20 +77,22 @@ def encode_prepared(engine: Engine, prepared: PreparedTransaction) -> bytes:
             prepared.database_oid,
             transaction.serial is not None,
             delta,
+            tuple(contents),
             cast("tuple[TableChanges, ...]", tuple(changes)),
             tuple(engine.sequences.pending_states(transaction.sequences or [])),
             tuple((lock.kind, lock.resource, lock.mask_of(transaction.holder)) for lock in locks),
+            tuple(transaction.copies()),
         )
     )
 
 
-def _storage_ids(catalog: Catalog) -> set[int]:
+def storage_ids(catalog: Catalog) -> set[int]:
     return {t.storage_id for d in catalog.databases.values() for t in d.of_type(Table) if not t.is_temporary}
 
 
 def _made(engine: Engine, before: Catalog, after: Catalog) -> list[TableStorage]:
     """The storages that only the later catalog names."""
-    return [engine.stores.get(number) for number in sorted(_storage_ids(after) - _storage_ids(before))]
+    return [engine.stores.get(number) for number in sorted(storage_ids(after) - storage_ids(before))]
 
 
 def _contents(storage: TableStorage) -> TableChanges:
@@ -93,7 +103,7 @@ def _contents(storage: TableStorage) -> TableChanges:
         if row is not None:
             row_ids.append(row_id)
             rows.append(row)
-    return storage.storage_id, tuple(row_ids), tuple(rows)
+    return storage.storage_id, tuple(row_ids), tuple(rows), None
 
 
 def restore_prepared(engine: Engine, body: PreparedBody) -> None:
@@ -102,19 +112,20 @@ def restore_prepared(engine: Engine, body: PreparedBody) -> None:
     level = SERIALIZABLE if body.is_serializable else READ_COMMITTED
     transaction = manager.begin(level, owner=Owner(database_oid=body.database_oid))
     made = _restore_definitions(engine, transaction, body.catalog_delta)
+    for storage_id, row_ids, rows, _ in body.contents:
+        engine.stores.get(storage_id).restore_rows(row_ids, rows)
+    for storage_id in sorted(made):
+        storage = engine.stores.get(storage_id)
+        transaction.note_made(storage, storage if storage_id in body.copies else None)
     overlay = transaction.overlay = Overlay(NO_LIMIT)
-    for change in body.changes:
-        storage_id, row_ids, rows = change[0], change[1], change[2]
-        storage = engine.stores.find(storage_id)
-        if storage is None:
+    for storage_id, row_ids, rows, _ in body.changes:
+        changed = engine.stores.find(storage_id)
+        if changed is None:
             continue
-        if storage_id in made:
-            storage.restore_rows(row_ids, rows)
-            continue
-        table = overlay.table(storage)
+        table = overlay.table(changed)
         for row_id, row in zip(row_ids, rows, strict=True):
             overlay.write(table, row_id, row, 1)
-        storage.next_row_id = max(storage.next_row_id, *[row_id + 1 for row_id in row_ids])
+        changed.next_row_id = max(changed.next_row_id, *[row_id + 1 for row_id in row_ids])
     for oid, last_value, is_called in body.sequences:
         engine.sequences.restore(oid, last_value, is_called, is_pending=True)
         transaction.note_sequence(oid)
@@ -139,7 +150,4 @@ def _restore_definitions(engine: Engine, transaction: Transaction, delta: bytes 
         transaction.on_rollback(undo)
     for retire in stores.retirements(after, before, engine.manager):
         transaction.on_commit(retire)
-    made = _storage_ids(after) - _storage_ids(before)
-    for number in sorted(made):
-        transaction.note_made(stores.get(number))
-    return made
+    return storage_ids(after) - storage_ids(before)

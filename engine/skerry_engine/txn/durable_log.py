@@ -31,8 +31,8 @@ from skerry_engine.txn.records import (
     COMMIT,
     PREPARE,
     ROLLBACK,
-    befores,
     pack_commit,
+    states_before,
     table_changes,
 )
 from skerry_engine.txn.waiting import Gate
@@ -146,21 +146,25 @@ class DurableLog(CommitLog):
         self.check()
         delta = None if catalog is None else self._encode_catalog(catalog)
         source: int | str | None = transaction.gid
+        chunks_after = 0
         if source is None and transaction.id in self._chunked:
             source = transaction.id
+            chunks_after = self._chunked[source]
         overlay = transaction.overlay
+        is_kept = transaction.manager.feed.is_recording
         changes: list[object] = []
-        is_recording = transaction.manager.feed.is_recording
         if overlay is not None and not transaction.is_installed_ahead():
-            changes = table_changes(overlay, is_recording)
-        elif overlay is not None and is_recording and transaction.gid is not None:
+            changes = table_changes(overlay, is_kept)
+        elif overlay is not None and is_kept and transaction.gid is not None:
             changes = table_changes(overlay, True)  # PREPARE's record has no old states
         if source is None and delta is None and not changes and not transaction.has_noted:
-            if not is_recording:
+            if not is_kept:
                 return None
             transaction.is_synchronous = False  # nothing is lost with it but its number
         sequences = [] if transaction.sequences is None else self._sequence_states(transaction.sequences)
-        record = pack_commit(transaction.commit_time_us, source, delta, changes, sequences)
+        copies = transaction.copies()
+        time_us = transaction.commit_time_us
+        record = pack_commit(time_us, source, delta, changes, sequences, chunks_after, copies)
         self._make_room(len(record))
         return record
 
@@ -190,9 +194,9 @@ class DurableLog(CommitLog):
         if rows.storage.is_temporary:
             return
         self._chunked.setdefault(transaction.id, self._last_epoch)
-        change: tuple[object, ...] = (rows.storage.storage_id, rows.row_ids, rows.rows)
-        if transaction.manager.feed.is_recording:
-            change = (*change, befores(rows.storage, rows.row_ids))
+        is_kept = transaction.manager.feed.is_recording
+        befores = states_before(rows.storage, rows.row_ids) if is_kept else None
+        change = (rows.storage.storage_id, rows.row_ids, rows.rows, befores)
         self._put(CHUNK, pack((transaction.id, (change,))), len(rows.rows))
         if self.writer.pending_bytes > MAX_BUFFER_BYTES:
             self._ask()

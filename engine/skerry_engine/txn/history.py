@@ -173,6 +173,11 @@ class History:
         self.floor = epoch
         self.size_bytes = 0
 
+    def restore(self, epoch: int, time_us: int) -> None:
+        """Recovery: as `begin`, for a past that is about to be made again, whose times are older than the present."""
+        self.line = TimeLine()
+        self.begin(epoch, time_us)
+
     def next_time(self) -> int:
         """The time of the commit that is being installed: after whatever time was asked for (`settle_time`)."""
         return max(wall_clock(), self.line.last_us)

@@ -323,15 +323,15 @@ class TransactionManager:
                 return catalog
         raise AssertionError(f"no catalog is kept for epoch {epoch}")
 
+    def kept_catalogs(self) -> list[object]:
+        """The catalogs that somebody may ask for, oldest first."""
+        return [*[catalog for _, catalog in self._old_catalogs], self._catalog]
+
     def install_catalog(self, epoch: int, catalog: object) -> None:
         """Make `catalog` the one from `epoch` on (called by the commit step)."""
         self._old_catalogs.append((self._catalog_epoch, self._catalog))
         self._catalog = catalog
         self._catalog_epoch = epoch
-
-    def restore_past(self, floor: int) -> None:
-        """Recovery: since the epoch `floor` the catalog has been what it is."""
-        self._catalog_epoch = min(self._catalog_epoch, floor)
 
     def restore_catalog(self, epoch: int, catalog: object) -> None:
         """Make `catalog` the only one, from `epoch` on: recovery, when no snapshot can ask for an older one."""

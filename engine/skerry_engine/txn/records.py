@@ -11,8 +11,11 @@
 
 A body is a tuple in MessagePack (storage/row_codec.py).  `changes` is a tuple of tables, each
 
-    (storage id, row ids, rows)             the new state of each row, None for a deletion
-    (storage id, row ids, rows, befores)    the same with the old states, where history is kept
+    (storage id, row ids, rows, befores)
+
+`rows` are the new states, None for a deletion.  `befores` are the states before the commit, None for no row, while
+history is kept or somebody reads the change feed; otherwise None instead of all of them.  With them a restart can go
+back behind the base (durability/past.py); then every commit has a record, even one that has changed nothing durable.
 
 Replaying changes sets rows to absolute states, so replaying them twice does no harm.
 """
@@ -35,11 +38,8 @@ SEQUENCE: Final = 6
 ABANDON: Final = 7
 CHECKPOINT: Final = 8
 
-TableChanges = (
-    tuple[int, tuple[int, ...], tuple[Row | None, ...]]
-    | tuple[int, tuple[int, ...], tuple[Row | None, ...], tuple[Row | None, ...]]
-)
-"""Storage id, row ids, new states, and perhaps old ones."""
+TableChanges = tuple[int, tuple[int, ...], tuple[Row | None, ...], tuple[Row | None, ...] | None]
+"""Storage id, row ids, new states, states before (None: nobody has asked for them)."""
 
 
 class CommitBody(NamedTuple):
@@ -47,7 +47,9 @@ class CommitBody(NamedTuple):
 
     `sequences` are the states of sequences that definitions have set, each (oid, last value, is it used up?).
     `source` is the number of the transaction whose chunks belong to it, the gid of the prepared transaction that
-    it commits, or None.  `catalog_delta` is in the form of catalog/codec.py.
+    it commits, or None.  `catalog_delta` is in the form of catalog/codec.py.  Its chunks, if there are any, stand in
+    records of epochs above `chunks_after`.  `copies` are storages that were built from the rows of others: what is in
+    them is no change to the feed.
     """
 
     timestamp_us: int
@@ -55,6 +57,8 @@ class CommitBody(NamedTuple):
     catalog_delta: bytes | None
     changes: tuple[TableChanges, ...]
     sequences: tuple[tuple[int, int, bool], ...]
+    chunks_after: int
+    copies: tuple[int, ...]
 
 
 class ChunkBody(NamedTuple):
@@ -72,7 +76,7 @@ class SequenceBody(NamedTuple):
     is_called: bool
 
 
-def table_changes(overlay: Overlay, with_befores: bool = False) -> list[object]:
+def table_changes(overlay: Overlay, with_befores: bool) -> list[object]:
     """The changes of an overlay that is about to be committed; temporary tables are left out.
 
     `with_befores`: with the rows' committed states, which its own versions may already stand upon.
@@ -92,15 +96,14 @@ def table_changes(overlay: Overlay, with_befores: bool = False) -> list[object]:
             for row_id, entry in table.entries.items():
                 row_ids.append(row_id)
                 rows.append(entry.row)
-        if row_ids and with_befores:
-            changes.append((storage.storage_id, row_ids, rows, befores(storage, row_ids)))
-        elif row_ids:
-            changes.append((storage.storage_id, row_ids, rows))
+        if row_ids:
+            befores = states_before(storage, row_ids) if with_befores else None
+            changes.append((storage.storage_id, row_ids, rows, befores))
     return changes
 
 
-def befores(storage: TableStorage, row_ids: list[int]) -> list[Row | None]:
-    """The committed states of rows, their locks being held."""
+def states_before(storage: TableStorage, row_ids: list[int]) -> list[Row | None]:
+    """The newest committed states of rows that are locked: what comes over them may stand there, uncommitted."""
     heap = storage.heap
     return [newest_row(heap.slot(row_id)) for row_id in row_ids]
 
@@ -111,9 +114,11 @@ def pack_commit(
     catalog_delta: bytes | None,
     changes: list[object],
     sequences: list[tuple[int, int, bool]],
+    chunks_after: int,
+    copies: list[int],
 ) -> bytes:
     """A COMMIT record's body."""
-    return pack((timestamp_us, source, catalog_delta, changes, sequences))
+    return pack((timestamp_us, source, catalog_delta, changes, sequences, chunks_after, copies))
 
 
 def unpack_commit(body: bytes) -> CommitBody:

@@ -788,7 +788,8 @@ class Transaction(LockingTransaction):
         if self.isolation == SERIALIZABLE:
             self.serial = self.manager.serializable.restore_prepared(self.id, storages)
         self._stamp = CommitStamp(writer=self.serial)
-        for _ in install_ahead(self.overlay, self._stamp, None, None):
+        self._kept = KeptVersions() if self.manager.history.is_on else None
+        for _ in install_ahead(self.overlay, self._stamp, None, self._kept):
             pass
         self._leave_session(self.owner)
 
@@ -894,16 +895,16 @@ class Transaction(LockingTransaction):
             captured = []
             for _ in self._capture(captured):
                 pass
-        copies = frozenset(self._copies())
+        copies = frozenset(self.copies())
         self.manager.feed.add(
             Commit(epoch, self.commit_time_us, captured, copies), self.manager.history.limit_bytes
         )
         self._captured = None
 
     def _capture(self, into: list[RowChange]) -> Iterator[None]:
-        return capture(self.overlay, list(self.made or ()), frozenset(self._copies()), into)
+        return capture(self.overlay, list(self.made or ()), frozenset(self.copies()), into)
 
-    def _copies(self) -> list[int]:
+    def copies(self) -> list[int]:
         """The storages that were built from the rows of others."""
         return [storage.storage_id for storage, is_copy in (self.made or {}).items() if is_copy]
 
