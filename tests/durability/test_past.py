@@ -7,7 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from support.past import PastWorld
+from support.durable import DurableSqlDatabase
+from support.past import PastDatabase, PastWorld, epoch_of, events_of, floor_of
+from support.sessions import SqlDatabase
+
+from skerry_engine.errors import HistoryNotRetained
 
 WORLDS = int(os.environ.get("SKERRY_PAST_WORLDS", "3"))
 """So many random worlds of each kind; the environment can ask for more."""
@@ -28,3 +32,84 @@ def test_past_and_feed_are_what_they_were_after_restarts(
     world.large()
     world.stop()
     world.check_heard()
+
+
+# --- where the past begins ------------------------------------------------------------------------------------
+
+
+def _filled(directory: Path, retention_bytes: int | None = None) -> PastDatabase:
+    return PastDatabase(directory, retention_bytes, "create table t (id int primary key, a text)")
+
+
+def _assert_begins(database: PastDatabase, floor: int, first: int | None = None) -> None:
+    """Everything from the floor on can be read, by AS OF and in the feed (there since `first`), and what is before
+    it is refused."""
+    first = floor if first is None else first
+    assert database.engine.manager.oldest_change() == first
+    assert floor_of(database) == floor
+    for epoch in range(floor, epoch_of(database) + 1):
+        assert len(database.rows(f"select * from t as of epoch {epoch}")) == epoch - 2
+    told = [event[0] for event in events_of(database, first)]
+    assert told == list(range(first + 1, epoch_of(database) + 1))
+    with pytest.raises(HistoryNotRetained, match=f"epoch {floor - 1} is not") as caught:
+        database.rows(f"select * from t as of epoch {floor - 1}")
+    assert caught.value.detail is not None and f"epoch retained is {floor}" in caught.value.detail
+    with pytest.raises(HistoryNotRetained):
+        events_of(database, first - 1)
+
+
+def _insert(database: SqlDatabase, count: int, size: int = 1) -> None:
+    for _ in range(count):
+        database.session().run_all(
+            f"insert into t select count(*), repeat('x', {size}) from t"  # one row for each epoch since the table's
+        )
+
+
+def test_the_past_begins_at_the_last_definition_in_the_base(tmp_path: Path) -> None:
+    database = _filled(tmp_path / "d")
+    _insert(database, 5)
+    database.checkpoint()
+    _insert(database, 3)
+    database = reopened_with_past(database)
+    _assert_begins(database, 2)
+    database.close()
+
+
+def test_commits_without_history_end_it_once_the_base_has_them(tmp_path: Path) -> None:
+    database = _filled(tmp_path / "d")
+    _insert(database, 2)
+    database.close()
+    plain = DurableSqlDatabase(tmp_path / "d")
+    with pytest.raises(HistoryNotRetained):
+        plain.rows("select * from t as of epoch 3")
+    _insert(plain, 2)  # epochs 5 and 6
+    plain.close()
+    database = PastDatabase(tmp_path / "d")
+    _insert(database, 2)
+    assert floor_of(database) == 1
+    assert [len(database.rows(f"select * from t as of epoch {e}")) for e in range(2, 9)] == list(range(7))
+    database.checkpoint()
+    _insert(database, 2)
+    database = reopened_with_past(database)
+    _assert_begins(database, 6)
+    database.close()
+
+
+def test_the_log_goes_with_the_past_that_is_too_large(tmp_path: Path) -> None:
+    database = _filled(tmp_path / "d", 4000)
+    for _ in range(6):
+        _insert(database, 8, 60_000)
+        database.checkpoint()
+    assert not (database.directory / "log" / "00000001.log").exists()
+    floor = floor_of(database)
+    first = database.engine.manager.oldest_change()
+    assert 2 < floor <= first < epoch_of(database) - 1
+    database = reopened_with_past(database)
+    _assert_begins(database, floor, first)
+    database.close()
+
+
+def reopened_with_past(database: PastDatabase) -> PastDatabase:
+    """The database after a clean stop."""
+    database.close()
+    return PastDatabase(database.directory, database.retention_bytes)

@@ -27,16 +27,16 @@ Tables = dict[str, list[str]]
 class PastDatabase(DurableSqlDatabase):
     """A database in a directory with its past."""
 
-    def __init__(self, directory: Path, retention_bytes: int | None = None) -> None:
-        self._retention_bytes = retention_bytes
-        super().__init__(directory)
+    def __init__(self, directory: Path, retention_bytes: int | None = None, *setup: str) -> None:
+        self.retention_bytes = retention_bytes
+        super().__init__(directory, *setup)
 
     def open_engine(self) -> Engine:
         """The engine that is durable."""
         return Engine.open(
             str(self.directory),
             retention_s=HOUR_S,
-            retention_bytes=self._retention_bytes,
+            retention_bytes=self.retention_bytes,
             gc_interval_commits=3,
         )
 
