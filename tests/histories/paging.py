@@ -162,5 +162,6 @@ def entries_of(index: Index) -> list[bytes]:
 
 def leaves_differ(index: Index, blocks: MemoryBlocks) -> bool:
     """Whether the base holds other entries than an index that has just been written."""
-    held = [entry for part in check_leaves(blocks, index.index_id) for entry in part]
+    assert isinstance(index, PagedIndex)
+    held = [entry for part in check_leaves(blocks, index.leaf_id) for entry in part]
     return held != entries_of(index)

@@ -10,7 +10,7 @@ and its keys are
 
     "m" name                                    metadata: the catalog, the list of storages, ...
     "p" storage id (8) page number (8)          64 slots of a table's rows
-    "i" index id (8) low fence                  a leaf of an index
+    "i" storage id (4) index id (4) low fence   a leaf of an index
 
 numbers big-endian, so that key order is numeric order.
 
@@ -93,9 +93,9 @@ def page_prefix(storage_id: int) -> bytes:
     return PAGE + storage_id.to_bytes(8, "big")
 
 
-def leaf_prefix(index_id: int) -> bytes:
-    """What the keys of an index's leaves begin with."""
-    return LEAF + index_id.to_bytes(8, "big")
+def leaf_prefix(leaf_id: int) -> bytes:
+    """What the keys of an index's leaves begin with; the id is the storage's and the index's (32 bits each)."""
+    return LEAF + leaf_id.to_bytes(8, "big")
 
 
 def block_sum(key: bytes, block: bytes) -> bytes:
@@ -111,5 +111,5 @@ def describe_key(key: bytes) -> str:
     if kind == PAGE and len(rest) == 16:
         return f"page {int.from_bytes(rest[8:], 'big')} of storage {int.from_bytes(rest[:8], 'big')}"
     if kind == LEAF and len(rest) >= 8:
-        return f"the leaf at {rest[8:].hex() or 'the start'} of index {int.from_bytes(rest[:8], 'big')}"
+        return f"the leaf at {rest[8:].hex() or 'the start'} of index {int.from_bytes(rest[4:8], 'big')}"
     return f"the block {key.hex()}"

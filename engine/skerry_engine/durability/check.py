@@ -38,6 +38,7 @@ from skerry_engine.log.reader import check_log, open_log
 from skerry_engine.storage.heap import PAGE_BITS, Row
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.leaf_merge import check_leaves
+from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.paging import BasePager
 from skerry_engine.storage.row_codec import unpack
 from skerry_engine.storage.table import TableStorage
@@ -235,7 +236,8 @@ def _count_entries(base: Base, storage: TableStorage, index: Index) -> int:
     Raises DatabaseDamaged.
     """
     found = 0
-    for entries in check_leaves(base, index.index_id):
+    assert isinstance(index, PagedIndex)
+    for entries in check_leaves(base, index.leaf_id):
         for entry in entries:
             slot = storage.heap.slot(entry_row_id(entry))
             if isinstance(slot, tuple):

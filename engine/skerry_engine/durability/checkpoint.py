@@ -34,6 +34,7 @@ from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.storage.checkpointing import StorageCheckpoint
 from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.row_codec import pack, unpack
+from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.manager import GC_SLICE_ROWS
 from skerry_engine.txn.records import CHECKPOINT
 from skerry_engine.txn.two_phase import until_durable
@@ -59,10 +60,10 @@ STATE: Final = "state"
 class BaseState(NamedTuple):
     """What the base's metadata say besides the catalog, as of the base's epoch.
 
-    `storages` are (storage id, pages, rows, next row id); `indexes` those that have leaves; `lingering` are storages
-    and indexes that are gone from the catalog, whose blocks may still be there; `sequences` are (oid, last value, is
-    it used up?) as far as the log was told; `prepared` are bodies of PREPARE records.  Chunks of transactions that
-    were under way stand in the log after epoch `chunks_from`.
+    `storages` are (storage id, pages, rows, next row id); `indexes` those that have leaves, by `leaf_id`;
+    `lingering` are storages and indexes that are gone from the catalog, whose blocks may still be there;
+    `sequences` are (oid, last value, is it used up?) as far as the log was told; `prepared` are bodies of PREPARE
+    records.  Chunks of transactions that were under way stand in the log after epoch `chunks_from`.
     """
 
     storages: tuple[tuple[int, int, int, int], ...]
@@ -89,6 +90,14 @@ def read_state(base: Base) -> BaseState:
 def read_catalog(base: Base) -> Catalog:
     """The catalog as of the base's epoch.  Raises DatabaseDamaged, IncompatibleFormat."""
     return decode_catalog(base.get(meta_key(CATALOG)))
+
+
+def _standing_indexes(storage: TableStorage) -> list[PagedIndex]:
+    found: list[PagedIndex] = []
+    for index in storage.indexes.values():
+        assert isinstance(index, PagedIndex), "what is written has paged indexes"
+        found.append(index.standing())
+    return found
 
 
 class Checkpointer:
@@ -195,9 +204,8 @@ class _Checkpoint:
         self._indexes: list[PagedIndex] = []
         indexes: list[int] = []
         for storage in storages:
-            for index in storage.indexes.values():
-                assert isinstance(index, PagedIndex), "what is written has paged indexes"
-                indexes.append(index.index_id)
+            for index in _standing_indexes(storage):
+                indexes.append(index.leaf_id)
                 if index.begin_checkpoint():
                     self._indexes.append(index)
         states = [each.state for each in self._storages]
@@ -216,7 +224,12 @@ class _Checkpoint:
         """What the catalog has no more but a snapshot may still read; what nobody reads is `_gone`."""
         before = self._before
         alive = {storage.storage_id: storage for storage in self._engine.stores.all()}
-        alive_indexes = {number for storage in alive.values() for number in storage.indexes}
+        alive_indexes = {
+            index.leaf_id
+            for storage in alive.values()
+            if storage.heap.pager is not None
+            for index in _standing_indexes(storage)
+        }
         old = {storage[0] for storage in before.storages} | set(before.lingering[0])
         old_indexes = set(before.indexes) | set(before.lingering[1])
         self._gone += [page_prefix(number) for number in sorted(old - storages - alive.keys())]

@@ -264,9 +264,11 @@ class Stores:
         """Have indexes that are made from now on, temporary tables' aside, stand in the base."""
         self._leaf_source = (blocks, cache)
 
-    def make_index(self, index: IndexDef, table: Table) -> Index:
-        """The kernel's index for a definition, empty.
-        Raises NotSupportedError for a key type without order."""
+    def make_index(self, index: IndexDef, table: Table, storage_id: int = 0) -> Index:
+        """The kernel's index for a definition, empty, of the table's generation (or another one: `storage_id`).
+
+        Raises NotSupportedError for a key type without order.
+        """
         codec = KeyCodec([KeyColumn(key.type.oid, key.descending, key.nulls_first) for key in index.keys])
         positions = _plain_positions(index, table)
         extract = _by_positions(positions) if positions is not None else self._extractor(index, table)
@@ -274,7 +276,8 @@ class Stores:
         source = self._leaf_source
         if source is None or table.is_temporary:
             return Index(index.oid, extract, codec, index.unique, nulls_distinct, positions)
-        return PagedIndex(index.oid, extract, codec, index.unique, nulls_distinct, positions, *source)
+        number = storage_id or table.storage_id
+        return PagedIndex(index.oid, extract, codec, index.unique, nulls_distinct, positions, *source, number)
 
     def retire_index(self, storage: TableStorage, index_id: int, manager: TransactionManager) -> None:
         """Let a dropped index go, at its drop's commit,

@@ -202,7 +202,7 @@ def _decode(prefix: bytes, key: bytes, block: bytes) -> Leaf:
 
 def damaged_index(index_id: int, what: str) -> DatabaseDamaged:
     """The error for an index whose leaves do not fit together."""
-    return DatabaseDamaged(f"index {index_id} is damaged in the base: {what}")
+    return DatabaseDamaged(f"index {index_id & 0xFFFFFFFF} is damaged in the base: {what}")
 
 
 def missing_leaf(index_id: int, bound: bytes) -> DatabaseDamaged:

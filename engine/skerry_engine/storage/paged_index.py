@@ -82,6 +82,8 @@ class PagedIndex(Index):
     """An index over leaves in the base.  Reading and checkpoints may raise DatabaseDamaged."""
 
     __slots__ = (
+        "leaf_id",
+        "replaced",
         "leaves",
         "frozen",
         "gone",
@@ -104,9 +106,14 @@ class PagedIndex(Index):
         positions: tuple[int, ...] | None,
         blocks: Blocks,
         cache: LeafCache,
+        storage_id: int = 0,
     ) -> None:
         super().__init__(index_id, extract, codec, unique, nulls_distinct, positions)
         self.is_paged = True
+        self.leaf_id: int = storage_id << 32 | index_id
+        """The number that its leaves have: generations of a table have indexes of the same OIDs, each its own."""
+        self.replaced: PagedIndex | None = None
+        """While this index is being built anew: the one that still stands in the base, and is to be written."""
         self.leaves: IndexLeaves | None = None
         self.frozen: Layer | None = None
         self.gone: dict[object, object] = {}
@@ -125,9 +132,17 @@ class PagedIndex(Index):
         `rows_below` is above every row id that its entries have, as the table's next row id was at the checkpoint.
         Raises DatabaseDamaged when the base does not have it.
         """
-        self.leaves = IndexLeaves(self.index_id, self.codec, self._blocks, self._cache)
+        self.leaves = IndexLeaves(self.leaf_id, self.codec, self._blocks, self._cache)
         self.leaves.find(b"")
         self._rows_below = rows_below
+
+    def stand(self) -> None:
+        """What it replaced is gone for good."""
+        self.replaced = None
+
+    def standing(self) -> PagedIndex:
+        """The index that a checkpoint writes: this one, once its building can't be undone any more."""
+        return self if self.replaced is None else self.replaced
 
     def close(self) -> None:
         """Give back what the cache keeps: the index was dropped.  Its blocks go with `drop_blocks`.
@@ -261,8 +276,8 @@ class PagedIndex(Index):
         assert frozen is not None
         if self.leaves is None:
             # Those of an index of the same number whose definition did not outlive a restart.
-            yield from drop_blocks(self._blocks, self.index_id)
-        yield from merge_blocks(self.index_id, self.leaves, frozen.ordered, frozen.removed)
+            yield from drop_blocks(self._blocks, self.leaf_id)
+        yield from merge_blocks(self.leaf_id, self.leaves, frozen.ordered, frozen.removed)
 
     def end_checkpoint(self, committed: bool) -> None:
         """The base holds the frozen layer now, and `Blocks` shows that; or it does not, and it is current again."""
@@ -275,7 +290,7 @@ class PagedIndex(Index):
             self._fold_back(frozen)
             return
         if self.leaves is None:
-            self.leaves = IndexLeaves(self.index_id, self.codec, self._blocks, self._cache)
+            self.leaves = IndexLeaves(self.leaf_id, self.codec, self._blocks, self._cache)
         self._released = frozen
 
     def _fold_back(self, frozen: Layer) -> None:

@@ -35,6 +35,7 @@ from skerry_engine.session.definitions.waiting import lock_new_name, lock_relati
 from skerry_engine.session.steps import PAUSE, Complete, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.storage.index import Index
+from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.txn.modes import ACCESS_EXCLUSIVE, SHARE
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, format_type, type_info
@@ -94,6 +95,9 @@ def build_index(
             storage.indexes[definition.oid] = before
 
     context.transaction.on_rollback(take_back)
+    if isinstance(index, PagedIndex) and isinstance(before, PagedIndex):
+        index.replaced = before.standing()
+        context.transaction.on_commit(index.stand)
     for _ in storage.build_index(index):
         yield PAUSE
     return index

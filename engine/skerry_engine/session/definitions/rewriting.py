@@ -27,7 +27,7 @@ def empty_generation(context: DefinitionContext, table: Table, width: int | None
     stores = context.stores
     storage = new_storage(context, table.width if width is None else width, table.is_temporary)
     for index in table.indexes:
-        storage.indexes[index.oid] = stores.make_index(index, table)
+        storage.indexes[index.oid] = stores.make_index(index, table, storage.storage_id)
     old_storage_id = table.storage_id
     context.transaction.note_replaced(stores.get(old_storage_id))
     context.transaction.on_commit(lambda: stores.retire(old_storage_id, context.manager))
