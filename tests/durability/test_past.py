@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.durable import DurableSqlDatabase
-from support.past import PastDatabase, PastWorld, epoch_of, events_of, floor_of
+from support.past import DEFINITIONS, PastDatabase, PastWorld, epoch_of, events_of, floor_of
 from support.sessions import SqlDatabase
 
 from skerry_engine.errors import HistoryNotRetained
@@ -32,6 +32,45 @@ def test_past_and_feed_are_what_they_were_after_restarts(
     world.large()
     world.stop()
     world.check_heard()
+
+
+def test_definitions_that_the_base_has_not_come_back_with_what_was_before_them(tmp_path: Path) -> None:
+    world = PastWorld(tmp_path, 1)
+    for _ in range(3):
+        world.define(0)
+        world.transaction()
+    first = floor_of(world.database)
+    for kind in range(DEFINITIONS):
+        world.define(kind)
+        world.transaction()
+    kinds = {event[4] for event in events_of(world.database, first)}
+    assert {"insert", "update", "truncate", "drop", "rewrite"} <= kinds
+    world.kill()
+    assert floor_of(world.database) == first
+    world.stop()
+
+
+def test_a_row_that_is_prepared_has_its_past_below(tmp_path: Path) -> None:
+    database = _filled(tmp_path / "d")
+    session = database.session()
+    session.run_all("insert into t values (1, 'first')")
+    database.checkpoint()
+    session.run_all("update t set a = 'second'")
+    session.run_all("begin; update t set a = 'third'; prepare transaction 'g'")
+    for _ in range(2):
+        database = reopened_with_past(database)
+        assert [database.rows(f"select a from t as of epoch {e}") for e in (3, 4)] == [
+            [("first",)],
+            [("second",)],
+        ]
+    database.session().run_all("commit prepared 'g'")
+    database = reopened_with_past(database)
+    assert [database.rows(f"select a from t as of epoch {e}") for e in (4, 5)] == [
+        [("second",)],
+        [("third",)],
+    ]
+    assert database.rows("select a from t") == [("third",)]
+    database.close()
 
 
 # --- where the past begins ------------------------------------------------------------------------------------

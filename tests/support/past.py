@@ -20,6 +20,7 @@ from support.durable import DurableSqlDatabase, state_of
 from support.sessions import SqlDatabase
 
 HOUR_S = 3600
+DEFINITIONS = 9
 
 Tables = dict[str, list[str]]
 
@@ -137,7 +138,7 @@ class PastWorld:
             + [self.checkpoint, self.checkpoint, self.kill, self.stop]
         )
         if self._with_definitions:
-            actions += [self._define] * 2
+            actions += [self.define] * 2
         self.random.choice(actions)()
 
     def _ids(self, count: int) -> range:
@@ -203,11 +204,12 @@ class PastWorld:
         self.names.append(name)
         self.run(f"create table {name} (id int primary key, a int, b text); create index on {name} (a, id)")
 
-    def _define(self) -> None:
+    def define(self, kind: int | None = None) -> None:
+        """A definition, of one of `DEFINITIONS` kinds, mostly with changes in the same transaction."""
         choose = self.random
         name = choose.choice(self.names)
         made = f"t{self._made}"
-        kind = choose.randrange(9)
+        kind = choose.randrange(DEFINITIONS) if kind is None else kind
         if kind == 0:
             self._create()
         elif kind == 1 and len(self.names) > 2:
