@@ -30,7 +30,7 @@ from skerry_engine.errors import (
     TooManyConnections,
 )
 from skerry_engine.session.steps import Step, Wait
-from skerry_server.flushing import flush_log
+from skerry_server.flushing import Flusher
 from skerry_server.housekeeping import GarbageCollection
 from skerry_server.protocol.host import Host
 from skerry_server.protocol.startup import StartupRequest
@@ -126,6 +126,7 @@ class Server:
         self._listener: asyncio.Server | None = None
         self._garbage = GarbageCollection()
         self._log: Log | None = None
+        self._flusher: Flusher | None = None
         self._durable: Durable | None = None
         self._checkpoint: Generator[Step, None, bool] | None = None
         self.failed = asyncio.Event()
@@ -150,6 +151,7 @@ class Server:
         self._durable = self._engine.durable
         self._log = self._engine.durable_log
         if self._log is not None:
+            self._flusher = Flusher(self.loop, self._log, self._check_log)
             self._log.on_pending = self._flush_soon
             self._log.on_lazy = self._flush_later
             self._maintain()
@@ -173,7 +175,7 @@ class Server:
         self.terminate_all()
         await self._until_closed()
         self._flush()
-        await self._until_checkpointed()
+        await self._until_written()
         if self._durable is not None:
             with contextlib.suppress(OSError):
                 self._durable.announce(None)
@@ -208,9 +210,12 @@ class Server:
         self.loop.call_later(_LAZY_FLUSH_S, self._flush)
 
     def _flush(self) -> None:
-        """Flush the log; if that fails, nothing can be promised any more, and the server stops."""
+        if self._flusher is not None:
+            self._flusher.flush()
+
+    def _check_log(self) -> None:
+        """After a flush: if it failed, nothing can be promised any more, and the server stops."""
         log = self._log
-        flush_log(log)
         if log is not None and log.failure is not None and not self.failed.is_set():
             _logger.critical("the log failed", extra={"fields": {"message": log.failure.message}})
             self._is_stopping = True
@@ -250,10 +255,14 @@ class Server:
         """Called wherever the wait ends, perhaps on another thread."""
         self.loop.call_soon_threadsafe(self._step_checkpoint)
 
-    async def _until_checkpointed(self) -> None:
-        while self._checkpoint is not None:
+    async def _until_written(self) -> None:
+        """Until no checkpoint and no flush is under way."""
+        flusher = self._flusher
+        while self._checkpoint is not None or (flusher is not None and flusher.is_under_way):
             self._flush()
             await asyncio.sleep(_POLL_S)
+        if flusher is not None:
+            flusher.close()
 
     # --- what connections ask -----------------------------------------------------------------------------
 

@@ -31,6 +31,10 @@ class Log(Protocol):
     on_lazy: Callable[[], None]
     failure: DatabaseError | None
 
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for a flush that was not taken yet."""
+        ...
+
     def take(self) -> Any:
         """Begin a flush; None where there is nothing to do."""
         ...
