@@ -16,6 +16,8 @@ from skerry_engine import errors
 from skerry_engine.engine import Engine
 from skerry_engine.session.session import Session
 from skerry_engine.session.steps import Complete, CopyData, Rows
+from skerry_engine.txn.history import CHUNK_COMMITS, History, TimeLine
+from skerry_engine.values.clock import wall_clock
 
 PROBES = [
     *CONTENTS,
@@ -492,25 +494,44 @@ def test_retention_is_shown_and_set() -> None:
         Engine.open(retention_s=-1)
 
 
-def test_the_floor_rises_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    from skerry_engine.txn import history
+def test_the_floor_rises_with_time() -> None:
+    history = History()
+    now_us = wall_clock()
+    history.is_on, history.retention_us = True, 10_000_000
+    history.begin(100, now_us - 40_000_000)
+    for number in range(1, 36):  # a commit a second, the last one five seconds ago
+        history.note(100 + number, now_us - 40_000_000 + number * 1_000_000, 1000)
+    assert history.advance(120) == 120
+    assert history.advance(135) in (130, 131)
+    assert history.size_bytes == (135 - history.floor) * 1000
+    history.retention_us = 3_600_000_000
+    assert history.advance(135) in (130, 131), "it never sinks"
+    history.retention_us = 1_000_000
+    assert history.advance(135) == 135
+    assert history.size_bytes == 0
 
-    now = [1_000_000]
-    monkeypatch.setattr(history, "wall_clock", lambda: now[0])
-    database = SqlDatabase("create table t (a int)")
-    database.engine.set_retention(10, None)
-    first = database.engine.manager.published
-    for _ in range(30):
-        now[0] += 1_000_000
-        database.session().run_all("insert into t values (1)")
-    assert database.engine.manager.oldest_retained_epoch() == first + 20
-    now[0] += 3_500_000
-    assert database.engine.manager.oldest_retained_epoch() == first + 23
-    now[0] += 3_600_000_000
-    assert database.engine.manager.oldest_retained_epoch() == first + 30
-    database.engine.manager.gc()
-    assert database.engine.manager.collector.rows_waiting == 0
-    assert database.rows(f"select count(*) from t as of epoch {first + 30}") == [(30,)]
+
+def test_the_time_line_is_exact_over_chunks_and_gaps() -> None:
+    line = TimeLine()
+    times: dict[int, int] = {}
+    size: dict[int, int] = {}
+    epoch, time_us, latest_us = 7, 1000, 0
+    rng = random.Random(3)
+    for _ in range(3 * CHUNK_COMMITS):
+        time_us += rng.choice([0, 0, 1, 5, -3])
+        line.add(epoch, time_us, epoch % 13)
+        size[epoch] = epoch % 13
+        times[epoch] = latest_us = max(time_us, latest_us)
+        epoch += rng.choice([1, 1, 1, 2, 5])
+    known = sorted(times)
+    line.forget_before(known[5000])
+    for number in range(5001, len(known), 37):
+        before, here = known[number - 1], known[number]
+        assert line.time_of(here) == times[here]
+        assert line.epoch_at(times[here]) >= here
+        assert times[here] == times[before] or line.epoch_at(times[here] - 1) < here
+        assert line.size_between(known[5000], here) == sum(size[e] for e in known[5001 : number + 1])
+    assert line.epoch_at(10**12) == known[-1]
 
 
 def test_the_floor_rises_with_bytes() -> None:
