@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
+from skerry_engine.errors import DatabaseError
 from skerry_engine.storage.heap import (
     INFINITY,
     PAGE_BITS,
@@ -166,9 +167,9 @@ class TableStorage:
     def _leave_all(self, row_id: int, slot: object) -> None:
         """Remove the index entries of every version in `slot`, and take the chain apart: nothing is below its
         versions any more, if they are still to be collected."""
-        for row in retained_rows(slot):
-            full = self.padded(row)
-            for index in self.indexes.values():
+        rows = retained_rows(slot)
+        for index in self.indexes.values():
+            for full in self._with_keys(index, rows):
                 index.remove(full, row_id)
         while isinstance(slot, Version):
             older = slot.older
@@ -247,6 +248,8 @@ class TableStorage:
         for row in rows:
             before = self.padded(row)
             for index in self.indexes.values():
+                if index.positions is None and not (has_key(index, before) and has_key(index, full)):
+                    return False
                 if not index.same_key(before, full):
                     return False
         return True
@@ -257,10 +260,9 @@ class TableStorage:
 
     def _remove_unshared(self, row_id: int, dropped: list[Row], retained: list[Row]) -> None:
         """Remove the dropped versions' index entries, then make sure of the retained ones'."""
-        kept = [self.padded(row) for row in retained]
-        for row in dropped:
-            full = self.padded(row)
-            for index in self.indexes.values():
+        for index in self.indexes.values():
+            kept = self._with_keys(index, retained)
+            for full in self._with_keys(index, dropped):
                 if any(index.same_key(full, keeper) for keeper in kept):
                     continue
                 index.remove(full, row_id)
@@ -268,10 +270,20 @@ class TableStorage:
                 for keeper in kept:
                     index.add(keeper, row_id)
 
+    def _with_keys(self, index: Index, rows: list[Row]) -> list[Row]:
+        """Those of `rows`, at full width, whose key in the index can be computed: others have no entries.
+
+        An index over expressions may be younger than versions that it could not be made for.
+        """
+        full = [self.padded(row) for row in rows]
+        return full if index.positions is not None else [row for row in full if has_key(index, row)]
+
     # --- indexes --------------------------------------------------------------------------------------------
 
     def build_index(self, index: Index, slice_rows: int = 1000) -> Iterator[int]:
         """Enter every retained version into `index` and keep it in step from now on.
+
+        Older versions whose key can't be computed are left out: whoever sees them does not know the index.
 
         A generator: each step handles about `slice_rows` row ids and gives the last of them.  The caller
         holds a lock that keeps writers out (SHARE or stronger).
@@ -281,8 +293,12 @@ class TableStorage:
         while row_id < self.next_row_id:
             stop = min(row_id + slice_rows, self.next_row_id)
             for each in range(row_id, stop):
-                for row in retained_rows(self.heap.slot(each)):
-                    index.add(self.padded(row), each)
+                slot = self.heap.slot(each)
+                newest = newest_row(slot)
+                for row in retained_rows(slot):
+                    full = self.padded(row)
+                    if row is newest or index.positions is not None or has_key(index, full):
+                        index.add(full, each)
             row_id = stop
             yield row_id - 1
 
@@ -295,3 +311,12 @@ class TableStorage:
     def page_limit(self) -> int:
         """One more than the number of the last page that a row id can lie on."""
         return (self.next_row_id + PAGE_ROWS - 1) >> PAGE_BITS
+
+
+def has_key(index: Index, row: Row) -> bool:
+    """Whether the row's key in the index can be computed."""
+    try:
+        index.key(row)
+    except DatabaseError:
+        return False
+    return True

@@ -475,6 +475,34 @@ def test_reading_the_past_waits_for_no_lock(database: SqlDatabase) -> None:
     other.run_all("rollback")
 
 
+def test_an_index_is_made_although_the_past_has_no_keys_for_it(database: SqlDatabase) -> None:
+    session = database.session()
+    session.run_all("create table d (id int, a int)")
+    session.run_all("insert into d values (1, 0), (2, 2), (3, 4), (4, 0)")
+    epoch = database.engine.manager.published
+    session.run_all("update d set a = 5 where id = 1")
+    session.run_all("delete from d where id = 4")
+    session.run_all("create index on d ((20 / a))")
+    for number in range(1, 4):
+        session.run_all(f"update d set a = {number} where id <> 2")
+    assert session.rows(f"select * from d order by id as of epoch {epoch}") == [
+        (1, 0),
+        (2, 2),
+        (3, 4),
+        (4, 0),
+    ]
+    assert session.rows(f"select id from d where 20 / a = 4 as of epoch {epoch + 2}") == [(1,)]
+    with pytest.raises(errors.DivisionByZero):
+        session.rows(f"select id from d where 20 / a = 4 as of epoch {epoch}")
+    with pytest.raises(errors.DivisionByZero):
+        session.run_all("update d set a = 0")
+    for floor in (epoch + 1, epoch + 2, epoch + 4, database.engine.manager.published):
+        database.engine.manager.history._rise(floor)
+        database.engine.manager.gc()
+        assert session.rows("select id from d where 20 / a = 6 order by id") == [(1,), (3,)]
+    assert database.engine.manager.collector.rows_waiting == 0
+
+
 def test_retention_is_shown_and_set() -> None:
     database = SqlDatabase()
     session = database.session()
