@@ -22,9 +22,7 @@ ANALYZE;
 -- @differs PostgreSQL counts the TOAST index
 REINDEX TABLE m;
 CHECKPOINT;
--- @refused notifications
 LISTEN channel;
--- @refused notifications
 NOTIFY other_channel, 'payload';
 UNLISTEN *;
 -- @refused privileges
