@@ -9,10 +9,6 @@ import pytest
 from support.postgres_server import Address, NoPostgres, postgres_server
 from support.skerry_process import skerry_process
 
-# What is looked up before every module that implements functions is there would stay without implementation: no
-# engine does that, but a test module can.
-import skerry_engine.engine  # noqa: F401
-
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Address]:

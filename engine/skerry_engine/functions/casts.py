@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from skerry_engine.abc import FunctionContext
 from skerry_engine.functions.output import decoder_of, encoder_of
-from skerry_engine.functions.registry import Function, read_facts, scalar_function
+from skerry_engine.functions.registry import Function, on_redefinition, read_facts, scalar_function
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, find_type
 
@@ -279,3 +279,12 @@ def element_wise(function: Function, source: int, target: int) -> Function:
         form=ELEMENTS_FORM,
         base=function,
     )
+
+
+def _forget() -> None:
+    """What was looked up before all functions were defined holds some without implementation."""
+    _casts.clear()
+    find_coercion.cache_clear()
+
+
+on_redefinition(_forget)

@@ -203,6 +203,7 @@ _aggregate_definitions: dict[str, _AggregateDefinition] = {}
 _by_oid: dict[int, AnyFunction] = {}
 _by_name: dict[str, tuple[AnyFunction, ...]] = {}
 _loaded: list[bool] = []
+_observers: list[Callable[[], object]] = []
 
 
 # --- defining -----------------------------------------------------------------------------------------------
@@ -224,6 +225,11 @@ def define(
     if _loaded:
         _compile_templates()
         _redefine(source)
+
+
+def on_redefinition(observer: Callable[[], object]) -> None:
+    """Call `observer` whenever functions that were given out may have become others: who keeps some forgets them."""
+    _observers.append(observer)
 
 
 def implementation_of(source: str) -> Implementation | None:
@@ -426,6 +432,8 @@ def _redefine(source: str) -> None:
                 strict=strict,
             )
             _add(changed)
+    for observer in _observers:
+        observer()
 
 
 def _compile_templates() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import subprocess
+import sys
 from dataclasses import MISSING, dataclass, fields
 from decimal import Decimal
 from pathlib import Path
@@ -345,3 +347,18 @@ def _samples() -> list[ex.Expr]:
         ex.Subscript(INT, ex.ArrayOf(array, (one,)), ((None, one), (one, one)), True),
         ex.Call(SqlType(114), json_object_of(("a", "b")), (one, one)),
     ]
+
+
+def test_a_coercion_that_was_looked_up_early_gets_what_is_defined_later() -> None:
+    """A process that asks before the system catalogs, which define regclass's functions, are there."""
+    code = (
+        "from skerry_engine.functions import casts\n"
+        "from skerry_engine.values import oids\n"
+        "before = casts.find_coercion(oids.TEXT, oids.REGCLASS, 'e').function.implementation\n"
+        "from skerry_engine.engine import Engine\n"
+        "Engine.open()\n"
+        "after = casts.find_coercion(oids.TEXT, oids.REGCLASS, 'e').function.implementation\n"
+        "print(before is None, after is None)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout.split() == ["True", "False"]
