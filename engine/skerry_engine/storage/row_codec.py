@@ -60,7 +60,7 @@ def unpack(data: bytes) -> Any:
     """What `pack` was given, lists as tuples.  Raises ValueError for what `pack` never made."""
     try:
         return msgpack.unpackb(data, use_list=False, raw=False, ext_hook=_unpack_other, strict_map_key=False)
-    except (msgpack.exceptions.UnpackException, ArithmeticError) as error:
+    except (msgpack.exceptions.UnpackException, ArithmeticError, TypeError) as error:  # a map as key of a map
         raise ValueError(f"not packed rows: {error}") from error
 
 

@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skerry_engine.storage.row_codec import pack, pack_rows, unpack, unpack_rows
@@ -51,6 +51,7 @@ def test_what_is_no_stored_value_is_refused() -> None:
 
 
 @given(st.binary(max_size=40))
+@example(b"\x81\x80\x00")
 def test_damaged_bytes_are_a_value_error_or_some_value(data: bytes) -> None:
     try:
         unpack(data)
