@@ -15,7 +15,7 @@ import pytest
 from support.flips import Victim
 from support.nursery import Nursery
 
-FLIPS = int(os.environ.get("SKERRY_FLIPS", "250"))
+FLIPS = int(os.environ.get("SKERRY_FLIPS", "120"))
 SEED = int(os.environ.get("SKERRY_FLIPS_SEED", "1"))
 
 

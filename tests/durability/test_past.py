@@ -13,7 +13,7 @@ from support.sessions import SqlDatabase
 
 from skerry_engine.errors import HistoryNotRetained
 
-WORLDS = int(os.environ.get("SKERRY_PAST_WORLDS", "3"))
+WORLDS = int(os.environ.get("SKERRY_PAST_WORLDS", "2"))
 """So many random worlds of each kind; the environment can ask for more."""
 
 

@@ -12,7 +12,7 @@ import pytest
 from support.crash_disk import CrashDisk
 from support.crash_runs import CrashRun
 
-SEEDS = range(*map(int, os.environ.get("SKERRY_CRASH_SEEDS", "0,8").split(",")))
+SEEDS = range(*map(int, os.environ.get("SKERRY_CRASH_SEEDS", "0,3").split(",")))
 ACTIONS = 300
 MOMENTS = 60
 

@@ -14,7 +14,7 @@ from support.sessions import SqlDatabase
 from skerry_engine.engine import Engine
 
 GOLDENSCRIPTS = Path(__file__).parents[1] / "goldenscripts"
-EVERY = int(os.environ.get("SKERRY_EVERY_SCRIPT", "4"))
+EVERY = int(os.environ.get("SKERRY_EVERY_SCRIPT", "12"))
 """One of so many of the anomalies' scripts is played here; the environment can ask for all (1)."""
 SCRIPTS = [
     *sorted((GOLDENSCRIPTS / "sql").glob("*.txt")),
