@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from skerry_engine.base.environment import Base
+from skerry_engine.base.writer import Completion
 from skerry_engine.durability.copies import (
     BASE,
     DATA,
@@ -60,9 +61,7 @@ class Work(Generic[T]):
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._call = call
-        self._lock = threading.Lock()
-        self._callbacks: list[Callable[[], None]] = []
-        self._is_over = False
+        self._end = Completion()
         self._result: T | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="skerry backup", daemon=True)
@@ -73,23 +72,15 @@ class Work(Generic[T]):
             self._result = self._call()
         except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
             self._error = error
-        with self._lock:
-            self._is_over = True
-            callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback()
+        self._end.end()
 
     def is_over(self) -> bool:
         """Whether the call has returned or raised."""
-        return self._is_over
+        return self._end.is_over()
 
     def on_over(self, callback: Callable[[], None]) -> None:
         """Call `callback` once it is over (at once if it is)."""
-        with self._lock:
-            if not self._is_over:
-                self._callbacks.append(callback)
-                return
-        callback()
+        self._end.on_over(callback)
 
     def deadline_s(self) -> float | None:
         """It has none."""
@@ -101,7 +92,7 @@ class Work(Generic[T]):
 
     def result(self) -> T:
         """What the call returned, or raise what it raised.  It must be over."""
-        assert self._is_over
+        assert self.is_over()
         if self._error is not None:
             raise self._error
         return self._result  # type: ignore[return-value]

@@ -6,8 +6,8 @@
           base/          the state at a checkpoint                       base/*
 
 Opening takes the lock, replays the log into the engine, with the past as far as history is to be kept, and leaves
-the log ready to be written.  Closing writes
-what is left and seals the log, so that the next opening can tell every damage from a write that was cut off.
+the log ready to be written.  Closing writes what is left and seals the log, so that the next opening can tell every
+damage from a write that was cut off.
 
 What it does not do: flush while the database is open, which is the host's to do (txn/durable_log.py).
 """
