@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+from skerry_engine.algebra.labels import LabelFormula
 from skerry_engine.values.types import SqlType
 
 if TYPE_CHECKING:
@@ -251,6 +252,96 @@ class SystemColumn(Expr):
 
     range_id: int
     name: str
+
+
+# --- rows as elements of graphs ----------------------------------------
+#
+# A range over an element table (or over a table that a property graph maps) is a graph's element at the same
+# time.  These read it without a detour through an element value; where a value is all there is (a column of
+# another block's result, a parameter), the Value forms read that.
+
+
+@dataclass(frozen=True, slots=True)
+class RowId(Expr):
+    """The row id of the range's row (INT8): an element's identity, together with its table.  NULL where an
+    outer join put NULLs in the row's place."""
+
+    range_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRow(Expr):
+    """The range's row as it stands, a tuple (type RECORD, but no record: nothing looks inside but element values)."""
+
+    range_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Property(Expr):
+    """Property `name` of the range's row, a row of the element table `table_oid`; NULL where its shape has none.
+
+    `type` is what all shapes with the property agree on, else ANYVALUE.
+    """
+
+    range_id: int
+    table_oid: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValueProperty(Expr):
+    """Property `name` of an element value, or field `name` of a record; NULL where there is none.  The type is
+    ANYVALUE where nothing more is known."""
+
+    arg: Expr
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class HasLabels(Expr):
+    """Whether the range's row, of the element table `table_oid`, has labels that fit the formula."""
+
+    range_id: int
+    table_oid: int
+    labels: LabelFormula
+
+
+@dataclass(frozen=True, slots=True)
+class ValueHasLabels(Expr):
+    """Whether an element value has labels that fit the formula; NULL for NULL."""
+
+    arg: Expr
+    labels: LabelFormula
+
+
+@dataclass(frozen=True, slots=True)
+class ElementValue(Expr):
+    """An element as a value of type NODE or EDGE: identity (`table`, `row_id`) and `row`; NULL where `row_id` is.
+
+    `endpoints` of an edge: source table, source row id, target table, target row id.
+    """
+
+    graph_oid: int
+    table: Expr
+    row_id: Expr
+    row: Expr
+    endpoints: tuple[Expr, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PathValue(Expr):
+    """A path: `items` are node, edge, node, ...; an item of type PATH stands for all of its elements.
+    Where one is NULL the path is."""
+
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOf(Expr):
+    """RECORD {name: item, ...}, in written order; the items are of type ANYVALUE."""
+
+    names: tuple[str, ...]
+    items: tuple[Expr, ...]
 
 
 def children(expr: Expr) -> Iterator[Expr]:

@@ -5,8 +5,8 @@ position).  A `Query` is a closed block with an ordered list of outputs; it may 
 blocks (then it is correlated, or lateral).  Relations stand in FROM; queries stand where a result is wanted.
 
     Query    = Select | SetOperation | With | Insert | Update | Delete
-    Relation = OneRow | Scan | Values | FunctionScan | Derived | CteScan | Join | Filter | Aggregation | Window
-             | ProjectSet
+    Relation = OneRow | Scan | Values | FunctionScan | Derived | CteScan | Bindings | Join | Filter | Aggregation
+             | Window | ProjectSet
 
 SQL and GQL are both translated to this; no node belongs to a language,
 and none says how it is to be executed.
@@ -110,6 +110,16 @@ class CteScan(Relation):
 
 
 @dataclass(frozen=True, slots=True)
+class Bindings(Relation):
+    """Rows that an earlier part of the same statement has left: what a linear statement with writes hands from one
+    stage to the next.  `number` finds them in the execution's memory."""
+
+    range_id: int
+    number: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Join(Relation):
     """kind: 'inner', 'left', 'right', 'full'; after rewriting also 'semi' and 'anti' (left rows with or
     without a match; right ranges not visible above).
@@ -199,8 +209,8 @@ class Select(Query):
 
 @dataclass(frozen=True, slots=True)
 class SetOperation(Query):
-    """kind: 'union', 'intersect', 'except'.  Both sides have the same types;
-    sort keys are columns of `range_id`."""
+    """kind: 'union', 'intersect', 'except', 'otherwise' (the right side's rows if the left has none).  Both sides
+    have the same types; sort keys are columns of `range_id`."""
 
     kind: str
     all: bool

@@ -73,6 +73,7 @@ def bound_ranges(node: object) -> set[int]:
                 q.FunctionScan,
                 q.Derived,
                 q.CteScan,
+                q.Bindings,
                 q.Aggregation,
                 q.Window,
                 q.ProjectSet,
@@ -91,9 +92,13 @@ def bound_ranges(node: object) -> set[int]:
     return found
 
 
+ROW_READERS = (ex.Column, ex.SystemColumn, ex.RowId, ex.WholeRow, ex.Property, ex.HasLabels)
+"""The expressions that read a range's row."""
+
+
 def used_ranges(node: object) -> set[int]:
-    """The ranges whose columns are read anywhere in `node`."""
-    return {item.range_id for item in walk_all(node) if isinstance(item, (ex.Column, ex.SystemColumn))}
+    """The ranges whose rows are read anywhere in `node`."""
+    return {item.range_id for item in walk_all(node) if isinstance(item, ROW_READERS)}
 
 
 def free_ranges(node: object) -> set[int]:
@@ -104,7 +109,7 @@ def free_ranges(node: object) -> set[int]:
 def relation_ranges(relation: q.Relation) -> dict[int, int]:
     """The ranges that a relation offers to expressions above it, with their widths."""
     match relation:
-        case q.Scan() | q.CteScan():
+        case q.Scan() | q.CteScan() | q.Bindings():
             return {relation.range_id: relation.width}
         case q.Values():
             return {relation.range_id: len(relation.types)}

@@ -33,6 +33,7 @@ from functools import lru_cache
 from typing import Any, Final, NoReturn, Union
 
 from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import queries as q
 from skerry_engine.catalog import objects as ob
 from skerry_engine.errors import DatabaseDamaged, IncompatibleFormat, NotSupportedError, StatementTooComplex
@@ -220,19 +221,23 @@ _EXPRESSIONS: Final = (
     *(ex.Const, ex.Column, ex.Call, ex.Cast, ex.And, ex.Or, ex.Not, ex.IsNull, ex.IsTruth),
     *(ex.IsDistinct, ex.Case, ex.Coalesce, ex.NullIf, ex.Extreme, ex.ArrayOf, ex.Subscript, ex.RowOf),
     *(ex.AnyAll, ex.SubqueryExpr, ex.SortKey, ex.Aggregate, ex.Frame, ex.WindowCall, ex.SystemColumn),
+    *(ex.RowId, ex.WholeRow, ex.Property, ex.ValueProperty, ex.HasLabels, ex.ValueHasLabels),
+    *(ex.ElementValue, ex.PathValue, ex.RecordOf),
 )
+_LABELS: Final = (lb.Label, lb.AnyLabel, lb.AllOf, lb.AnyOf, lb.NotLabel)
 _QUERIES: Final = (
     *(q.OutputColumn, q.OneRow, q.Scan, q.Values, q.FunctionScan, q.Derived, q.CteScan),
     *(q.Join, q.Filter, q.Aggregation, q.Window, q.ProjectSet, q.RowLock, q.Select, q.SetOperation, q.Cte),
     q.With,
 )
 """What a view's query can be made of; not what changes rows, which no view may do, nor what stands for literals
-lifted from a statement (Param, RowTemplate)."""
+lifted from a statement (Param, RowTemplate) or for rows of its earlier parts (Bindings)."""
+_FAMILIES: Final = {ex.__name__: "expr", q.__name__: "query", lb.__name__: "label"}
 
 
 def _all_kinds() -> Iterator[Kind]:
-    for cls in (*_EXPRESSIONS, *_QUERIES):
-        yield Kind(f"{'expr' if cls.__module__ == ex.__name__ else 'query'}.{cls.__name__}", cls)
+    for cls in (*_EXPRESSIONS, *_LABELS, *_QUERIES):
+        yield Kind(f"{_FAMILIES[cls.__module__]}.{cls.__name__}", cls)
     yield Kind("SqlType", SqlType, annotations={"oid": int, "typmod": int}, make=_shared_type)
     plain = (ob.Address, ob.StoredExpression, ob.Column, ob.Constraint, ob.IndexKey, ob.Schema, ob.Role)
     for each in plain:
