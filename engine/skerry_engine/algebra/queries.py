@@ -5,6 +5,7 @@ position).  A `Query` is a closed block with an ordered list of outputs; it may 
 blocks (then it is correlated, or lateral).  Relations stand in FROM; queries stand where a result is wanted.
 
     Query    = Select | SetOperation | With | Insert | Update | Delete
+             | GraphInsert | GraphChange | GraphDelete | GraphMerge | Program
     Relation = OneRow | Scan | Values | FunctionScan | Derived | CteScan | Bindings | Join | Filter | Aggregation
              | Window | ProjectSet
 
@@ -303,3 +304,137 @@ class Delete(Query):
     target: Target
     source: Relation
     returning: tuple[Expr, ...]
+
+
+# --- writing graphs ----------------------------------------
+#
+# A graph's elements are rows of tables: of the two tables of a native graph, or of tables that a property
+# graph has been laid over.  The nodes below say what becomes of elements; which rows that is depends on the
+# graph's kind.  An element is given by an expression of type NODE or EDGE: a reference, whatever has been
+# written since.  A binding whose reference is NULL (OPTIONAL MATCH) is not changed and not deleted.
+
+
+@dataclass(frozen=True, slots=True)
+class NewElement:
+    """A node or an edge that is made per binding row.
+
+    `into` is the table that is written; its range stands for the new row, id included, in the elements after
+    it and in the outputs.  In a native graph the row comes from `labels` and `properties` (name, value), one
+    whose value is NULL being left out, and `row` is empty; `record` is a record of further properties that
+    are known at run time only.  In a graph over tables `row` is the full-width row, keys of endpoints
+    included.  `ends` are an edge's source and target, of type NODE (nodes before it in the pattern are made
+    first); None for a node.
+    """
+
+    into: Target
+    type: SqlType
+    labels: tuple[str, ...] = ()
+    properties: tuple[tuple[str, Expr], ...] = ()
+    record: Expr | None = None
+    row: tuple[Expr, ...] = ()
+    ends: tuple[Expr, Expr] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ElementChange:
+    """What SET and REMOVE do to one element.
+
+    `element` is of type NODE or EDGE.  A property set to NULL goes.  `replaces` says that properties not
+    named go, too (SET n = {...}); `record` is a record of further properties that are known at run time only.
+    """
+
+    element: Expr
+    properties: tuple[tuple[str, Expr], ...] = ()
+    record: Expr | None = None
+    replaces: bool = False
+    labels_added: tuple[str, ...] = ()
+    labels_removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GraphInsert(Query):
+    """INSERT of a graph pattern: for each row of `input` all `elements`, nodes before the edges between them.
+
+    Outputs are over the input's ranges and those of the new elements.
+    """
+
+    graph_oid: int
+    input: Relation
+    elements: tuple[NewElement, ...]
+    outputs: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphChange(Query):
+    """SET and REMOVE: all `changes` are computed from the state before the statement, for all rows of
+    `input`, and made together; two different values for one property of one element are an error (22G0M).
+
+    Outputs are over the input's ranges; element values in them still show the state before.
+    """
+
+    graph_oid: int
+    input: Relation
+    changes: tuple[ElementChange, ...]
+    outputs: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphDelete(Query):
+    """DELETE of `elements`: of type NODE, EDGE or PATH, or lists of these.  Each goes once, however often it
+    is bound.
+
+    With `detach` the edges of deleted nodes go, too; without, an edge that is left at the end of the
+    statement, or that somebody else has committed meanwhile, is an error that says how many there are
+    (G1001).
+    """
+
+    graph_oid: int
+    input: Relation
+    elements: tuple[Expr, ...]
+    detach: bool
+    outputs: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphMerge(Query):
+    """MERGE: for each row of `input`, in order, what `match` finds, or, if that is nothing, new elements.
+
+    `match` is a query over the input's ranges with one output per element of the pattern, of type NODE or
+    EDGE, in the order of the pattern; what earlier input rows have made is found, too.  `elements` are what
+    is made when nothing is, `positions` their places in the pattern; the other places are taken by `bound`,
+    (place, expression over the input).  Either way the elements are the columns of `range_id`, which
+    `on_create`, `on_match` and the outputs may name besides the input's ranges; they show the state after the
+    changes.
+
+    What is looked for is locked by (table, labels, property values, bound ends), so that concurrent
+    statements which look for the same make one thing.
+    """
+
+    graph_oid: int
+    input: Relation
+    range_id: int
+    match: Query
+    elements: tuple[NewElement, ...]
+    positions: tuple[int, ...]
+    bound: tuple[tuple[int, Expr], ...]
+    on_create: tuple[ElementChange, ...]
+    on_match: tuple[ElementChange, ...]
+    outputs: tuple[Expr, ...]
+
+
+GraphWrite = GraphInsert | GraphChange | GraphDelete | GraphMerge
+
+
+@dataclass(frozen=True, slots=True)
+class Program(Query):
+    """A linear statement that writes: queries that run one after another as one statement.
+
+    The result of each stage, its binding table, is complete before the next begins, which reads it as a range
+    (Bindings; its number is the stage's, from 0) and sees what the stages before have written: it runs under
+    the next statement number of the overlay.  Element values in a binding table are references: after a stage that writes they are brought up
+    to date.  Everything else of a statement is the program's: its snapshot, its end (constraints are checked
+    there), and its restart as a whole when READ COMMITTED meets a newer row.  Columns are the last stage's;
+    none where it is a GraphWrite without outputs.
+    """
+
+    stages: tuple[Query, ...]

@@ -19,6 +19,8 @@ _CARRIERS = (
     q.Target,
     q.OnConflict,
     q.RowTemplate,
+    q.NewElement,
+    q.ElementChange,
 )
 
 
@@ -87,6 +89,11 @@ def bound_ranges(node: object) -> set[int]:
             found.add(item.target.range_id)
             if isinstance(item, q.Insert) and item.conflict is not None:
                 found.add(item.conflict.excluded_range)
+        elif isinstance(item, q.GraphInsert):
+            found.update(element.into.range_id for element in item.elements)
+        elif isinstance(item, q.GraphMerge):
+            found.add(item.range_id)
+            found.update(element.into.range_id for element in item.elements)
         elif isinstance(item, ex.Case) and item.test is not None:
             found.add(item.test_range)
     return found

@@ -115,6 +115,13 @@ NEVER_STORED = {
     q.Delete: "views change nothing",
     q.Target: "views change nothing",
     q.OnConflict: "views change nothing",
+    q.NewElement: "views change nothing",
+    q.ElementChange: "views change nothing",
+    q.GraphInsert: "views change nothing",
+    q.GraphChange: "views change nothing",
+    q.GraphDelete: "views change nothing",
+    q.GraphMerge: "views change nothing",
+    q.Program: "views change nothing",
     ob.Relation: "a base",
     ob.SystemTable: "this version's own",
 }
