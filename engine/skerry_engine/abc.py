@@ -268,6 +268,30 @@ class NameResolver(Protocol):
         ...
 
 
+class ElementResolver(Protocol):
+    """Labels and properties of graph elements, for whoever writes elements out or asks for them by name.
+
+    An element value (values/graphs.py) holds its graph, its table and its row, but no names: a native graph's row
+    names its shape, a row of a graph over tables is what the graph's definition says of its table.  Who implements
+    this looks them up in the statement's catalog and the shape registry.
+    """
+
+    def element_id(self, graph_oid: int, table_oid: int, row_id: int) -> int | str:
+        """What users see as the element's id: a native element's row id; text where one graph has several tables of
+        nodes or of edges, and row ids alone would not tell them apart."""
+        ...
+
+    def labels(self, graph_oid: int, table_oid: int, row: tuple[object, ...]) -> Sequence[str]:
+        """The element's labels, sorted."""
+        ...
+
+    def properties(
+        self, graph_oid: int, table_oid: int, row: tuple[object, ...]
+    ) -> Sequence[tuple[str, int, object]]:
+        """The element's properties as (name, type OID, value), in the order of its shape; none is NULL."""
+        ...
+
+
 class Blocks(Protocol):
     """The base, as those see it who keep rows and index entries in it: blocks of bytes by key, in key order.
 

@@ -23,7 +23,7 @@ from skerry_engine.functions.registry import (
     function_by_oid,
     functions_named,
 )
-from skerry_engine.values.types import find_type, format_type, internal_type, type_by_name
+from skerry_engine.values.types import find_type, format_type, qualified_type, type_by_name
 
 SUPPORT_FUNCTIONS = {int(oid): name for oid, name in read_facts("support_functions.tsv")}
 """Functions that the catalogs name though no query can call them."""
@@ -124,10 +124,9 @@ class CatalogNames:
         if " " in text and '"' not in text:
             return None
         parts = split_name(text)
-        if parts[0] == "pg_catalog" or len(parts) == 1:
-            internal = internal_type(parts[-1])
-            if internal is not None:
-                return internal.oid
+        built_in = qualified_type(tuple(parts))
+        if built_in is not None:
+            return built_in.oid
         relation = self.database.find_relation(parts[-1], parts[0] if len(parts) == 2 else None, self.path)
         return relation.row_type_oid or None if isinstance(relation, (Table, View)) else None
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from skerry_engine.abc import NameResolver
+from skerry_engine.abc import ElementResolver, NameResolver
 from skerry_engine.errors import InvalidBinaryRepresentation, NotSupportedError, UndefinedFunction
 from skerry_engine.values import (
     arrays,
@@ -49,7 +49,8 @@ class IoContext:
     `timezone` is a zone or a name as the TimeZone setting takes it; `date_style` is the setting ('ISO, MDY');
     `interval_style` 'postgres', 'postgres_verbose', 'sql_standard' or 'iso_8601'; `bytea_output` 'hex' or
     'escape'.  `now` gives the transaction's start (what the input 'now' means); `names` may be None where no
-    catalog is at hand: reg* types then print and read numbers only.
+    catalog is at hand: reg* types then print and read numbers only.  `elements` knows graph elements' labels and
+    properties; where it is None they can't be written.
     """
 
     timezone: str | datetime.tzinfo = "UTC"
@@ -59,6 +60,7 @@ class IoContext:
     bytea_output: str = "hex"
     names: NameResolver | None = None
     now: Callable[[], int] = wall_clock
+    elements: ElementResolver | None = None
 
     @property
     def zone(self) -> datetime.tzinfo:

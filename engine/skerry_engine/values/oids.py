@@ -116,6 +116,18 @@ ANYCOMPATIBLEARRAY = 5078
 ANYCOMPATIBLENONARRAY = 5079
 ANYCOMPATIBLERANGE = 5080
 
+# Skerry's own, in the schema `skerry`: what graphs have (values/graphs.py).
+NODE = 9100
+NODE_ARRAY = 9101
+EDGE = 9102
+EDGE_ARRAY = 9103
+PATH = 9104
+PATH_ARRAY = 9105
+ANYVALUE = 9106
+ANYVALUE_ARRAY = 9107
+GRAPHRECORD = 9108
+GRAPHRECORD_ARRAY = 9109
+
 # Families that share a representation at run time.
 INTEGERS = frozenset((INT2, INT4, INT8))
 REG_TYPES = frozenset(
@@ -123,6 +135,10 @@ REG_TYPES = frozenset(
 )
 OID_LIKE = frozenset((OID, XID, CID)) | REG_TYPES
 STRINGS = frozenset((TEXT, VARCHAR, BPCHAR, NAME, CHAR))
+ELEMENTS = frozenset((NODE, EDGE))
+GRAPH_TYPES = frozenset((NODE, EDGE, PATH, ANYVALUE, GRAPHRECORD))  # values are or may be tuples
+REFERENCES = frozenset((NODE, EDGE, PATH, NODE_ARRAY, EDGE_ARRAY, PATH_ARRAY))  # no table keeps them
+GRAPH_ARRAYS = frozenset((NODE_ARRAY, EDGE_ARRAY, PATH_ARRAY, ANYVALUE_ARRAY, GRAPHRECORD_ARRAY))
 VECTORS = frozenset((INT2VECTOR, OIDVECTOR))
 POLYMORPHIC = frozenset(
     (

@@ -3,7 +3,7 @@
 Columns: oid, name, len (bytes; -1 varying, -2 zero-terminated), val (passed by value), kind (typtype), cat
 (typcategory), pref (preferred in its category), elem (element type), array (array type), align, store, coll
 (collation), io (prefix of its input and output functions: `int4` makes int4in and int4out), fn (which more
-functions it has: r receive, s send, m type modifier).
+functions it has: r receive, s send, m type modifier).  Names with a dot are Skerry's own types, in that schema.
 """
 
 from __future__ import annotations
@@ -120,6 +120,16 @@ TYPE_TABLE = """\
 5078  anycompatiblearray        -1  f    p     P    f        0      0  d      x         0  anycompatiblearray_       rs-
 5079  anycompatiblenonarray      4  t    p     P    f        0      0  i      p         0  anycompatiblenonarray_    ---
 5080  anycompatiblerange        -1  f    p     P    f        0      0  d      x         0  anycompatiblerange_       ---
+9100  skerry.node               -1  f    b     U    f        0   9101  d      x         0  node_                     ---
+9101  skerry._node              -1  f    b     A    f     9100      0  d      x         0  array_                    rs-
+9102  skerry.edge               -1  f    b     U    f        0   9103  d      x         0  edge_                     ---
+9103  skerry._edge              -1  f    b     A    f     9102      0  d      x         0  array_                    rs-
+9104  skerry.graphpath          -1  f    b     U    f        0   9105  d      x         0  graphpath_                ---
+9105  skerry._graphpath         -1  f    b     A    f     9104      0  d      x         0  array_                    rs-
+9106  skerry.anyvalue           -1  f    b     U    f        0   9107  d      x         0  anyvalue_                 ---
+9107  skerry._anyvalue          -1  f    b     A    f     9106      0  d      x         0  array_                    rs-
+9108  skerry.graphrecord        -1  f    b     U    f        0   9109  d      x         0  graphrecord_              ---
+9109  skerry._graphrecord       -1  f    b     A    f     9108      0  d      x         0  array_                    rs-
 """
 
 REFUSED_TYPES = frozenset(

@@ -4,7 +4,8 @@ A value at run time is a bare Python atom (see `values/__init__`): it does not k
 statically, by OID, in plans; a `SqlType` is an OID with its modifier,
 a `TypeInfo` is what pg_type tells of an OID.
 
-The table holds built-in types only: row types of tables belong to the catalog.
+The table holds built-in types only: row types of tables belong to the catalog.  Skerry's own types are in the
+schema `skerry`, so that their names (`node`, `edge`) are free for users: SQL must qualify them.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class TypeInfo:
 
     `length` is in bytes, -1 for varying, -2 for zero-terminated.  `kind` is typtype (b base, p pseudo),
     `category` typcategory, `element_oid` and `array_oid` are 0 where there is none.  The `*_function` names
-    are '-' when absent, as regproc prints it.
+    are '-' when absent, as regproc prints it.  `schema` is pg_catalog, or skerry for Skerry's own types.
     """
 
     oid: int
@@ -57,6 +58,7 @@ class TypeInfo:
     modifier_in_function: str
     modifier_out_function: str
     delimiter: str = ","
+    schema: str = "pg_catalog"
 
     @property
     def is_array(self) -> bool:
@@ -74,6 +76,7 @@ def _parse_row(line: str) -> TypeInfo:
     oid, name, length, by_value, kind, category, preferred, element, array, align, store, coll, io, fn = (
         line.split()
     )
+    schema, _, name = name.rpartition(".")
     base = name[1:] if name.startswith("_") else name
     return TypeInfo(
         oid=int(oid),
@@ -94,12 +97,14 @@ def _parse_row(line: str) -> TypeInfo:
         send_function=io + "send" if "s" in fn else "-",
         modifier_in_function=base + "typmodin" if "m" in fn else "-",
         modifier_out_function=base + "typmodout" if "m" in fn else "-",
+        schema=schema or "pg_catalog",
     )
 
 
 ALL_TYPES: tuple[TypeInfo, ...] = tuple(_parse_row(line) for line in TYPE_TABLE.splitlines()[1:])
 _BY_OID: dict[int, TypeInfo] = {info.oid: info for info in ALL_TYPES}
-_BY_NAME: dict[str, TypeInfo] = {info.name: info for info in ALL_TYPES}
+_BY_NAME: dict[str, TypeInfo] = {info.name: info for info in ALL_TYPES if info.schema == "pg_catalog"}
+_OWN: dict[str, TypeInfo] = {info.name: info for info in ALL_TYPES if info.schema == "skerry"}
 
 # The names that SQL's grammar gives to types, and the ones format_type prints.
 _SQL_NAMES: dict[int, str] = {
@@ -184,6 +189,15 @@ def internal_type(name: str) -> TypeInfo | None:
     return info
 
 
+def qualified_type(names: tuple[str, ...]) -> TypeInfo | None:
+    """The built-in type that the parts of a name mean, without a schema or with one (`skerry.node`); None where
+    there is none.  Raises NotSupportedError for a type of PostgreSQL that Skerry refuses.
+    """
+    if len(names) == 1 or names[-2] == "pg_catalog":
+        return internal_type(names[-1])
+    return _OWN.get(names[-1]) if names[-2] == "skerry" else None
+
+
 def array_type(element: TypeInfo | None) -> TypeInfo | None:
     """The array type over `element`; None where there is none."""
     if element is None or element.array_oid == 0:
@@ -215,7 +229,7 @@ def format_type(oid: int, typmod: int | None = None) -> str:
 def _format_scalar(oid: int, typmod: int | None) -> str:
     if oid == oids.BPCHAR and typmod == -1:
         return "bpchar"  # distinct from character, which means character(1)
-    name = _SQL_NAMES.get(oid) or _BY_OID[oid].name
+    name = _SQL_NAMES.get(oid) or _plain_name(_BY_OID[oid])
     if typmod is None or typmod < 0:
         return name
     suffix = modifier_text(oid, typmod)
@@ -223,6 +237,10 @@ def _format_scalar(oid: int, typmod: int | None) -> str:
         first, rest = name.split(" ", 1)
         return f"{first}{suffix} {rest}"
     return name + suffix
+
+
+def _plain_name(info: TypeInfo) -> str:
+    return info.name if info.schema == "pg_catalog" else f"{info.schema}.{info.name}"
 
 
 def modifier_text(oid: int, typmod: int) -> str:

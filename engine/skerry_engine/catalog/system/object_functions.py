@@ -62,9 +62,10 @@ def table_is_visible(context: FunctionContext, oid: int) -> bool | None:
 
 
 def type_is_visible(context: FunctionContext, oid: int) -> bool | None:
-    """A built-in type is in pg_catalog, which every path has; a row type is as visible as its table."""
-    if find_type(oid) is not None:
-        return True
+    """Types of pg_catalog, which every path has, are visible; a row type is as visible as its table."""
+    info = find_type(oid)
+    if info is not None:
+        return info.schema == "pg_catalog" or info.schema in context.current_schemas(False)
     system = system_of(context)
     for relation in system.database.tables_and_views():
         if oid in (relation.row_type_oid, relation.row_array_oid):

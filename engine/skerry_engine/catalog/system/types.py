@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.names import SUPPORT_FUNCTION_OIDS
-from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, PG_CATALOG, Table, View
-from skerry_engine.catalog.system.layout import Row, layout
+from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, Table, View
+from skerry_engine.catalog.system.layout import SCHEMA_OIDS, Row, layout
 from skerry_engine.catalog.system.registry import database_rows_of
 from skerry_engine.functions.registry import functions_named
 from skerry_engine.values import oids
@@ -36,7 +36,7 @@ def _type_row(info: TypeInfo) -> Row:
     return TYPE.row(
         oid=info.oid,
         typname=info.name,
-        typnamespace=PG_CATALOG,
+        typnamespace=SCHEMA_OIDS[info.schema],
         typowner=BOOTSTRAP_ROLE,
         typlen=info.length,
         typbyval=info.by_value,

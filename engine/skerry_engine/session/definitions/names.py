@@ -26,7 +26,8 @@ from skerry_engine.session.steps import Step
 from skerry_engine.sql.binder.context import array_oid
 from skerry_engine.sql.statements import ObjectName
 from skerry_engine.sql.types_syntax import TypeName, resolve_type_name
-from skerry_engine.values.types import SqlType, format_type, internal_type, type_info
+from skerry_engine.values import oids
+from skerry_engine.values.types import SqlType, format_type, qualified_type, type_info
 
 KIND_CLASSES: dict[str, type[Relation]] = {
     "table": Table,
@@ -157,9 +158,7 @@ def type_of(context: DefinitionContext, written: TypeName) -> SqlType:
 
 
 def _type_oid(names: tuple[str, ...]) -> int | None:
-    if len(names) > 1 and names[-2] != "pg_catalog":
-        return None
-    info = internal_type(names[-1])
+    info = qualified_type(names)
     return None if info is None else info.oid
 
 
@@ -180,13 +179,22 @@ def _type_of_column(context: DefinitionContext, written: TypeName) -> SqlType:
 
 
 def column_type(context: DefinitionContext, written: TypeName, column_name: str) -> SqlType:
-    """The type of a new column.  Raises InvalidTableDefinition for a pseudo-type."""
+    """The type of a new column.  Raises InvalidTableDefinition for a pseudo-type, NotSupportedError for nodes,
+    edges and paths."""
     found = type_of(context, written)
-    if type_info(found.oid).is_pseudo:
-        raise errors.InvalidTableDefinition(
-            f'column "{column_name}" has pseudo-type {format_type(found.oid)}'
-        )
+    check_storable(found, column_name)
     return found
+
+
+def check_storable(sql_type: SqlType, column_name: str) -> None:
+    """Raise InvalidTableDefinition for a pseudo-type, NotSupportedError for nodes, edges and paths: elements live in
+    their graph, and a copy in a table would tell of none of its changes."""
+    if type_info(sql_type.oid).is_pseudo:
+        raise errors.InvalidTableDefinition(
+            f'column "{column_name}" has pseudo-type {format_type(sql_type.oid)}'
+        )
+    if sql_type.oid in oids.REFERENCES:
+        raise errors.NotSupportedError(f"columns of type {format_type(sql_type.oid)} are not supported")
 
 
 def collation_of(sql_type: SqlType, written: ObjectName | None) -> int:

@@ -21,7 +21,7 @@ from skerry_engine.session.definitions.columns import TableSite, make_column
 from skerry_engine.session.definitions.constraints import make_check, make_foreign_key, make_key, with_key
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.like import LikeCopy, copied_indexes, like_columns, like_definitions
-from skerry_engine.session.definitions.names import creation_schema
+from skerry_engine.session.definitions.names import check_storable, creation_schema
 from skerry_engine.session.definitions.options import check_tablespace, storage_options
 from skerry_engine.session.definitions.sequences import set_sequence
 from skerry_engine.session.definitions.waiting import lock_new_name, see_newest
@@ -31,7 +31,7 @@ from skerry_engine.sql import statements as st
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.locks import LockWait
 from skerry_engine.values import oids
-from skerry_engine.values.types import SqlType, format_type, type_info
+from skerry_engine.values.types import SqlType, type_info
 
 # --- CREATE TABLE -------------------------------------------------------------------------------------------
 
@@ -262,12 +262,9 @@ def _columns_of_query(outputs: Sequence[ResultColumn], names: tuple[str, ...]) -
     for number, output in enumerate(outputs):
         name = names[number] if number < len(names) else output.name
         sql_type = SqlType(oids.TEXT) if output.type.oid == oids.UNKNOWN else output.type
-        info = type_info(sql_type.oid)
-        if info.is_pseudo:
-            raise errors.InvalidTableDefinition(
-                f'column "{name}" has pseudo-type {format_type(sql_type.oid)}'
-            )
-        found.append(Column(name, number + 1, number, sql_type, collation_oid=info.collation_oid))
+        check_storable(sql_type, name)
+        collation_oid = type_info(sql_type.oid).collation_oid
+        found.append(Column(name, number + 1, number, sql_type, collation_oid=collation_oid))
     return tuple(found)
 
 

@@ -19,7 +19,7 @@ from skerry_engine.catalog.objects import Relation
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.sql.normalise import Normalised
 from skerry_engine.values import oids
-from skerry_engine.values.types import SqlType, array_type, internal_type, type_info
+from skerry_engine.values.types import SqlType, array_type, qualified_type, type_info
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +174,7 @@ class BindContext:
 
     def type_oid(self, names: tuple[str, ...]) -> int | None:
         """The OID of a type by the parts of its name."""
-        if len(names) > 1 and names[-2] != "pg_catalog":
-            return None
-        info = internal_type(names[-1])
+        info = qualified_type(names)
         return None if info is None else info.oid
 
 
