@@ -7,7 +7,7 @@ blocks (then it is correlated, or lateral).  Relations stand in FROM; queries st
     Query    = Select | SetOperation | With | Insert | Update | Delete
              | GraphInsert | GraphChange | GraphDelete | GraphMerge | Program
     Relation = OneRow | Scan | Values | FunctionScan | Derived | CteScan | Bindings | Join | Filter | Aggregation
-             | Window | ProjectSet
+             | Window | ProjectSet | PathSearch
 
 SQL and GQL are both translated to this; no node belongs to a language,
 and none says how it is to be executed.
@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from skerry_engine.algebra.expressions import Aggregate, Call, Expr, SortKey, WindowCall
+from skerry_engine.algebra.paths import PathOutput, PathPart, PathSelector
 from skerry_engine.values.types import SqlType
 
 
@@ -170,6 +171,25 @@ class ProjectSet(Relation):
     range_id: int
     input: Relation
     calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PathSearch(Relation):
+    """The matches of a path pattern, one row each: `outputs` as columns of `range_id`.
+
+    Where the paths begin or end is said by equalities with the 'start' and 'end' columns, as in a join: the planner
+    walks from an end that it knows, or from both.  At least one must be known where the search is made.
+
+    `mode` (paths.MODES) restricts whole paths, before `selector` picks among those between the same two nodes.
+    `joined` are variables that stand at several places of the pattern and mean the same element at all of them.
+    """
+
+    range_id: int
+    pattern: PathPart
+    outputs: tuple[PathOutput, ...]
+    mode: str = "walk"
+    selector: PathSelector | None = None
+    joined: tuple[int, ...] = ()
 
 
 # --- queries ----------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar
 
 from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
 
 Node = ex.Expr | q.Query | q.Relation
@@ -21,6 +22,10 @@ _CARRIERS = (
     q.RowTemplate,
     q.NewElement,
     q.ElementChange,
+    pt.PathPart,
+    pt.PathElement,
+    pt.PathOutput,
+    pt.PathSelector,
 )
 
 
@@ -79,10 +84,13 @@ def bound_ranges(node: object) -> set[int]:
                 q.Aggregation,
                 q.Window,
                 q.ProjectSet,
+                q.PathSearch,
                 q.SetOperation,
             ),
         ):
             found.add(item.range_id)
+            if isinstance(item, q.PathSearch):
+                found.update(_group_ranges(item.pattern))
             if isinstance(item, q.Values):
                 found.update(template.data_range for template in item.templates)
         elif isinstance(item, (q.Insert, q.Update, q.Delete)):
@@ -101,6 +109,20 @@ def bound_ranges(node: object) -> set[int]:
 
 ROW_READERS = (ex.Column, ex.SystemColumn, ex.RowId, ex.WholeRow, ex.Property, ex.HasLabels)
 """The expressions that read a range's row."""
+
+
+def _group_ranges(part: pt.PathPart) -> Iterator[int]:
+    """The ranges under which conditions of groups see what these have matched."""
+    match part:
+        case pt.PathSequence() | pt.PathChoice():
+            for each in part.parts:
+                yield from _group_ranges(each)
+        case pt.PathRepeat():
+            yield from _group_ranges(part.part)
+        case pt.PathGroup():
+            if part.condition is not None:
+                yield part.range_id
+            yield from _group_ranges(part.part)
 
 
 def used_ranges(node: object) -> set[int]:
@@ -132,6 +154,8 @@ def relation_ranges(relation: q.Relation) -> dict[int, int]:
         case q.Aggregation():
             extra = 1 if relation.grouping_sets else 0
             return {relation.range_id: len(relation.keys) + len(relation.aggregates) + extra}
+        case q.PathSearch():
+            return {relation.range_id: len(relation.outputs)}
         case q.Window() | q.ProjectSet():
             return relation_ranges(relation.input) | {relation.range_id: len(relation.calls)}
     return {}

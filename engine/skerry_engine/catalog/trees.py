@@ -34,6 +34,7 @@ from typing import Any, Final, NoReturn, Union
 
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import labels as lb
+from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
 from skerry_engine.catalog import objects as ob
 from skerry_engine.errors import DatabaseDamaged, IncompatibleFormat, NotSupportedError, StatementTooComplex
@@ -212,6 +213,7 @@ class _Text:
 _NAMES: dict[str, Any] = {
     "Expr": ex.Expr,
     "Query": q.Query,
+    "Relation": q.Relation,
     "Function": Function,
     "AggregateFunction": AggregateFunction,
 }
@@ -225,18 +227,22 @@ _EXPRESSIONS: Final = (
     *(ex.ElementValue, ex.PathValue, ex.RecordOf),
 )
 _LABELS: Final = (lb.Label, lb.AnyLabel, lb.AllOf, lb.AnyOf, lb.NotLabel)
+_PATHS: Final = (
+    *(pt.PathElement, pt.PathSegment, pt.PathSequence, pt.PathChoice, pt.PathRepeat, pt.PathGroup),
+    *(pt.PathOutput, pt.PathSelector),
+)
 _QUERIES: Final = (
     *(q.OutputColumn, q.OneRow, q.Scan, q.Values, q.FunctionScan, q.Derived, q.CteScan),
     *(q.Join, q.Filter, q.Aggregation, q.Window, q.ProjectSet, q.RowLock, q.Select, q.SetOperation, q.Cte),
-    q.With,
+    *(q.PathSearch, q.With),
 )
 """What a view's query can be made of; not what changes rows, which no view may do, nor what stands for literals
 lifted from a statement (Param, RowTemplate) or for rows of its earlier parts (Bindings)."""
-_FAMILIES: Final = {ex.__name__: "expr", q.__name__: "query", lb.__name__: "label"}
+_FAMILIES: Final = {ex.__name__: "expr", q.__name__: "query", lb.__name__: "label", pt.__name__: "path"}
 
 
 def _all_kinds() -> Iterator[Kind]:
-    for cls in (*_EXPRESSIONS, *_LABELS, *_QUERIES):
+    for cls in (*_EXPRESSIONS, *_LABELS, *_PATHS, *_QUERIES):
         yield Kind(f"{_FAMILIES[cls.__module__]}.{cls.__name__}", cls)
     yield Kind("SqlType", SqlType, annotations={"oid": int, "typmod": int}, make=_shared_type)
     plain = (ob.Address, ob.StoredExpression, ob.Column, ob.Constraint, ob.IndexKey, ob.Schema, ob.Role)

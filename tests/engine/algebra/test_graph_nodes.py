@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.labels import (
     AllOf,
@@ -90,3 +91,24 @@ def test_rewriting_reaches_into_element_values() -> None:
         ex.PathValue(INT8, (value,)), lambda node: ex.RowId(INT8, 9) if isinstance(node, ex.RowId) else None
     )
     assert used_ranges(changed) == {7, 9}
+
+
+def test_a_path_search_reads_and_binds_what_its_segments_and_conditions_do() -> None:
+    node, edge = q.Scan(1, 100, 1, "nodes"), q.Scan(2, 101, 3, "edges")
+    source = q.Join("inner", node, q.Filter(edge, ex.HasLabels(BOOL, 5, 101, A)), None)
+    start = pt.PathElement(False, (ex.RowId(INT8, 1),), ex.Const(INT8, 1), (0,))
+    end = pt.PathElement(False, (ex.Column(INT8, 2, 2, "target"),), ex.Const(INT8, 2))
+    segment = pt.PathSegment(source, (start, pt.PathElement(True, (ex.RowId(INT8, 2),), end.value), end))
+    outputs = (pt.PathOutput("start", INT8), pt.PathOutput("end", INT8))
+    group = pt.PathGroup(
+        segment, "trail", ex.Column(BOOL, 4, 0, "x"), 4, (pt.PathOutput("element", BOOL, 0),)
+    )
+    pattern = pt.PathSequence((pt.PathRepeat(group, 1, None), pt.PathChoice((group, segment))))
+    search = q.PathSearch(3, pattern, outputs, selector=pt.PathSelector(ex.Column(INT8, 6, 0, "k")))
+    assert relation_ranges(search) == {3: 2}
+    assert bound_ranges(search) == {1, 2, 3, 4}
+    assert free_ranges(search) == {5, 6}
+    moved = rewrite_all(
+        search, lambda node: ex.RowId(INT8, 8) if isinstance(node, ex.RowId) and node.range_id == 1 else None
+    )
+    assert used_ranges(moved) >= {8} and 1 not in used_ranges(moved)
