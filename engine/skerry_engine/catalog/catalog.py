@@ -240,14 +240,15 @@ class Database:
         names = dict(self.relation_oids)
         for oid in removed:
             old = relations.pop(oid, None)
-            if old is not None:
+            if old is not None and not old.is_hidden:
                 del names[(old.schema_oid, old.name)]
         for relation in added:
             old = relations.get(relation.oid)
-            if old is not None:
+            if old is not None and not old.is_hidden:
                 del names[(old.schema_oid, old.name)]
             relations[relation.oid] = relation
-            names[(relation.schema_oid, relation.name)] = relation.oid
+            if not relation.is_hidden:
+                names[(relation.schema_oid, relation.name)] = relation.oid
         return replace(self, relations=relations, relation_oids=names, _derived={})
 
     def with_schemas(self, added: Iterable[Schema] = (), removed: Iterable[int] = ()) -> Database:

@@ -10,7 +10,8 @@ can tell by `(oid, version)` whether the table is still the same.
                     │          ├────── constraints: Constraint (checks, keys, foreign keys)
                     │          └────── indexes: IndexDef (the same objects that stand in `relations`)
                     ├─ View, SequenceDef, IndexDef
-                    └─ SystemTable (pg_catalog and information_schema: rows made by a Python function)
+                    ├─ SystemTable (pg_catalog and information_schema: rows made by a Python function)
+                    └─ Graph, GraphType, PropertyGraph and what is in them: `graphs`
 
 All relations of a schema share one name space, as in PostgreSQL.  Columns are never renumbered: a dropped
 column keeps its place, marked `dropped`, under the name `........pg.dropped.N........`.
@@ -177,6 +178,11 @@ class Relation:
     @property
     def is_temporary(self) -> bool:
         return self.persistence == "t"
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it has no place in the name space of relations, and pg_class does not list it (see `graphs`)."""
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

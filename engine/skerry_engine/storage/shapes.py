@@ -1,0 +1,295 @@
+"""Shapes: what the rows of a graph's elements have in common, so that a property costs no more than a column.
+
+An element's row says in its first value which shape it has; the shape says where each property stands:
+
+    node row   (4, 'Ada', 36)                shape 4   labels {Person}   names (name, age)   types (text, bigint)
+                ^   ^     ^
+                0   1     2                  slots of `age`:  {4: 2, 9: 1, 11: 0}      0: no such property here
+    edge row   (2, 17, 42, 1999)             shape id, source row id, target row id, values
+
+A shape is the label set, the names of the properties in the order of their values, and the values' types.  A
+property that is NULL is absent, so the shapes of one label differ by what is known of an element; types are widened
+(`stored_type`) so that a property mostly has one.
+
+What always holds:
+- A registry belongs to one generation of an element table (one storage).  Ids count up from 1 and never mean
+  anything else; a shape is never changed and never goes before its storage does.  So what is known of an id may be
+  kept for ever.
+- A registry stands outside transactions.  A shape is there when the first row with it is made, whatever becomes of
+  the row; a reader only ever meets ids that are there.
+- What a registry learns is in the log before any row that needs it: see `ShapeJournal`.
+
+What it does not do: it knows no transactions and no expressions.  Who has compiled something from facts about shapes
+("`age` of a Person is always bigint") asks `property_version` or `version` whether there are new facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from skerry_engine.errors import DatabaseDamaged, SerializationFailure
+from skerry_engine.values import oids
+
+NODE_VALUES: Final = 1
+"""Where a node's first property stands: after its shape id."""
+
+EDGE_VALUES: Final = 3
+"""Where an edge's first property stands: after its shape id, its source's row id and its target's."""
+
+SHAPE_POSITION: Final = 0
+SOURCE_POSITION: Final = 1
+TARGET_POSITION: Final = 2
+
+ABSENT: Final = 0
+"""The slot of a property that a shape does not have; no property stands there."""
+
+_WIDENED: Final = {
+    oids.INT2: oids.INT8,
+    oids.INT4: oids.INT8,
+    oids.FLOAT4: oids.FLOAT8,
+    oids.VARCHAR: oids.TEXT,
+    oids.BPCHAR: oids.TEXT,
+    oids.NAME: oids.TEXT,
+    oids.UNKNOWN: oids.TEXT,
+}
+
+LabelTest = Callable[[frozenset[str]], bool]
+"""Whether an element with these labels is meant."""
+
+ShapeRecord = tuple[int, int, tuple[str, ...], tuple[str, ...], tuple[int, ...]]
+"""A shape as log and base keep it: storage id, shape id, labels in order, names, types."""
+
+
+def stored_type(type_oid: int) -> int:
+    """The type under which a property of that type is stored: the widest that has the same run-time values."""
+    return _WIDENED.get(type_oid, type_oid)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`names[i]` has type `types[i]` (an OID) and stands in the row at `positions[names[i]]`."""
+
+    id: int
+    labels: frozenset[str]
+    names: tuple[str, ...]
+    types: tuple[int, ...]
+    positions: dict[str, int]
+
+    def type_of(self, name: str) -> int:
+        """The type OID of a property; 0 where there is none."""
+        return self.types[self.names.index(name)] if name in self.positions else 0
+
+
+class ShapeJournal:
+    """The shapes that no record of the log has yet, in the order in which they were made.
+
+    Whoever writes a record whose rows may need them writes them first: the log's order makes that enough.  Shapes
+    that a checkpoint has taken may be written once more; that does no harm.
+    """
+
+    __slots__ = ("pending",)
+
+    def __init__(self) -> None:
+        self.pending: list[ShapeRecord] = []
+
+
+class ShapeRegistry:
+    """The shapes of one element table.
+
+    `first_position` is where values begin (NODE_VALUES or EDGE_VALUES).  `version` moves with every shape.
+    `journal` is None where nothing outlives the process.
+    """
+
+    __slots__ = (
+        "storage_id",
+        "first_position",
+        "_journal",
+        "_shapes",
+        "_known",
+        "_facts",
+        "_property_versions",
+        "_labels",
+    )
+
+    def __init__(self, storage_id: int, first_position: int, journal: ShapeJournal | None = None) -> None:
+        self.storage_id = storage_id
+        self.first_position = first_position
+        self._journal = journal
+        self._shapes: list[Shape] = []
+        self._known: dict[tuple[frozenset[str], tuple[str, ...], tuple[int, ...]], Shape] = {}
+        self._facts: dict[str, dict[tuple[frozenset[str], int], None]] = {}
+        self._property_versions: dict[str, int] = {}
+        self._labels: dict[str, None] = {}
+
+    # --- shapes -----------------------------------------------------------------------------------------------
+
+    def shape(self, labels: frozenset[str], names: tuple[str, ...], types: tuple[int, ...]) -> Shape:
+        """The shape of these labels and properties, made where it is new.
+
+        `types` are stored types (`stored_type`); no name stands twice.
+        """
+        found = self._known.get((labels, names, types))
+        if found is None:
+            found = self._add(labels, names, types)
+            if self._journal is not None:
+                self._journal.pending.append(self._record(found))
+        return found
+
+    def by_id(self, shape_id: object) -> Shape:
+        """The shape of that id.  Raises DatabaseDamaged for an id that no shape has."""
+        if type(shape_id) is not int or not 0 < shape_id <= len(self._shapes):
+            raise DatabaseDamaged(
+                f"a row of storage {self.storage_id} has shape {shape_id}, which there is not"
+            )
+        return self._shapes[shape_id - 1]
+
+    def shapes(self) -> tuple[Shape, ...]:
+        """All shapes, in the order of their ids."""
+        return tuple(self._shapes)
+
+    def position(self, shape_id: int, name: str) -> int:
+        """Where the property stands in rows of the shape; ABSENT (0) where it does not."""
+        return self.by_id(shape_id).positions.get(name, ABSENT)
+
+    def _add(self, labels: frozenset[str], names: tuple[str, ...], types: tuple[int, ...]) -> Shape:
+        assert len(set(names)) == len(names) == len(types), "each property once, with its type"
+        positions = {name: self.first_position + number for number, name in enumerate(names)}
+        made = Shape(len(self._shapes) + 1, labels, names, types, positions)
+        self._shapes.append(made)
+        self._known[(labels, names, types)] = made
+        for label in sorted(labels):
+            self._labels.setdefault(label)
+        for name, type_oid in zip(names, types, strict=True):
+            facts = self._facts.setdefault(name, {})
+            if (labels, type_oid) not in facts:
+                facts[(labels, type_oid)] = None
+                self._property_versions[name] = self._property_versions.get(name, 0) + 1
+        return made
+
+    # --- facts ------------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """A number that is greater after every new shape."""
+        return len(self._shapes)
+
+    def property_version(self, name: str) -> int:
+        """A number that is greater whenever a property of that name has come with labels, or with a type, that it
+        did not have together before; 0 for one that no shape has."""
+        return self._property_versions.get(name, 0)
+
+    def property_types(self, name: str, fits: LabelTest | None = None) -> frozenset[int]:
+        """The types that the property has in the shapes whose labels fit; empty where none of them has it."""
+        facts = self._facts.get(name, {})
+        return frozenset(type_oid for labels, type_oid in facts if fits is None or fits(labels))
+
+    def property_names(self, fits: LabelTest | None = None) -> tuple[str, ...]:
+        """The properties of the shapes whose labels fit, in the order in which they came."""
+        found = dict.fromkeys(n for s in self._shapes if fits is None or fits(s.labels) for n in s.names)
+        return tuple(found)
+
+    def labels(self) -> tuple[str, ...]:
+        """The labels of all shapes, in the order in which they came (of one shape: in alphabetical order)."""
+        return tuple(self._labels)
+
+    def fitting(self, fits: LabelTest) -> tuple[int, ...]:
+        """The ids of the shapes whose labels fit."""
+        return tuple(shape.id for shape in self._shapes if fits(shape.labels))
+
+    # --- keeping ----------------------------------------------------------------------------------------------
+
+    def _record(self, shape: Shape) -> ShapeRecord:
+        return self.storage_id, shape.id, tuple(sorted(shape.labels)), shape.names, shape.types
+
+    def records(self) -> Iterator[ShapeRecord]:
+        """All shapes, as they are kept."""
+        for shape in self._shapes:
+            yield self._record(shape)
+
+    def restore(self, record: ShapeRecord) -> None:
+        """Recovery: have a shape that was kept.  One that is there already may come again.
+
+        Raises DatabaseDamaged where another shape has the id, or ids before it are missing.
+        """
+        _, shape_id, labels, names, types = record
+        key = (frozenset(labels), tuple(names), tuple(types))
+        known = self._known.get(key)
+        if (
+            known is None
+            and shape_id == len(self._shapes) + 1
+            and len(set(names)) == len(names) == len(types)
+        ):
+            known = self._add(*key)
+        if known is None or known.id != shape_id:
+            raise DatabaseDamaged(f"shape {shape_id} of storage {self.storage_id} does not fit the others")
+
+    def copy_from(self, other: ShapeRegistry) -> None:
+        """Have all shapes of another registry, under the same ids.  This one must be empty."""
+        assert not self._shapes, "ids would not be the same"
+        for shape in other._shapes:
+            self.shape(shape.labels, shape.names, shape.types)
+
+
+# --- for generated code -----------------------------------------------------------------------------------------
+
+
+class PropertySlots(dict[int, int]):
+    """Shape id -> where a property stands, ABSENT (0) where it does not; fills itself as ids are asked for.
+
+        (r[i] if (i := S[r[0]]) else None)
+
+    With a `type_oid` the reader counts on that type; a shape that came later and has another raises
+    SerializationFailure: what was compiled is not right for it, the same statement tried again is.
+    """
+
+    __slots__ = ("registry", "name", "type_oid")
+
+    def __init__(self, registry: ShapeRegistry, name: str, type_oid: int = 0) -> None:
+        super().__init__()
+        self.registry = registry
+        self.name = name
+        self.type_oid = type_oid
+
+    def __missing__(self, shape_id: int) -> int:
+        shape = self.registry.by_id(shape_id)
+        position = shape.positions.get(self.name, ABSENT)
+        if position and self.type_oid and shape.type_of(self.name) != self.type_oid:
+            raise SerializationFailure(
+                "could not serialize access due to concurrent change of what is known of a property",
+                detail=f'Property "{self.name}" has come with another type.',
+            )
+        self[shape_id] = position
+        return position
+
+
+class TypedSlots(dict[int, tuple[int, int]]):
+    """Shape id -> (where a property stands or ABSENT, its type's OID or 0); fills itself as ids are asked for."""
+
+    __slots__ = ("registry", "name")
+
+    def __init__(self, registry: ShapeRegistry, name: str) -> None:
+        super().__init__()
+        self.registry = registry
+        self.name = name
+
+    def __missing__(self, shape_id: int) -> tuple[int, int]:
+        shape = self.registry.by_id(shape_id)
+        found = self[shape_id] = (shape.positions.get(self.name, ABSENT), shape.type_of(self.name))
+        return found
+
+
+class ShapesFitting(dict[int, bool]):
+    """Shape id -> whether its labels fit; fills itself as ids are asked for: `M[r[0]]`."""
+
+    __slots__ = ("registry", "fits")
+
+    def __init__(self, registry: ShapeRegistry, fits: LabelTest) -> None:
+        super().__init__()
+        self.registry = registry
+        self.fits = fits
+
+    def __missing__(self, shape_id: int) -> bool:
+        found = self[shape_id] = self.fits(self.registry.by_id(shape_id).labels)
+        return found
