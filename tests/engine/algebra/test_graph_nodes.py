@@ -101,7 +101,7 @@ def test_a_path_search_reads_and_binds_what_its_segments_and_conditions_do() -> 
     segment = pt.PathSegment(source, (start, pt.PathElement(True, (ex.RowId(INT8, 2),), end.value), end))
     outputs = (pt.PathOutput("start", INT8), pt.PathOutput("end", INT8))
     group = pt.PathGroup(
-        segment, "trail", ex.Column(BOOL, 4, 0, "x"), 4, (pt.PathOutput("element", BOOL, 0),)
+        segment, "trail", (0,), ex.Column(BOOL, 4, 0, "x"), 4, (pt.PathOutput("element", BOOL, 0),)
     )
     pattern = pt.PathSequence((pt.PathRepeat(group, 1, None), pt.PathChoice((group, segment))))
     search = q.PathSearch(3, pattern, outputs, selector=pt.PathSelector(ex.Column(INT8, 6, 0, "k")))
