@@ -618,6 +618,18 @@ class ForeignKeyViolation(IntegrityError):
     sqlstate = "23503"
 
 
+class EdgesStillExist(ForeignKeyViolation):
+    """A node is deleted, without DETACH, while edges begin or end at it.  Delete them first, or DETACH DELETE."""
+
+    gqlstatus = "G1001"
+
+
+class EndpointDeleted(ForeignKeyViolation):
+    """An edge is inserted at a node that the same transaction has deleted."""
+
+    gqlstatus = "G1002"
+
+
 class UniqueViolation(IntegrityError):
     """The key exists already."""
 

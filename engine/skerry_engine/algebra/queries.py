@@ -451,10 +451,10 @@ class Program(Query):
 
     The result of each stage, its binding table, is complete before the next begins, which reads it as a range
     (Bindings; its number is the stage's, from 0) and sees what the stages before have written: it runs under
-    the next statement number of the overlay.  Element values in a binding table are references: after a stage that writes they are brought up
-    to date.  Everything else of a statement is the program's: its snapshot, its end (constraints are checked
-    there), and its restart as a whole when READ COMMITTED meets a newer row.  Columns are the last stage's;
-    none where it is a GraphWrite without outputs.
+    the next statement number of the overlay.  Element values in a binding table are references: after a stage
+    that writes they are brought up to date.  Everything else of a statement is the program's: its snapshot,
+    its end (constraints are checked there), and its restart as a whole when READ COMMITTED meets a newer
+    row.  Columns are the last stage's; none where it is a GraphWrite without outputs.
     """
 
     stages: tuple[Query, ...]

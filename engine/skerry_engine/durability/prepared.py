@@ -21,6 +21,7 @@ from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.locking import READ_COMMITTED, SERIALIZABLE
 from skerry_engine.txn.locks import Owner
 from skerry_engine.txn.manager import NO_LIMIT
+from skerry_engine.txn.merges import Name, is_name_of_merge
 from skerry_engine.txn.overlay import Overlay
 from skerry_engine.txn.records import TableChanges, table_changes
 from skerry_engine.txn.two_phase import PreparedTransaction
@@ -132,6 +133,8 @@ def restore_prepared(engine: Engine, body: PreparedBody) -> None:
         transaction.on_commit(partial(engine.sequences.settle, oid))
     for kind, resource, mask in body.locks:
         manager.locks.restore(kind, resource, mask, transaction.holder)
+        if is_name_of_merge(kind, resource):
+            transaction.merged = [*(transaction.merged or []), cast(Name, resource)]
     transaction.restore_as_prepared(engine.stores.all())
     manager.prepared.restore(
         PreparedTransaction(body.gid, transaction, body.prepared_at_us, body.role_oid, body.database_oid)

@@ -12,13 +12,14 @@ notes it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from skerry_engine.storage.heap import Row
 from skerry_engine.storage.index import NO_KEY
 from skerry_engine.storage.pending import Entry, PendingTable
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.endpoints import SOURCE, TARGET
 from skerry_engine.txn.overlay import Overlay
 from skerry_engine.txn.target import WriteTarget
 from skerry_engine.txn.tracking import TrackingReader
@@ -51,7 +52,11 @@ def _reader(transaction: Transaction, storage: TableStorage) -> TableReader:
 
 
 def _has_constraints(target: WriteTarget) -> bool:
-    return bool(target.unique_keys or target.foreign_keys or target.referenced_by)
+    return bool(target.unique_keys or target.foreign_keys or target.referenced_by) or _is_of_graph(target)
+
+
+def _is_of_graph(target: WriteTarget) -> bool:
+    return target.ends is not None or target.incident is not None
 
 
 def _restored(transaction: Transaction, table: PendingTable, entry: Entry) -> Row | None:
@@ -75,6 +80,8 @@ def note_overwritten(
     if gone is not None:
         _note_keys(transaction, target, storage.padded(gone), kept)
         _note_parents(transaction, target, storage.padded(gone), kept)
+    if _is_of_graph(target):
+        _note_tied(transaction, target, row_id, before, gone, stays)
     if before is not None and stays is not None and target.referenced_by:
         full = None if gone is None else storage.padded(gone)
         _note_children(transaction, target, storage.padded(before), full)
@@ -95,6 +102,23 @@ def _note_parents(transaction: Transaction, target: WriteTarget, gone: Row, kept
             continue
         reader = _reader(transaction, foreign_key.parent.storage)
         reader.lookup_id(foreign_key.parent_index, foreign_key.parent_key(values))
+
+
+def _note_tied(
+    transaction: Transaction,
+    target: WriteTarget,
+    row_id: int,
+    before: Row | None,
+    gone: Row | None,
+    stays: Row | None,
+) -> None:
+    """An edge had been inserted: its ends were there.  A node had been deleted: it had no edges."""
+    if target.ends is not None and gone is not None and before is None and stays is None:
+        reader = _reader(transaction, target.ends.nodes.storage)
+        for position in (SOURCE, TARGET):
+            reader.get(cast(int, gone[position]))
+    if target.incident is not None and gone is None and stays is not None:
+        target.incident.edges_of(_reader(transaction, target.incident.edges.storage), row_id)
 
 
 def _note_children(transaction: Transaction, target: WriteTarget, before: Row, gone: Row | None) -> None:

@@ -24,6 +24,7 @@ from skerry_engine.txn.history import History
 from skerry_engine.txn.locking import READ_COMMITTED, SERIALIZABLE, SNAPSHOT
 from skerry_engine.txn.locks import LockTable, Owner
 from skerry_engine.txn.log import CommitLog, MemoryLog
+from skerry_engine.txn.merges import Merges
 from skerry_engine.txn.overlay import DEFAULT_LIMIT_ROWS
 from skerry_engine.txn.serializable import SerializableRegistry
 from skerry_engine.txn.transaction import Transaction
@@ -79,6 +80,7 @@ class TransactionManager:
         "last_epoch",
         "published",
         "locks",
+        "merges",
         "log",
         "collector",
         "history",
@@ -104,6 +106,7 @@ class TransactionManager:
         self.last_epoch: int = 1
         self.published: int = 1
         self.locks: LockTable = LockTable()
+        self.merges: Merges = Merges()
         self.log: CommitLog = MemoryLog()
         self.collector: Collector = Collector()
         self.history: History = History()

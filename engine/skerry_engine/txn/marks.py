@@ -22,6 +22,7 @@ class Mark:
         "rollback_hooks",
         "locks",
         "constraint_modes",
+        "merged",
     )
 
     def __init__(
@@ -33,6 +34,7 @@ class Mark:
         rollback_hooks: int,
         locks: int,
         constraint_modes: dict[str, bool] | None,
+        merged: int = 0,
     ) -> None:
         self.writes: int = writes
         self.deferred: int = deferred
@@ -41,6 +43,7 @@ class Mark:
         self.rollback_hooks: int = rollback_hooks
         self.locks: int = locks
         self.constraint_modes: dict[str, bool] | None = constraint_modes
+        self.merged: int = merged
 
 
 class Savepoint:

@@ -16,6 +16,7 @@ from skerry_engine.storage.index import Index
 from skerry_engine.storage.table import TableStorage
 
 if TYPE_CHECKING:
+    from skerry_engine.txn.endpoints import Endpoints
     from skerry_engine.txn.foreign_keys import ForeignKey
 
 Formatter = Callable[[object], str]
@@ -104,7 +105,8 @@ class WriteTarget:
 
     `check_row` raises what a NOT NULL or CHECK constraint has to say about a row that a referential action
     made; rows that statements make are checked by the statement.  `table_oid` is what table locks are taken
-    on (0: none).  A read-only transaction may write temporary tables.
+    on (0: none).  A read-only transaction may write temporary tables.  The tables of a native graph are tied
+    by `Endpoints`: the edges' target has it as `ends`, the nodes' as `incident`.
     """
 
     __slots__ = (
@@ -117,6 +119,8 @@ class WriteTarget:
         "referenced_by",
         "check_row",
         "is_temporary",
+        "ends",
+        "incident",
     )
 
     def __init__(
@@ -137,3 +141,5 @@ class WriteTarget:
         self.referenced_by: list[ForeignKey] = []
         self.check_row: Callable[[Row], None] = check_row
         self.is_temporary: bool = schema_name.startswith("pg_temp_")
+        self.ends: Endpoints | None = None
+        self.incident: Endpoints | None = None

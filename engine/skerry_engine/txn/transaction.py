@@ -59,6 +59,7 @@ from skerry_engine.txn.history import KeptVersions
 from skerry_engine.txn.locking import NO_SNAPSHOT, READ_COMMITTED, SERIALIZABLE, LockingTransaction
 from skerry_engine.txn.locks import LINE, LockWait, Owner
 from skerry_engine.txn.marks import Mark, Savepoint, find_savepoint
+from skerry_engine.txn.merges import Name
 from skerry_engine.txn.modes import EXCLUSIVE
 from skerry_engine.txn.overlay import Overlay
 from skerry_engine.txn.serializable import COMMITTED as SERIAL_COMMITTED
@@ -89,6 +90,7 @@ class Transaction(LockingTransaction):
     it sees never changes, and read-only, temporary tables included.  `commit_time_us` is when it got its epoch (0
     where nobody asks: nothing is kept).  `is_synchronous`: the commit waits until it is durable; `has_noted`: the log
     has taken something of the transaction's that no rollback takes back; `gid` is its name once it is prepared.
+    `merged` are the names of what its MERGEs have made.
 
     Every method raises InvalidTransactionState (T004) once the transaction is finished.
     """
@@ -128,6 +130,7 @@ class Transaction(LockingTransaction):
         "gid",
         "sequences",
         "has_noted",
+        "merged",
     )
 
     def __init__(
@@ -174,6 +177,7 @@ class Transaction(LockingTransaction):
         self.gid: str | None = None
         self.sequences: list[int] | None = None
         self.has_noted: bool = False
+        self.merged: list[Name] | None = None
 
     def _check_active(self) -> None:
         if self.state != ACTIVE:
@@ -349,6 +353,10 @@ class Transaction(LockingTransaction):
 
     # --- statements -----------------------------------------------------------------------------------------
 
+    def next_stage(self) -> None:
+        """Within a statement: what it has written so far is visible to readers that are made from now on."""
+        self.statement_number += 1
+
     def mark(self) -> Mark:
         """Where the journals stand now."""
         overlay = self.overlay
@@ -364,6 +372,7 @@ class Transaction(LockingTransaction):
             0 if rollback_hooks is None else len(rollback_hooks),
             len(self.holder.locks),
             self.constraint_modes,
+            0 if self.merged is None else len(self.merged),
         )
 
     def start_statement(self) -> Mark:
@@ -434,6 +443,8 @@ class Transaction(LockingTransaction):
             self.overlay.unwind(mark.writes)
         self.checks = None
         self.constraint_modes = mark.constraint_modes
+        if self.merged is not None:
+            del self.merged[mark.merged :]
         if self.deferred is not None:
             del self.deferred[mark.deferred :]
         if self.changes is not None and len(self.changes) > mark.changes:
@@ -879,6 +890,8 @@ class Transaction(LockingTransaction):
             history.note(epoch, self.commit_time_us, 0 if kept is None else kept.size_bytes)
         if catalog is not None:
             manager.install_catalog(epoch, catalog)
+        if self.merged:
+            manager.merges.note(self.merged, epoch, manager)
         if self.serial is not None:
             manager.serializable.commit(self.serial, epoch, wrote=True)
         self.state = COMMITTING

@@ -15,14 +15,16 @@ stays held.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from skerry_engine.storage.heap import Row, newest_epoch, newest_row
 from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.pending import PendingTable
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.checks import UniqueCheck, refuse_changed_key
+from skerry_engine.txn.endpoints import SOURCE, TARGET, Endpoints, refuse_edges, require_node
 from skerry_engine.txn.foreign_keys import refuse_children, require_parent
+from skerry_engine.txn.merges import validate_names
 from skerry_engine.txn.modes import BULK_KEYS, ROW_NO_KEY_UPDATE, ROW_UPDATE
 from skerry_engine.txn.overlay import Overlay
 from skerry_engine.txn.target import UniqueKey, WriteTarget
@@ -39,6 +41,8 @@ def validate_snapshot_writes(transaction: Transaction, overlay: Overlay) -> Iter
 
     Raises LockWait, WriteConflict (T001), UniqueViolation, ForeignKeyViolation.
     """
+    if transaction.merged:
+        validate_names(transaction, transaction.merged)
     if overlay.rows < BULK_KEYS:
         _validate_few(transaction, overlay)
         return ()
@@ -61,6 +65,10 @@ def _validate_in_slices(transaction: Transaction, overlay: Overlay) -> Iterator[
             yield from _check_unique(transaction, table, target)
             yield from _check_children(transaction, table, target)
             yield from _check_parents(transaction, table, target)
+            if target.ends is not None:
+                yield from _check_ends(transaction, table, target.ends)
+            if target.incident is not None:
+                yield from _check_incident(transaction, table, target.incident)
 
 
 # --- few rows ---------------------------------------------------------------------------------------------------------
@@ -163,6 +171,12 @@ def _check_few(
             pass
     if target.referenced_by:
         for _ in _check_parents(transaction, table, target):
+            pass
+    if target.ends is not None:
+        for _ in _check_ends(transaction, table, target.ends):
+            pass
+    if target.incident is not None:
+        for _ in _check_incident(transaction, table, target.incident):
             pass
 
 
@@ -300,3 +314,27 @@ def _check_parents(transaction: Transaction, table: PendingTable, target: WriteT
                 if transaction.serial is not None:
                     # with another parent in its place children are allowed, but the deletion has told of none
                     foreign_key.find_children(transaction.reader(foreign_key.child.storage), values, 1)
+
+
+def _check_ends(transaction: Transaction, table: PendingTable, endpoints: Endpoints) -> Iterator[None]:
+    """Every new edge has its ends, which can't go any more."""
+    known: set[int] = set()
+    for count, (row_id, row) in enumerate(table.final_rows(), 1):
+        if count % SLICE_ROWS == 0:
+            yield
+        if row is None or table.storage.heap.slot(row_id) is not None:
+            continue  # the ends of an edge that was there before have not changed
+        for position in (SOURCE, TARGET):
+            node_id = cast(int, row[position])
+            if node_id not in known:
+                require_node(transaction, endpoints, node_id, True)
+                known.add(node_id)
+
+
+def _check_incident(transaction: Transaction, table: PendingTable, endpoints: Endpoints) -> Iterator[None]:
+    """No edge is left of a node that went."""
+    for count, (row_id, entry) in enumerate(table.entries.items(), 1):
+        if count % SLICE_ROWS == 0:
+            yield
+        if entry.row is None and newest_row(table.storage.heap.slot(row_id)) is not None:
+            refuse_edges(transaction, endpoints, row_id)

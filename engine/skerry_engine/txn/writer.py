@@ -33,6 +33,7 @@ from skerry_engine.txn.checks import (
     refuse_foresight,
 )
 from skerry_engine.txn.conflicts import RestartStatement, write_conflict
+from skerry_engine.txn.endpoints import EdgesCheck, check_new_edge, check_new_edges
 from skerry_engine.txn.foreign_keys import (
     check_child_later,
     check_new_child,
@@ -68,7 +69,7 @@ class TableWriter:
         """Insert a row of full width and return its id.
 
         Raises LockWait (call again), UniqueViolation, ForeignKeyViolation (now or at the statement's end),
-        WriteConflict.
+        WriteConflict; for an edge also RestartStatement and EndpointDeleted.
         """
         target = self.target
         deferred: list[UniqueKey] | None = None
@@ -87,6 +88,8 @@ class TableWriter:
             elif self._is_serial and index.holds(atom):
                 refuse_foresight(self.transaction, self.storage, index, atom, False)
         unresolved = check_new_child(self.transaction, target, row) if target.foreign_keys else None
+        if target.ends is not None:
+            check_new_edge(self.transaction, target.ends, row)
         row_id = self.storage.allocate(1)
         self._write(row_id, row)
         for key in deferred or []:
@@ -107,6 +110,8 @@ class TableWriter:
         for key in target.unique_keys:
             self._claim_many(key, rows, duplicates)
         unresolved = check_new_children(self.transaction, target, rows) if target.foreign_keys else []
+        if target.ends is not None:
+            check_new_edges(self.transaction, target.ends, rows)
         first = self.storage.allocate(len(rows))
         transaction = self.transaction
         transaction.own_overlay().write_segment(self.pending, first, rows, transaction.statement_number)
@@ -277,6 +282,8 @@ class TableWriter:
         self._write(row_id, None)
         for foreign_key in self.target.referenced_by:
             check_parent_later(self.transaction, foreign_key, old_row, None)
+        if self.target.incident is not None:
+            self.transaction.add_check(EdgesCheck(self.target.incident, row_id))
 
     def _write(self, row_id: int, row: Row | None) -> None:
         transaction = self.transaction
