@@ -51,14 +51,13 @@ class PathPart:
 class PathElement:
     """A node or an edge of a segment, over the ranges of the segment's relation.
 
-    `reference` tells it from all other elements of its kind, by one expression (RowId where all of them are in one
-    table) or several (the table's OID before it); nodes have as many as nodes everywhere in the pattern, edges as
-    edges.  `value` is the element as a value of type NODE or EDGE.  `variables` are the numbers of those bound to it.
+    `reference` tells it from all other elements of its kind: by its row id (type INT8) where all of them are in one
+    table, else by the table's OID (a constant) and the row id; the same everywhere in the pattern, for nodes and for
+    edges each.  `variables` are the numbers of those bound to it.
     """
 
     is_edge: bool
     reference: tuple[Expr, ...]
-    value: Expr
     variables: tuple[int, ...] = ()
 
 
@@ -80,10 +79,11 @@ class PathSequence(PathPart):
 
 @dataclass(frozen=True, slots=True)
 class PathChoice(PathPart):
-    """Any of the parts: `|`.  With `keeps_duplicates`, `|+|`: what two of them match is matched twice."""
+    """Any of the parts.  kind: 'union', `|`; 'multiset', `|+|`: what two of them match is matched twice; 'disjoint':
+    no two of them match the same, so that nobody needs to look (an edge in either direction)."""
 
     parts: tuple[PathPart, ...]
-    keeps_duplicates: bool = False
+    kind: str = "union"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,16 @@ class PathGroup(PathPart):
     condition: Expr | None = None
     range_id: int = -1
     outputs: tuple[PathOutput, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PathLookup:
+    """How references become values: the rows of `source`, which are the elements of one table with `reference`, and as
+    `value` of type NODE or EDGE.  A search carries references, and looks up those that its outputs show."""
+
+    source: Relation
+    reference: tuple[Expr, ...]
+    value: Expr
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from skerry_engine.algebra.expressions import Aggregate, Call, Expr, SortKey, WindowCall
-from skerry_engine.algebra.paths import PathOutput, PathPart, PathSelector
+from skerry_engine.algebra.paths import PathLookup, PathOutput, PathPart, PathSelector
 from skerry_engine.values.types import SqlType
 
 
@@ -182,6 +182,7 @@ class PathSearch(Relation):
 
     `mode` (paths.MODES) restricts whole paths, before `selector` picks among those between the same two nodes.
     `joined` are variables that stand at several places of the pattern and mean the same element at all of them.
+    `nodes` and `edges` tell for each table how its elements become values; outputs without values need none.
     """
 
     range_id: int
@@ -190,6 +191,8 @@ class PathSearch(Relation):
     mode: str = "walk"
     selector: PathSelector | None = None
     joined: tuple[int, ...] = ()
+    nodes: tuple[PathLookup, ...] = ()
+    edges: tuple[PathLookup, ...] = ()
 
 
 # --- queries ----------------------------------------

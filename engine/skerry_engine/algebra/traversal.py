@@ -24,6 +24,7 @@ _CARRIERS = (
     q.ElementChange,
     pt.PathPart,
     pt.PathElement,
+    pt.PathLookup,
     pt.PathOutput,
     pt.PathSelector,
 )

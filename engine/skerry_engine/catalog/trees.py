@@ -229,7 +229,7 @@ _EXPRESSIONS: Final = (
 _LABELS: Final = (lb.Label, lb.AnyLabel, lb.AllOf, lb.AnyOf, lb.NotLabel)
 _PATHS: Final = (
     *(pt.PathElement, pt.PathSegment, pt.PathSequence, pt.PathChoice, pt.PathRepeat, pt.PathGroup),
-    *(pt.PathOutput, pt.PathSelector),
+    *(pt.PathLookup, pt.PathOutput, pt.PathSelector),
 )
 _QUERIES: Final = (
     *(q.OutputColumn, q.OneRow, q.Scan, q.Values, q.FunctionScan, q.Derived, q.CteScan),

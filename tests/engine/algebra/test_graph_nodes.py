@@ -96,9 +96,9 @@ def test_rewriting_reaches_into_element_values() -> None:
 def test_a_path_search_reads_and_binds_what_its_segments_and_conditions_do() -> None:
     node, edge = q.Scan(1, 100, 1, "nodes"), q.Scan(2, 101, 3, "edges")
     source = q.Join("inner", node, q.Filter(edge, ex.HasLabels(BOOL, 5, 101, A)), None)
-    start = pt.PathElement(False, (ex.RowId(INT8, 1),), ex.Const(INT8, 1), (0,))
-    end = pt.PathElement(False, (ex.Column(INT8, 2, 2, "target"),), ex.Const(INT8, 2))
-    segment = pt.PathSegment(source, (start, pt.PathElement(True, (ex.RowId(INT8, 2),), end.value), end))
+    start = pt.PathElement(False, (ex.RowId(INT8, 1),), (0,))
+    end = pt.PathElement(False, (ex.Column(INT8, 2, 2, "target"),))
+    segment = pt.PathSegment(source, (start, pt.PathElement(True, (ex.RowId(INT8, 2),)), end))
     outputs = (pt.PathOutput("start", INT8), pt.PathOutput("end", INT8))
     group = pt.PathGroup(
         segment, "trail", (0,), ex.Column(BOOL, 4, 0, "x"), 4, (pt.PathOutput("element", BOOL, 0),)
