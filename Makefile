@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
 
 .PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench bench-isolation
-.PHONY: bench-durability unit-compiled soak conformance conformance-hermitage clean
+.PHONY: bench-durability unit-compiled soak conformance conformance-hermitage conformance-gql clean
 
 help:
 	@echo "make serve           make a virtual environment, install, serve :memory: on $(HOST):$(PORT)"
@@ -29,6 +29,7 @@ help:
 	@echo "make bench-isolation  isolation levels beside PostgreSQL's into benchmarks/RESULTS-isolation.md"
 	@echo "make bench-durability  durable commits beside PostgreSQL and sqlite3 into benchmarks/RESULTS-durability.md"
 	@echo "make conformance     PostgreSQL's isolation specs against a live server, into conformance/SCORES.md"
+	@echo "make conformance-gql  the openCypher TCK as GQL and the public GQL suites, into conformance/SCORES.md"
 	@echo "make clean           remove what the targets above made"
 
 $(BIN)/python:
@@ -102,6 +103,12 @@ conformance: $(VENV)/.all
 # SKERRY_HERMITAGE names the page: no package registry has it.
 conformance-hermitage: $(VENV)/.all
 	$(BIN)/python conformance/hermitage/run.py
+
+# SKERRY_OPENCYPHER_TCK and SKERRY_GQL_TCK name directories with features/; without them git clones both.
+conformance-gql: $(VENV)/.all
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[conformance]'
+	$(BIN)/python conformance/tck/run.py
+	$(BIN)/python conformance/compliance/run.py
 
 clean:
 	rm -rf $(VENV) $(COMPILED_VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -13,6 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 SCORES = HERE / "SCORES.md"
+NAMES_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class SuiteScore:
     by_outcome: list[tuple[str, str]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
+    excluded: list[tuple[str, int]] = field(default_factory=list)
+    """Why cases do not apply, and how many of them."""
+    is_compared: bool = True
+    """Whether PostgreSQL could run the suite at all."""
 
 
 def write_result(score: SuiteScore, directory: Path = RESULTS) -> None:
@@ -67,6 +72,7 @@ def read_results(directory: Path = RESULTS) -> list[SuiteScore]:
         data["failures"] = [Failure(**failure) for failure in data["failures"]]
         data["by_outcome"] = [(name, reason) for name, reason in data["by_outcome"]]
         data["parts"] = [Part(**part) for part in data.get("parts", [])]
+        data["excluded"] = [(reason, count) for reason, count in data.get("excluded", [])]
         found.append(SuiteScore(**data))
     return found
 
@@ -88,7 +94,7 @@ def render(scores: list[SuiteScore]) -> str:
     ]
     for score in scores:
         lines.append(
-            f"| {score.title} | {score.cases} | {_number(score.postgres)} | {score.skerry} | {score.breakdown} "
+            f"| {score.title} | {score.cases} | {_postgres(score)} | {score.skerry} | {score.breakdown} "
             f"| `{score.command}` | {score.date} |"
         )
         for part in score.parts:
@@ -98,6 +104,10 @@ def render(scores: list[SuiteScore]) -> str:
     for score in scores:
         lines += _details(score)
     return "\n".join(lines) + "\n"
+
+
+def _postgres(score: SuiteScore) -> str:
+    return _number(score.postgres) if score.is_compared else "–"
 
 
 def _number(count: int | None) -> str:
@@ -119,8 +129,18 @@ def _details(score: SuiteScore) -> list[str]:
         for case, cause in cases:
             by_cause.setdefault(cause, []).append(case)
         for cause, names in by_cause.items():
-            lines.append(f"| {_cell(cause)} | {', '.join(names)} |")
+            lines.append(f"| {_cell(cause)} | {_names(names)} |")
+    if score.excluded:
+        lines += ["", f"## {score.title}: not applicable", "", "| reason | cases |", "|---|---:|"]
+        lines += [f"| {_cell(reason)} | {count} |" for reason, count in score.excluded]
     return lines
+
+
+def _names(names: list[str]) -> str:
+    """Cases by name; where they are very many, the first, and how many more the suite's JSON has."""
+    shown = ", ".join(_cell(name) for name in names[:NAMES_SHOWN])
+    more = len(names) - NAMES_SHOWN
+    return f"{shown}, and {more} more" if more > 0 else shown
 
 
 def _cell(text: str) -> str:

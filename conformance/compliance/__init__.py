@@ -1,0 +1,1 @@
+"""PyPI's opencypher-compliance, through an adapter that translates its queries to GQL."""
