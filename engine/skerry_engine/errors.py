@@ -585,6 +585,19 @@ class InvalidBinaryRepresentation(DataError):
     sqlstate = "22P03"
 
 
+class InvalidValueType(DataError):
+    """A value whose type is known only when the statement runs has one that the operation does not take (GQL: invalid
+    value type).  Cast it, or test with IS TYPED."""
+
+    sqlstate = "22G03"
+
+
+class ValuesNotComparable(DataError):
+    """Two values have types between which there is no order (GQL: values not comparable).  Cast one of them."""
+
+    sqlstate = "22G04"
+
+
 class BadCopyFileFormat(DataError):
     """COPY's data is malformed: the context names the line."""
 

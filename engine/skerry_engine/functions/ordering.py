@@ -11,7 +11,7 @@ from skerry_engine.errors import UndefinedFunction
 from skerry_engine.functions.clocks import timetz_key
 from skerry_engine.functions.intervals import interval_value
 from skerry_engine.functions.polymorphism import element_type
-from skerry_engine.values import oids
+from skerry_engine.values import dynamic_keys, oids
 from skerry_engine.values.types import format_type
 
 SortKey = Callable[[Any], Any]
@@ -34,6 +34,8 @@ def sort_key_of(type_oid: int) -> SortKey | None:
         return timetz_key
     if type_oid == oids.JSONB:
         return _jsonb_key()
+    if type_oid in oids.GRAPH_TYPES:
+        return dynamic_keys.order_body(type_oid)
     if element_type(type_oid):
         return array_key_of(type_oid)
     if type_oid in _UNORDERED:
@@ -46,6 +48,8 @@ def array_key_of(array_oid: int) -> SortKey:
 
     Arrays of equal elements differ by their dimensions.
     """
+    if array_oid in oids.GRAPH_ARRAYS:
+        return dynamic_keys.order_body(array_oid)
     key = sort_key_of(element_type(array_oid))
 
     def of_element(value: object) -> tuple[int, object]:

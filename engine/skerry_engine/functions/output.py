@@ -9,6 +9,7 @@ settings are one object until a session changes them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +49,13 @@ class PerSettings:
 
 @lru_cache(maxsize=256)
 def encoder_of(type_oid: int) -> PerSettings:
-    """(context, value) -> the value's text, as the type's output function writes it."""
+    """(context, value) -> the value's text, as the type's output function writes it.
+
+    Within a statement that is text for people, whatever dialect of JSON the client wants results in.
+    """
     from skerry_engine.values.io import text_encoder
 
-    return PerSettings(lambda io: text_encoder(SqlType(type_oid), io))
+    return PerSettings(lambda io: text_encoder(SqlType(type_oid), replace(io, typed_json=False)))
 
 
 @lru_cache(maxsize=256)

@@ -444,7 +444,11 @@ def may_yield(expr: ex.Expr) -> bool:
     return any(isinstance(node, ex.SubqueryExpr) for node in ex.walk(expr))
 
 
-_UNHASHABLE = frozenset({oids.INTERVAL, oids.JSONB, oids.RECORD, oids.FLOAT4, oids.FLOAT8, oids.NUMERIC})
+_UNHASHABLE = (
+    frozenset({oids.INTERVAL, oids.JSONB, oids.RECORD, oids.FLOAT4, oids.FLOAT8, oids.NUMERIC})
+    | oids.GRAPH_TYPES
+    | oids.GRAPH_ARRAYS.keys()
+)
 
 
 def is_hashable(type_oid: int) -> bool:

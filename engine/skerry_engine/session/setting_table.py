@@ -147,6 +147,8 @@ _DEFINITIONS: Final = (
     _number("extra_float_digits", 1, -15, 3, "", _LOCALE,
             "Digits of floating-point output; above 0 the shortest exact form."),
     _choice("bytea_output", "hex", ("escape", "hex"), _STATEMENT, "How bytea is written."),
+    _flag("skerry.typed_json", "off", _STATEMENT,
+          "Nodes, records and dynamically typed values are written with all types, for programs that want them back."),
     _choice("client_min_messages", "notice", _LEVELS, _STATEMENT, "The least severe messages that the client gets."),
     _text("lc_messages", "C", _LOCALE, "Language of messages.", fixed=True),
     _text("lc_monetary", "C", _LOCALE, "Locale of money.", fixed=True),

@@ -165,6 +165,8 @@ class SessionState:
                 self.settings.text("bytea_output"),
                 self._names,
                 self._transaction_start,
+                None,
+                self.settings.flag("skerry.typed_json"),
             )
             if made != self._io:
                 self._io = made

@@ -20,6 +20,7 @@ from skerry_engine.values import (
     arrays,
     datetimes,
     floats,
+    graph_text,
     integers,
     interval,
     interval_input,
@@ -50,7 +51,8 @@ class IoContext:
     `interval_style` 'postgres', 'postgres_verbose', 'sql_standard' or 'iso_8601'; `bytea_output` 'hex' or
     'escape'.  `now` gives the transaction's start (what the input 'now' means); `names` may be None where no
     catalog is at hand: reg* types then print and read numbers only.  `elements` knows graph elements' labels and
-    properties; where it is None they can't be written.
+    properties; where it is None they can't be written.  `typed_json`: which dialect of JSON they are written in
+    (`graph_text`).
     """
 
     timezone: str | datetime.tzinfo = "UTC"
@@ -61,6 +63,7 @@ class IoContext:
     names: NameResolver | None = None
     now: Callable[[], int] = wall_clock
     elements: ElementResolver | None = None
+    typed_json: bool = False
 
     @property
     def zone(self) -> datetime.tzinfo:
@@ -90,6 +93,7 @@ class IoContext:
 
 
 DEFAULT_IO = IoContext()
+GRAPH_OIDS = oids.GRAPH_TYPES | oids.GRAPH_ARRAYS.keys()
 
 
 def _same(value: Any) -> Any:
@@ -162,6 +166,8 @@ def text_encoder(type_: SqlType, io: IoContext) -> TextEncoder:
         return reg.reg_writer(oid, io.names)
     if oid == oids.RECORD:
         return _record_encoder(io)
+    if oid in GRAPH_OIDS:
+        return graph_text.text_encoder(oid, io)
     element = _array_element(oid)
     if element is None:
         raise _unsupported(type_, "text output")
@@ -268,6 +274,8 @@ def text_decoder(type_: SqlType, io: IoContext) -> TextDecoder:
         return interval_input.interval_reader(typmod, io.interval_style)
     if oid in oids.REG_TYPES:
         return reg.reg_reader(oid, io.names)
+    if oid in GRAPH_OIDS:
+        return graph_text.text_decoder(oid, io)
     element = _array_element(oid)
     if element is None:
         raise _no_input(oid)
@@ -354,6 +362,8 @@ def binary_encoder(type_: SqlType, io: IoContext) -> BinaryEncoder:
     if type_.oid == oids.BPCHAR:
         writer = text_encoder(type_, io)
         return lambda value: writer(value).encode()
+    if type_.oid in GRAPH_OIDS:
+        return graph_text.binary_encoder(type_.oid, io)
     info = find_type(type_.oid)
     if info is None or info.category != "A" or info.is_pseudo:
         raise _unsupported(type_, "binary output")
@@ -378,8 +388,10 @@ def binary_decoder(type_: SqlType, io: IoContext) -> BinaryDecoder:
     if oid in _BINARY_AS_TEXT or oid in (oids.BPCHAR, oids.JSONB):
         reader = text_decoder(type_, io)
         return (
-            json_text.jsonb_unpacker(reader) if oid == oids.JSONB else lambda data: reader(_decode_utf8(data))
+            json_text.jsonb_unpacker(reader) if oid == oids.JSONB else lambda data: reader(decode_utf8(data))
         )
+    if oid in GRAPH_OIDS:
+        return graph_text.binary_decoder(oid, io)
     info = find_type(oid)
     if info is None or info.category != "A" or info.is_pseudo:
         raise _unsupported(type_, "binary input")
@@ -387,7 +399,8 @@ def binary_decoder(type_: SqlType, io: IoContext) -> BinaryDecoder:
     return arrays.array_unpacker(element.oid, binary_decoder(element, io))
 
 
-def _decode_utf8(data: bytes) -> str:
+def decode_utf8(data: bytes) -> str:
+    """Text that came as bytes.  Raises CharacterNotInRepertoire."""
     try:
         return data.decode()
     except UnicodeDecodeError as problem:

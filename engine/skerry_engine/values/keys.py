@@ -18,6 +18,7 @@ so that keys of leading columns are prefixes:
       interval                 its length in microseconds with 30-day months, 16 bytes, offset by 2**127
       arrays                   per element 01 body | 02 NULL; 00; dimensions
       jsonb                    see `values/json_keys.py`
+      graphs' types            see `values/dynamic_keys.py`
 
 All integer types share one body, so a bigint can probe an integer index.
 An index appends the row id (8 bytes).
@@ -169,6 +170,10 @@ def order_body(type_oid: int) -> Body:
     body = _BODIES.get(type_oid)
     if body is not None:
         return body
+    if type_oid in oids.GRAPH_TYPES or type_oid in oids.GRAPH_ARRAYS:
+        from skerry_engine.values import dynamic_keys  # which needs the bodies above
+
+        return dynamic_keys.order_body(type_oid)
     info = find_type(type_oid)
     if info is None or info.category != "A" or info.is_pseudo:
         raise NotSupportedError(f"keys of type {type_display(type_oid)} are not supported")
@@ -244,6 +249,10 @@ def equality_atom(type_oid: int) -> Equality | None:
     """
     if type_oid in _ATOM_TYPES:
         return None
+    if type_oid in oids.GRAPH_TYPES or type_oid in oids.GRAPH_ARRAYS:
+        from skerry_engine.values import dynamic_keys
+
+        return dynamic_keys.equality_atom(type_oid)
     return _EQUALITIES.get(type_oid) or order_body(type_oid)
 
 
@@ -275,6 +284,10 @@ def body_of_equality(type_oid: int) -> Body:
     """
     if type_oid in _ATOM_TYPES:
         return order_body(type_oid)
+    if type_oid in oids.GRAPH_TYPES or type_oid in oids.GRAPH_ARRAYS:
+        from skerry_engine.values import dynamic_keys
+
+        return dynamic_keys.body_of_equality(type_oid)
     return _BODIES_OF_EQUALITIES.get(type_oid, _fixed_body)
 
 
