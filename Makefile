@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
 
 .PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench bench-isolation
-.PHONY: bench-durability unit-compiled soak conformance conformance-hermitage conformance-gql clean
+.PHONY: bench-durability bench-graph unit-compiled soak conformance conformance-hermitage conformance-gql clean
 
 help:
 	@echo "make serve           make a virtual environment, install, serve :memory: on $(HOST):$(PORT)"
@@ -28,6 +28,7 @@ help:
 	@echo "make bench           benchmarks beside PostgreSQL and sqlite3 into benchmarks/RESULTS.md"
 	@echo "make bench-isolation  isolation levels beside PostgreSQL's into benchmarks/RESULTS-isolation.md"
 	@echo "make bench-durability  durable commits beside PostgreSQL and sqlite3 into benchmarks/RESULTS-durability.md"
+	@echo "make bench-graph     graph queries beside Grafeo and Ladybug into benchmarks/RESULTS-graph.md"
 	@echo "make conformance     PostgreSQL's isolation specs against a live server, into conformance/SCORES.md"
 	@echo "make conformance-gql  the openCypher TCK as GQL and the public GQL suites, into conformance/SCORES.md"
 	@echo "make clean           remove what the targets above made"
@@ -96,6 +97,9 @@ bench-isolation: install-compiled
 bench-durability: install-compiled
 	$(BIN)/python benchmarks/durability.py --compiled-python $(COMPILED_BIN)/python \
 		--output benchmarks/RESULTS-durability.md
+
+bench-graph: install-compiled
+	$(BIN)/python benchmarks/graph.py --compiled-python $(COMPILED_BIN)/python --output benchmarks/RESULTS-graph.md
 
 conformance: $(VENV)/.all
 	$(BIN)/python conformance/isolation/run.py

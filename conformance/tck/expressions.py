@@ -175,11 +175,25 @@ class Expressions(Cursor):
                 self.advance()
                 piece = _joined(f"{piece.text}.{identifier(self.expect_name())}", piece)
             elif self.is_symbol("["):
-                raise NotGql("[]: elements of lists and maps by position or key")
+                piece = self._element_of(piece)
             elif self.is_symbol(":") and self.ahead().kind in (NAME, QUOTED):
                 piece = _joined(f"{piece.text} IS LABELED {self._labels('&')}", piece)
             else:
                 return piece
+
+    def _element_of(self, piece: Piece) -> Piece:
+        """Elements by position or key, and slices."""
+        self.extensions.add("[]: elements of lists and maps by position or key")
+        self.expect_symbol("[")
+        parts: list[Piece] = []
+        text = ""
+        for _ in range(2):
+            if not self.is_symbol("..", "]"):
+                parts.append(self.expression())
+                text += parts[-1].text
+            text += ".." if self.take_symbol("..") else ""
+        self.expect_symbol("]")
+        return _joined(f"{piece.text}[{text}]", piece, *parts, kind="list" if ".." in text else "")
 
     # --- atoms --------------------------------------------------------------------------------------------------
 

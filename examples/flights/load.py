@@ -10,6 +10,9 @@ from flights.progress import batches
 
 BATCH = 1000
 
+ONE_OF_EACH = "CREATE CONSTRAINT one_of_each FOR (a:Airport) REQUIRE a.id IS UNIQUE"
+"""Makes the index, too, by which routes find their airports."""
+
 INSERT_AIRPORTS = """
     FOR airport IN $airports
     INSERT (:Airport {
@@ -36,6 +39,7 @@ class Executes(Protocol):
 
 def load(transaction: Executes, flights: Flights, quiet: bool = False) -> None:
     """Insert every airport and every route."""
+    transaction.execute(ONE_OF_EACH)
     airports = list(flights.airports.values())
     for some in batches(airports, BATCH, "airports", quiet):
         transaction.execute(INSERT_AIRPORTS, {"airports": [airport_values(airport) for airport in some]})

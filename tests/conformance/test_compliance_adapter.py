@@ -45,11 +45,15 @@ def test_results_are_columns_and_rows_of_plain_values() -> None:
 
 def test_reasons_name_what_does_not_apply_and_errors_are_raised_all_the_same() -> None:
     adapter = Adapter(FakeDatabase())
-    for query in ("RETURN [1][0] AS x", "MATCH (n) RETURN labels(n) AS x", "MATCH (n) RETURN n.broken AS x"):
+    for query in (
+        "RETURN [x IN [1] | x] AS x",
+        "MATCH (n) RETURN labels(n) AS x",
+        "MATCH (n) RETURN n.broken AS x",
+    ):
         with pytest.raises((NotGql, UndefinedFunction, UndefinedTable)):
             adapter.execute(query)
     assert adapter.reasons == {
-        "RETURN [1][0] AS x": "[]: elements of lists and maps by position or key",
+        "RETURN [x IN [1] | x] AS x": "list comprehensions",
         "MATCH (n) RETURN labels(n) AS x": "labels(): Cypher's own",
     }
 
