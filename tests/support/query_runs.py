@@ -131,8 +131,13 @@ def _rows_in(name: str, result: Any) -> int:
         return 1
     if name in ("scan_batch",):
         return len(result[0])
-    if name in ("lookup_all", "get_many"):
+    if name in ("lookup_all", "get_many", "get_each"):
         return len(result)
+    if name in ("few", "few_ids"):
+        rows = result if name == "few" else result and result[1]
+        return len(rows) if rows else 0
+    if name in ("note_from", "row_count"):
+        return 0
     if name == "lookup_many":
         return sum(len(rows) for rows in result) + len(result)
     return len(result[1])

@@ -7,7 +7,7 @@ blocks (then it is correlated, or lateral).  Relations stand in FROM; queries st
     Query    = Select | SetOperation | With | Insert | Update | Delete
              | GraphInsert | GraphChange | GraphDelete | GraphMerge | Program
     Relation = OneRow | Scan | Values | FunctionScan | Derived | CteScan | Bindings | Join | Filter | Aggregation
-             | Window | ProjectSet | PathSearch
+             | Window | ProjectSet | PathSearch | EdgeWays
 
 SQL and GQL are both translated to this; no node belongs to a language,
 and none says how it is to be executed.
@@ -171,6 +171,18 @@ class ProjectSet(Relation):
     range_id: int
     input: Relation
     calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeWays(Relation):
+    """The rows of a native graph's edges, each once for every way to walk it: range `ends` has the row ids of the
+    nodes from and to which; a loop has one way.
+
+    `scan` binds the edge's own row beside it.  This is what an edge pattern without a direction reads.
+    """
+
+    scan: Scan
+    ends: int
 
 
 @dataclass(frozen=True, slots=True)

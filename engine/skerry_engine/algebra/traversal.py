@@ -94,6 +94,8 @@ def bound_ranges(node: object) -> set[int]:
                 found.update(_group_ranges(item.pattern))
             if isinstance(item, q.Values):
                 found.update(template.data_range for template in item.templates)
+        elif isinstance(item, q.EdgeWays):
+            found.add(item.ends)
         elif isinstance(item, (q.Insert, q.Update, q.Delete)):
             found.add(item.target.range_id)
             if isinstance(item, q.Insert) and item.conflict is not None:
@@ -155,6 +157,8 @@ def relation_ranges(relation: q.Relation) -> dict[int, int]:
         case q.Aggregation():
             extra = 1 if relation.grouping_sets else 0
             return {relation.range_id: len(relation.keys) + len(relation.aggregates) + extra}
+        case q.EdgeWays():
+            return {relation.scan.range_id: relation.scan.width, relation.ends: 2}
         case q.PathSearch():
             return {relation.range_id: len(relation.outputs)}
         case q.Window() | q.ProjectSet():

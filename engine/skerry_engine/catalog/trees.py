@@ -170,7 +170,8 @@ class Kind:
         self._prepare = prepare
         hints = annotations or {}
         if any(each.name not in hints for each in fields(cls)):
-            hints = {**typing.get_type_hints(cls, None, _NAMES), **hints}
+            names = _NAMES | _ALGEBRA if cls.__module__ in _FAMILIES else _NAMES
+            hints = {**typing.get_type_hints(cls, None, names), **hints}
         self.fields = tuple(
             Field(each.name, _check_of(hints[each.name]), each.default)
             for each in fields(cls)
@@ -213,11 +214,12 @@ class _Text:
 _NAMES: dict[str, Any] = {
     "Expr": ex.Expr,
     "Query": q.Query,
-    "Relation": q.Relation,
     "Function": Function,
     "AggregateFunction": AggregateFunction,
 }
 """Names that annotations use and that their modules import for type checkers only."""
+_ALGEBRA: Final = {"Relation": q.Relation}
+"""Likewise in the algebra's modules; in the catalog's the name means something else."""
 
 _EXPRESSIONS: Final = (
     *(ex.Const, ex.Column, ex.Call, ex.Cast, ex.And, ex.Or, ex.Not, ex.IsNull, ex.IsTruth),
@@ -234,7 +236,7 @@ _PATHS: Final = (
 _QUERIES: Final = (
     *(q.OutputColumn, q.OneRow, q.Scan, q.Values, q.FunctionScan, q.Derived, q.CteScan),
     *(q.Join, q.Filter, q.Aggregation, q.Window, q.ProjectSet, q.RowLock, q.Select, q.SetOperation, q.Cte),
-    *(q.PathSearch, q.With),
+    *(q.EdgeWays, q.PathSearch, q.With),
 )
 """What a view's query can be made of; not what changes rows, which no view may do, nor what stands for literals
 lifted from a statement (Param, RowTemplate) or for rows of its earlier parts (Bindings)."""

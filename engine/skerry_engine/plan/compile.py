@@ -16,6 +16,7 @@ from skerry_engine.algebra import queries as q
 from skerry_engine.functions.namespace import NAMESPACE
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, Subqueries
+from skerry_engine.plan.graph_rules import without_unread_nodes
 from skerry_engine.plan.points import write_point
 from skerry_engine.plan.queries import PlanInputs, QueryWriter
 from skerry_engine.plan.runtime import Batches
@@ -45,6 +46,7 @@ class CompiledQuery:
 def compile_query(query: q.Query, inputs: PlanInputs) -> CompiledQuery:
     """Plan and compile a whole statement."""
     module = Module()
+    query = without_unread_nodes(query, inputs)
     writer = QueryWriter(module, inputs, query)
     name = writer.function(query, {}, [])
     point = write_point(writer, query)

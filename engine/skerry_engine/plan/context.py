@@ -13,6 +13,8 @@ from typing import Protocol
 
 from skerry_engine import errors
 from skerry_engine.abc import FunctionContext
+from skerry_engine.algebra.labels import LabelFormula
+from skerry_engine.plan.elements import ElementTables, ValueLabels, ValueProperties
 from skerry_engine.plan.single_row import SingleRowReader
 from skerry_engine.session.steps import Step
 from skerry_engine.storage.index import Index
@@ -37,7 +39,7 @@ BYTES_PER_KEPT_ROW = 200
 """What a row in a hash table or sort is taken to cost, for work_mem."""
 
 
-class Tables(Protocol):
+class Tables(ElementTables, Protocol):
     """Where an execution finds stored and virtual tables."""
 
     def storage(self, table_oid: int) -> TableStorage:
@@ -74,6 +76,7 @@ class ExecutionContext:
         "row_count",
         "restarts",
         "working",
+        "bindings",
         "row_limit",
         "_readers",
         "_once",
@@ -100,6 +103,7 @@ class ExecutionContext:
         self.row_count: int = 0
         self.restarts: int = restarts
         self.working: dict[int, list[Row]] = {}
+        self.bindings: dict[int, list[Row]] = {}
         self.row_limit: int = work_mem_bytes // BYTES_PER_KEPT_ROW
         self._readers: dict[int, TableReader] = {}
         self._once: dict[str, object] = {}
@@ -138,6 +142,14 @@ class ExecutionContext:
         if rows is None:
             rows = self._once[key] = self.tables.virtual(table_oid)
         return rows  # type: ignore[return-value]
+
+    def property_reader(self, name: str, type_oid: int) -> ValueProperties:
+        """Reads a property of element values, or a field of records."""
+        return ValueProperties(self.tables, name, type_oid)
+
+    def label_reader(self, labels: LabelFormula) -> ValueLabels:
+        """Tests the labels of element values."""
+        return ValueLabels(self.tables, labels)
 
     def describe_row(self, table_oid: int, row: Row) -> str:
         return self.tables.describe_row(table_oid, row)

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
-from skerry_engine.plan import runtime
+from skerry_engine.algebra.traversal import ROW_READERS
+from skerry_engine.plan import elements, runtime
 from skerry_engine.plan.source import Block
 from skerry_engine.values import oids
 from skerry_engine.values.records import record_maker
@@ -31,6 +32,7 @@ from skerry_engine.values.records import record_maker
 if TYPE_CHECKING:
     from skerry_engine.algebra.queries import Query
     from skerry_engine.functions.registry import Function
+    from skerry_engine.storage.shapes import ShapeRegistry
 
 _ATOM = re.compile(r"[A-Za-z_]\w*|None|True|False")
 _COLUMN = re.compile(r"[A-Za-z_]\w*\[\d+\]")
@@ -59,6 +61,10 @@ class Subqueries:
 
     def subquery_call(self, query: Query, scope: ExpressionWriter) -> tuple[str, bool]:
         """A Python call that makes the subquery's generator, and whether it depends on the current rows."""
+        raise NotImplementedError
+
+    def shapes(self, table_oid: int) -> ShapeRegistry:
+        """The shapes of an element table's rows."""
         raise NotImplementedError
 
 
@@ -124,6 +130,15 @@ class ExpressionWriter:
             case ex.Column():
                 row = self.rows.get(expr.range_id)
                 return expr.nullable or row is None or row.extended
+            case ex.RowId() | ex.HasLabels():
+                found = self.rows.get(expr.range_id)
+                return found is None or found.extended
+            case ex.ElementValue():
+                return self.nullable(expr.row_id)
+            case ex.PathValue():
+                return any(self.nullable(item) for item in expr.items)
+            case ex.WholeRow() | ex.RecordOf():
+                return False
             case ex.IsNull() | ex.IsTruth() | ex.IsDistinct() | ex.ArrayOf() | ex.RowOf():
                 return False
             case ex.And() | ex.Or() | ex.Extreme():
@@ -211,6 +226,71 @@ class ExpressionWriter:
         if row.id_name is None:
             raise errors.NotSupportedError(f"system column {expr.name} is not supported here")
         return row.id_name
+
+    # --- rows as elements of graphs ----------------------------------------
+
+    def _row_id(self, expr: ex.RowId) -> str:
+        name = self.rows[expr.range_id].id_name
+        assert name is not None, "ids of rows that are asked for are kept"
+        return name
+
+    def _whole_row(self, expr: ex.WholeRow) -> str:
+        return self.rows[expr.range_id].name
+
+    def _property(self, expr: ex.Property) -> str:
+        """By the slot that the row's shape gives the property, which is never 0."""
+        row, slot = self.rows[expr.range_id].name, self.temporary()
+        registry = self.subqueries.shapes(expr.table_oid)
+        if expr.type.oid == oids.ANYVALUE:
+            made = self.module.keep(
+                "slots", (expr.table_oid, expr.name), lambda: elements.typed_slots(registry, expr.name)
+            )
+            tag = self.module.bind("rt", elements.tagged)
+            return f"({tag}({row}[{slot}[0]], {slot}[1]) if ({slot} := {made}[{row}[0]])[0] else None)"
+        key = (expr.table_oid, expr.name, expr.type.oid)
+        made = self.module.keep("slots", key, lambda: elements.slots(registry, expr.name, expr.type.oid))
+        return f"({row}[{slot}] if ({slot} := {made}[{row}[0]]) else None)"
+
+    def _value_property(self, expr: ex.ValueProperty) -> str:
+        reader = self.block.declare(
+            f"vp_{self.module.bind('n', expr.name)}_{expr.type.oid}",
+            f"ctx.property_reader({self.module.bind('n', expr.name)}, {expr.type.oid})",
+        )
+        access = {oids.NODE: "of_element", oids.EDGE: "of_element", oids.GRAPHRECORD: "of_record"}
+        return f"{reader}.{access.get(expr.arg.type.oid, 'of_any')}({self.value(expr.arg)})"
+
+    def _has_labels(self, expr: ex.HasLabels) -> str:
+        registry = self.subqueries.shapes(expr.table_oid)
+        key = (expr.table_oid, expr.labels)
+        made = self.module.keep("fits", key, lambda: elements.fitting(registry, expr.labels))
+        return f"{made}[{self.rows[expr.range_id].name}[0]]"
+
+    def _value_has_labels(self, expr: ex.ValueHasLabels) -> str:
+        labels = self.module.bind("labels", expr.labels)
+        reader = self.block.declare(f"lr_{labels}", f"ctx.label_reader({labels})")
+        return f"{reader}({self.value(expr.arg)})"
+
+    def _element_value(self, expr: ex.ElementValue) -> str:
+        parts = (expr.table, expr.row_id, expr.row, *expr.endpoints)
+        made = f"({expr.graph_oid}, {', '.join(self.value(part) for part in parts)})"
+        return (
+            f"({made} if {self.value(expr.row_id)} is not None else None)"
+            if self.nullable(expr.row_id)
+            else made
+        )
+
+    def _path_value(self, expr: ex.PathValue) -> str:
+        items = [self.value(item) for item in expr.items]
+        if any(item.type.oid == oids.PATH or self.nullable(item) for item in expr.items):
+            spread = tuple([item.type.oid == oids.PATH for item in expr.items])
+            make = self.module.bind("rt", elements.path_of)
+            return f"{make}(({', '.join(items)},), {spread})"
+        return f"({', '.join(items)},)"
+
+    def _record_of(self, expr: ex.RecordOf) -> str:
+        pairs = zip(expr.names, expr.items, strict=True)
+        cells = [f"({self.module.bind('n', name)}, {self.value(item)})" for name, item in pairs]
+        return f"({', '.join(cells)},)" if cells else "()"
 
     def _call(self, expr: ex.Call) -> str:
         function = expr.function
@@ -430,7 +510,7 @@ def is_constant(expr: ex.Expr, only_immutable: bool = False) -> bool:
     no subqueries."""
     variable = "vs" if only_immutable else "v"
     for node in ex.walk(expr):
-        if isinstance(node, (ex.Column, ex.SubqueryExpr, ex.SystemColumn, ex.Aggregate, ex.WindowCall)):
+        if isinstance(node, (*ROW_READERS, ex.SubqueryExpr, ex.Aggregate, ex.WindowCall)):
             return False
         if isinstance(node, ex.Call) and (node.function.volatility in variable or node.function.returns_set):
             return False
@@ -493,4 +573,13 @@ _VALUE_WRITERS: dict[type[ex.Expr], Callable[[ExpressionWriter, Any], str]] = {
     ex.Subscript: ExpressionWriter._subscript,
     ex.AnyAll: ExpressionWriter._any_all,
     ex.SubqueryExpr: ExpressionWriter._subquery,
+    ex.RowId: ExpressionWriter._row_id,
+    ex.WholeRow: ExpressionWriter._whole_row,
+    ex.Property: ExpressionWriter._property,
+    ex.ValueProperty: ExpressionWriter._value_property,
+    ex.HasLabels: ExpressionWriter._has_labels,
+    ex.ValueHasLabels: ExpressionWriter._value_has_labels,
+    ex.ElementValue: ExpressionWriter._element_value,
+    ex.PathValue: ExpressionWriter._path_value,
+    ex.RecordOf: ExpressionWriter._record_of,
 }

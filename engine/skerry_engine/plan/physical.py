@@ -4,8 +4,8 @@ A physical node says exactly what the generated code will do, and prints as a li
 split into conjuncts and sit at the lowest node that can check them.
 
     rows        OneRow | SeqScan | VirtualScan | IndexLookup | IndexKeys | IndexRange | ValuesRows | FunctionRows
-                | SubqueryRows | CteRows
-    joins       HashJoin | IndexJoin | NestedLoop
+                | SubqueryRows | CteRows | BindingRows | RowLookup | LabelScan | WaysScan | WaysLookup
+    joins       HashJoin | IndexJoin | RowJoin | NestedLoop
     the rest    Filtered | Aggregate | WindowRows | SetFunctions
 """
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.labels import LabelFormula
 
 
 @dataclass(slots=True)
@@ -47,7 +48,8 @@ class VirtualScan(Physical):
 
 @dataclass(slots=True)
 class IndexLookup(Physical):
-    """Rows whose index key equals `keys`; `unique` when there can be only one."""
+    """Rows whose index key equals `keys`; `unique` when there can be only one.  `is_dynamic`: the index's keys are of
+    type ANYVALUE, whatever types `keys` have."""
 
     scan: q.Scan
     index_oid: int
@@ -55,6 +57,7 @@ class IndexLookup(Physical):
     keys: list[ex.Expr]
     unique: bool
     filters: list[ex.Expr]
+    is_dynamic: bool = False
 
 
 @dataclass(slots=True)
@@ -119,6 +122,53 @@ class CteRows(Physical):
 
 
 @dataclass(slots=True)
+class BindingRows(Physical):
+    """Rows that an earlier stage of the statement has left."""
+
+    bindings: q.Bindings
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class RowLookup(Physical):
+    """The row with the id `key`, if there is one."""
+
+    scan: q.Scan
+    key: ex.Expr
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class LabelScan(Physical):
+    """Rows of an element table whose labels fit: by the index of shapes, or all rows where most of them do."""
+
+    scan: q.Scan
+    index_oid: int
+    labels: LabelFormula
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class WaysScan(Physical):
+    """All ways to walk all edges."""
+
+    ways: q.EdgeWays
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class WaysLookup(Physical):
+    """The ways to walk edges from the node `key`, or to it, by the indexes of sources and of targets."""
+
+    ways: q.EdgeWays
+    source_index: int
+    target_index: int
+    key: ex.Expr
+    is_from: bool
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
 class Filtered(Physical):
     input: Physical
     filters: list[ex.Expr]
@@ -147,6 +197,17 @@ class IndexJoin(Physical):
     index_oid: int
     index_name: str
     keys: list[ex.Expr]
+    residual: list[ex.Expr]
+
+
+@dataclass(slots=True)
+class RowJoin(Physical):
+    """kind: inner, left, semi, anti.  The right row is the one whose id is `key`, of the left rows."""
+
+    kind: str
+    left: Physical
+    scan: q.Scan
+    key: ex.Expr
     residual: list[ex.Expr]
 
 
@@ -195,8 +256,14 @@ def ranges_of(node: Physical) -> dict[int, int]:
             | IndexRange()
             | FunctionRows()
             | CteRows()
+            | RowLookup()
+            | LabelScan()
         ):
             return relation_ranges(node.scan)
+        case WaysScan() | WaysLookup():
+            return relation_ranges(node.ways)
+        case BindingRows():
+            return relation_ranges(node.bindings)
         case ValuesRows():
             return relation_ranges(node.values)
         case SubqueryRows():
@@ -206,7 +273,7 @@ def ranges_of(node: Physical) -> dict[int, int]:
         case HashJoin() | NestedLoop():
             left = ranges_of(node.left)
             return left if node.kind in ("semi", "anti") else left | ranges_of(node.right)
-        case IndexJoin():
+        case IndexJoin() | RowJoin():
             left = ranges_of(node.left)
             return left if node.kind in ("semi", "anti") else left | relation_ranges(node.scan)
         case Aggregate():

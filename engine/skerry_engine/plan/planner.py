@@ -4,35 +4,52 @@ Conditions sink: each conjunct of WHERE and of inner joins' ON goes down to the 
 ranges are at hand.  Inner joins are taken apart into items and conditions and put together again greedily,
 the smallest item first, always preferring an item that an equality connects.  Outer joins keep their sides.
 
-A join is by index when the new item is a table with an index on the joined columns and few rows ask for it;
-else by hash table when an equality connects; else a nested loop.
+A join is by row id when the joined table is asked for rows by their ids; by index when it has an index on the
+joined columns and few rows ask for it; else by hash table when an equality connects; else a nested loop.
 
-Row counts are exact; selectivities are rules of thumb until statistics are kept.
+Rows of graphs' elements are found by their ids, by label, by property, and edges by the nodes at their ends; from a
+node to its edges is a nested loop over index look-ups, since that is what most traversals do, a node at a time.
+
+Row counts are exact; selectivities are rules of thumb until statistics are kept.  How many edges a node has is their
+number divided by that of the nodes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.labels import AllOf, AnyOf, Label, LabelFormula
 from skerry_engine.algebra.traversal import conjuncts, free_ranges, relation_ranges, used_ranges
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.keys import same_key_class
-from skerry_engine.values.oids import BOOL
+from skerry_engine.values.oids import BOOL, INT8
 from skerry_engine.values.types import SqlType, type_info
 
 EQUALITY_SELECTIVITY = 0.02
 RANGE_SELECTIVITY = 0.3
 OTHER_SELECTIVITY = 0.25
+PROPERTY_SELECTIVITY = 0.001
 LOOKUP_COST = 4.0
 """An index look-up costs about as much as reading this many rows into a hash table."""
+EXPAND_COST = 2.0
+"""Likewise going from a node to its edges, besides what the edges cost."""
+MOST_OF_A_TABLE = 0.3
+"""The share of elements with a label from which on reading all of them is cheaper than their index entries."""
+FEW_ELEMENTS = 1000
+"""Below so many elements a plan is made for more."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """What the planner needs of an index: key column positions (None for an expression), and their order."""
+    """What the planner needs of an index: key column positions (None for an expression), and their order.
+
+    An index of `properties` has the rows of elements with the label `label` ('': of all) that have them all; its keys
+    are of type ANYVALUE.
+    """
 
     oid: int
     name: str
@@ -40,6 +57,20 @@ class IndexInfo:
     descending: tuple[bool, ...]
     nulls_first: tuple[bool, ...]
     unique: bool
+    label: str = ""
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ElementInfo:
+    """An element table: its graph's name, and its indexes by shape, source and target (0 for those of nodes)."""
+
+    graph: str
+    is_edges: bool
+    nodes_oid: int
+    by_shape: int
+    by_source: int = 0
+    by_target: int = 0
 
 
 class Statistics(Protocol):
@@ -50,7 +81,15 @@ class Statistics(Protocol):
         ...
 
     def indexes(self, table_oid: int) -> list[IndexInfo]:
-        """Complete (not partial) indexes of the table."""
+        """Complete (not partial) indexes of the table, and those of properties."""
+        ...
+
+    def element_info(self, table_oid: int) -> ElementInfo | None:
+        """What there is to know of an element table; None for other tables."""
+        ...
+
+    def label_count(self, table_oid: int, labels: LabelFormula) -> int:
+        """About how many rows of an element table have labels that fit."""
         ...
 
 
@@ -98,6 +137,10 @@ class Planner:
                 return ph.SubqueryRows(relation, conditions, rows=200.0)
             case q.CteScan():
                 return ph.CteRows(relation, conditions, rows=200.0)
+            case q.Bindings():
+                return ph.BindingRows(relation, conditions, rows=200.0)
+            case q.EdgeWays():
+                return self._ways(relation, conditions, outer)
             case q.Aggregation():
                 return self._aggregation(relation, conditions, outer)
             case q.Window():
@@ -123,9 +166,13 @@ class Planner:
     # --- tables ----------------------------------------
 
     def _scan(self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
+        by_id = _row_id_key(scan.range_id, conditions, outer)
+        if by_id is not None:
+            return ph.RowLookup(scan, by_id[0], by_id[1], rows=1.0)
         total = float(max(self.statistics.row_count(scan.table_oid), 1))
+        element = self.statistics.element_info(scan.table_oid)
         lookup = self._index_lookup(scan, conditions, outer, total)
-        if lookup is not None and (lookup.unique or total > 16):
+        if lookup is not None and (lookup.unique or total > 16 or element is not None):
             return lookup
         listed = self._index_keys(scan, conditions, outer, total)
         if listed is not None and total > 16:
@@ -133,14 +180,69 @@ class Planner:
         bounded = self._index_range(scan, conditions, outer, total)
         if bounded is not None and total > 64:
             return bounded
+        if element is not None:
+            return self._element_scan(scan, element, conditions, total)
         return ph.SeqScan(scan, conditions, rows=total * _selectivity(conditions))
+
+    def _element_scan(
+        self, scan: q.Scan, element: ElementInfo, conditions: list[ex.Expr], total: float
+    ) -> ph.Physical:
+        """Elements by their labels, or all of them.  A plan outlives what it was made for: while elements are few,
+        which of the two is better is left to its execution."""
+        for condition in conditions:
+            if isinstance(condition, ex.HasLabels) and condition.range_id == scan.range_id:
+                rows = float(self.statistics.label_count(scan.table_oid, condition.labels))
+                if rows > MOST_OF_A_TABLE * total and total > FEW_ELEMENTS:
+                    break
+                filters = [c for c in conditions if c is not condition]
+                rows = max(1.0, rows * _selectivity(filters))
+                return ph.LabelScan(scan, element.by_shape, condition.labels, filters, rows=rows)
+        return ph.SeqScan(scan, conditions, rows=total * self._selectivity_of(scan, conditions, total))
+
+    def _selectivity_of(self, scan: q.Scan, conditions: list[ex.Expr], total: float) -> float:
+        """As `_selectivity`; for conditions on the scan's labels it is known."""
+        result = 1.0
+        for condition in conditions:
+            if isinstance(condition, ex.HasLabels) and condition.range_id == scan.range_id:
+                result *= self.statistics.label_count(scan.table_oid, condition.labels) / total
+            else:
+                result *= _selectivity([condition])
+        return result
+
+    def _ways(self, ways: q.EdgeWays, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
+        scan = ways.scan
+        element = self.statistics.element_info(scan.table_oid)
+        assert element is not None and element.is_edges, "other tables have no ways"
+        total = float(max(self.statistics.row_count(scan.table_oid), 1))
+        equalities = _equalities(ways.ends, conditions, outer)
+        for position in (0, 1):
+            if position not in equalities:
+                continue
+            key, spent = equalities[position]
+            filters = [c for c in conditions if c is not spent]
+            rows = max(1.0, 2 * self._degree(element, total) * self._selectivity_of(scan, filters, total))
+            return ph.WaysLookup(
+                ways, element.by_source, element.by_target, key, position == 0, filters, rows=rows
+            )
+        return ph.WaysScan(ways, conditions, rows=2 * total * self._selectivity_of(scan, conditions, total))
+
+    def _degree(self, element: ElementInfo, edges: float) -> float:
+        """About how many edges begin at a node."""
+        return edges / max(self.statistics.row_count(element.nodes_oid), 1)
 
     def _index_lookup(
         self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int], total: float
     ) -> ph.IndexLookup | None:
         equalities = _equalities(scan.range_id, conditions, outer)
+        element = self.statistics.element_info(scan.table_oid)
         best: ph.IndexLookup | None = None
         for index in self.statistics.indexes(scan.table_oid):
+            if index.properties:
+                by_property = _property_lookup(index, scan, conditions, outer)
+                if by_property is not None:
+                    by_property.rows = 1.0 if index.unique else max(1.0, total * PROPERTY_SELECTIVITY)
+                    best = _better(best, by_property)
+                continue
             if not all(p is not None and p in equalities for p in index.positions):
                 continue
             used = [equalities[p] for p in index.positions if p is not None]
@@ -149,16 +251,17 @@ class Planner:
             filters = [c for c in conditions if not any(c is s for s in spent)]
             selectivity = EQUALITY_SELECTIVITY ** len(keys)
             rows = 1.0 if index.unique else max(1.0, total * selectivity)
+            if element is not None and index.oid in (element.by_source, element.by_target):
+                rows = max(1.0, self._degree(element, total) * self._selectivity_of(scan, filters, total))
             found = ph.IndexLookup(scan, index.oid, index.name, keys, index.unique, filters, rows=rows)
-            if best is None or (found.unique, len(keys)) > (best.unique, len(best.keys)):
-                best = found
+            best = _better(best, found)
         return best
 
     def _index_keys(
         self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int], total: float
     ) -> ph.IndexKeys | None:
         for index in self.statistics.indexes(scan.table_oid):
-            if len(index.positions) != 1:
+            if len(index.positions) != 1 or index.properties:
                 continue
             for condition in conditions:
                 if _is_listed(condition, scan.range_id, index.positions[0], outer):
@@ -238,8 +341,8 @@ class Planner:
                 used_ranges(c) & ranges[number] and used_ranges(c) & here and _is_equality(c) for c in rest
             )
             rows = self._estimate(items[number], local[number], outer)
-            if connected and self._could_look_up(items[number], local[number], rest, here, outer):
-                rows = min(rows, 2.0)
+            if connected:
+                rows = min(rows, self._rows_of_look_up(items[number], local[number], rest, here, outer))
             return (bool(here) and not connected, rows, number)
 
         return min(possible, key=cost)
@@ -247,13 +350,23 @@ class Planner:
     def _estimate(self, item: q.Relation, conditions: list[ex.Expr], outer: set[int]) -> float:
         return self.plan(item, conditions, outer).rows
 
-    def _could_look_up(
+    def _rows_of_look_up(
         self, item: q.Relation, local: list[ex.Expr], rest: list[ex.Expr], here: set[int], outer: set[int]
-    ) -> bool:
+    ) -> float:
+        """About how many rows of the item each row at hand leads to, where that is sure to be few; else infinity."""
+        conditions, at_hand = local + rest, outer | here
+        if isinstance(item, q.EdgeWays):
+            return self._ways(item, conditions, at_hand).rows
         if not isinstance(item, q.Scan) or item.is_virtual:
-            return False
-        found = self._index_lookup(item, local + rest, outer | here, 1.0)
-        return found is not None and found.unique
+            return inf
+        if _row_id_key(item.range_id, conditions, at_hand) is not None:
+            return 2.0
+        element = self.statistics.element_info(item.table_oid)
+        total = float(max(self.statistics.row_count(item.table_oid), 1)) if element is not None else 1.0
+        found = self._index_lookup(item, conditions, at_hand, total)
+        if found is None:
+            return inf
+        return 2.0 if found.unique else found.rows if element is not None and element.is_edges else inf
 
     def _join(
         self,
@@ -270,6 +383,12 @@ class Planner:
         if dependent:
             inner = self.plan(right, right_local, outer | here)
             return ph.NestedLoop(kind, left, inner, conditions, True, rows=left.rows * max(inner.rows, 1.0))
+        by_id = self._row_join(kind, left, right, right_local, conditions, here, outer)
+        if by_id is not None:
+            return by_id
+        by_edge = self._edge_join(kind, left, right, right_local, conditions, here, outer)
+        if by_edge is not None:
+            return by_edge
         by_index = self._index_join(kind, left, right, right_local, conditions, here, outer)
         if by_index is not None:
             return by_index
@@ -309,6 +428,58 @@ class Planner:
         return ph.IndexJoin(
             kind, left, right, found.index_oid, found.index_name, found.keys, found.filters, rows=rows
         )
+
+    def _row_join(
+        self,
+        kind: str,
+        left: ph.Physical,
+        right: q.Relation,
+        right_local: list[ex.Expr],
+        conditions: list[ex.Expr],
+        here: set[int],
+        outer: set[int],
+    ) -> ph.Physical | None:
+        """A join in which each left row names the right row by its id."""
+        if not isinstance(right, q.Scan) or right.is_virtual or kind == "full":
+            return None
+        found = _row_id_key(right.range_id, right_local + conditions, outer | here)
+        if found is None or not used_ranges(found[0]) & here:
+            return None
+        total = float(max(self.statistics.row_count(right.table_oid), 1))
+        rows = max(1.0, left.rows * self._selectivity_of(right, found[1], total))
+        return ph.RowJoin(kind, left, right, found[0], found[1], rows=rows)
+
+    def _edge_join(
+        self,
+        kind: str,
+        left: ph.Physical,
+        right: q.Relation,
+        right_local: list[ex.Expr],
+        conditions: list[ex.Expr],
+        here: set[int],
+        outer: set[int],
+    ) -> ph.Physical | None:
+        """From nodes to their edges, a node at a time, unless most edges would be met."""
+        if kind != "inner" or not isinstance(right, (q.Scan, q.EdgeWays)):
+            return None
+        scan = right.scan if isinstance(right, q.EdgeWays) else right
+        element = None if scan.is_virtual else self.statistics.element_info(scan.table_oid)
+        if element is None or not element.is_edges:
+            return None
+        total = float(max(self.statistics.row_count(scan.table_oid), 1))
+        inner: ph.Physical | None
+        if isinstance(right, q.EdgeWays):
+            inner = self._ways(right, right_local + conditions, outer | here)
+            keys = [inner.key] if isinstance(inner, ph.WaysLookup) else []
+        else:
+            inner = self._index_lookup(right, right_local + conditions, outer | here, total)
+            keys = [] if inner is None else inner.keys
+        if inner is None or not any(used_ranges(key) & here for key in keys):
+            return None
+        if isinstance(right, q.Scan) and total > FEW_ELEMENTS:
+            if left.rows * (EXPAND_COST + self._degree(element, total) / 2) > total:
+                return None
+        return ph.NestedLoop(kind, left, inner, [], True, rows=max(1.0, left.rows * inner.rows))
 
     def _left_join(self, join: q.Join, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
         left_ranges, right_ranges = set(relation_ranges(join.left)), set(relation_ranges(join.right))
@@ -456,6 +627,88 @@ def _is_listed(condition: ex.Expr, range_id: int, position: int | None, outer: s
         return False
     element = type_info(condition.array.type.oid).element_oid
     return same_key_class(_stripped(condition.left).type.oid, element)
+
+
+def _row_id_key(
+    range_id: int, conditions: list[ex.Expr], outer: set[int]
+) -> tuple[ex.Expr, list[ex.Expr]] | None:
+    """(what the row's id equals, the other conditions), if a condition says so."""
+    for condition in conditions:
+        if not _is_equality(condition):
+            continue
+        assert isinstance(condition, ex.Call)
+        for row_id, other in (condition.args, condition.args[::-1]):
+            if isinstance(row_id, ex.RowId) and row_id.range_id == range_id:
+                if _available(other, range_id, outer) and same_key_class(INT8, other.type.oid):
+                    return other, [c for c in conditions if c is not condition]
+    return None
+
+
+def _property_lookup(
+    index: IndexInfo, scan: q.Scan, conditions: list[ex.Expr], outer: set[int]
+) -> ph.IndexLookup | None:
+    """A look-up in an index of properties, if the conditions fix them all and imply the index's label."""
+    spent: list[ex.Expr] = []
+    if index.label:
+        implying = [c for c in conditions if _implies_label(c, scan.range_id, index.label)]
+        if not implying:
+            return None
+        spent = [c for c in implying if isinstance(c, ex.HasLabels) and c.labels == Label(index.label)]
+    keys: list[ex.Expr] = []
+    for name in index.properties:
+        found = _property_equality(name, scan.range_id, conditions, outer)
+        if found is None:
+            return None
+        keys.append(found[0])
+        spent.append(found[1])
+    filters = [c for c in conditions if not any(c is s for s in spent)]
+    return ph.IndexLookup(scan, index.oid, index.name, keys, index.unique, filters, is_dynamic=True)
+
+
+def _implies_label(condition: ex.Expr, range_id: int, label: str) -> bool:
+    return (
+        isinstance(condition, ex.HasLabels)
+        and condition.range_id == range_id
+        and _formula_implies(condition.labels, label)
+    )
+
+
+def _formula_implies(labels: LabelFormula, label: str) -> bool:
+    match labels:
+        case Label():
+            return labels.name == label
+        case AllOf():
+            return any(_formula_implies(part, label) for part in labels.parts)
+        case AnyOf():
+            return all(_formula_implies(part, label) for part in labels.parts)
+    return False
+
+
+def _property_equality(
+    name: str, range_id: int, conditions: list[ex.Expr], outer: set[int]
+) -> tuple[ex.Expr, ex.Expr] | None:
+    """(what the property equals, the condition)."""
+    for condition in conditions:
+        if not _is_equality(condition):
+            continue
+        assert isinstance(condition, ex.Call)
+        for side, other in (condition.args, condition.args[::-1]):
+            bare = _stripped(side)
+            if isinstance(bare, ex.Property) and bare.range_id == range_id and bare.name == name:
+                if _available(other, range_id, outer) and same_key_class(bare.type.oid, other.type.oid):
+                    return other, condition
+    return None
+
+
+def _better(best: ph.IndexLookup | None, found: ph.IndexLookup) -> ph.IndexLookup:
+    """The look-up that gives fewer rows, as far as that is known without counting."""
+    if best is None:
+        return found
+    if best.unique is not found.unique:
+        return found if found.unique else best
+    if best.is_dynamic or found.is_dynamic:
+        return found if found.rows < best.rows else best
+    return found if len(found.keys) > len(best.keys) else best
 
 
 _RANGE_OPERATORS = {"<": (False, False), "<=": (False, True), ">": (True, False), ">=": (True, True)}

@@ -86,7 +86,7 @@ class PointWriter:
         scan = plan.scan
         reader = self.relations.reader(scan.range_id, scan.table_oid)
         index = self.relations.index(scan.range_id, scan.table_oid, plan.index_oid)
-        key = self.relations.index_key(index, plan.index_oid, scan.table_oid, plan.keys)
+        key = self.relations.index_key(index, plan.index_oid, scan.table_oid, plan.keys, plan.is_dynamic)
         return reader, index, key
 
     def _end_unless(self, condition: str) -> None:

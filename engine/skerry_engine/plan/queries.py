@@ -28,6 +28,7 @@ from skerry_engine.plan.relations import MemorySink, OutputSink, RelationWriter,
 from skerry_engine.plan.sorting import sort_key_text
 from skerry_engine.plan.source import Block, Module
 from skerry_engine.session.steps import PAUSE
+from skerry_engine.storage.shapes import ShapeRegistry
 
 
 class PlanInputs(Statistics, Protocol):
@@ -35,6 +36,10 @@ class PlanInputs(Statistics, Protocol):
 
     def index_key_is_atom(self, table_oid: int, index_oid: int) -> bool:
         """Whether the index's equality key is its column's value itself."""
+        ...
+
+    def shapes(self, table_oid: int) -> ShapeRegistry:
+        """The shapes of an element table's rows."""
         ...
 
 
@@ -73,6 +78,9 @@ class QueryWriter(Subqueries):
             slot = self.slots[range_id] = len(self.slot_tables)
             self.slot_tables.append((range_id, table_oid))
         return slot
+
+    def shapes(self, table_oid: int) -> ShapeRegistry:
+        return self.inputs.shapes(table_oid)
 
     def index_key_is_atom(self, table_oid: int, index_oid: int) -> bool:
         return self.inputs.index_key_is_atom(table_oid, index_oid)
@@ -491,7 +499,7 @@ def _ranges_with_ids(statement: q.Query) -> frozenset[int]:
     """Ranges whose row ids are needed: targets of changes, locked rows, system columns."""
     wanted: set[int] = set()
     for node in walk_all(statement):
-        if isinstance(node, ex.SystemColumn):
+        if isinstance(node, (ex.SystemColumn, ex.RowId)):
             wanted.add(node.range_id)
         elif isinstance(node, q.Update):
             wanted.add(node.scan_range)

@@ -28,10 +28,12 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan import runtime
 from skerry_engine.plan.aggregates import AggregateWriter
+from skerry_engine.plan.element_code import ElementWriter
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, is_hashable, may_yield
 from skerry_engine.plan.source import MAX_NESTED_LOOPS, Block
 from skerry_engine.storage.index import NO_KEY
 from skerry_engine.values import oids
+from skerry_engine.values.graphs import UNTAGGED
 from skerry_engine.values.keys import KeyCodec, KeyColumn
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class RelationWriter:
         self.fan_out = False
         self.inner = 0
         self.ids_wanted: frozenset[int] = queries.ids_wanted
+        self.elements = ElementWriter(self)
 
     # --- entry ----------------------------------------
 
@@ -119,6 +122,11 @@ class RelationWriter:
                 self._subquery(node, consume)
             case ph.CteRows():
                 self._cte(node, consume)
+            case ph.BindingRows():
+                rows = f"ctx.bindings[{node.bindings.number}]"
+                self._list_rows(rows, node.bindings.range_id, node.bindings.width, node.filters, consume)
+            case ph.RowLookup() | ph.LabelScan() | ph.WaysScan() | ph.WaysLookup() | ph.RowJoin():
+                self.elements.write(node, consume)
             case ph.Filtered():
                 self.produce(node.input, lambda: self._where(node.filters, consume))
             case ph.HashJoin():
@@ -182,8 +190,21 @@ class RelationWriter:
             self.block.emit("yield PAUSE")
 
     def _row_loop(
-        self, row: RowVariable, batch: str, ids: str | None, filters: list[ex.Expr], consume: Consume
+        self,
+        row: RowVariable,
+        batch: str,
+        ids: str | None,
+        filters: list[ex.Expr],
+        consume: Consume,
+        range_id: int = -1,
     ) -> None:
+        """The loop over a batch of rows of a range; with them the rows that row joins have attached to it."""
+        if self.elements.is_attached(range_id):
+            names = [row.name] if row.id_name is None else [row.name, row.id_name]
+            self.elements.joined_loop(
+                range_id, names, [batch] if ids is None else [batch, ids], filters, consume
+            )
+            return
         header = f"for {row.name} in {batch}:"
         if row.id_name is not None:
             header = f"for {row.id_name}, {row.name} in zip({ids}, {batch}):"
@@ -219,7 +240,7 @@ class RelationWriter:
                 )
             else:
                 self.block.emit(f"{batch}, {after} = {reader}.scan_batch({after}, {runtime.BATCH})")
-            self._row_loop(row, batch, ids, node.filters, consume)
+            self._row_loop(row, batch, ids, node.filters, consume, scan.range_id)
             self._after_batch(f"len({batch}) + 8")
             with self.block.indented(f"if {after} < 0:"):
                 self.block.emit("break")
@@ -228,7 +249,7 @@ class RelationWriter:
         scan = node.scan
         reader = self.reader(scan.range_id, scan.table_oid)
         index = self.index(scan.range_id, scan.table_oid, node.index_oid)
-        key = self.index_key(index, node.index_oid, scan.table_oid, node.keys)
+        key = self.index_key(index, node.index_oid, scan.table_oid, node.keys, node.is_dynamic)
         row = self._bind_row(scan.range_id, scan.width, scan.range_id in self.ids_wanted)
         if node.unique and row.id_name is None:
             with self.block.indented(f"if ({row.name} := {reader}.lookup({index}, {key})) is not None:"):
@@ -236,14 +257,20 @@ class RelationWriter:
             if self._driving():
                 self.sink.batch_end()
             return
-        batch = self.module.fresh("b")
+        batch, wanted = self.module.fresh("b"), self.module.fresh("k_")
         ids = self.module.fresh("ids") if row.id_name else None
-        values = ", ".join(self.scalars.value(e) for e in node.keys)
+        values = ", ".join(
+            self._dynamic_atoms(node.keys) if node.is_dynamic else map(self.scalars.value, node.keys)
+        )
         helper = self.module.bind("rt", runtime.index_rows if ids is None else runtime.index_rows_ids)
         item = batch if ids is None else f"{ids}, {batch}"
-        with self.block.indented(f"for {item} in {helper}({reader}, {index}, {key}, ({values},)):"):
+        few = "few" if ids is None else "few_ids"
+        self.block.emit(f"{wanted} = {key}")
+        self.block.emit(f"{batch} = {reader}.{few}({index}, {wanted}, {runtime.FEW})")
+        many = f"{helper}({reader}, {index}, {wanted}, ({values},))"
+        with self.block.indented(f"for {item} in (({batch},) if {batch} is not None else {many}):"):
             self.fan_out = self.fan_out or not self._driving()
-            self._row_loop(row, batch, ids, node.filters, consume)
+            self._row_loop(row, batch, ids, node.filters, consume, scan.range_id)
             self._after_batch(f"len({batch})")
 
     def _index_keys(self, node: ph.IndexKeys, consume: Consume) -> None:
@@ -267,9 +294,20 @@ class RelationWriter:
                     self._after_row()
                 self._after_batch(f"len({keys})")
 
-    def index_key(self, index: str, index_oid: int, table_oid: int, keys: list[ex.Expr]) -> str:
+    def _dynamic_atoms(self, keys: list[ex.Expr]) -> list[str]:
+        return [self._tagged(self.scalars.value(key), key.type.oid) for key in keys]
+
+    def _tagged(self, text: str, type_oid: int) -> str:
+        """A value (not NULL, where it matters) as an ANYVALUE."""
+        return text if type_oid in UNTAGGED or type_oid == oids.ANYVALUE else f"({type_oid}, {text})"
+
+    def index_key(
+        self, index: str, index_oid: int, table_oid: int, keys: list[ex.Expr], is_dynamic: bool = False
+    ) -> str:
         """Python text of an index's equality key; NO_KEY, which no entry has, where a part is NULL."""
         texts, guards = self.scalars.guarded_arguments(keys, lambda _: True)
+        if is_dynamic:
+            texts = [self._tagged(text, key.type.oid) for text, key in zip(texts, keys, strict=True)]
         if len(keys) == 1 and self.queries.index_key_is_atom(table_oid, index_oid):
             made = texts[0]
         else:
@@ -303,7 +341,7 @@ class RelationWriter:
                 f"({index}, {low_high}[0], {low_high}[1], {after}, {runtime.BATCH}, {node.backward})"
             )
             self.fan_out = self.fan_out or not self._driving()
-            self._row_loop(row, batch, ids, node.filters, consume)
+            self._row_loop(row, batch, ids, node.filters, consume, scan.range_id)
             self._after_batch(f"len({batch}) + 8")
             with self.block.indented(f"if {after} is None:"):
                 self.block.emit("break")

@@ -17,11 +17,17 @@ class SingleRowReader:
         self.row_id: int = row_id
         self.row: Row = row
 
+    def row_count(self) -> int:
+        return 1
+
     def get(self, row_id: int) -> Row | None:
         return self.row if row_id == self.row_id else None
 
     def get_many(self, row_ids: list[int]) -> list[Row]:
         return [self.row] if self.row_id in row_ids else []
+
+    def get_each(self, row_ids: list[int | None]) -> list[Row | None]:
+        return [self.row if row_id == self.row_id else None for row_id in row_ids]
 
     def scan_batch(self, after: int, n: int) -> tuple[list[Row], int]:
         return [self.row], -1
@@ -40,6 +46,15 @@ class SingleRowReader:
 
     def lookup_ids(self, index: Index, key: object) -> tuple[list[int], list[Row]]:
         return ([self.row_id], [self.row]) if index.matches(self.row, key) else ([], [])
+
+    def few(self, index: Index, key: object, limit: int) -> list[Row] | None:
+        return self.lookup_all(index, key)
+
+    def few_ids(self, index: Index, key: object, limit: int) -> tuple[list[int], list[Row]] | None:
+        return self.lookup_ids(index, key)
+
+    def note_from(self, index: Index, key: object) -> None:
+        """Nothing: whoever rechecks a row has noted before what it relies on."""
 
     def lookup_many(self, index: Index, keys: list[object]) -> list[list[Row]]:
         return [self.lookup_all(index, key) for key in keys]

@@ -7,7 +7,7 @@ is executed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
 MAX_NESTED_LOOPS = 12
@@ -23,6 +23,7 @@ class Module:
         self.namespace: dict[str, object] = {}
         self._names_by_identity: dict[tuple[str, int], str] = {}
         self._kept: list[object] = []
+        self._named: dict[tuple[str, Hashable], str] = {}
         self._counter = 0
 
     def fresh(self, prefix: str) -> str:
@@ -39,6 +40,14 @@ class Module:
             self._names_by_identity[identity] = name
             self._kept.append(value)
             self.namespace[name] = value
+        return name
+
+    def keep(self, prefix: str, key: Hashable, make: Callable[[], object]) -> str:
+        """The name under which generated code finds what `make()` gives, made once per `key`."""
+        name = self._named.get((prefix, key))
+        if name is None:
+            name = self._named[(prefix, key)] = self.fresh(prefix)
+            self.namespace[name] = make()
         return name
 
     def text(self) -> str:

@@ -13,11 +13,13 @@ from __future__ import annotations
 import datetime
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from skerry_engine import errors
+from skerry_engine.algebra.labels import LabelFormula, holds
 from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.graphs import ElementTable, PropertyIndex, graph_of
 from skerry_engine.catalog.names import CatalogNames
 from skerry_engine.catalog.objects import SequenceDef, SystemTable, Table
 from skerry_engine.catalog.search_path import SearchPath
@@ -31,7 +33,8 @@ from skerry_engine.catalog.system.context import (
     SettingInfo,
     TransactionInfo,
 )
-from skerry_engine.plan.planner import IndexInfo
+from skerry_engine.plan.elements import property_of_shaped_rows
+from skerry_engine.plan.planner import ElementInfo, IndexInfo
 from skerry_engine.session.changes import (
     SessionSubscription,
     change_rows,
@@ -43,6 +46,7 @@ from skerry_engine.session.open_transactions import transaction_infos
 from skerry_engine.session.pending_rows import pending_change_rows
 from skerry_engine.session.settings import read_retention
 from skerry_engine.session.sleeping import CallRecord, FunctionWait, Timer
+from skerry_engine.storage.shapes import ShapeRegistry, ShapesFitting
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.locking import NO_SNAPSHOT
 from skerry_engine.txn.manager import GC_SLICE_ROWS
@@ -107,6 +111,17 @@ class StatementCatalog:
         """The row's live columns as error details show them, each cut to 64 characters."""
         return self.session.engine.stores.describe_row(self.database.table(table_oid), row)
 
+    # --- elements that are values ----------------------------------------
+
+    def property_of_rows(self, table_oid: int, name: str, type_oid: int) -> Callable[[Row], object]:
+        """A function from a row of an element table to its property."""
+        return property_of_shaped_rows(self.shapes(table_oid), name, type_oid)
+
+    def labels_of_rows(self, table_oid: int, labels: LabelFormula) -> Callable[[Row], bool]:
+        """A function from a row of an element table to whether its labels fit."""
+        fits = ShapesFitting(self.shapes(table_oid), lambda found: holds(labels, found))
+        return lambda row: fits[cast("int", row[0])]
+
     # --- PlanInputs ----------------------------------------
 
     def row_count(self, table_oid: int) -> int:
@@ -131,8 +146,32 @@ class StatementCatalog:
             descending = tuple(k.descending for k in index.keys)
             nulls_first = tuple(k.nulls_first for k in index.keys)
             is_unique = index.unique and not index.deferrable  # a deferrable one has duplicates for a while
-            infos.append(IndexInfo(index.oid, index.name, positions, descending, nulls_first, is_unique))
+            of = (index.label, index.properties) if isinstance(index, PropertyIndex) else ("", ())
+            infos.append(IndexInfo(index.oid, index.name, positions, descending, nulls_first, is_unique, *of))
         return infos
+
+    def element_info(self, table_oid: int) -> ElementInfo | None:
+        """What the planner wants to know of an element table."""
+        table = self.database.relation(table_oid)
+        if not isinstance(table, ElementTable):
+            return None
+        graph = graph_of(self.database, table)
+        by_column = [index.oid for index in table.indexes if not isinstance(index, PropertyIndex)]
+        return ElementInfo(graph.name, table.is_edges, graph.nodes_oid, *by_column)
+
+    def label_count(self, table_oid: int, labels: LabelFormula) -> int:
+        """About how many rows have labels that fit."""
+        storage = self.storage(table_oid)
+        table = self.database.table(table_oid)
+        by_shape = storage.indexes[next(i.oid for i in table.indexes if not isinstance(i, PropertyIndex))]
+        shapes = self.shapes(table_oid).fitting(lambda found: holds(labels, found))
+        return sum(by_shape.count(shape, storage.row_count) for shape in shapes)
+
+    def shapes(self, table_oid: int) -> ShapeRegistry:
+        """The shapes of an element table's rows."""
+        registry = self.storage(table_oid).shapes
+        assert registry is not None, "other tables' rows have no shapes"
+        return registry
 
     def index_key_is_atom(self, table_oid: int, index_oid: int) -> bool:
         """Whether the index's equality key is its column's value itself."""

@@ -11,6 +11,9 @@ is shown before the constraints have been checked.
 
 A point statement (plan/points.py) is first tried `at_once`, as a plain function.  Where that meets a lock or a
 newer row, `run` goes on with the very same statement: it waits or restarts as after any other try.
+
+A reading statement is begun `at_once`, too: if its batches come to an end within a fraction of a unit, as those of
+most queries do that follow indexes, it is finished and needs no steps; else `run` goes on from where it has come to.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from skerry_engine import errors
 from skerry_engine.plan.context import ExecutionContext
+from skerry_engine.plan.runtime import Batches
 from skerry_engine.plan.writing import MAX_RESTARTS
 from skerry_engine.session.plans import Plan
 from skerry_engine.session.sleeping import FunctionWait
@@ -38,6 +42,9 @@ Row = tuple[object, ...]
 Data = list[list[tuple[int, tuple[object, ...]]]]
 ROWS_PER_STEP = 512
 CHECKS_PER_UNIT = 200
+AT_ONCE_S = 0.0004
+"""For so long a reading statement may run before it is taken to be more than one unit's work."""
+ROWS_AT_ONCE = 1024
 
 
 class PlanChanged(Exception):
@@ -64,6 +71,7 @@ class Execution:
         self._restarts = 0
         self._is_to_retry = False
         self._waiting: Waiting | None = None
+        self._begun: Batches | None = None
 
     # --- a point statement ----------------------------------------
 
@@ -104,6 +112,32 @@ class Execution:
             self.is_finished = transaction.finish_statement_slice(CHECKS_PER_UNIT)
         except LockWait:
             pass  # `run()` asks for the lock again, and waits
+
+    # --- a short reading statement ----------------------------------------
+
+    def read_at_once(self, transaction: Transaction) -> None:
+        """Begin a reading statement, its tables being locked, and read as far as it goes in this unit: to its end
+        (`is_finished`), or else `run()` goes on with it.
+        """
+        self.transaction = transaction
+        self.mark = transaction.start_statement()
+        context = self._context(transaction, 0)
+        rows: list[Row] = []
+        until_s = time.perf_counter() + AT_ONCE_S
+        batches = self.plan.compiled.run(context)
+        for batch in batches:
+            if type(batch) is list:
+                rows += batch
+            else:
+                assert batch is PAUSE, "what only reads waits for nothing"
+            if len(rows) >= ROWS_AT_ONCE or time.perf_counter() >= until_s:
+                context.open_readers()  # at this statement's snapshot, to its end
+                self.rows, self._begun = rows, batches
+                return
+        self.rows = rows
+        self.row_count = len(rows)
+        self.is_finished = True
+        transaction.finish_statement()
 
     # --- the whole statement ----------------------------------------
 
@@ -190,6 +224,9 @@ class Execution:
     # --- reading ----------------------------------------
 
     def _streamed(self, transaction: Transaction) -> Generator[Step, None, None]:
+        if self._begun is not None:
+            yield from self._rest(self._begun)
+            return
         context = self._context(transaction, 0)
         compiled = self.plan.compiled
         if compiled.point is not None:
@@ -198,7 +235,20 @@ class Execution:
             yield Rows(rows)
             return
         context.open_readers()  # a suspended portal reads at this statement's snapshot to its end
-        for batch in compiled.run(context):
+        yield from self._as_steps(compiled.run(context))
+
+    def _rest(self, batches: Batches) -> Generator[Step, None, None]:
+        """What was read at once, and what comes after it."""
+        rows, self.rows, self._begun = self.rows, None, None
+        if rows:
+            self.row_count += len(rows)
+            yield Rows(rows)
+        else:
+            yield PAUSE
+        yield from self._as_steps(batches)
+
+    def _as_steps(self, batches: Batches) -> Generator[Step, None, None]:
+        for batch in batches:
             if isinstance(batch, Step):
                 yield batch
             elif batch:

@@ -344,12 +344,15 @@ class StatementRunner(SessionState):
         yield Complete(command_tag(plan.verb, execution.row_count), execution.row_count)
 
     def begin_at_once(self, statement: st.Query, plan: Plan, values: Sequence[object]) -> Execution | None:
-        """A point statement, run as far as it goes in this unit: usually to its end.
+        """A point statement, or one that reads, run as far as it goes in this unit: usually to its end.
 
-        None, nothing done, where the statement is none, its plan is not current, or a table is locked by others.
+        None, nothing done, where the statement is neither, its plan is not current, or a table is locked by others.
         """
         point = plan.compiled.point
-        if point is None or (plan.is_change and self.engine.manager.is_congested):
+        if point is None:
+            if plan.is_spooled:
+                return None
+        elif plan.is_change and self.engine.manager.is_congested:
             return None
         transaction = self.need_transaction()
         if transaction.is_snapshot and not transaction.can_read_at_once():
@@ -360,8 +363,12 @@ class StatementRunner(SessionState):
             self._check_read_only(plan)
         params = run_time_parameters(plan, statement.normalised, values, self.io)
         self.functions.start_statement()
-        execution = Execution(self, plan, params, [])
-        execution.at_once(transaction, point)
+        if point is None:
+            execution = Execution(self, plan, params, row_data(plan, statement.normalised))
+            execution.read_at_once(transaction)
+        else:
+            execution = Execution(self, plan, params, [])
+            execution.at_once(transaction, point)
         return execution
 
     def _lock_at_once(self, transaction: Transaction, plan: Plan) -> bool:

@@ -46,6 +46,10 @@ class TableReader:
         self._pad: Row = storage.pad
         self._pages: list[object] = storage.heap.pages
 
+    def row_count(self) -> int:
+        """About how many rows there are."""
+        return self.storage.row_count
+
     # --- by row id ------------------------------------------------------------------------------------------
 
     def get(self, row_id: int) -> Row | None:
@@ -82,6 +86,13 @@ class TableReader:
             row = self.get(row_id)
             if row is not None:
                 rows.append(row)
+        return rows
+
+    def get_each(self, row_ids: list[int | None]) -> list[Row | None]:
+        """For each id its visible row, or None; None also for None."""
+        rows: list[Row | None] = []
+        for row_id in row_ids:
+            rows.append(None if row_id is None else self.get(row_id))
         return rows
 
     def scan_batch(self, after: int, n: int) -> tuple[list[Row], int]:
@@ -219,6 +230,22 @@ class TableReader:
                 ids.append(row_id)
                 rows.append(row)
         return ids, rows
+
+    def few(self, index: Index, key: object, limit: int) -> list[Row] | None:
+        """As `lookup_all`; None, nothing read, where it might have to follow more than `limit` entries or to wait for
+        the base."""
+        if index.is_paged or index.count(key, limit) > limit:
+            return None
+        return self.lookup_all(index, key)
+
+    def few_ids(self, index: Index, key: object, limit: int) -> tuple[list[int], list[Row]] | None:
+        """As `few`, with the rows' ids."""
+        if index.is_paged or index.count(key, limit) > limit:
+            return None
+        return self.lookup_ids(index, key)
+
+    def note_from(self, index: Index, key: object) -> None:
+        """Tell that the absence of rows with keys from `key` on was relied upon: `TrackingReader` notes it."""
 
     def lookup_many(self, index: Index, keys: list[object]) -> list[list[Row]]:
         """`lookup_all` for each key, in order."""

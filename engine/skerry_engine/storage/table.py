@@ -30,6 +30,7 @@ from skerry_engine.storage.heap import (
     visible_row,
 )
 from skerry_engine.storage.index import Index
+from skerry_engine.storage.shapes import ShapeRegistry
 
 if TYPE_CHECKING:
     from skerry_engine.storage.paging import Paging
@@ -41,7 +42,8 @@ class TableStorage:
     `width` is the number of column positions of a full row; `pad` holds, by position, what a shorter row
     lacks. `row_count` is the exact number of committed live rows, `changed_epoch` the last commit that wrote
     here.  `is_temporary`: it goes with its session, and nothing of it is logged.  With `paging` checkpoints write the
-    table into the base, and `page_count` of its pages are there already.
+    table into the base, and `page_count` of its pages are there already.  Rows of graphs' elements have `shapes`, and
+    are as long as theirs says.
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class TableStorage:
         "row_count",
         "changed_epoch",
         "is_temporary",
+        "shapes",
     )
 
     def __init__(
@@ -73,6 +76,7 @@ class TableStorage:
         self.row_count: int = 0
         self.changed_epoch: int = 0
         self.is_temporary: bool = is_temporary
+        self.shapes: ShapeRegistry | None = None
 
     def allocate(self, count: int) -> int:
         """Give out `count` contiguous row ids and return the first; they are never given out again."""

@@ -99,6 +99,11 @@ class TrackingReader(TableReader):
         self._note_key(index, key)
         return super().lookup_ids(index, key)
 
+    def note_from(self, index: Index, key: object) -> None:
+        state = self.state
+        low = index.codec.order_key_of(key)
+        state.reads_of(self.storage).add_range(index.index_id, low, None, state.registry.limits)
+
     def _note_key(self, index: Index, key: object) -> None:
         if key is not NO_KEY:
             state = self.state

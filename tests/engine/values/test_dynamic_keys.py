@@ -151,7 +151,12 @@ def test_values_of_all_groups_differ():
         (oids.TIMESTAMP, 1),
     ]
     firsts += [(oids.EDGE, EDGE), (oids.PATH, (NODE,)), (oids.PATH, (NODE, EDGE, NODE)), 2**53 + 1, 2.0**53]
-    firsts += [Decimal.from_float(0.1), (oids.ANYVALUE_ARRAY, ()), (oids.GRAPHRECORD, ()), (oids.UUID, b"a" * 16)]
+    firsts += [
+        Decimal.from_float(0.1),
+        (oids.ANYVALUE_ARRAY, ()),
+        (oids.GRAPHRECORD, ()),
+        (oids.UUID, b"a" * 16),
+    ]
     assert (
         len({order_key(value) for value in firsts})
         == len({equality_key(value) for value in firsts})

@@ -1,0 +1,251 @@
+"""Loops over rows of graphs' elements: by id, by label, edges in both ways, and joins by id.
+
+A join by id follows a loop over a batch whose rows name the ids: an edge's target, mostly.  The joined rows are then
+fetched by the batch, beside it, and no row passes through anything:
+
+    b1 = rd1.few(ix1, id1, 1024)                           edges from node 1
+    m1 = [r2 for r2 in b1 if fits1[r2[0]]]                 :KNOWS
+    for r2, r3 in zip(m1, rd0.get_each([r2[2] for r2 in m1])):
+        if r3 is not None: ...                             their targets
+
+Such a join is *attached* to the range that the loop is over, and written with it (`joined_loop`).  Where there is no
+such loop, or the id is known only row by row, it is a look-up per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.traversal import used_ranges
+from skerry_engine.plan import element_rows, elements
+from skerry_engine.plan import physical as ph
+from skerry_engine.plan.expressions import RowVariable, may_yield
+from skerry_engine.plan.source import MAX_NESTED_LOOPS
+
+if TYPE_CHECKING:
+    from skerry_engine.plan.relations import RelationWriter
+
+Consume = Callable[[], None]
+
+
+class ElementWriter:
+    """Writes the nodes of physical plans that are about graphs, for one generated function."""
+
+    def __init__(self, relations: RelationWriter) -> None:
+        self.relations = relations
+        self.block = relations.block
+        self.module = relations.module
+        self._attached: dict[int, list[ph.RowJoin]] = {}
+
+    def write(self, node: ph.Physical, consume: Consume) -> None:
+        """Write loops in whose innermost body every row of `node` is current."""
+        match node:
+            case ph.RowLookup():
+                self._row_lookup(node, consume)
+            case ph.LabelScan():
+                self._label_scan(node, consume)
+            case ph.WaysScan():
+                self._ways_scan(node, consume)
+            case ph.WaysLookup():
+                self._ways_lookup(node, consume)
+            case ph.RowJoin():
+                self._row_join(node, consume)
+            case _:
+                raise AssertionError(f"no code for {type(node).__name__}")
+
+    # --- one row ----------------------------------------
+
+    def _row_lookup(self, node: ph.RowLookup, consume: Consume) -> None:
+        relations, scan = self.relations, node.scan
+        reader = relations.reader(scan.range_id, scan.table_oid)
+        key = self._named_key(node.key)
+        row = RowVariable(
+            self.module.fresh("r"), scan.width, key if scan.range_id in relations.ids_wanted else None
+        )
+        relations._make_current(scan.range_id, row)
+        with self.block.indented(f"if {self._found(row, reader, key, node.key)}:"):
+            relations._where(node.filters, consume)
+        if relations._driving():
+            relations.sink.batch_end()
+
+    def _named_key(self, key: ex.Expr) -> str:
+        name = self.module.fresh("id")
+        self.block.emit(f"{name} = {self.relations.scalars.value(key)}")
+        return name
+
+    def _found(self, row: RowVariable, reader: str, key: str, expr: ex.Expr) -> str:
+        test = f"({row.name} := {reader}.get({key})) is not None"
+        return f"{key} is not None and {test}" if self.relations.scalars.nullable(expr) else test
+
+    # --- many rows ----------------------------------------
+
+    def _label_scan(self, node: ph.LabelScan, consume: Consume) -> None:
+        relations, scan = self.relations, node.scan
+        reader = relations.reader(scan.range_id, scan.table_oid)
+        index = relations.index(scan.range_id, scan.table_oid, node.index_oid)
+        registry = relations.queries.shapes(scan.table_oid)
+        key = (scan.table_oid, node.labels)
+        fits = self.module.keep("fits", key, lambda: elements.fitting(registry, node.labels))
+        row = relations._bind_row(scan.range_id, scan.width, scan.range_id in relations.ids_wanted)
+        batch, ids = self.module.fresh("b"), self.module.fresh("ids")
+        helper = self.module.bind("rt", element_rows.labelled_rows)
+        with_ids = row.id_name is not None
+        source = f"{helper}({reader}, {index}, {fits}, {with_ids})"
+        with self.block.indented(f"for {ids}, {batch} in {source}:"):
+            relations._row_loop(row, batch, ids if with_ids else None, node.filters, consume, scan.range_id)
+            relations._after_batch(f"len({batch}) + 8")
+
+    def _ways_scan(self, node: ph.WaysScan, consume: Consume) -> None:
+        scan = node.ways.scan
+        reader = self.relations.reader(scan.range_id, scan.table_oid)
+        helper = self.module.bind("rt", element_rows.all_ways)
+        self._ways(node.ways, f"{helper}({reader})", node.filters, consume)
+
+    def _ways_lookup(self, node: ph.WaysLookup, consume: Consume) -> None:
+        scan, relations = node.ways.scan, self.relations
+        reader = relations.reader(scan.range_id, scan.table_oid)
+        indexes = [
+            relations.index(scan.range_id, scan.table_oid, oid)
+            for oid in (node.source_index, node.target_index)
+        ]
+        helper = self.module.bind("rt", element_rows.ways_of)
+        key = relations.scalars.value(node.key)
+        source = f"{helper}({reader}, {', '.join(indexes)}, {key}, {node.is_from})"
+        self._ways(node.ways, source, node.filters, consume)
+
+    def _ways(self, ways: q.EdgeWays, source: str, filters: list[ex.Expr], consume: Consume) -> None:
+        relations, scan = self.relations, ways.scan
+        row = relations._bind_row(scan.range_id, scan.width, True)
+        ends = relations._bind_row(ways.ends, 2)
+        assert row.id_name is not None
+        names = [row.name, row.id_name, ends.name]
+        lists = [self.module.fresh(prefix) for prefix in ("b", "ids", "w")]
+        with self.block.indented(f"for {', '.join(lists)} in {source}:"):
+            relations.fan_out = relations.fan_out or not relations._driving()
+            self.joined_loop(scan.range_id, names, lists, filters, consume)
+            relations._after_batch(f"len({lists[0]}) + 8")
+
+    # --- joins ----------------------------------------
+
+    def is_attached(self, range_id: int) -> bool:
+        """Whether joins wait to be written with the range's loop."""
+        return bool(self._attached.get(range_id))
+
+    def _row_join(self, node: ph.RowJoin, consume: Consume) -> None:
+        if node.kind == "inner":
+            place = self._loop_before(node.left, node)
+            if place >= 0 and self.block.loops + 2 * _levels(node.left) <= MAX_NESTED_LOOPS:
+                self._attached.setdefault(place, []).append(node)
+                self.relations.produce(node.left, consume)
+                assert not self.is_attached(place), "the loop has written it"
+                return
+        self.relations.produce(node.left, lambda: self._each_left(node, consume))
+
+    def _loop_before(self, left: ph.Physical, node: ph.RowJoin) -> int:
+        """The range of the innermost loop over a batch on the left side, if the batch's rows name the ids;
+        -1 where there is none."""
+        if may_yield(node.key):
+            return -1
+        used = used_ranges(node.key)
+        while True:
+            match left:
+                case ph.NestedLoop(kind="inner", dependent=True) if not left.conditions:
+                    left = left.right
+                case ph.RowJoin(kind="inner"):
+                    if left.scan.range_id in used or self._loop_before(left.left, left) < 0:
+                        return -1
+                    left = left.left
+                case ph.SeqScan() | ph.LabelScan() | ph.IndexRange():
+                    return left.scan.range_id if left.scan.range_id in used else -1
+                case ph.IndexLookup():
+                    is_loop = not left.unique or left.scan.range_id in self.relations.ids_wanted
+                    return left.scan.range_id if is_loop and left.scan.range_id in used else -1
+                case ph.WaysScan() | ph.WaysLookup():
+                    return left.ways.scan.range_id if used & {left.ways.scan.range_id, left.ways.ends} else -1
+                case _:
+                    return -1
+
+    def joined_loop(
+        self, range_id: int, names: list[str], lists: list[str], filters: list[ex.Expr], consume: Consume
+    ) -> None:
+        """The loop over parallel lists of a batch, and over the rows of the joins attached to it."""
+        relations = self.relations
+        joins = self._attached.pop(range_id, [])
+        late = [c for c in filters if may_yield(c)]
+        early = [c for c in filters if not may_yield(c)]
+        item, source = _zipped(names, lists)
+        if joins:
+            batch = self.module.fresh("m")
+            tests = " and ".join(relations.scalars.is_true(c) for c in early)
+            if tests or len(names) > 1:
+                where = f" if {tests}" if tests else ""
+                self.block.emit(f"{batch} = [{item} for {item.strip('()')} in {source}{where}]")
+                source = batch
+            item, source = self._fetched(joins, item, source)
+            early = []
+        with self.block.indented(f"for {item} in {source}:"):
+            relations.inner += 1
+            with ExitStack() as stack:
+                for join in joins:
+                    row = relations.rows[join.scan.range_id]
+                    stack.enter_context(self.block.indented(f"if {row.name} is not None:"))
+                    if row.id_name is not None:
+                        self.block.emit(f"{row.id_name} = {relations.scalars.value(join.key)}")
+                conditions = [*early, *late, *(c for join in joins for c in join.residual)]
+                relations._where(conditions, consume)
+            relations.inner -= 1
+            relations._after_row()
+
+    def _fetched(self, joins: list[ph.RowJoin], item: str, batch: str) -> tuple[str, str]:
+        """What the loop over a batch is over when the joins' rows, fetched at once, stand beside it."""
+        relations = self.relations
+        items, sources = [item], [batch]
+        for join in joins:
+            reader = relations.reader(join.scan.range_id, join.scan.table_oid)
+            key = relations.scalars.value(join.key)
+            sources.append(f"{reader}.get_each([{key} for {item.strip('()')} in {batch}])")
+            with_id = join.scan.range_id in relations.ids_wanted
+            items.append(relations._bind_row(join.scan.range_id, join.scan.width, with_id).name)
+        return ", ".join(items), f"zip({', '.join(sources)})"
+
+    def _each_left(self, node: ph.RowJoin, consume: Consume) -> None:
+        """A look-up per left row."""
+        relations, scan = self.relations, node.scan
+        reader = relations.reader(scan.range_id, scan.table_oid)
+        key = self._named_key(node.key)
+        row = RowVariable(
+            self.module.fresh("r"), scan.width, key if scan.range_id in relations.ids_wanted else None
+        )
+        relations._make_current(scan.range_id, row)
+        test = self._found(row, reader, key, node.key)
+        if node.kind == "inner":
+            with self.block.indented(f"if {test}:"):
+                relations._where(node.residual, consume)
+            return
+        matches = self.module.fresh("m")
+        ranges = {scan.range_id: scan.width}
+        self.block.emit(f"{matches} = ({relations._pack_of(ranges)},) if {test} else ()")
+        relations._matches(node.kind, matches, ranges, node.residual, consume)
+
+
+def _levels(node: ph.Physical) -> int:
+    """At most how many pairs of loops (over batches, over their rows) stand around the node's rows."""
+    match node:
+        case ph.NestedLoop() | ph.HashJoin():
+            return _levels(node.left) + _levels(node.right)
+        case ph.RowJoin() | ph.IndexJoin():
+            return _levels(node.left) + 1
+        case ph.Filtered():
+            return _levels(node.input)
+    return 1
+
+
+def _zipped(names: list[str], lists: list[str]) -> tuple[str, str]:
+    """(loop item, what it is over) of parallel lists."""
+    if len(names) == 1:
+        return names[0], lists[0]
+    return f"({', '.join(names)})", f"zip({', '.join(lists)})"
