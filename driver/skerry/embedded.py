@@ -39,7 +39,9 @@ from skerry_engine.session.steps import (
     CopyFailed,
     CopyIn,
     Description,
+    Finished,
     Notice,
+    ResultColumn,
     Rows,
     Step,
     Wait,
@@ -141,6 +143,12 @@ class EmbeddedBackend:
         session.client = self._mailbox
         session.on_close(self._mailbox.notified)
         self._notifications: list[Notification] = []
+        self._columns: tuple[ResultColumn, ...] = ()
+        self._column_infos: tuple[ColumnInfo, ...] = ()
+        self._converters: list[tuple[int, Converter]] = []
+        self._converted: tuple[ColumnInfo, ...] | None = None
+        self._converted_io: IoContext | None = None
+        self._names_wanted = False
         self.notices: list[str] = []
 
     def __del__(self) -> None:
@@ -199,19 +207,26 @@ class EmbeddedBackend:
     def _run(self, text: str, values: list[object] | None, write: Callable[[bytes], object]) -> Outcome:
         session = self._open_session()
         self._source.check_process()
-        mutex = self._source.mutex
         holds_back = interrupts.hold_back()
+        steps: Steps | None = None
         try:
-            with mutex:
-                self._source.expiry.forget(session)
-                session.owner.thread_id = _THREAD.number
-                steps = session.run(text, values)
             try:
-                outcome = self._drive(session, steps, write)
+                with self._source.mutex:
+                    self._source.expiry.forget(session)
+                    session.owner.thread_id = _THREAD.number
+                    answer = session.answer_query(text, values)
+                    if not isinstance(answer, Finished):
+                        steps = answer
+                if steps is not None:
+                    outcome = self._drive(session, steps, write)
+                else:
+                    assert isinstance(answer, Finished)
+                    outcome = self._finished(answer)
             except errors.DatabaseError:
                 raise
             except BaseException:  # Ctrl-C, or what `write` raises
-                self._interrupt(session, steps)
+                if steps is not None:
+                    self._interrupt(session, steps)
                 raise
             self._convert_rows(session, outcome)
             return outcome
@@ -221,6 +236,21 @@ class EmbeddedBackend:
             if holds_back:
                 interrupts.let_through()
             self._source.shared.close_abandoned()
+
+    def _finished(self, answer: Finished) -> Outcome:
+        """The outcome of what ran in one unit."""
+        self._source.shared.flush_if_waited_for()
+        columns = None if answer.columns is None else self._infos(answer.columns)
+        return Outcome(columns, answer.rows, answer.tag, answer.row_count)
+
+    def _infos(self, columns: tuple[ResultColumn, ...]) -> tuple[ColumnInfo, ...]:
+        """What is told of the columns; the same statement's are known from the last time."""
+        if columns is not self._columns:
+            self._columns = columns
+            self._column_infos = tuple(
+                [ColumnInfo(column.name, column.type.oid, column.type.typmod) for column in columns]
+            )
+        return self._column_infos
 
     def _watch_idling(self, session: Session) -> None:
         """Have the open transaction rolled back when it idles or lasts too long."""
@@ -287,9 +317,7 @@ class EmbeddedBackend:
         if isinstance(step, Rows):
             outcome.rows += step.rows
         elif isinstance(step, Description):
-            outcome.columns = tuple(
-                ColumnInfo(column.name, column.type.oid, column.type.typmod) for column in step.columns
-            )
+            outcome.columns = self._infos(step.columns)
             outcome.rows = []
         elif isinstance(step, Complete):
             outcome.tag, outcome.row_count = step.tag, step.row_count
@@ -298,19 +326,25 @@ class EmbeddedBackend:
 
     def _convert_rows(self, session: Session, outcome: Outcome) -> None:
         """Turn the engine's atoms into Python objects, column by column; most columns need nothing."""
-        if outcome.columns is None or not outcome.rows:
+        columns = outcome.columns
+        if columns is None or not outcome.rows:
             return
-        converters: list[tuple[int, Converter]] = []
-        names_wanted = False
-        for position, column in enumerate(outcome.columns):
-            converter = _converter(column.type_oid, column.type_modifier, session.io)
-            if converter is not None:
-                converters.append((position, converter))
-                names_wanted = names_wanted or column.type_oid in oids.REG_TYPES
+        if columns is not self._converted or session.io is not self._converted_io:
+            self._find_converters(columns, session.io)
+        converters = self._converters
         if not converters:
             return
-        with self._source.mutex if names_wanted else contextlib.nullcontext():
+        with self._source.mutex if self._names_wanted else contextlib.nullcontext():
             outcome.rows = [_convert_row(row, converters) for row in outcome.rows]
+
+    def _find_converters(self, columns: tuple[ColumnInfo, ...], io: IoContext) -> None:
+        found = [
+            (place, _converter(each.type_oid, each.type_modifier, io)) for place, each in enumerate(columns)
+        ]
+        self._converters = [(place, converter) for place, converter in found if converter is not None]
+        self._names_wanted = any(each.type_oid in oids.REG_TYPES for each in columns)
+        self._converted = columns
+        self._converted_io = io
 
     def _interrupt(self, session: Session, steps: Steps) -> None:
         """Cancel the statement and let it unwind before the exception goes on."""

@@ -16,8 +16,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+from _signal import getsignal as _handler_of
+from _signal import signal as _set_handler
 from collections.abc import Iterator
 from types import FrameType
+
+# The functions below those of `signal`, which make an enum member of every handler: that takes longer than a unit.
+_SIGINT = int(signal.SIGINT)
 
 
 class _Interrupts:
@@ -56,14 +61,14 @@ class _Interrupts:
         """Take the place of Python's handler; False where there is nothing to do, or nothing to undo."""
         if threading.get_ident() != self.main_thread_id:
             return False
-        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        if _handler_of(_SIGINT) is not signal.default_int_handler:
             return False
-        signal.signal(signal.SIGINT, self._handle)
+        _set_handler(_SIGINT, self._handle)
         return True
 
     def let_through(self) -> None:
         """Undo `hold_back`, if it gave True."""
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _set_handler(_SIGINT, signal.default_int_handler)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         if self.depth == 0:

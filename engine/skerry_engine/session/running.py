@@ -72,13 +72,18 @@ class StatementRunner(SessionState):
                 yield from self._take_messages()
         except BaseException as error:
             steps.close()  # if it was not the one to raise: nothing of it may run later, when it is forgotten
-            if isinstance(error, errors.DatabaseError) and error.ends_session:
-                self._ended_by(error)
-            elif not isinstance(error, GeneratorExit):
-                self._failed_statement()
+            if not isinstance(error, GeneratorExit):
+                self._failed_with(error)
             raise
         finally:
             self._stop_running()
+
+    def _failed_with(self, error: BaseException) -> None:
+        """The statement has failed: its transaction has, too, and perhaps the session."""
+        if isinstance(error, errors.DatabaseError) and error.ends_session:
+            self._ended_by(error)
+        else:
+            self._failed_statement()
 
     def _ended_by(self, error: errors.DatabaseError) -> None:
         """The statement failed with an error that ends the session, or at least its transaction as a whole."""
@@ -227,13 +232,13 @@ class StatementRunner(SessionState):
     def _statement(self, statement: st.Statement, source: str, parameters: Sequence[object] | None) -> Steps:
         self.check_not_failed(statement)
         if isinstance(statement, st.Query):
-            types, values = _embedded_parameters(parameters)
-            plan, values = self._plan_for(statement, types, values)
+            types, values = embedded_parameters(parameters)
+            plan, values = self.plan_for(statement, types, values)
             yield from self.query_steps(statement, plan, types, values, True)
         elif parameters and isinstance(statement, st.Historic):
             from skerry_engine.session.commands.history import historic_steps
 
-            types, values = _embedded_parameters(parameters)
+            types, values = embedded_parameters(parameters)
             yield from historic_steps(cast("Session", self), statement, types, values, True)
         else:
             from skerry_engine.session.commands.dispatch import command_steps
@@ -294,7 +299,7 @@ class StatementRunner(SessionState):
     def _has_private_catalog(self) -> bool:
         return self.transaction is not None and bool(self.transaction.changes)
 
-    def _plan_for(
+    def plan_for(
         self, statement: st.Query, types: Sequence[int], values: list[object]
     ) -> tuple[Plan, list[object]]:
         """The plan for embedded parameters: values are brought to the types that the plan settled on."""
@@ -414,7 +419,7 @@ class _BoundedWaiting:
         return self._deadline_s if inner is None else min(inner, self._deadline_s)
 
 
-def _embedded_parameters(parameters: Sequence[object] | None) -> tuple[list[int], list[object]]:
+def embedded_parameters(parameters: Sequence[object] | None) -> tuple[list[int], list[object]]:
     """Types and atoms of Python values; text is left open, so that it can become what its place wants."""
     types: list[int] = []
     values: list[object] = []

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from skerry_engine import errors
 from skerry_engine.session.execution import Execution, command_tag
 from skerry_engine.session.portals import Portal, Prepared, Steps
-from skerry_engine.session.running import StatementRunner, same_types
+from skerry_engine.session.running import StatementRunner, embedded_parameters, same_types
 from skerry_engine.session.steps import (
     Complete,
     Description,
@@ -327,15 +327,15 @@ class Session(StatementRunner):
     # Timeouts end a statement between two units.  One unit is over before they matter, save for a transaction
     # of many statements that has a deadline: its statements take steps.
 
-    def answer_query(self, text: str) -> Finished | Steps:
-        """As `simple_query`: its outcome, if one unit was enough for all of it, else the steps to go on with."""
+    def answer_query(self, text: str, parameters: Sequence[object] | None = None) -> Finished | Steps:
+        """As `run`: its outcome, if one unit was enough for all of it, else the steps to go on with."""
         if self.transaction_deadline_s is not None:
-            return self.simple_query(text)
+            return self.run(text, parameters)
         self._begin_unit(text)
         try:
-            return self._query_outcome(text)
-        except Exception:
-            self._failed_statement()
+            return self._query_outcome(text, parameters)
+        except Exception as error:
+            self._failed_with(error)
             raise
         finally:
             self._stop_running()
@@ -349,8 +349,8 @@ class Session(StatementRunner):
         self._begin_unit(found.prepared.text)
         try:
             finished = self._portal_outcome(found)
-        except Exception:
-            self._failed_statement()
+        except Exception as error:
+            self._failed_with(error)
             raise
         finally:
             self._stop_running()
@@ -378,8 +378,8 @@ class Session(StatementRunner):
         self._start_running(text)
         self.engine.stores.functions = self.functions
 
-    def _query_outcome(self, text: str) -> Finished | Steps:
-        known = self.engine.statements.recognised(text)
+    def _query_outcome(self, text: str, parameters: Sequence[object] | None) -> Finished | Steps:
+        known = None if parameters else self.engine.statements.recognised(text)
         plan = None if known is None else self.cached_plan(known, ())
         statement: st.Statement
         if known is not None and plan is not None:
@@ -387,20 +387,28 @@ class Session(StatementRunner):
         else:
             batch = self.engine.statements.batch(text)
             if len(batch) != 1:
-                return self.simple_query(text)
+                return self.run(text, parameters)
             statement = batch[0][0]
         self.check_not_failed(statement)
         finished: Finished | None
         if isinstance(statement, st.Query):
-            plan = plan or self.plan_query(statement, ())
-            begun = None if plan.parameter_types else self.begin_at_once(statement, plan, ())
-            if begun is not None and (not begun.is_finished or (plan.is_change and begun.rows)):
+            types, values = embedded_parameters(parameters)
+            if plan is None:
+                plan, values = self.plan_for(statement, types, values)
+            if len(values) < len(plan.parameter_types):
+                return self.run(text, parameters)
+            begun = self.begin_at_once(statement, plan, values)
+            if begun is None:
+                return self._watched(
+                    self._committed(self.query_steps(statement, plan, types, values, True)), text
+                )
+            if not begun.is_finished or (plan.is_change and begun.rows):
                 return self._watched(self._committed(self.rest_of_query(begun, True)), text)
-            finished = None if begun is None else _finished(begun, plan.columns)
+            finished = _finished(begun, plan.columns)
         else:
-            finished = self._command_outcome(statement)
-        if finished is None:
-            return self.simple_query(text)
+            finished = None if parameters else self._command_outcome(statement)
+            if finished is None:
+                return self.run(text, parameters)
         if (not self.in_block and not self.commit_at_once()) or self._has_messages():
             return self._watched(self._committed(_replayed(finished)), text)
         return finished

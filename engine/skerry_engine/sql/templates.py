@@ -28,7 +28,8 @@ TEMPLATES_KEPT: Final = 1000
 TEXT_CHARACTERS: Final = 2000
 """Longer texts are read in full."""
 
-_NUMBER: Final = re.compile(r"(?<![\w$.])([0-9]{1,9})(?![\w$.])")
+# What a number begins with comes first, so that the search can skip to it.
+_NUMBER: Final = re.compile(r"(?=[0-9])(?<![\w$.])([0-9]{1,9})(?![\w$.])")
 
 
 class Template:
