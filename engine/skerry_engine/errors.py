@@ -441,6 +441,18 @@ class NumericValueOutOfRange(DataError):
     sqlstate = "22003"
 
 
+class ElementDeleted(DataError):
+    """A statement changes a node or an edge that it has deleted before.  Change first, or leave it."""
+
+    gqlstatus = "22000"
+
+
+class MultipleAssignments(CardinalityViolation):
+    """One statement gives a property of one element different values.  Have each element bound once, or aggregate."""
+
+    gqlstatus = "22G0M"
+
+
 class NullValueNotAllowed(DataError):
     """NULL where the function needs a value."""
 

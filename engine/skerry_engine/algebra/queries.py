@@ -374,11 +374,13 @@ class NewElement:
 class ElementChange:
     """What SET and REMOVE do to one element.
 
-    `element` is of type NODE or EDGE.  A property set to NULL goes.  `replaces` says that properties not
-    named go, too (SET n = {...}); `record` is a record of further properties that are known at run time only.
+    `element` is of type NODE or EDGE, and a row of `table_oid` (0: of any of the graph's tables, which shows at
+    run time).  A property set to NULL goes.  `replaces` says that properties not named go, too (SET n = {...});
+    `record` is a record of further properties that are known at run time only.
     """
 
     element: Expr
+    table_oid: int
     properties: tuple[tuple[str, Expr], ...] = ()
     record: Expr | None = None
     replaces: bool = False
@@ -404,10 +406,12 @@ class GraphChange(Query):
     """SET and REMOVE: all `changes` are computed from the state before the statement, for all rows of
     `input`, and made together; two different values for one property of one element are an error (22G0M).
 
-    Outputs are over the input's ranges; element values in them still show the state before.
+    Outputs are over the input's ranges; element values in them still show the state before.  `tables` are those
+    that may be written.
     """
 
     graph_oid: int
+    tables: tuple[int, ...]
     input: Relation
     changes: tuple[ElementChange, ...]
     outputs: tuple[Expr, ...]
@@ -420,10 +424,11 @@ class GraphDelete(Query):
 
     With `detach` the edges of deleted nodes go, too; without, an edge that is left at the end of the
     statement, or that somebody else has committed meanwhile, is an error that says how many there are
-    (G1001).
+    (G1001).  `tables` are those that may be written.
     """
 
     graph_oid: int
+    tables: tuple[int, ...]
     input: Relation
     elements: tuple[Expr, ...]
     detach: bool

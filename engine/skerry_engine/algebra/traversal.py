@@ -128,6 +128,21 @@ def _group_ranges(part: pt.PathPart) -> Iterator[int]:
             yield from _group_ranges(part.part)
 
 
+def written_tables(node: object) -> set[int]:
+    """The OIDs of the tables that `node`, anywhere in it, may write: empty for what only reads."""
+    found: set[int] = set()
+    for item in walk_all(node):
+        if isinstance(item, (q.Insert, q.Update, q.Delete)):
+            found.add(item.target.table_oid)
+        elif isinstance(item, (q.GraphChange, q.GraphDelete)):
+            found.update(item.tables)
+        elif isinstance(item, (q.GraphInsert, q.GraphMerge)):
+            found.update(element.into.table_oid for element in item.elements)
+            if isinstance(item, q.GraphMerge):
+                found.update(change.table_oid for change in (*item.on_create, *item.on_match))
+    return found
+
+
 def used_ranges(node: object) -> set[int]:
     """The ranges whose rows are read anywhere in `node`."""
     return {item.range_id for item in walk_all(node) if isinstance(item, ROW_READERS)}

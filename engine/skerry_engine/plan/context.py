@@ -127,6 +127,11 @@ class ExecutionContext:
         for slot in range(len(self.slots)):
             self.reader(slot)
 
+    def next_stage(self) -> None:
+        """What the statement has written so far is to be seen by functions that begin from now on."""
+        self.transaction.next_stage()
+        self._readers.clear()
+
     def index(self, slot: int, index_oid: int) -> Index:
         """An index of a slot's table."""
         return self.tables.storage(self.slots[slot][1]).indexes[index_oid]

@@ -23,6 +23,7 @@ from skerry_engine.functions.namespace import NAMESPACE
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan import runtime
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, Subqueries, may_yield
+from skerry_engine.plan.graph_writing import ShapeCheck
 from skerry_engine.plan.planner import Planner, Statistics
 from skerry_engine.plan.relations import MemorySink, OutputSink, RelationWriter, canonical_codec
 from skerry_engine.plan.sorting import sort_key_text
@@ -40,6 +41,10 @@ class PlanInputs(Statistics, Protocol):
 
     def shapes(self, table_oid: int) -> ShapeRegistry:
         """The shapes of an element table's rows."""
+        ...
+
+    def shape_check(self, table_oid: int) -> ShapeCheck:
+        """What the graph's type and constraints say of the shapes of an element table's rows."""
         ...
 
 
@@ -166,6 +171,14 @@ class QueryWriter(Subqueries):
                 from skerry_engine.plan.changes import ChangeWriter
 
                 ChangeWriter(self, relations).write(query)
+            case q.GraphInsert() | q.GraphChange() | q.GraphDelete() | q.GraphMerge():
+                from skerry_engine.plan.graph_changes import GraphWriter
+
+                GraphWriter(self, relations).write_graph(query)
+            case q.Program():
+                from skerry_engine.plan.graph_changes import GraphWriter
+
+                GraphWriter(self, relations).write_program(query)
             case _:
                 raise errors.NotSupportedError(f"{type(query).__name__} is not supported here")
         block.finish()

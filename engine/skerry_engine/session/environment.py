@@ -34,6 +34,7 @@ from skerry_engine.catalog.system.context import (
     TransactionInfo,
 )
 from skerry_engine.plan.elements import property_of_shaped_rows
+from skerry_engine.plan.graph_writing import ShapeCheck, no_check
 from skerry_engine.plan.planner import ElementInfo, IndexInfo
 from skerry_engine.session.changes import (
     SessionSubscription,
@@ -172,6 +173,10 @@ class StatementCatalog:
         registry = self.storage(table_oid).shapes
         assert registry is not None, "other tables' rows have no shapes"
         return registry
+
+    def shape_check(self, table_oid: int) -> ShapeCheck:
+        """What the graph's type and constraints say of the shapes of an element table's rows."""
+        return no_check
 
     def index_key_is_atom(self, table_oid: int, index_oid: int) -> bool:
         """Whether the index's equality key is its column's value itself."""

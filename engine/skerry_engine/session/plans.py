@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
-from skerry_engine.algebra.traversal import walk_all
+from skerry_engine.algebra.traversal import walk_all, written_tables
 from skerry_engine.plan.compile import CompiledQuery, compile_query
 from skerry_engine.session.sleeping import WAITING_FUNCTIONS
 from skerry_engine.session.steps import ResultColumn
@@ -173,7 +173,7 @@ def _made_plan(
     compiled = compile_query(query, here)
     main = query.body if isinstance(query, q.With) else query
     row_lock = _first_row_lock(query)
-    changes = [n for n in walk_all(query) if isinstance(n, (q.Insert, q.Update, q.Delete))]
+    is_change = bool(written_tables(query))
     return Plan(
         compiled,
         verb,
@@ -184,9 +184,9 @@ def _made_plan(
         _result_columns(main),
         _table_locks(query),
         tuple(context.lookups),
-        bool(changes),
+        is_change,
         row_lock,
-        bool(changes) or bool(row_lock) or _may_wait_in_functions(query),
+        is_change or bool(row_lock) or _may_wait_in_functions(query),
         here.catalog.version,
         query,
     )
@@ -226,13 +226,13 @@ def _table_locks(query: q.Query) -> tuple[tuple[int, int], ...]:
     for node in walk_all(query):
         if isinstance(node, q.Scan) and not node.is_virtual:
             modes[node.table_oid] = max(modes.get(node.table_oid, 0), ACCESS_SHARE)
-        elif isinstance(node, (q.Insert, q.Update, q.Delete)):
-            modes[node.target.table_oid] = ROW_EXCLUSIVE
         elif isinstance(node, q.Select) and node.locks:
             locked = {r for lock in node.locks for r in lock.range_ids}
             for scan in walk_all(node.input):
                 if isinstance(scan, q.Scan) and scan.range_id in locked:
                     modes[scan.table_oid] = max(modes.get(scan.table_oid, 0), ROW_SHARE_TABLE)
+    for table_oid in written_tables(query):
+        modes[table_oid] = max(modes.get(table_oid, 0), ROW_EXCLUSIVE)
     return tuple(sorted(modes.items()))
 
 
