@@ -43,8 +43,10 @@ class Engine:
 
     def __init__(self, gc_interval_commits: int = GC_INTERVAL_COMMITS) -> None:
         self.read_only = False
-        self.manager = TransactionManager(new_catalog(SUPERUSER), gc_interval_commits)
+        catalog = new_catalog(SUPERUSER)
+        self.manager = TransactionManager(catalog, gc_interval_commits)
         self.stores = Stores()
+        self.stores.begin(catalog)
         self.sequences = Sequences()
         self.plans = PlanCache()
         self.statements = StatementCache()

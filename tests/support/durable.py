@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 from pathlib import Path
+from typing import cast
 
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.codec import encode_catalog
@@ -68,7 +69,7 @@ def state_of(engine: Engine) -> State:
         if not table.is_temporary
     ]
     state: State = {
-        f"table {table.oid}": (storage.row_count, rows_of(storage), indexes_of(storage))
+        f"table {table.oid}": (storage.row_count, rows_of(storage), indexes_of(storage), shapes_of(storage))
         for table, storage in tables
     }
     # OIDs that were given to what was rolled back may be given again.
@@ -85,6 +86,16 @@ def rows_of(storage: TableStorage) -> dict[int, tuple[object, ...]]:
         if row is not None:
             found[row_id] = storage.padded(row)
     return found
+
+
+def shapes_of(storage: TableStorage) -> dict[int, tuple[object, ...]]:
+    """What the shapes mean that rows of a graph's elements have."""
+    shapes = storage.shapes
+    if shapes is None:
+        return {}
+    used = {cast(int, row[0]) for row in rows_of(storage).values()}
+    found = [shapes.by_id(shape_id) for shape_id in sorted(used)]
+    return {shape.id: (sorted(shape.labels), shape.names, shape.types) for shape in found}
 
 
 def indexes_of(storage: TableStorage) -> dict[int, list[tuple[object, ...]]]:

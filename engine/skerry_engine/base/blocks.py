@@ -28,7 +28,7 @@ import struct
 import zlib
 from typing import Final
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """The base's format; it changes with every change of what this module draws, or of what blocks hold."""
 
 META: Final = b"m"

@@ -1,4 +1,8 @@
-"""The catalog of a new cluster, and the contents of a new database."""
+"""The catalog of a new cluster, and the contents of a new database.
+
+The graphs `home` of a new cluster's databases have OIDs and storages with fixed numbers: whoever replays a log from its
+beginning has the same ones.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from skerry_engine.catalog.catalog import Catalog, Database, OidAllocator
+from skerry_engine.catalog.graphs import OIDS_OF_A_GRAPH, home_graph, with_graph
 from skerry_engine.catalog.objects import (
     BOOTSTRAP_ROLE,
     CLASS_DATABASE,
@@ -44,15 +49,22 @@ TEMPLATE0 = 4
 POSTGRES = 5
 
 
+HOME_GRAPHS = {
+    database_oid: (9200 + OIDS_OF_A_GRAPH * number, (2 * number + 1, 2 * number + 2))
+    for number, database_oid in enumerate((POSTGRES, TEMPLATE1, TEMPLATE0))
+}
+"""The graphs `home` of a new cluster's databases: the first OID, the storages of nodes and edges."""
+
+
 def new_catalog(superuser: str = "skerry", system_tables: Iterable[SystemTable] | None = None) -> Catalog:
     """The catalog of a new cluster: databases postgres, template1, template0."""
     tables = tuple(all_system_tables() if system_tables is None else system_tables)
     acl = (f"=c/{superuser}", f"{superuser}=CTc/{superuser}")
     databases = (
-        new_database(POSTGRES, "postgres", superuser, tables),
-        replace(new_database(TEMPLATE1, "template1", superuser, tables), is_template=True, acl=acl),
+        _bootstrapped(POSTGRES, "postgres", superuser, tables),
+        replace(_bootstrapped(TEMPLATE1, "template1", superuser, tables), is_template=True, acl=acl),
         replace(
-            new_database(TEMPLATE0, "template0", superuser, tables),
+            _bootstrapped(TEMPLATE0, "template0", superuser, tables),
             is_template=True,
             acl=acl,
             allow_connections=False,
@@ -72,10 +84,17 @@ def new_catalog(superuser: str = "skerry", system_tables: Iterable[SystemTable] 
     )
 
 
+def _bootstrapped(oid: int, name: str, superuser: str, tables: tuple[SystemTable, ...]) -> Database:
+    first_oid, storage_ids = HOME_GRAPHS[oid]
+    graph = home_graph(first_oid, BOOTSTRAP_ROLE, storage_ids)
+    return with_graph(new_database(oid, name, superuser, tables), *graph)
+
+
 def new_database(
     oid: int, name: str, superuser: str = "skerry", system_tables: Iterable[SystemTable] | None = None
 ) -> Database:
-    """A database with what every new one has: the system schemas, their relations, and an empty `public`."""
+    """A database with the system schemas, their relations, and an empty `public`; without the graph `home`, whose
+    storages somebody has to make."""
     tables = tuple(all_system_tables() if system_tables is None else system_tables)
     comments = {
         Address(CLASS_NAMESPACE, PG_CATALOG): "system catalog schema",

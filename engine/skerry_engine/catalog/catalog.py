@@ -42,6 +42,7 @@ from skerry_engine.catalog.objects import (
 from skerry_engine.catalog.search_path import SearchPath
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Relation)
 
 
 class OidAllocator:
@@ -60,6 +61,12 @@ class OidAllocator:
         oid = self._next
         self._next += 1
         return oid
+
+    def allocate_many(self, count: int) -> int:
+        """The first of `count` such OIDs that follow one another."""
+        first = self._next
+        self._next += count
+        return first
 
     def advance(self, next_oid: int) -> None:
         """Give out no OID below `next_oid` from now on."""
@@ -191,7 +198,12 @@ class Database:
             if isinstance(relation, cls):
                 yield relation
 
+    def listed(self, cls: type[R]) -> Iterator[R]:
+        """As `of_type`, without what is hidden: the tables of graphs' elements, graph types."""
+        return (relation for relation in self.of_type(cls) if not relation.is_hidden)
+
     def tables(self) -> Iterator[Table]:
+        """The base tables, those of graphs' elements too."""
         return self.of_type(Table)
 
     def views(self) -> Iterator[View]:
@@ -199,7 +211,7 @@ class Database:
 
     def tables_and_views(self) -> Iterator[Table | View]:
         """What has a row type of its own, in OID order."""
-        for relation in self.of_type(Relation):
+        for relation in self.listed(Relation):
             if isinstance(relation, (Table, View)):
                 yield relation
 

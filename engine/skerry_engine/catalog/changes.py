@@ -103,7 +103,7 @@ def check_name_free(database: Database, relation: Relation) -> None:
             detail="System catalog modifications are currently disallowed.",
         )
     taken = database.relation_named(relation.schema_oid, relation.name)
-    if taken is not None and taken.oid != relation.oid:
+    if taken is not None and taken.oid != relation.oid and not relation.is_hidden:
         raise errors.DuplicateTable(f'relation "{relation.name}" already exists')
 
 

@@ -30,6 +30,7 @@ from skerry_engine.catalog.bootstrap import all_system_tables, bootstrap_roles, 
 from skerry_engine.catalog.catalog import Catalog, Database, OidAllocator
 from skerry_engine.catalog.changes import with_column
 from skerry_engine.catalog.dependencies import relations_read
+from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyIndex
 from skerry_engine.catalog.objects import (
     BOOTSTRAP_ROLE,
     SYSTEM_SCHEMAS,
@@ -411,6 +412,7 @@ def _changed(database: Database, delta: DatabaseDelta) -> Database:
         damaged("a system table is replaced")
     schemas = _after(database.schemas, delta.schemas, delta.gone_schemas)
     relations = _after(database.relations, delta.relations, delta.gone_relations)
+    _check_gone(database.relations, relations, delta)
     _link(relations, delta.relations, schemas)
     _touch_referenced(database.relations, relations, delta)
     touched = [*(each.oid for each in delta.relations), *delta.gone_relations]
@@ -423,6 +425,17 @@ def _changed(database: Database, delta: DatabaseDelta) -> Database:
     )
 
 
+def _check_gone(before: Mapping[int, Relation], after: Mapping[int, Relation], delta: DatabaseDelta) -> None:
+    """Raise DatabaseDamaged when a table goes and leaves an index behind, or an index a table that has it."""
+    put = {each.oid for each in delta.relations}
+    for oid in delta.gone_relations:
+        gone = before[oid]
+        if isinstance(gone, Table) and any(index.oid in after for index in gone.indexes):
+            damaged(f"table {gone.name} goes without its indexes")
+        if isinstance(gone, IndexDef) and gone.table_oid in after and gone.table_oid not in put:
+            damaged(f"index {gone.name} goes and is still of its table")
+
+
 def _names_after(
     database: Database, relations: Mapping[int, Relation], changed: Iterable[int]
 ) -> dict[tuple[int, str], int]:
@@ -430,11 +443,11 @@ def _names_after(
     names = dict(database.relation_oids)
     for oid in changed:
         before = database.relations.get(oid)
-        if before is not None:
+        if before is not None and not before.is_hidden:
             names.pop((before.schema_oid, before.name), None)
     for oid in changed:
         after = relations.get(oid)
-        if after is not None:
+        if after is not None and not after.is_hidden:
             names[(after.schema_oid, after.name)] = oid
     return names
 
@@ -481,7 +494,7 @@ class _System:
             damaged("a relation has the OID of a system table")
         relations = {**self.tables, **relations}
         _link(relations, contents.relations, schemas)
-        names = {(each.schema_oid, each.name): oid for oid, each in relations.items()}
+        names = {(each.schema_oid, each.name): oid for oid, each in relations.items() if not each.is_hidden}
         return _database(contents.properties, schemas, relations, names, _by_address(contents.comments))
 
 
@@ -493,7 +506,8 @@ def _database(
     comments: Mapping[Address, str],
 ) -> Database:
     schema_oids = {schema.name: schema.oid for schema in schemas.values()}
-    if len(schema_oids) < len(schemas) or len(relation_oids) < len(relations):
+    named = sum(not relation.is_hidden for relation in relations.values())
+    if len(schema_oids) < len(schemas) or len(relation_oids) < named:
         damaged(f"two objects of database {properties.name} have one name")
     return Database(
         properties.oid,
@@ -560,6 +574,8 @@ def _link(relations: dict[int, Relation], put: Iterable[Relation], schemas: Mapp
             tables[relation.oid] = None
         elif isinstance(relation, View):
             _check_numbers(relation.name, relation.columns)
+        elif isinstance(relation, Graph):
+            _check_graph(relations, relation)
     for oid in tables:
         relations[oid] = _linked(relations, oid)
     for index in indexes:
@@ -582,10 +598,31 @@ def _index(relations: Mapping[int, Relation], table: Table, listed: IndexDef | i
     index = relations.get(oid)
     if not isinstance(index, IndexDef) or index.table_oid != table.oid:
         damaged(f"table {table.name} has no index {oid}")
+    if isinstance(index, PropertyIndex):
+        if not 0 < len(index.properties) == len(index.keys):
+            damaged(f"index {index.name} has not one key for each property")
+        return index
     for key in index.keys:
         if not 0 <= key.attnum <= len(table.columns) or (key.attnum == 0) is (key.expression is None):
             damaged(f"index {index.name} has a key of nothing")
     return index
+
+
+def _check_graph(relations: Mapping[int, Relation], graph: Graph) -> None:
+    """Raise DatabaseDamaged unless the graph has its two tables."""
+    for oid, is_edges in ((graph.nodes_oid, False), (graph.edges_oid, True)):
+        table = relations.get(oid)
+        if (
+            not isinstance(table, ElementTable)
+            or table.graph_oid != graph.oid
+            or table.is_edges is not is_edges
+        ):
+            damaged(f"graph {graph.name} has no table of {'edges' if is_edges else 'nodes'}")
+    elements = graph.elements
+    if elements is not None:
+        count = len(elements.nodes)
+        if any(not (0 <= each.source < count and 0 <= each.target < count) for each in elements.edges):
+            damaged(f"graph {graph.name} has edges between nodes of no type")
 
 
 def _check_columns(table: Table) -> None:

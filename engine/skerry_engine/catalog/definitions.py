@@ -11,6 +11,7 @@ from skerry_engine.algebra.queries import Query
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.deparse import Deparser, Names, sort_key_text
 from skerry_engine.catalog.deparse_query import QueryPrinter, TableName
+from skerry_engine.catalog.graphs import ElementTable, PropertyIndex
 from skerry_engine.catalog.objects import (
     DEFAULT_COLLATION,
     Column,
@@ -134,6 +135,8 @@ class DefinitionPrinter:
     def index(self, index: IndexDef, pretty: bool = False) -> str:
         """An index as CREATE INDEX would make it; the plain variant qualifies the table's name."""
         table = self.database.table(index.table_oid)
+        if isinstance(index, PropertyIndex):
+            return property_index_text(index, table)
         table_name = self.relation_name(table) if pretty else self.qualified_name(table)
         unique = "UNIQUE " if index.unique else ""
         keys = ", ".join(self._index_key(table, index, key, pretty) for key in index.keys)
@@ -166,6 +169,8 @@ class DefinitionPrinter:
     def index_column(self, index: IndexDef, number: int, pretty: bool = False) -> str:
         """The index's column `number` (1-based) alone, '' when there is none."""
         table = self.database.table(index.table_oid)
+        if isinstance(index, PropertyIndex):
+            return index.properties[number - 1] if 0 < number <= len(index.properties) else ""
         if 0 < number <= len(index.keys):
             return self.key_expression(table, index.keys[number - 1], pretty)
         included = number - len(index.keys) - 1
@@ -198,6 +203,24 @@ class DefinitionPrinter:
             columns = relation.columns if isinstance(relation, (Table, View, SystemTable)) else ()
             named = {c.position: c.name for c in columns}
         return TableName(self.relation_name(relation), relation.name, named)
+
+
+_PLAIN_NAME = re.compile(r"[^\W\d]\w*")
+
+
+def gql_name(name: str) -> str:
+    """A name as GQL reads it: in backquotes, unless letters, digits and underscores are all it has."""
+    return name if _PLAIN_NAME.fullmatch(name) else f"`{name.replace('`', '``')}`"
+
+
+def property_index_text(index: PropertyIndex, table: Table) -> str:
+    """An index over properties as GQL makes it: `CREATE INDEX i FOR (n:Person) ON (n.name)`."""
+    element = f"e:{gql_name(index.label)}" if index.label else "e"
+    is_edges = isinstance(table, ElementTable) and table.is_edges
+    pattern = f"()-[{element}]->()" if is_edges else f"({element})"
+    properties = ", ".join(f"e.{gql_name(name)}" for name in index.properties)
+    unique = "UNIQUE " if index.unique else ""
+    return f"CREATE {unique}INDEX {gql_name(index.name)} FOR {pattern} ON ({properties})"
 
 
 _BEFORE_LINE_BREAK = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")| +(?=\n)""")

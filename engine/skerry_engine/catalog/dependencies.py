@@ -13,12 +13,20 @@ PostgreSQL's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from skerry_engine import errors
 from skerry_engine.algebra.expressions import Column, Const, Expr, walk
 from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.graphs import (
+    ElementTable,
+    Graph,
+    GraphType,
+    PropertyGraph,
+    find_graph_type,
+    graph_of,
+)
 from skerry_engine.catalog.objects import (
     CLASS_CONSTRAINT,
     CLASS_DEFAULT,
@@ -42,7 +50,7 @@ REGCLASS = 2205
 AUTOMATIC = "a"
 INTERNAL = "i"
 NORMAL = "n"
-KIND_WORDS = {"r": "table", "v": "view", "i": "index", "S": "sequence", "m": "materialized view"}
+KIND_WORDS = {"r": "table", "v": "view", "i": "index", "S": "sequence", "g": "graph", "gt": "graph type"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +89,10 @@ def _edges(database: Database) -> Iterator[Edge]:
         address = Address(CLASS_RELATION, relation.oid)
         if isinstance(relation, SystemTable):
             continue
-        if not isinstance(relation, IndexDef):
+        if not isinstance(relation, (IndexDef, ElementTable)):
             yield Edge(address, Address(CLASS_NAMESPACE, relation.schema_oid), NORMAL)
+        if isinstance(relation, ElementTable):
+            yield Edge(address, Address(CLASS_RELATION, relation.graph_oid), INTERNAL)
         if isinstance(relation, Table):
             yield from _table_edges(relation)
         elif isinstance(relation, View):
@@ -90,6 +100,11 @@ def _edges(database: Database) -> Iterator[Edge]:
                 yield Edge(address, reference, NORMAL)
         elif isinstance(relation, SequenceDef) and relation.owner_column is not None:
             yield Edge(address, relation.owner_column, INTERNAL if relation.is_identity else AUTOMATIC)
+        elif isinstance(relation, Graph) and relation.type_oid:
+            yield Edge(address, Address(CLASS_RELATION, relation.type_oid), NORMAL)
+        elif isinstance(relation, PropertyGraph):
+            for reference in relation.references:
+                yield Edge(address, reference, NORMAL)
 
 
 def _table_edges(table: Table) -> Iterator[Edge]:
@@ -170,13 +185,14 @@ class _Found:
 @dataclass(slots=True)
 class _Walk:
     """Depth first, newest dependents first, each object after its dependents: `order` is the order of
-    removal.
+    removal.  What is in `unmissed` goes silently in any case.
 
     The order decides which of several paths to an object a message tells of, and is PostgreSQL's.
     """
 
     database: Database
     dependents: dict[tuple[int, int], list[Edge]]
+    unmissed: Collection[Address] = ()
     found: dict[Address, _Found] = field(default_factory=dict)
     order: list[Address] = field(default_factory=list)
 
@@ -188,7 +204,7 @@ class _Walk:
             return
         self.found[address] = _Found(address, dependee, is_silent)
         for edge in self._edges_to(address):
-            self.visit(edge.dependent, address, edge.type != NORMAL)
+            self.visit(edge.dependent, address, edge.type != NORMAL or edge.dependent in self.unmissed)
         self.order.append(address)
 
     def _edges_to(self, address: Address) -> list[Edge]:
@@ -203,8 +219,14 @@ class _Walk:
         return sorted(strongest.values(), key=lambda edge: -edge.dependent.oid)
 
 
-def plan_drop(database: Database, targets: Sequence[Address], cascade: bool, path: SearchPath) -> DropPlan:
-    """What dropping `targets` removes.
+def plan_drop(
+    database: Database,
+    targets: Sequence[Address],
+    cascade: bool,
+    path: SearchPath,
+    unmissed: Collection[Address] = (),
+) -> DropPlan:
+    """What dropping `targets` removes; `unmissed` go along without a word.
 
     Raises DependentObjectsStillExist without `cascade` when others depend on them, and always when a target
     belongs to another object (a key's index, an identity column's sequence).
@@ -214,7 +236,7 @@ def plan_drop(database: Database, targets: Sequence[Address], cascade: bool, pat
     dependents: dict[tuple[int, int], list[Edge]] = {}
     for edge in edges(database):
         dependents.setdefault((edge.referenced.class_oid, edge.referenced.oid), []).append(edge)
-    walker = _Walk(database, dependents)
+    walker = _Walk(database, dependents, unmissed)
     for target in targets:
         walker.visit(target, None, True)
     for target in targets:
@@ -255,6 +277,8 @@ def _internal_owner(relation: Relation) -> Address | None:
         return Address(CLASS_CONSTRAINT, relation.constraint_oid)
     if isinstance(relation, SequenceDef) and relation.is_identity:
         return relation.owner_column
+    if isinstance(relation, ElementTable):
+        return Address(CLASS_RELATION, relation.graph_oid)
     return None
 
 
@@ -308,6 +332,10 @@ def describe(database: Database, address: Address, path: SearchPath) -> str:
 
 
 def describe_relation(database: Database, relation: Relation, path: SearchPath) -> str:
+    if isinstance(relation, ElementTable):
+        relation = graph_of(database, relation)
+    elif isinstance(relation, GraphType) and find_graph_type(database, relation.name, None, path) is relation:
+        return f"graph type {quote_qualified((relation.name,))}"
     name = quote_qualified(database.qualified_name(relation, path))
     return f"{KIND_WORDS.get(relation.kind, 'relation')} {name}"
 

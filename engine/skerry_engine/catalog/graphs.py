@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from skerry_engine import errors
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.objects import (
-    CLASS_RELATION,
     PUBLIC,
     Address,
     Column,
@@ -289,6 +288,12 @@ def graph_of(database: Database, table: ElementTable) -> Graph:
     return found
 
 
+def table_shown(database: Database, index: IndexDef) -> Table | Graph:
+    """What users know an index to be of: its table, or the graph of its elements."""
+    table = database.table(index.table_oid)
+    return graph_of(database, table) if isinstance(table, ElementTable) else table
+
+
 # --- making -----------------------------------------------------------------------------------------------------
 
 OIDS_OF_A_GRAPH = 8
@@ -354,6 +359,12 @@ def _new_table(
     return replace(table, indexes=indexes)
 
 
+def oids_of(database: Database, graph: Graph) -> tuple[int, ...]:
+    """The OIDs of a graph, its tables and their indexes."""
+    tables = (graph.nodes(database), graph.edges(database))
+    return graph.oid, *(t.oid for t in tables), *(index.oid for t in tables for index in t.indexes)
+
+
 def with_graph(database: Database, graph: Graph, nodes: ElementTable, edges: ElementTable) -> Database:
     """A successor with a graph, its tables and their indexes put in."""
     return database.with_relations((graph, nodes, *nodes.indexes, edges, *edges.indexes))
@@ -364,7 +375,3 @@ def home_graph(
 ) -> tuple[Graph, ElementTable, ElementTable]:
     """The graph `home`, open, in schema public."""
     return new_graph(first_oid, HOME, PUBLIC, owner_oid, storage_ids)
-
-
-def address_of(graph: Graph | PropertyGraph) -> Address:
-    return Address(CLASS_RELATION, graph.oid)

@@ -36,6 +36,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
+from skerry_engine.catalog import graphs as gr
 from skerry_engine.catalog import objects as ob
 from skerry_engine.errors import DatabaseDamaged, IncompatibleFormat, NotSupportedError, StatementTooComplex
 from skerry_engine.functions.recipes import Recipe, make_function, recipe_of
@@ -250,10 +251,17 @@ def _all_kinds() -> Iterator[Kind]:
     plain = (ob.Address, ob.StoredExpression, ob.Column, ob.Constraint, ob.IndexKey, ob.Schema, ob.Role)
     for each in plain:
         yield Kind(each.__name__, each)
-    for relation in (ob.IndexDef, ob.SequenceDef):
+    parts_of_graphs = (gr.PropertyType, gr.NodeType, gr.EdgeType, gr.ElementTypes, gr.ElementConstraint)
+    parts_of_mappings = (gr.ElementProperty, gr.ElementLabel, gr.ElementEnd, gr.GraphElement)
+    for part in (*parts_of_graphs, *parts_of_mappings):
+        yield Kind(part.__name__, part)
+    for relation in (ob.IndexDef, ob.SequenceDef, gr.ElementIndex, gr.PropertyIndex):
         yield Kind(relation.__name__, relation, ("version",))
+    for graph in (gr.Graph, gr.GraphType, gr.PropertyGraph):
+        yield Kind(graph.__name__, graph, ("version",))
     yield Kind("View", ob.View, ("version",), {"query": q.Query | None})
-    yield Kind("Table", ob.Table, ("version",), {"indexes": tuple[int, ...]}, _tree_of_table)
+    for table in (ob.Table, gr.ElementTable):
+        yield Kind(table.__name__, table, ("version",), {"indexes": tuple[int, ...]}, _tree_of_table)
 
 
 def _tree_of_table(table: ob.Table) -> ob.Table:

@@ -29,7 +29,7 @@ from skerry_engine.catalog.objects import Table
 from skerry_engine.durability.checkpoint import NOTHING, BaseState, read_catalog, read_state
 from skerry_engine.durability.database import BASE_DIRECTORY
 from skerry_engine.durability.recovery import Recovery
-from skerry_engine.errors import DatabaseError, IncompatibleFormat
+from skerry_engine.errors import DatabaseDamaged, DatabaseError, IncompatibleFormat
 from skerry_engine.log.control import CONTROL_NAME, Control, read_control
 from skerry_engine.log.disk import OsDisk
 from skerry_engine.log.format import LOG_DIRECTORY, Record
@@ -43,7 +43,16 @@ from skerry_engine.storage.paging import BasePager
 from skerry_engine.storage.row_codec import unpack
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.storage.trees import entry_order_key, entry_row_id
-from skerry_engine.txn.records import CHUNK, COMMIT, SEQUENCE, unpack_chunk, unpack_commit, unpack_sequence
+from skerry_engine.txn.records import (
+    CHUNK,
+    COMMIT,
+    SEQUENCE,
+    SHAPES,
+    unpack_chunk,
+    unpack_commit,
+    unpack_sequence,
+    unpack_shapes,
+)
 
 if TYPE_CHECKING:
     from skerry_engine.engine import Engine
@@ -221,13 +230,23 @@ class _Tally:
     def _count_row(self, row_id: int, row: Row) -> Iterator[Finding]:
         storage = self._storage
         self.rows += 1
-        if len(row) > storage.width or row_id >= storage.next_row_id:
+        if not _can_have(storage, row) or row_id >= storage.next_row_id:
             self.is_whole = False
             yield Finding(f"{self.name} has a row {row_id} that it can't have")
             return
         full = storage.padded(row)
         for oid, index in storage.indexes.items():
             self.indexed[oid] += index.values(full) is not None
+
+
+def _can_have(storage: TableStorage, row: Row) -> bool:
+    """Whether a row is as long as the storage's rows may be: elements of graphs as their shape says."""
+    if storage.shapes is None:
+        return len(row) <= storage.width
+    try:
+        return len(row) == storage.shapes.first_position + len(storage.shapes.by_id(row[0]).names)
+    except (DatabaseDamaged, IndexError):
+        return False
 
 
 def _count_entries(base: Base, storage: TableStorage, index: Index) -> int:
@@ -274,5 +293,7 @@ def _understand(record: Record) -> None:
         unpack_chunk(record.body)
     elif record.kind == SEQUENCE:
         unpack_sequence(record.body)
+    elif record.kind == SHAPES:
+        unpack_shapes(record.body)
     else:
         unpack(record.body)

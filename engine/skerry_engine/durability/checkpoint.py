@@ -34,6 +34,7 @@ from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.storage.checkpointing import StorageCheckpoint
 from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.row_codec import pack, unpack
+from skerry_engine.storage.shapes import ShapeRecord, shape_record
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.manager import GC_SLICE_ROWS
 from skerry_engine.txn.records import CHECKPOINT
@@ -63,7 +64,8 @@ class BaseState(NamedTuple):
     `storages` are (storage id, pages, rows, next row id); `indexes` those that have leaves, by `leaf_id`;
     `lingering` are storages and indexes that are gone from the catalog, whose blocks may still be there;
     `sequences` are (oid, last value, is it used up?) as far as the log was told; `prepared` are bodies of PREPARE
-    records.  Chunks of transactions that were under way stand in the log after epoch `chunks_from`.
+    records.  Chunks of transactions that were under way stand in the log after epoch `chunks_from`.  `shapes` are
+    those of all storages, also of such as only an uncommitted or an older catalog names.
     """
 
     storages: tuple[tuple[int, int, int, int], ...]
@@ -72,9 +74,10 @@ class BaseState(NamedTuple):
     sequences: tuple[tuple[int, int, bool], ...]
     prepared: tuple[bytes, ...]
     chunks_from: int
+    shapes: tuple[ShapeRecord, ...]
 
 
-NOTHING: Final = BaseState((), (), ((), ()), (), (), 0)
+NOTHING: Final = BaseState((), (), ((), ()), (), (), 0, ())
 
 
 def read_state(base: Base) -> BaseState:
@@ -82,7 +85,8 @@ def read_state(base: Base) -> BaseState:
     if not base.epoch:
         return NOTHING
     try:
-        return BaseState(*unpack(base.get(meta_key(STATE))))
+        state = BaseState(*unpack(base.get(meta_key(STATE))))
+        return state._replace(shapes=tuple(shape_record(each) for each in state.shapes))
     except (ValueError, TypeError) as error:
         raise DatabaseDamaged(f"the base's metadata can't be understood: {error}") from error
 
@@ -217,6 +221,7 @@ class _Checkpoint:
             tuple(engine.sequences.logged_states()),
             tuple(encode_prepared(engine, prepared) for prepared in manager.prepared.all()),
             min(self.epoch, log.keeps_from()),
+            tuple(engine.stores.kept_shapes()),
         )
         log.note(CHECKPOINT, pack(self.epoch))
 

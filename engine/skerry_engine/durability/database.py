@@ -141,6 +141,8 @@ def _recovered(
         state = read_state(base)
         if base.epoch:
             recovery.restore_base(base.epoch, read_catalog(base), state)
+        else:
+            engine.stores.begin(engine.published_catalog())
     if contents.first_epoch > state.chunks_from + 1:
         raise DatabaseDamaged(
             f"the log begins at epoch {contents.first_epoch}; "
@@ -175,8 +177,14 @@ class DurableDatabase:
         self._base = base
         writer = contents.writer(segment_bytes)
         self.log = DurableLog(
-            writer, engine.manager.last_epoch, self._encode_catalog, self._encode_prepared, self._sequences
+            writer,
+            engine.manager.last_epoch,
+            self._encode_catalog,
+            self._encode_prepared,
+            self._sequences,
+            engine.stores.journal,
         )
+        engine.stores.journal.is_read = True
         engine.manager.log = self.log
         self.log.on_durable = self._tell_of_changes
         self.log.on_failure = self._tell_who_waits

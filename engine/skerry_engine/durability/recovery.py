@@ -46,12 +46,14 @@ from skerry_engine.txn.records import (
     PREPARE,
     ROLLBACK,
     SEQUENCE,
+    SHAPES,
     START,
     CommitBody,
     TableChanges,
     unpack_chunk,
     unpack_commit,
     unpack_sequence,
+    unpack_shapes,
 )
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ class Recovery:
         begin = min(epoch, self._kept_after)
         engine.manager.restore_catalog(begin, catalog)
         engine.manager.restore_epoch(begin)
-        engine.stores.restore(catalog, [StorageState(*storage) for storage in state.storages])
+        engine.stores.restore(catalog, [StorageState(*storage) for storage in state.storages], state.shapes)
         engine.stores.reserve(state.lingering[0])
         for sequence in state.sequences:
             engine.sequences.restore(*sequence)
@@ -129,6 +131,7 @@ class Recovery:
         self._engine.sequences.retain(set().union(*known))
         for body in self._prepared.values():
             restore_prepared(self._engine, body)
+        self._engine.stores.forget_kept_shapes()
 
     def add_prepared(self, record: bytes) -> None:
         """A transaction was prepared: it waits until a record finishes it."""
@@ -146,6 +149,8 @@ class Recovery:
             self._chunks.setdefault(chunk.transaction_id, []).append(chunk.changes)
         elif kind == SEQUENCE:
             self._engine.sequences.restore(*unpack_sequence(record.body))
+        elif kind == SHAPES:
+            self._engine.stores.restore_shapes(unpack_shapes(record.body))
         elif kind == ABANDON:
             self._chunks.pop(cast(int, unpack(record.body)), None)
         elif kind == PREPARE:

@@ -49,7 +49,7 @@ from typing import Final, NamedTuple
 
 from skerry_engine.errors import IncompatibleFormat
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 LOG_DIRECTORY: Final = "log"
 
 SEGMENT_MAGIC: Final = b"skerryLG"

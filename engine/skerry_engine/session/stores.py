@@ -26,6 +26,7 @@ from skerry_engine.algebra.expressions import Call, Cast, Const, Expr
 from skerry_engine.algebra.expressions import Column as ColumnReference
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
+from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyIndex, graph_of
 from skerry_engine.catalog.objects import Constraint, IndexDef, IndexKey, Relation, SequenceDef, Table
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.functions.casts import find_coercion
@@ -41,7 +42,19 @@ from skerry_engine.storage.page_cache import PageCache
 from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.paging import Paging
 from skerry_engine.storage.reader import TableReader
+from skerry_engine.storage.shapes import (
+    EDGE_VALUES,
+    NODE_VALUES,
+    SHAPE_POSITION,
+    SOURCE_POSITION,
+    TARGET_POSITION,
+    PropertyKeys,
+    ShapeJournal,
+    ShapeRecord,
+    ShapeRegistry,
+)
 from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.endpoints import Endpoints
 from skerry_engine.txn.foreign_keys import SET_DEFAULT, ForeignKey, no_defaults
 from skerry_engine.txn.history import row_bytes
 from skerry_engine.txn.log import ChunkRows
@@ -79,6 +92,8 @@ class Stores:
         self._leaf_source: tuple[Blocks, LeafCache] | None = None
         self._paging: Paging | None = None
         self._memory: MemoryLimit | None = None
+        self.journal = ShapeJournal()
+        self._kept_shapes: dict[int, list[ShapeRecord]] = {}
 
     # --- storages -------------------------------------------------------------------------------------------
 
@@ -89,6 +104,19 @@ class Stores:
         self._next_storage_id += 1
         self._storages[storage.storage_id] = storage
         return storage
+
+    def create_elements(self, is_edges: bool) -> TableStorage:
+        """A new, empty generation for a graph's nodes or edges."""
+        first = EDGE_VALUES if is_edges else NODE_VALUES
+        storage = self.create(first)
+        storage.shapes = ShapeRegistry(storage.storage_id, first, self.journal)
+        return storage
+
+    def shapes(self, table: ElementTable) -> ShapeRegistry:
+        """The shapes of a graph's nodes or edges.  Raises SerializationFailure as `get` does."""
+        registry = self.get(table.storage_id).shapes
+        assert registry is not None, "rows of elements have shapes"
+        return registry
 
     def get(self, storage_id: int) -> TableStorage:
         """The generation of that id.  Raises SerializationFailure when it was forgotten:
@@ -157,12 +185,21 @@ class Stores:
         """Whether so much memory matters to the limit."""
         return self._memory is not None and self._memory.is_much(size_bytes)
 
-    def restore(self, catalog: Catalog, states: list[StorageState]) -> None:
+    def begin(self, catalog: Catalog) -> None:
+        """Make the tables that a new cluster's catalog has, empty, and forget those that there were."""
+        self._storages.clear()
+        for database in catalog.databases.values():
+            for table in database.tables():
+                self._make_fit(table)
+
+    def restore(self, catalog: Catalog, states: list[StorageState], shapes: Iterable[ShapeRecord]) -> None:
         """Open the tables of a base's catalog: all of their rows and index entries are there.
 
         Raises DatabaseDamaged when the base lacks one.
         """
         assert self._paging is not None, "page_from comes first"
+        self._storages.clear()
+        self.restore_shapes(shapes)
         known = {state.storage_id: state for state in states}
         for database in catalog.databases.values():
             for table in database.tables():
@@ -171,6 +208,7 @@ class Stores:
                     raise errors.DatabaseDamaged(f'the base has no rows of table "{table.name}"')
                 storage = storage_of_base(state, table.width, self._paging)
                 storage.pad = _pad_of(table)
+                self._equip(storage, table)
                 self._storages[table.storage_id] = storage
                 for index in table.indexes:
                     opened = self.make_index(index, table)
@@ -182,6 +220,36 @@ class Stores:
     def reserve(self, storage_ids: Iterable[int]) -> None:
         """Recovery: generations that are gone, but of which the base still has blocks, keep their ids."""
         self._next_storage_id = max([self._next_storage_id, *[number + 1 for number in storage_ids]])
+
+    def restore_shapes(self, records: Iterable[ShapeRecord]) -> None:
+        """Recovery: have shapes that were kept; for storages that are still to come, too.  Raises DatabaseDamaged."""
+        for record in records:
+            storage = self._storages.get(record[0])
+            if storage is None:
+                # Its number is not given out again, lest the shapes go to somebody else's rows.
+                self.reserve((record[0],))
+                self._kept_shapes.setdefault(record[0], []).append(record)
+            elif storage.shapes is None:
+                raise errors.DatabaseDamaged(f"storage {record[0]} has shapes, but no elements of a graph")
+            else:
+                storage.shapes.restore(record)
+
+    def forget_kept_shapes(self) -> None:
+        """Recovery is over: shapes for which no storage has come belong to nobody."""
+        self._kept_shapes.clear()
+
+    def kept_shapes(self) -> list[ShapeRecord]:
+        """All shapes there are, those of uncommitted and of dropped tables too."""
+        found = [storage.shapes for _, storage in sorted(self._storages.items()) if not storage.is_temporary]
+        return [record for shapes in found if shapes is not None for record in shapes.records()]
+
+    def _equip(self, storage: TableStorage, table: Table) -> None:
+        """Give the storage of elements the shapes that were kept of it."""
+        if isinstance(table, ElementTable):
+            first = EDGE_VALUES if table.is_edges else NODE_VALUES
+            storage.shapes = ShapeRegistry(storage.storage_id, first, self.journal)
+            for record in self._kept_shapes.pop(storage.storage_id, ()):
+                storage.shapes.restore(record)
 
     def persistent(self, catalog: Catalog) -> list[TableStorage]:
         """The storages of a catalog's tables, temporary ones left out: what a checkpoint writes."""
@@ -240,6 +308,7 @@ class Stores:
         if storage is None:
             storage = TableStorage(table.storage_id, table.width, False, self._paging)
             storage.pad = _pad_of(table)
+            self._equip(storage, table)
             self._storages[table.storage_id] = storage
             self.reserve((table.storage_id,))
             undo.append(partial(self.forget, table.storage_id))
@@ -271,7 +340,12 @@ class Stores:
         """
         codec = KeyCodec([KeyColumn(key.type.oid, key.descending, key.nulls_first) for key in index.keys])
         positions = _plain_positions(index, table)
-        extract = _by_positions(positions) if positions is not None else self._extractor(index, table)
+        if isinstance(index, PropertyIndex):
+            extract = self._property_extractor(index, storage_id or table.storage_id)
+        elif positions is not None:
+            extract = _by_positions(positions)
+        else:
+            extract = self._extractor(index, table)
         nulls_distinct = not index.nulls_not_distinct
         source = self._leaf_source
         if source is None or table.is_temporary:
@@ -294,6 +368,20 @@ class Stores:
 
         def extract(row: Row) -> Row | None:
             return values(self.functions, row) if predicate(self.functions, row)[0] is True else None
+
+        return extract
+
+    def _property_extractor(self, index: PropertyIndex, storage_id: int) -> Callable[[Row], Row | None]:
+        """Reads an element's properties, as anyvalues; None for elements without them, or without the label."""
+        shapes = self.get(storage_id).shapes
+        assert shapes is not None, "rows of elements have shapes"
+        keys = PropertyKeys(shapes, index.label, index.properties)
+
+        def extract(row: Row) -> Row | None:
+            places = keys[row[SHAPE_POSITION]]  # type: ignore[index]
+            if places is None:
+                return None
+            return tuple([(oid, row[place]) if oid else row[place] for place, oid in places])
 
         return extract
 
@@ -408,6 +496,8 @@ def _key_expression(key: IndexKey, table: Table) -> Expr:
 
 def _key_names(database: Database, index: IndexDef, table: Table) -> tuple[str, ...]:
     """The key columns as messages name them: columns by name, expressions as text."""
+    if isinstance(index, PropertyIndex):
+        return index.properties
     printer = DefinitionPrinter(database, SearchPath((), 0, ()))
     return tuple(
         table.column(key.attnum).name if key.attnum else printer.key_expression(table, key, False)
@@ -484,18 +574,33 @@ class _TargetGraph:
         made: dict[int, WriteTarget] = {}
         waiting = [table]
         foreign_keys: dict[int, Constraint] = {}
+        graphs: dict[int, Graph] = {}
         while waiting:
             each = waiting.pop()
             if each.oid in made:
                 continue
             made[each.oid] = self._target(each)
+            if isinstance(each, ElementTable):
+                graph = graph_of(self.database, each)
+                waiting += [graph.nodes(self.database), graph.edges(self.database)]
+                graphs[graph.oid] = graph
             for constraint in (*each.foreign_keys, *self.database.referencing(each.oid)):
                 foreign_keys[constraint.oid] = constraint
                 waiting.append(self.database.table(constraint.table_oid))
                 waiting.append(self.database.table(constraint.referenced_table_oid))
         for oid in sorted(foreign_keys):
             foreign_key(self.stores, self.database, foreign_keys[oid], made).link()
+        for graph in graphs.values():
+            self._endpoints(graph, made).link()
         self.targets.update(made)
+
+    def _endpoints(self, graph: Graph, made: dict[int, WriteTarget]) -> Endpoints:
+        """The tie between a graph's nodes and edges."""
+        edges = graph.edges(self.database)
+        found = self.stores.get(edges.storage_id).indexes
+        by_end = {index.keys[0].attnum - 1: found[index.oid] for index in edges.indexes if index.is_hidden}
+        source, target = by_end[SOURCE_POSITION], by_end[TARGET_POSITION]
+        return Endpoints(graph.name, made[graph.nodes_oid], made[graph.edges_oid], source, target)
 
     def _target(self, table: Table) -> WriteTarget:
         storage = self.stores.get(table.storage_id)

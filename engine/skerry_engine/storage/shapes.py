@@ -9,7 +9,7 @@ An element's row says in its first value which shape it has; the shape says wher
 
 A shape is the label set, the names of the properties in the order of their values, and the values' types.  A
 property that is NULL is absent, so the shapes of one label differ by what is known of an element; types are widened
-(`stored_type`) so that a property mostly has one.
+(values/graphs.py, `widened`) so that a property mostly has one.
 
 What always holds:
 - A registry belongs to one generation of an element table (one storage).  Ids count up from 1 and never mean
@@ -27,10 +27,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from skerry_engine.errors import DatabaseDamaged, SerializationFailure
-from skerry_engine.values import oids
+from skerry_engine.values.graphs import UNTAGGED
 
 NODE_VALUES: Final = 1
 """Where a node's first property stands: after its shape id."""
@@ -45,16 +45,6 @@ TARGET_POSITION: Final = 2
 ABSENT: Final = 0
 """The slot of a property that a shape does not have; no property stands there."""
 
-_WIDENED: Final = {
-    oids.INT2: oids.INT8,
-    oids.INT4: oids.INT8,
-    oids.FLOAT4: oids.FLOAT8,
-    oids.VARCHAR: oids.TEXT,
-    oids.BPCHAR: oids.TEXT,
-    oids.NAME: oids.TEXT,
-    oids.UNKNOWN: oids.TEXT,
-}
-
 LabelTest = Callable[[frozenset[str]], bool]
 """Whether an element with these labels is meant."""
 
@@ -62,9 +52,14 @@ ShapeRecord = tuple[int, int, tuple[str, ...], tuple[str, ...], tuple[int, ...]]
 """A shape as log and base keep it: storage id, shape id, labels in order, names, types."""
 
 
-def stored_type(type_oid: int) -> int:
-    """The type under which a property of that type is stored: the widest that has the same run-time values."""
-    return _WIDENED.get(type_oid, type_oid)
+def shape_record(value: Any) -> ShapeRecord:
+    """What was read as a shape's record.  Raises ValueError, TypeError for what is none."""
+    storage_id, shape_id, labels, names, types = value
+    if not all(type(number) is int and number > 0 for number in (storage_id, shape_id, *types)):
+        raise ValueError("a shape without numbers")
+    if not all(type(text) is str for text in (*labels, *names)) or len(names) != len(types):
+        raise ValueError("a shape without names")
+    return storage_id, shape_id, tuple(labels), tuple(names), tuple(types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +81,19 @@ class ShapeJournal:
     """The shapes that no record of the log has yet, in the order in which they were made.
 
     Whoever writes a record whose rows may need them writes them first: the log's order makes that enough.  Shapes
-    that a checkpoint has taken may be written once more; that does no harm.
+    that a checkpoint has taken may be written once more; that does no harm.  `is_read`: there is a log.
     """
 
-    __slots__ = ("pending",)
+    __slots__ = ("pending", "is_read")
 
     def __init__(self) -> None:
         self.pending: list[ShapeRecord] = []
+        self.is_read = False
+
+    def note(self, record: ShapeRecord) -> None:
+        """Have a new shape written, if there is a log."""
+        if self.is_read:
+            self.pending.append(record)
 
 
 class ShapeRegistry:
@@ -128,13 +129,13 @@ class ShapeRegistry:
     def shape(self, labels: frozenset[str], names: tuple[str, ...], types: tuple[int, ...]) -> Shape:
         """The shape of these labels and properties, made where it is new.
 
-        `types` are stored types (`stored_type`); no name stands twice.
+        `types` are widened ones (values/graphs.py); no name stands twice.
         """
         found = self._known.get((labels, names, types))
         if found is None:
             found = self._add(labels, names, types)
             if self._journal is not None:
-                self._journal.pending.append(self._record(found))
+                self._journal.note(self._record(found))
         return found
 
     def by_id(self, shape_id: object) -> Shape:
@@ -292,4 +293,29 @@ class ShapesFitting(dict[int, bool]):
 
     def __missing__(self, shape_id: int) -> bool:
         found = self[shape_id] = self.fits(self.registry.by_id(shape_id).labels)
+        return found
+
+
+class PropertyKeys(dict[int, "tuple[tuple[int, int], ...] | None"]):
+    """Shape id -> where the values of an index's key stand, each with the type OID that makes an anyvalue of it (0: it
+    is one as it stands); None for elements that are not in the index.  Fills itself as ids are asked for."""
+
+    __slots__ = ("registry", "label", "names")
+
+    def __init__(self, registry: ShapeRegistry, label: str, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.registry = registry
+        self.label = label
+        self.names = names
+
+    def __missing__(self, shape_id: int) -> tuple[tuple[int, int], ...] | None:
+        shape = self.registry.by_id(shape_id)
+        found: tuple[tuple[int, int], ...] | None = None
+        if (not self.label or self.label in shape.labels) and all(n in shape.positions for n in self.names):
+            types = [shape.type_of(name) for name in self.names]
+            found = tuple(
+                (shape.positions[name], 0 if type_oid in UNTAGGED else type_oid)
+                for name, type_oid in zip(self.names, types, strict=True)
+            )
+        self[shape_id] = found
         return found

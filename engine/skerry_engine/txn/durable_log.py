@@ -24,6 +24,7 @@ from skerry_engine.errors import DurabilityLost, disk_error
 from skerry_engine.log.writer import Group, LogWriter
 from skerry_engine.session.steps import Waiting
 from skerry_engine.storage.row_codec import pack
+from skerry_engine.storage.shapes import ShapeJournal
 from skerry_engine.txn.log import ChunkRows, CommitLog
 from skerry_engine.txn.records import (
     ABANDON,
@@ -31,7 +32,9 @@ from skerry_engine.txn.records import (
     COMMIT,
     PREPARE,
     ROLLBACK,
+    SHAPES,
     pack_commit,
+    pack_shapes,
     states_before,
     table_changes,
 )
@@ -108,6 +111,7 @@ class DurableLog(CommitLog):
         "on_durable",
         "_recorded_epoch",
         "_durable_epoch",
+        "_shapes",
     )
 
     def __init__(
@@ -117,8 +121,10 @@ class DurableLog(CommitLog):
         encode_catalog: CatalogEncoder,
         encode_prepared: PreparedEncoder,
         sequence_states: SequenceStates,
+        shapes: ShapeJournal,
     ) -> None:
         super().__init__(False)
+        self._shapes: ShapeJournal = shapes
         self.writer: LogWriter = writer
         self.on_failure: Callable[[], None] = _nothing
         self.on_pending: Callable[[], None] = _nothing
@@ -166,6 +172,7 @@ class DurableLog(CommitLog):
         time_us = transaction.commit_time_us
         record = pack_commit(time_us, source, delta, changes, sequences, chunks_after, copies)
         self._make_room(len(record))
+        self._put_shapes()
         return record
 
     def append(self, epoch: int, record: bytes | None, transaction: Transaction) -> None:
@@ -197,6 +204,7 @@ class DurableLog(CommitLog):
         is_kept = transaction.manager.feed.is_recording
         befores = states_before(rows.storage, rows.row_ids) if is_kept else None
         change = (rows.storage.storage_id, rows.row_ids, rows.rows, befores)
+        self._put_shapes()
         self._put(CHUNK, pack((transaction.id, (change,))), len(rows.rows))
         if self.writer.pending_bytes > MAX_BUFFER_BYTES:
             self._ask()
@@ -210,6 +218,7 @@ class DurableLog(CommitLog):
 
     def append_prepare(self, prepared: PreparedTransaction) -> None:
         """Take a prepared transaction.  Raises DurabilityLost, DiskFull."""
+        self._put_shapes()
         self.note(PREPARE, self._encode_prepared(prepared))
         self.abandon(prepared.transaction)
 
@@ -229,6 +238,13 @@ class DurableLog(CommitLog):
         self.writer.append(kind, self._last_epoch + 1, body)
         self.replay_cost += replay_cost(len(body), rows)
         self._ask_lazily()
+
+    def _put_shapes(self) -> None:
+        """Take the shapes that rows of the next record may have.  Raises DiskFull."""
+        pending = self._shapes.pending
+        if pending:
+            self._put(SHAPES, pack_shapes(pending))
+            pending.clear()
 
     def _make_room(self, size: int) -> None:
         """See that a record of that size can be written: while nothing depends on it, a full disk is no disaster.

@@ -8,6 +8,7 @@
     ABANDON     a transaction whose chunks are void: it was rolled back
     CHECKPOINT  a checkpoint at the given epoch has begun
     SEQUENCE    a sequence's state: what nextval and setval gave stays given, whatever becomes of the transaction
+    SHAPES      shapes of graphs' elements, ahead of the first record with rows that have them, whatever becomes of it
 
 A body is a tuple in MessagePack (storage/row_codec.py).  `changes` is a tuple of tables, each
 
@@ -26,6 +27,7 @@ from typing import Final, NamedTuple
 
 from skerry_engine.storage.heap import Row, newest_row
 from skerry_engine.storage.row_codec import pack, unpack
+from skerry_engine.storage.shapes import ShapeRecord, shape_record
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.overlay import Overlay
 
@@ -37,6 +39,7 @@ ROLLBACK: Final = 5
 SEQUENCE: Final = 6
 ABANDON: Final = 7
 CHECKPOINT: Final = 8
+SHAPES: Final = 9
 
 TableChanges = tuple[int, tuple[int, ...], tuple[Row | None, ...], tuple[Row | None, ...] | None]
 """Storage id, row ids, new states, states before (None: nobody has asked for them)."""
@@ -129,6 +132,16 @@ def unpack_commit(body: bytes) -> CommitBody:
 def unpack_chunk(body: bytes) -> ChunkBody:
     """A CHUNK record's body.  Raises ValueError or TypeError for what is none."""
     return ChunkBody(*unpack(body))
+
+
+def pack_shapes(shapes: list[ShapeRecord]) -> bytes:
+    """A SHAPES record's body."""
+    return pack(shapes)
+
+
+def unpack_shapes(body: bytes) -> tuple[ShapeRecord, ...]:
+    """A SHAPES record's body.  Raises ValueError or TypeError for what is none."""
+    return tuple(shape_record(each) for each in unpack(body))
 
 
 def pack_sequence(oid: int, last_value: int, is_called: bool) -> bytes:

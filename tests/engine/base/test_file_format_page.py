@@ -67,7 +67,7 @@ def test_a_base_reads_as_the_page_says(tmp_path: Path) -> None:
     assert root is not None
     found = fields(root)
     assert found["magic: `skerryBS`"] == b"skerryBS"
-    assert found["format version: 1"] == b"\0\0\0\x01"
+    assert found["format version: 2"] == b"\0\0\0\x02"
     assert found["cluster id"] == CLUSTER
     assert found["CRC-32 of all other bytes of the record"] == zlib.crc32(root[:12] + root[16:]).to_bytes(
         4, "big"

@@ -21,6 +21,7 @@ from skerry_engine.catalog.objects import (
     CLASS_NAMESPACE,
     INFORMATION_SCHEMA,
     PG_CATALOG,
+    PUBLIC,
     SKERRY,
     Address,
     IndexDef,
@@ -131,7 +132,7 @@ def test_system_tables_are_this_versions_own(catalog: Catalog) -> None:
     data = encode_catalog(catalog)
     assert b"SystemTable" not in data and b'"relation_kind"' not in data
     found = decode_catalog(data).database(POSTGRES)
-    ours = dict(new_catalog().database(POSTGRES).relations)
+    ours = {r.oid: r for r in new_catalog().database(POSTGRES).system_tables()}
     assert {oid: r for oid, r in found.relations.items() if isinstance(r, SystemTable)} == ours
     assert found.relation_named(PG_CATALOG, "pg_class") is not None
 
@@ -160,7 +161,8 @@ def test_what_older_versions_wrote_is_read(number: int, catalog: Catalog) -> Non
     found = decode_catalog(data)
     check_linked(found)
     assert encode_catalog(found) == data
-    assert found.database(POSTGRES).relation_oids == catalog.database(POSTGRES).relation_oids
+    names = [set(each.database(POSTGRES).relation_oids) for each in (found, catalog)]
+    assert names[1] - names[0] == {(PUBLIC, "home")} and not names[0] - names[1]
 
 
 def test_aggregates_of_a_view_are_told_apart_and_shared_as_they_were() -> None:
@@ -280,7 +282,7 @@ def test_a_difference_can_be_applied_where_other_objects_have_changed() -> None:
         SqlDatabase("create table t (a int)", "create table u (a int)"), "alter table t add column z int"
     )
     found = apply_delta(other, delta).database(POSTGRES)
-    assert [[c.name for c in t.columns] for t in found.tables()] == [["a", "z"], ["a", "b"]]
+    assert [[c.name for c in t.columns] for t in found.listed(Table)] == [["a", "z"], ["a", "b"]]
     assert "x" in found.comments.values()
 
 

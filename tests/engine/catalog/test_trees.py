@@ -23,6 +23,7 @@ from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
 from skerry_engine.catalog import codec
+from skerry_engine.catalog import graphs as gr
 from skerry_engine.catalog import objects as ob
 from skerry_engine.catalog.bootstrap import all_system_tables
 from skerry_engine.catalog.trees import Field, dump, encode_tree, kinds, load
@@ -132,7 +133,7 @@ NEVER_STORED = {
 def test_every_class_of_the_algebra_and_the_catalog_is_on_the_whitelist_or_has_a_reason() -> None:
     listed = {kind.cls for kind in kinds()}
     assert {codec.Whole, codec.Delta} <= listed
-    for module in (ex, lb, pt, q, ob):
+    for module in (ex, lb, pt, q, ob, gr):
         for _, cls in inspect.getmembers(module, inspect.isclass):
             if cls.__module__ == module.__name__:
                 assert (cls in listed) is not (cls in NEVER_STORED), cls

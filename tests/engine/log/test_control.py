@@ -62,9 +62,9 @@ def test_any_other_length_is_noticed() -> None:
 
 @pytest.mark.parametrize("more", [b"", b"what a later version keeps here"])
 def test_a_newer_version_is_told_from_damage(monkeypatch: pytest.MonkeyPatch, more: bytes) -> None:
-    monkeypatch.setattr(control_module, "FORMAT_VERSION", 2)
+    monkeypatch.setattr(control_module, "FORMAT_VERSION", 3)
     newer = bytearray(pack_control(CONTROL) + more)
     newer[12:16] = control_module._checksum(bytes(newer)).to_bytes(4, "big")
     monkeypatch.undo()
-    with pytest.raises(IncompatibleFormat, match="format version 2, and this version of Skerry knows 1"):
+    with pytest.raises(IncompatibleFormat, match="format version 3, and this version of Skerry knows 2"):
         unpack_control(bytes(newer))

@@ -47,7 +47,7 @@ def test_the_control_file(tmp_path: Path) -> None:
     data = (tmp_path / "control").read_bytes()
     found = fields("control", data)
     assert found["magic: `skerryCT`"] == b"skerryCT"
-    assert number(found, "format version: 1") == 1
+    assert number(found, "format version: 2") == 2
     assert number(found, "CRC-32") == zlib.crc32(data[:12] + data[16:])
     assert found["cluster id: a random UUID (version 4)"] == CLUSTER
     assert number(found, "when the database was made") == 123456789

@@ -480,11 +480,11 @@ def test_a_newer_format(disk: OsDisk, monkeypatch: pytest.MonkeyPatch) -> None:
 
     header = format_module.SegmentHeader(CLUSTER, 1, SMALL, 1, 0, 0)
     packed = bytearray(format_module.pack_segment_header(header))
-    packed[8:12] = (2).to_bytes(4, "big")
+    packed[8:12] = (3).to_bytes(4, "big")
     packed[12:16] = format_module._without_checksum(bytes(packed)).to_bytes(4, "big")
     (disk.path / "log/00000001.log").write_bytes(packed)
     for opening in (open_log, lambda disk, cluster, _: check_log(disk, cluster)):
-        with pytest.raises(IncompatibleFormat, match=r"00000001\.log has format version 2"):
+        with pytest.raises(IncompatibleFormat, match=r"00000001\.log has format version 3"):
             opening(disk, CLUSTER, 0)
 
 

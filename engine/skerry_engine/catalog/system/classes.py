@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.graphs import PropertyIndex, table_shown
 from skerry_engine.catalog.naming import index_column_names
 from skerry_engine.catalog.objects import (
     DEFAULT_COLLATION,
@@ -80,7 +81,7 @@ def class_rows(context: SystemContext) -> list[Row]:
 
 
 def _class_rows(database: Database) -> list[Row]:
-    return [_class_row(database, relation) for relation in database.of_type(Relation)]
+    return [_class_row(database, relation) for relation in database.listed(Relation)]
 
 
 def _class_row(database: Database, relation: Relation) -> Row:
@@ -162,7 +163,7 @@ def attribute_rows(database: Database) -> list[Row]:
         for table in database.system_tables():
             _system_attributes.extend(_column_rows(database, table))
     rows = list(_system_attributes)
-    for relation in database.of_type(Relation):
+    for relation in database.listed(Relation):
         if not isinstance(relation, SystemTable):
             rows.extend(_column_rows(database, relation))
     return rows
@@ -227,6 +228,11 @@ def type_collation(type_oid: int) -> int:
 def index_columns(database: Database, index: IndexDef) -> list[Column]:
     """The columns of an index as pg_attribute shows them: keys, then INCLUDE columns."""
     table = database.table(index.table_oid)
+    if isinstance(index, PropertyIndex):
+        return [
+            Column(name, number, number - 1, key.type)
+            for number, (name, key) in enumerate(zip(index.properties, index.keys, strict=True), 1)
+        ]
     references = [key.attnum if key.expression is None else key.expression.expr for key in index.keys]
     names = index_column_names(table, [*references, *index.included])
     types = [key.type for key in index.keys] + [table.column(a).type for a in index.included]
@@ -249,7 +255,7 @@ def default_rows(database: Database) -> list[Row]:
             adnum=column.attnum,
             adbin=default_text(column.default_oid),
         )
-        for table in database.tables()
+        for table in database.listed(Table)
         for column in table.columns
         if column.default is not None
     ]
@@ -277,14 +283,14 @@ def sequence_rows(database: Database) -> list[Row]:
 
 @database_rows_of("pg_index")
 def index_rows(database: Database) -> list[Row]:
-    return [_index_row(database, index) for index in database.indexes()]
+    return [_index_row(database, index) for index in database.listed(IndexDef)]
 
 
 def _index_row(database: Database, index: IndexDef) -> Row:
     has_expressions = any(key.expression is not None for key in index.keys)
     return INDEX.row(
         indexrelid=index.oid,
-        indrelid=index.table_oid,
+        indrelid=table_shown(database, index).oid,
         indnatts=len(index.keys) + len(index.included),
         indnkeyatts=len(index.keys),
         indisunique=index.unique,

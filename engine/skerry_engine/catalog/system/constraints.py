@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.dependencies import Edge, edges
+from skerry_engine.catalog.graphs import ElementConstraint, PropertyIndex
 from skerry_engine.catalog.objects import (
+    CLASS_CONSTRAINT,
     CLASS_RELATION,
     CLASS_REWRITE,
     CLASS_TYPE,
+    FIRST_USER_OID,
     Address,
     Constraint,
     Table,
@@ -30,7 +33,9 @@ REWRITE = layout("pg_rewrite")
 
 @database_rows_of("pg_constraint")
 def constraint_rows(database: Database) -> list[Row]:
-    return [_constraint_row(database, table, c) for table in database.tables() for c in table.constraints]
+    return [
+        _constraint_row(database, table, c) for table in database.listed(Table) for c in table.constraints
+    ]
 
 
 def _constraint_row(database: Database, table: Table, constraint: Constraint) -> Row:
@@ -84,9 +89,21 @@ def _equality_operators(pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]:
 
 @database_rows_of("pg_depend")
 def depend_rows(database: Database) -> list[Row]:
-    rows = [_depend_row(edge.dependent, edge.referenced, edge.type) for edge in _edges(database)]
+    rows = [
+        _depend_row(edge.dependent, edge.referenced, edge.type)
+        for edge in _edges(database)
+        if edge.dependent.oid >= FIRST_USER_OID and not (_is_hidden(database, edge.dependent))
+    ]
     rows.extend(_depend_row(*triple) for triple in _type_and_rule_edges(database))
     return rows
+
+
+def _is_hidden(database: Database, address: Address) -> bool:
+    """Whether it is part of a graph: graphs themselves show what they depend on."""
+    if address.class_oid == CLASS_CONSTRAINT:
+        return isinstance(database.constraints()[address.oid], ElementConstraint)
+    relation = database.relation(address.oid) if address.class_oid == CLASS_RELATION else None
+    return isinstance(relation, PropertyIndex) or (relation is not None and relation.is_hidden)
 
 
 def _depend_row(dependent: Address, referenced: Address, kind: str) -> Row:

@@ -29,13 +29,13 @@ RULES = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d"
 
 
 def _constraints(database: Database) -> Iterator[tuple[Table, Constraint]]:
-    for table in database.tables():
+    for table in database.listed(Table):
         for constraint in table.constraints:
             yield table, constraint
 
 
 def _not_null_columns(database: Database) -> Iterator[tuple[Table, Column, str]]:
-    for table in database.tables():
+    for table in database.listed(Table):
         for column in table.live_columns:
             if column.not_null:
                 yield table, column, f"{table.schema_oid}_{table.oid}_{column.attnum}_not_null"

@@ -37,7 +37,7 @@ def yes_no(value: bool) -> str:
 
 def visible_relations(database: Database) -> Iterator[Table | View | SystemTable]:
     """The tables and views that information_schema tells of."""
-    for relation in database.of_type(Relation):
+    for relation in database.listed(Relation):
         if isinstance(relation, (Table, View, SystemTable)):
             yield relation
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
-from skerry_engine.catalog.objects import Relation, SequenceDef, SystemTable, Table
+from skerry_engine.catalog.graphs import table_shown
+from skerry_engine.catalog.objects import IndexDef, Relation, SequenceDef, SystemTable, Table
 from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import Layout, Row, layout
 from skerry_engine.catalog.system.registry import rows_of
@@ -40,7 +41,7 @@ def table_rows(context: SystemContext) -> list[Row]:
             hastriggers=isinstance(table, Table) and _has_triggers(database, table),
             rowsecurity=False,
         )
-        for table in (*database.tables(), *system)
+        for table in (*database.listed(Table), *system)
     ]
 
 
@@ -82,11 +83,11 @@ def index_rows(context: SystemContext) -> list[Row]:
     return [
         INDEXES.row(
             schemaname=schema_name(database, database.table(index.table_oid)),
-            tablename=database.table(index.table_oid).name,
+            tablename=table_shown(database, index).name,
             indexname=index.name,
             indexdef=printer.index(index),
         )
-        for index in database.indexes()
+        for index in database.listed(IndexDef)
     ]
 
 
@@ -116,7 +117,7 @@ def _sequence_row(context: SystemContext, sequence: SequenceDef) -> Row:
 
 
 def _tables_of(context: SystemContext, scope: str) -> Iterator[Table]:
-    return context.database.tables() if scope != "sys" else iter(())
+    return context.database.listed(Table) if scope != "sys" else iter(())
 
 
 def _declare_table_statistics(name: str, scope: str) -> None:

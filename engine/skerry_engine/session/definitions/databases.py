@@ -9,11 +9,14 @@ from dataclasses import replace
 from skerry_engine import errors
 from skerry_engine.catalog import bootstrap, cluster_changes, naming
 from skerry_engine.catalog.catalog import Catalog, Database
-from skerry_engine.catalog.objects import FIRST_USER_OID, Role, Schema, SequenceDef, SystemTable
+from skerry_engine.catalog.graph_changes import create_graph
+from skerry_engine.catalog.graphs import Graph, oids_of, with_graph
+from skerry_engine.catalog.objects import FIRST_USER_OID, PUBLIC, Role, Schema, SequenceDef, SystemTable
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.names import role_named
 from skerry_engine.session.definitions.waiting import lock_object_name, see_newest
+from skerry_engine.session.graphs.making import is_empty_home, made_home
 from skerry_engine.session.sleeping import Timer
 from skerry_engine.session.steps import Complete, Step, Wait
 from skerry_engine.sql import statements as st
@@ -50,6 +53,7 @@ def create_database(
     catalog = context.catalog
     system_tables = [each for each in template.relations.values() if isinstance(each, SystemTable)]
     made = bootstrap.new_database(catalog.oids.allocate(), name, catalog.role_name(10), system_tables)
+    made = with_graph(made, *made_home(context, PUBLIC))
     made = _with_options(replace(made, owner_oid=owner_oid), options)
     change_catalog(context, lambda catalog: cluster_changes.create_database(catalog, made))
     return Complete("CREATE DATABASE")
@@ -75,7 +79,13 @@ def _template(context: DefinitionContext, name: str) -> Database:
     found = context.catalog.database_named(name)
     if found is None:
         raise errors.InvalidCatalogName(f'template database "{name}" does not exist')
-    if any(oid >= FIRST_USER_OID for oid in (*found.relations, *found.schemas)):
+    home = {
+        oid
+        for graph in found.of_type(Graph)
+        if is_empty_home(context, found, graph)
+        for oid in oids_of(found, graph)
+    }
+    if any(oid >= FIRST_USER_OID and oid not in home for oid in (*found.relations, *found.schemas)):
         raise errors.NotSupportedError(f'copying the contents of template database "{name}" is not supported')
     return found
 
@@ -210,6 +220,9 @@ def create_schema(
     schema = Schema(context.catalog.oids.allocate(), name, owner_oid)
     database_oid = context.database_oid
     change_catalog(context, lambda catalog: cluster_changes.create_schema(catalog, database_oid, schema))
+    if name == "public":
+        home = made_home(context, schema.oid)
+        change_catalog(context, lambda catalog: create_graph(catalog, database_oid, home))
     return Complete("CREATE SCHEMA")
 
 

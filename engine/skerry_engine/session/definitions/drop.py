@@ -12,6 +12,7 @@ from collections.abc import Generator, Sequence
 from skerry_engine import errors
 from skerry_engine.catalog import drops
 from skerry_engine.catalog.dependencies import DropPlan, plan_drop
+from skerry_engine.catalog.graphs import Graph
 from skerry_engine.catalog.objects import (
     CLASS_CONSTRAINT,
     CLASS_NAMESPACE,
@@ -27,6 +28,7 @@ from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.names import ARTICLES, KIND_CLASSES, find_relation
 from skerry_engine.session.definitions.waiting import lock_object_name, lock_relation
+from skerry_engine.session.graphs.making import is_empty_home
 from skerry_engine.session.steps import Complete, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.txn.modes import ACCESS_EXCLUSIVE
@@ -129,7 +131,8 @@ def _locked_plan(
         present = [target for target in targets if _exists(context, target)]
         if not present:
             return None
-        plan = plan_drop(context.database, present, cascade, context.search_path)
+        unmissed = _unmissed(context)
+        plan = plan_drop(context.database, present, cascade, context.search_path, unmissed)
         before = context.database
         for target in present:
             if target.class_oid == CLASS_NAMESPACE:
@@ -138,6 +141,13 @@ def _locked_plan(
             yield from lock_relation(context, oid, ACCESS_EXCLUSIVE)
         if context.database is before:
             return plan
+
+
+def _unmissed(context: DefinitionContext) -> tuple[Address, ...]:
+    """The graph `home` while nobody has put anything into it: nobody has made it, either."""
+    database = context.database
+    graphs = database.of_type(Graph)
+    return tuple(Address(CLASS_RELATION, g.oid) for g in graphs if is_empty_home(context, database, g))
 
 
 def _exists(context: DefinitionContext, target: Address) -> bool:
