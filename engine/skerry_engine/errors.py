@@ -671,9 +671,17 @@ class CheckViolation(IntegrityError):
 
 
 class SyntaxError(ProgrammingError):  # PostgreSQL's name for 42601
-    """The statement does not parse."""
+    """The statement does not parse.
+
+    A GQL statement's error tells more: `line_number` and `column_number` (from 1), `caret` (the line, and under it a caret), and
+    `expected`, what could have stood there.
+    """
 
     sqlstate = "42601"
+    line_number: int | None = None
+    column_number: int | None = None
+    caret: str | None = None
+    expected: tuple[str, ...] = ()
 
 
 class InsufficientPrivilege(ProgrammingError):

@@ -1,0 +1,128 @@
+"""Syntax errors that help: what stands there, what could, and where in the text that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from skerry_engine.errors import SyntaxError
+from skerry_engine.sql.lexer import END, WORD, Tokens
+
+_CLASSES: Final = {
+    "$END": "the end",
+    "IDENT": "a name",
+    "INTEGER": "an integer",
+    "NUMERIC": "a number",
+    "FLOAT": "a number",
+    "STRING": "a string",
+    "BYTES": "a byte string",
+    "PARAMETER": "a parameter",
+    "REFERENCE": "a parameter",
+}
+_LEFT_OUT: Final = frozenset(
+    ("QUOTED", "DOUBLE_QUOTED", "WITH_TIME", "LIST_OF", "ANY_OF", "ANY_VALUE", "VALUE_OF", "PROPERTY_VALUE")
+    + ("RECORD_OF",)
+)
+# What can begin a value, said in one word where all of it can stand
+_VALUE: Final = frozenset(("IDENT", "INTEGER", "STRING", "PARAMETER", "CASE", "NOT", "NULL", "(", "["))
+_VALUE_STARTS: Final = _VALUE | frozenset(
+    """
+    NUMERIC FLOAT BYTES + - { ARRAY CAST DATE DATETIME DURATION EXISTS FALSE LET LIST PATH RECORD TIME TIMESTAMP
+    TRIM TRUE UNKNOWN VALUE
+    """.split()
+)
+# What can follow a value, likewise
+_OPERATORS: Final = frozenset(
+    "+ - * / % || = <> < <= > >= AND OR XOR LIKE CONTAINS STARTS ENDS IN IS : . [".split()
+)
+# What can begin a clause, likewise
+_STATEMENT: Final = frozenset(("MATCH", "RETURN", "INSERT", "LET", "FOR", "FILTER"))
+_STATEMENT_STARTS: Final = _STATEMENT | frozenset(
+    """
+    { AT BEGIN BINDING CALL COMMIT CREATE DELETE DETACH DROP FINISH GRAPH LIMIT MERGE NODETACH OFFSET OPTIONAL ORDER
+    PROPERTY RELEASE REMOVE ROLLBACK SAVEPOINT SESSION SET SKIP START TABLE USE
+    """.split()
+)
+_SHOWN: Final = 12
+_LIKENESS: Final = 0.7
+_EXCERPT: Final = 100
+
+
+def unexpected(tokens: Tokens, index: int, expected: Sequence[str]) -> SyntaxError:
+    """The error for token `index` where only the terminals `expected` can stand."""
+    words = described(expected)
+    if tokens.kinds[index] == END:
+        message = "the statement ends too early"
+    else:
+        message = f'unexpected "{tokens.text[tokens.starts[index] : tokens.ends[index]]}"'
+    if words:
+        message += f": {listed(words)} was expected"
+    hint = _meant(tokens.values[index], expected) if tokens.kinds[index] == WORD else None
+    error = SyntaxError(message, position=tokens.starts[index] + 1, hint=hint)
+    error.expected = tuple(words)
+    return error
+
+
+def _meant(word: str, expected: Sequence[str]) -> str | None:
+    """A keyword that is nearly what was written."""
+    keywords = [name for name in expected if name.isalpha() and name not in _CLASSES]
+    near = get_close_matches(word.upper(), keywords, 1, _LIKENESS)
+    return f"Perhaps {near[0]} was meant." if near else None
+
+
+def described(terminals: Sequence[str]) -> list[str]:
+    """Terminals as people call them, each once; the beginnings of values and their operators in one word."""
+    names = set(terminals) - _LEFT_OUT
+    found: list[str] = []
+    if names >= _STATEMENT:
+        names -= _STATEMENT_STARTS
+        found.append("a statement")
+    if names >= _VALUE:
+        names -= _VALUE_STARTS
+        found.append("a value")
+    if names >= _OPERATORS - {"IN", "["}:
+        names -= _OPERATORS
+        found.append("an operator")
+    shown = {_CLASSES.get(name, name if name[0].isalpha() else f'"{name}"') for name in names}
+    return found + sorted(shown, key=_order)
+
+
+def _order(word: str) -> tuple[int, str]:
+    return (0 if word[0].islower() else 1 if word[0] == '"' else 2, word)
+
+
+def listed(words: Sequence[str]) -> str:
+    """a, b or c; long lists are cut."""
+    shown = list(words[:_SHOWN])
+    if len(words) > _SHOWN:
+        return ", ".join(shown) + ", ..."
+    return " or ".join([*([", ".join(shown[:-1])] if len(shown) > 1 else []), shown[-1]])
+
+
+def located(error: SyntaxError, text: str) -> SyntaxError:
+    """The error with line and column, and a caret under the place in its line."""
+    if error.position is None or error.line_number is not None:
+        return error
+    offset = min(error.position - 1, len(text))
+    before = text[:offset].replace("\r\n", "\n").replace("\r", "\n")
+    error.line_number = before.count("\n") + 1
+    begin = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
+    error.column_number = offset - begin + 1
+    error.caret = _caret(text, begin, offset)
+    where = f"Line {error.line_number}, column {error.column_number}:\n{error.caret}"
+    error.detail = where if error.detail is None else f"{error.detail}\n{where}"
+    return error
+
+
+def _caret(text: str, begin: int, offset: int) -> str:
+    """The line around the offset, and under it a caret."""
+    end = len(text)
+    for line_break in "\r\n":
+        found = text.find(line_break, offset)
+        if found >= 0:
+            end = min(end, found)
+    cut = max(begin, offset - _EXCERPT // 2)
+    line = text[cut : min(end, cut + _EXCERPT)]
+    indent = "".join([c if c == "\t" else " " for c in text[cut:offset]])
+    return f"{line}\n{indent}^"
