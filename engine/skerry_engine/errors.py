@@ -673,8 +673,8 @@ class CheckViolation(IntegrityError):
 class SyntaxError(ProgrammingError):  # PostgreSQL's name for 42601
     """The statement does not parse.
 
-    A GQL statement's error tells more: `line_number` and `column_number` (from 1), `caret` (the line, and under it a caret), and
-    `expected`, what could have stood there.
+    A GQL statement's error tells more: `line_number` and `column_number` (from 1), `caret` (the line, and under it
+    a caret), and `expected`, what could have stood there.
     """
 
     sqlstate = "42601"
