@@ -15,7 +15,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
 from random import Random
 from typing import NamedTuple
 
@@ -182,11 +181,11 @@ Part = Node | Edge | Seq | Alt | Repeat | Paren
 
 def matches(graph: Graph, part: Part, mode: str = "walk", most: int = 12) -> set[Match]:
     """All matches of paths with at most `most` edges that the mode allows."""
-    found = {match for start in graph.labels for match in _walks(graph, part, (start,), mode, most)}
+    found = {match for start in graph.labels for match in walks(graph, part, (start,), mode, most)}
     return {(path, notes) for path, notes in found if allowed(path, mode) and _agree(part, path, notes)}
 
 
-def _walks(graph: Graph, part: Part, path: Path, mode: str, most: int) -> Iterator[Match]:
+def walks(graph: Graph, part: Part, path: Path, mode: str = "walk", most: int = 12) -> Iterator[Match]:
     """All ways in which the part goes on from a path: the longer path, and the part's own notes."""
     if isinstance(part, Node):
         if part.fits(graph, path, part.note(path)):
@@ -204,14 +203,14 @@ def _walks(graph: Graph, part: Part, path: Path, mode: str, most: int) -> Iterat
     elif isinstance(part, Alt):
         for number, each in enumerate(part.parts):
             tag = frozenset({(len(path) - 1, f"{id(part)}|{number}")} if part.keeps else ())
-            for longer, notes in _walks(graph, each, path, mode, most):
+            for longer, notes in walks(graph, each, path, mode, most):
                 yield longer, notes | tag
     elif isinstance(part, Repeat):
         times = most if part.most is None else part.most
         for count in range(part.least, max(part.least, times) + 1):
             yield from _chain(graph, (Paren(part.part),) * count, path, mode, most)
     else:
-        for longer, notes in _walks(graph, part.part, path, mode, most):
+        for longer, notes in walks(graph, part.part, path, mode, most):
             own = longer[len(path) - 1 :]
             if allowed(own, part.mode) and _agree(part.part, longer, notes):
                 if part.where is None or part.where.holds(graph, longer, notes):
@@ -222,7 +221,7 @@ def _chain(graph: Graph, parts: tuple[Part, ...], path: Path, mode: str, most: i
     if not parts:
         yield path, frozenset()
         return
-    for longer, notes in set(_walks(graph, parts[0], path, mode, most)):
+    for longer, notes in set(walks(graph, parts[0], path, mode, most)):
         for whole, more in _chain(graph, parts[1:], longer, mode, most):
             yield whole, notes | more
 
@@ -262,20 +261,12 @@ def variables(part: Part) -> set[str]:
 # --- what selectors allow ----------------------------------------
 
 
-def wrong_selection(chosen: list[Match], among: set[Match], count: int, shortest: bool, groups: bool) -> str:
-    """What is wrong with a choice of matches by a selector; empty when nothing is."""
-    if len(set(chosen)) < len(chosen):
-        return "a match twice"
-    if not set(chosen) <= among:
-        return f"no matches: {set(chosen) - among}"
-    ends = sorted(among, key=lambda m: (m[0][0], m[0][-1]))
-    for pair, group in groupby(ends, key=lambda m: (m[0][0], m[0][-1])):
-        lengths = sorted(len(path) // 2 for path, _ in group)
-        mine = sorted(len(path) // 2 for path, _ in chosen if (path[0], path[-1]) == pair)
-        if groups:
-            wanted = [n for n in lengths if n in sorted(set(lengths))[:count]]
-        else:
-            wanted = lengths[:count]
+def wrong_lengths(chosen: list[Path], among: list[Path], count: int, shortest: bool, groups: bool) -> str:
+    """What is wrong with the lengths of paths that a selector has chosen; empty when nothing is."""
+    for pair in sorted({(path[0], path[-1]) for path in among}):
+        lengths = sorted(len(path) // 2 for path in among if (path[0], path[-1]) == pair)
+        mine = sorted(len(path) // 2 for path in chosen if (path[0], path[-1]) == pair)
+        wanted = [n for n in lengths if n in sorted(set(lengths))[:count]] if groups else lengths[:count]
         if (mine != wanted) if shortest or groups else (len(mine) != len(wanted)):
             return f"between {pair}: lengths {mine} instead of {wanted}"
     return ""
@@ -305,6 +296,7 @@ class RandomPatterns:
     def __init__(self, random: Random, unbounded: bool = True) -> None:
         self.random = random
         self.unbounded = unbounded
+        self.grouped_conditions = True
         self._names = 0
 
     def pattern(self) -> Part:
@@ -379,7 +371,7 @@ class RandomPatterns:
             left, right = self.random.sample(names, 2)
             return Compare(left, "k", self.random.choice(list(_OPERATORS)), other=right)
         grouped = sorted(variables(part) - set(single))
-        if grouped and self.random.random() < 0.3:
+        if grouped and self.grouped_conditions and self.random.random() < 0.3:
             return self.where(self.random.choice(grouped), is_sum=True)
         return self.where(self.random.choice(names)) if names else None
 
