@@ -610,6 +610,42 @@ class ValuesNotComparable(DataError):
     sqlstate = "22G04"
 
 
+class TrimError(DataError):
+    """TRIM takes one character to trim (GQL: trim error)."""
+
+    sqlstate = "22027"
+
+
+class InvalidDatetimeField(DataError):
+    """A record that should make a date or a time has a field that these do not have."""
+
+    sqlstate = "22G05"
+
+
+class InvalidDatetimeValue(DataError):
+    """The fields of a record make no date or time: one is missing, or out of range."""
+
+    sqlstate = "22G06"
+
+
+class InvalidDurationField(DataError):
+    """A record that should make a duration has a field that durations do not have."""
+
+    sqlstate = "22G07"
+
+
+class ListElementError(DataError):
+    """More items are to be trimmed than the list has."""
+
+    sqlstate = "22G0C"
+
+
+class MalformedPath(DataError):
+    """What should become a path does not hang together: a node follows a node, or an edge leads elsewhere."""
+
+    sqlstate = "22G0Z"
+
+
 class BadCopyFileFormat(DataError):
     """COPY's data is malformed: the context names the line."""
 

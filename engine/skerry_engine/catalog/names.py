@@ -19,7 +19,6 @@ from skerry_engine.functions.operators import Operator, operator_by_oid, operato
 from skerry_engine.functions.registry import (
     PG_CATALOG,
     AnyFunction,
-    Function,
     function_by_oid,
     functions_named,
 )
@@ -136,7 +135,7 @@ class CatalogNames:
         function = function_by_oid(oid)
         if function is None:
             return SUPPORT_FUNCTIONS.get(oid)
-        if isinstance(function, Function) and function.schema != PG_CATALOG:
+        if function.schema != PG_CATALOG:
             return f"{function.schema}.{quote_identifier(function.name)}"
         if len(functions_named(function.name)) == 1:
             return quote_identifier(function.name)
@@ -162,8 +161,7 @@ class CatalogNames:
         if function is None:
             return None
         types = ",".join(format_type(t, None) for t in function.arg_types)
-        schema = function.schema if isinstance(function, Function) else PG_CATALOG
-        prefix = "" if schema == PG_CATALOG else f"{schema}."
+        prefix = "" if function.schema == PG_CATALOG else f"{function.schema}."
         return f"{prefix}{quote_identifier(function.name)}({types})"
 
     def function_signature_oid(self, text: str) -> int:

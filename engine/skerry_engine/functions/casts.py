@@ -103,6 +103,10 @@ def find_coercion(source: int, target: int, context: str) -> Coercion | None:
     """
     if source == target:
         return RELABEL
+    if target in _GRAPH_OIDS or source in _GRAPH_OIDS:
+        found = _graph_coercion(source, target, context)
+        if found is not None:
+            return found
     cast = find_cast(source, target)
     if cast is not None:
         if CONTEXT_RANK[context] < CONTEXT_RANK[cast.context]:
@@ -219,6 +223,39 @@ def _cast_coercion(cast: Cast) -> Coercion:
     if cast.method == "i" or cast.function is None:
         return Coercion("io", io_cast(cast.source, cast.target))
     return Coercion("function", cast.function)
+
+
+_GRAPH_OIDS = oids.GRAPH_TYPES | oids.GRAPH_ARRAYS.keys()
+_JSON_TYPES = (oids.JSON, oids.JSONB)
+
+
+def _graph_coercion(source: int, target: int, context: str) -> Coercion | None:
+    """Casts from and to the types of graphs (functions/dynamic.py).
+
+    None is implicit: SQL resolves its functions and operators without them.  Into ANYVALUE everything goes on
+    assignment; out of it, and between lists, only an explicit cast does, as it may fail.
+    """
+    from skerry_engine.functions import dynamic
+
+    if context == "i":
+        return None
+    if target == oids.ANYVALUE:
+        function = dynamic.to_any(source)
+        return RELABEL if function is None else Coercion("function", function)
+    source_info, target_info = find_type(source), find_type(target)
+    if source_info is not None and target_info is not None and source_info.is_array and target_info.is_array:
+        if context == "a" and target != oids.ANYVALUE_ARRAY:
+            return None
+        return Coercion("function", dynamic.list_conversion(source, target))
+    if target in _JSON_TYPES:
+        return Coercion("io", io_cast(source, target))
+    if context == "a":
+        return None
+    if source == oids.ANYVALUE:
+        return Coercion("function", dynamic.from_any(target))
+    if source in _JSON_TYPES and target == oids.GRAPHRECORD:
+        return Coercion("function", dynamic.json_conversion(source, target))
+    return None
 
 
 def _text_coercion(source: int, target: int, context: str) -> Coercion | None:

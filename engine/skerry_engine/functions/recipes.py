@@ -9,6 +9,7 @@ registry and the types that the call was resolved for, or how the function was m
     'rows'        json_building            json_agg and jsonb_agg over rows: OID and types
     'object'      json_building            the fields' names
     'text'        casts.io_cast            source and target type
+    'dynamic'     dynamic.dynamic_function   the name and the number of arguments
     'elements'    casts.element_wise       source and target type, and the function for an element (`base`)
 
 What has no recipe is refused when it is to be kept, not when it is read back.
@@ -29,6 +30,7 @@ from skerry_engine.functions.casts import (
     io_cast,
     length_coercion,
 )
+from skerry_engine.functions.dynamic import DYNAMIC_FORM, dynamic_function
 from skerry_engine.functions.json_building import OBJECT_FORM, ROWS_FORM, json_object_of, over_json_rows
 from skerry_engine.functions.registry import (
     AggregateFunction,
@@ -179,6 +181,12 @@ def _make_element_wise(recipe: Recipe) -> Function:
     return made
 
 
+def _make_dynamic(recipe: Recipe) -> Function:
+    if not recipe.name:
+        raise ValueError("a function by name has a name")
+    return dynamic_function(recipe.name, len(recipe.arg_types), recipe.return_type)
+
+
 def _source(recipe: Recipe) -> tuple[int]:
     if len(recipe.arg_types) != 1:
         raise ValueError(f"a cast takes one value: {recipe.name}")
@@ -192,4 +200,5 @@ _MAKERS: dict[str, Callable[[Recipe], AnyFunction]] = {
     OBJECT_FORM: _make_object,
     TEXT_FORM: _make_text_cast,
     ELEMENTS_FORM: _make_element_wise,
+    DYNAMIC_FORM: _make_dynamic,
 }

@@ -137,6 +137,7 @@ class AggregateFunction:
     source: str = ""
     factory: AggregateFactory | None = None
     form: str = ""
+    schema: str = PG_CATALOG
 
     @property
     def is_implemented(self) -> bool:
@@ -195,6 +196,11 @@ FAMILIES = (
     "window_ranges",
     "aggregates",
     "statistics",
+    "dynamic",
+    "lists",
+    "elements",
+    "graph_times",
+    "graph_aggregates",
 )
 """The modules that define implementations, loaded with the facts."""
 
@@ -250,7 +256,8 @@ def define_aggregate(
     needs_context: bool = False,
     factory: AggregateFactory | None = None,
 ) -> None:
-    """Say what an aggregate does; `signature` is its name and argument OIDs, `sum 23`."""
+    """Say what an aggregate does; `signature` is its name and argument OIDs, `sum 23`; outside pg_catalog the name
+    has its schema."""
     _aggregate_definitions[signature] = _AggregateDefinition(
         strict, initial, step, final, finish, needs_context, factory
     )
@@ -374,9 +381,7 @@ def _function(row: Sequence[str]) -> Function:
 
 def _key_of(function: AnyFunction) -> str:
     """What `_by_name` knows the function under."""
-    if isinstance(function, Function) and function.schema != PG_CATALOG:
-        return f"{function.schema}.{function.name}"
-    return function.name
+    return function.name if function.schema == PG_CATALOG else f"{function.schema}.{function.name}"
 
 
 def _result_columns(text: str) -> tuple[tuple[str, int], ...]:
@@ -388,6 +393,7 @@ def _aggregate(row: Sequence[str], facts: dict[int, list[str]]) -> AggregateFunc
     oid, name, arg_types, return_type, _flags, variadic = row[:6]
     _oid, _name, kind, direct_args = facts[int(oid)]
     signature = f"{name} {arg_types}".strip()
+    schema, _, name = name.rpartition(".")
     definition = _aggregate_definitions.get(signature, _UNDEFINED_AGGREGATE)
     return AggregateFunction(
         oid=int(oid),
@@ -405,6 +411,7 @@ def _aggregate(row: Sequence[str], facts: dict[int, list[str]]) -> AggregateFunc
         variadic=int(variadic),
         source=signature,
         factory=definition.factory,
+        schema=schema or PG_CATALOG,
     )
 
 

@@ -200,7 +200,8 @@ def _checked(fraction: float) -> float:
     return fraction
 
 
-def _discrete(fraction: float, inputs: Sequence[Any]) -> object:
+def discrete_percentile(fraction: float, inputs: Sequence[Any]) -> object:
+    """The first of the sorted inputs that has at least that fraction of them up to itself."""
     return inputs[max(math.ceil(_checked(fraction) * len(inputs)), 1) - 1]
 
 
@@ -268,10 +269,17 @@ def _mode(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
     return finish
 
 
-for _type, _between in ((oids.FLOAT8, _between_floats), (oids.INTERVAL, _between_intervals)):
-    _percentile = _continuous(_between)
+def continuous_percentile(type_oid: int) -> Callable[[float, Sequence[Any]], object]:
+    """(fraction, sorted inputs) -> the value at that fraction of the way through them, between two if need be."""
+    return _continuous(_between_floats if type_oid == oids.FLOAT8 else _between_intervals)
+
+
+for _type in (oids.FLOAT8, oids.INTERVAL):
+    _percentile = continuous_percentile(_type)
     define_aggregate(f"percentile_cont {oids.FLOAT8} {_type}", finish=_for_one(_percentile))
     define_aggregate(f"percentile_cont {oids.FLOAT8_ARRAY} {_type}", finish=_for_many(_percentile))
-define_aggregate(f"percentile_disc {oids.FLOAT8} {oids.ANYELEMENT}", finish=_for_one(_discrete))
-define_aggregate(f"percentile_disc {oids.FLOAT8_ARRAY} {oids.ANYELEMENT}", finish=_for_many(_discrete))
+define_aggregate(f"percentile_disc {oids.FLOAT8} {oids.ANYELEMENT}", finish=_for_one(discrete_percentile))
+define_aggregate(
+    f"percentile_disc {oids.FLOAT8_ARRAY} {oids.ANYELEMENT}", finish=_for_many(discrete_percentile)
+)
 define_aggregate(f"mode {oids.ANYELEMENT}", factory=_mode)

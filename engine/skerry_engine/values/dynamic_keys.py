@@ -91,7 +91,7 @@ _TAGS: Final[dict[int, int]] = {
     **{oid: NUMBER for oid in (*oids.INTEGERS, oids.FLOAT4, oids.FLOAT8, oids.NUMERIC)},
 }
 
-_UNORDERED: Final = frozenset((RECORD, NODE, EDGE, PATH))
+UNORDERED: Final = frozenset((RECORD, NODE, EDGE, PATH))
 """Kinds that only sorting puts in order: no operator does."""
 
 
@@ -492,7 +492,7 @@ def compare(first: AnyValue, second: AnyValue) -> int | None:
     """
     one, other = type_of(first), type_of(second)
     kind = kind_of(one)
-    if not comparable(one, other) or kind in _UNORDERED:
+    if not comparable(one, other) or kind in UNORDERED:
         raise not_comparable(one, other)
     if kind == NUMBER:
         return compare_numbers(first, second)

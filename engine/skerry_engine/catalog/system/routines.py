@@ -49,7 +49,7 @@ def _proc_row(function: AnyFunction) -> Row:
     values: dict[str, object] = {
         "oid": function.oid,
         "proname": function.name,
-        "pronamespace": SCHEMA_OIDS[function.schema] if isinstance(function, Function) else PG_CATALOG,
+        "pronamespace": SCHEMA_OIDS[function.schema],
         "proowner": BOOTSTRAP_ROLE,
         "prolang": INTERNAL_LANGUAGE,
         "procost": 1.0,
