@@ -51,7 +51,8 @@ class PendingCommit:
     """A transaction whose commit was prepared; made by `Transaction.prepare_commit`.
 
     `tables` gives counts by "schema.table", tables without changes left out; `definitions` counts changes to
-    the catalog (CREATE, ALTER, DROP, TRUNCATE).  `nodes` and `edges` are 0: there are no graphs yet.
+    the catalog (CREATE, ALTER, DROP, TRUNCATE).  `nodes` and `edges` count changed elements of graphs; in `tables`
+    these stand under the graph's name: "public.home.nodes".
     """
 
     transaction: Transaction = field(repr=False)
@@ -97,17 +98,20 @@ class PendingCommit:
 
 
 def read_counts(transaction: Transaction, rows: Iterable[Row]) -> PendingCommit:
-    """The rows of PREPARE COMMIT, (schema, table, kind, count), as an object."""
+    """The rows of PREPARE COMMIT, (schema, table, kind, count, element), as an object."""
     tables: dict[str, TableChanges] = {}
     definitions = 0
     fields = {"insert": "inserted", "update": "updated", "delete": "deleted"}
-    for schema, table, kind, count in cast("Iterable[tuple[str, str, str, int]]", rows):
+    elements = {"node": 0, "edge": 0}
+    for schema, table, kind, count, element in cast("Iterable[tuple[str, str, str, int, str | None]]", rows):
         if kind == "definition":
             definitions = count
             continue
         name = f"{schema}.{table}"
         tables[name] = replace(tables.get(name, TableChanges()), **{fields[kind]: count})
-    return PendingCommit(transaction, tables, definitions)
+        if element is not None:
+            elements[element] += count
+    return PendingCommit(transaction, tables, definitions, elements["node"], elements["edge"])
 
 
 def read_changes(rows: Iterable[Row]) -> list[PendingChange]:

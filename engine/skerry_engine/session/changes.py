@@ -24,20 +24,25 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.graphs import ElementTable
 from skerry_engine.catalog.objects import Table
 from skerry_engine.errors import HistoryNotRetained
 from skerry_engine.functions.json_building import JsonWriter, json_writer, quoted
+from skerry_engine.session.element_rows import ElementRows
 from skerry_engine.session.pending_rows import TableTexts
 from skerry_engine.storage.heap import Row
 from skerry_engine.txn.feed import Commit, Subscription, changes_gone
 from skerry_engine.txn.preview import DELETE, INSERT, UPDATE
-from skerry_engine.values.io import IoContext
+from skerry_engine.values import oids
+from skerry_engine.values.io import IoContext, text_encoder
 from skerry_engine.values.json_text import read_jsonb
+from skerry_engine.values.types import SqlType
 
 if TYPE_CHECKING:
     from skerry_engine.abc import FunctionContext
     from skerry_engine.engine import Engine
     from skerry_engine.session.state import SessionState
+    from skerry_engine.session.stores import Stores
 
 CHANNEL: Final = "skerry_changes"
 TRUNCATE: Final = "truncate"
@@ -158,23 +163,33 @@ class ChangeReader:
 class _TableJson:
     """Writes one table's rows as JSON objects."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, stores: Stores) -> None:
+        self._elements = ElementRows(table, stores) if isinstance(table, ElementTable) else None
+        if self._elements is not None:
+            columns = [(each.name, n, each.type) for n, each in enumerate(self._elements.columns)]
+            names: Sequence[str] = ("id",)
+        else:
+            columns = [(column.name, column.position, column.type) for column in table.live_columns]
+            key = table.primary_key
+            names = () if key is None else table.column_names(key.columns)
         self._columns: list[tuple[str, int, JsonWriter]] = [
-            (quoted(column.name), column.position, json_writer(column.type.oid))
-            for column in table.live_columns
+            (quoted(name), position, _json_of(sql_type.oid)) for name, position, sql_type in columns
         ]
-        key = table.primary_key
-        names = () if key is None else table.column_names(key.columns)
         wanted = {quoted(name) for name in names}
         self._key = [column for column in self._columns if column[0] in wanted]
 
-    def row(self, functions: FunctionContext, row: Row | None) -> str | None:
+    def row(self, functions: FunctionContext, row_id: int, row: Row | None) -> str | None:
         """A row as jsonb text."""
-        return None if row is None else self._object(functions, self._columns, row)
+        return None if row is None else self._object(functions, self._columns, self._shown(row_id, row))
 
-    def key(self, functions: FunctionContext, row: Row | None) -> str | None:
+    def key(self, functions: FunctionContext, row_id: int, row: Row | None) -> str | None:
         """Its primary key; None where the table has none."""
-        return None if row is None or not self._key else self._object(functions, self._key, row)
+        if row is None or not self._key:
+            return None
+        return self._object(functions, self._key, self._shown(row_id, row))
+
+    def _shown(self, row_id: int, row: Row) -> Row:
+        return row if self._elements is None else self._elements.values(row_id, row)
 
     def _object(
         self, functions: FunctionContext, columns: list[tuple[str, int, JsonWriter]], row: Row
@@ -184,6 +199,13 @@ class _TableJson:
             value = row[position]
             parts.append(f"{name}: {'null' if value is None else write(functions, value)}")
         return read_jsonb("{" + ", ".join(parts) + "}")
+
+
+def _json_of(type_oid: int) -> JsonWriter:
+    if type_oid != oids.GRAPHRECORD:
+        return json_writer(type_oid)
+    write = text_encoder(SqlType(type_oid), IoContext())  # the plain dialect, whatever the session's is
+    return lambda _, value: write(value)
 
 
 def change_rows(session: SessionState, since: int, limit: int | None) -> Iterator[tuple[object, ...]]:
@@ -198,7 +220,7 @@ def change_rows(session: SessionState, since: int, limit: int | None) -> Iterato
         table = event.table
         writer = writers.get((table.oid, table.version))
         if writer is None:
-            writer = writers[table.oid, table.version] = _TableJson(table)
+            writer = writers[table.oid, table.version] = _TableJson(table, session.engine.stores)
         yield (
             event.commit.epoch,
             event.commit.time_us,
@@ -207,9 +229,9 @@ def change_rows(session: SessionState, since: int, limit: int | None) -> Iterato
             table.name,
             event.kind,
             event.row_id or None,
-            writer.key(functions, event.new if event.old is None else event.old),
-            writer.row(functions, event.old),
-            writer.row(functions, event.new),
+            writer.key(functions, event.row_id, event.new if event.old is None else event.old),
+            writer.row(functions, event.row_id, event.old),
+            writer.row(functions, event.row_id, event.new),
         )
 
 
@@ -230,10 +252,11 @@ def raw_change_rows(
         table = event.table
         writer = writers.get((table.oid, table.version))
         if writer is None:
-            writer = writers[table.oid, table.version] = TableTexts(event.database, table, io)
+            texts = TableTexts(event.database, table, session.engine.stores, io)
+            writer = writers[table.oid, table.version] = texts
         place = (event.commit.epoch, event.commit.time_us, event.position, event.row_id or None)
         if wanted is None or table.name in wanted or f"{writer.schema_name}.{table.name}" in wanted:
-            yield (*place, *writer.row(event.kind, event.old, event.new))
+            yield (*place, *writer.row(event.kind, event.row_id, event.old, event.new))
         elif count == limit:  # somebody may go on from here
             yield (*place, *[None] * 8)
     if count < limit:

@@ -14,6 +14,7 @@ newer row, `run` goes on with the very same statement: it waits or restarts as a
 
 A reading statement is begun `at_once`, too: if its batches come to an end within a fraction of a unit, as those of
 most queries do that follow indexes, it is finished and needs no steps; else `run` goes on from where it has come to.
+A change is, likewise: what is left of it, or what it has to wait for, is for `run`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ Data = list[list[tuple[int, tuple[object, ...]]]]
 ROWS_PER_STEP = 512
 CHECKS_PER_UNIT = 200
 AT_ONCE_S = 0.0004
-"""For so long a reading statement may run before it is taken to be more than one unit's work."""
+"""For so long a statement may run before it is taken to be more than one unit's work."""
 ROWS_AT_ONCE = 1024
 
 
@@ -72,6 +73,9 @@ class Execution:
         self._is_to_retry = False
         self._waiting: Waiting | None = None
         self._begun: Batches | None = None
+        self._begun_context: ExecutionContext | None = None
+        self._begun_step: Step | None = None
+        self._kept: list[Row] = []
 
     # --- a point statement ----------------------------------------
 
@@ -138,6 +142,54 @@ class Execution:
         self.row_count = len(rows)
         self.is_finished = True
         transaction.finish_statement()
+
+    # --- a short change ----------------------------------------
+
+    def change_at_once(self, transaction: Transaction) -> None:
+        """Begin a change, its tables being locked, and make it as far as it goes in this unit: `is_finished`, or else
+        `run()` goes on with it.
+        """
+        self.transaction = transaction
+        self.mark = transaction.start_statement()
+        try:
+            self._try_change(transaction)
+            if self.rows is not None:
+                self._finish_at_once(transaction)
+        except BaseException:
+            self._abandon(transaction, self.mark)
+            raise
+
+    def _try_change(self, transaction: Transaction) -> None:
+        try:
+            self._change_in_a_unit(transaction)
+        except RestartStatement:
+            self._met(None)
+        except LockWait as wait:
+            self._met(wait.request)
+        except FunctionWait as asleep:
+            self._met(asleep.waiting)
+
+    def _change_in_a_unit(self, transaction: Transaction) -> None:
+        """Sets `rows` when it has come to the end, else what `_attempt` goes on with."""
+        context = self._context(transaction, self._restarts)
+        rows: list[Row] = []
+        until_s = time.perf_counter() + AT_ONCE_S
+        batches = self.plan.compiled.run(context)
+        for batch in batches:
+            if type(batch) is list:
+                rows += batch
+                context.check_memory(len(rows))
+            if isinstance(batch, Wait) or time.perf_counter() >= until_s:
+                self._begun, self._begun_context = batches, context
+                self._begun_step = batch if isinstance(batch, Step) else PAUSE
+                self._kept = rows
+                return
+        self._count(context, rows)
+        self.rows = rows
+
+    def _count(self, context: ExecutionContext, rows: list[Row]) -> None:
+        is_counted = self.plan.verb in ("insert", "update", "delete", "merge")
+        self.row_count = context.row_count if is_counted else len(rows)
 
     # --- the whole statement ----------------------------------------
 
@@ -263,7 +315,8 @@ class Execution:
         while True:
             if self._is_to_retry:
                 yield from self._wait_to_retry(transaction, mark)
-            functions.calls.start_run()
+            if self._begun is None:
+                functions.calls.start_run()
             try:
                 return (yield from self._attempt(transaction, self._restarts))
             except RestartStatement:
@@ -294,17 +347,22 @@ class Execution:
         point = self.plan.compiled.point
         if point is not None and restarts < MAX_RESTARTS:  # from then on rows are rechecked in place
             return self._run_point(transaction, point)
-        context = self._context(transaction, restarts)
-        rows: list[Row] = []
-        for batch in self.plan.compiled.run(context):
+        context, batches, rows = self._begun_context, self._begun, self._kept
+        self._begun_context, self._begun, self._kept = None, None, []
+        if context is None or batches is None:
+            context = self._context(transaction, restarts)
+            batches = self.plan.compiled.run(context)
+            rows = []
+        elif self._begun_step is not None:
+            yield self._begun_step
+        for batch in batches:
             if isinstance(batch, Step):
                 yield batch
             else:
                 rows.extend(batch)
                 context.check_memory(len(rows))
                 yield PAUSE
-        is_counted = self.plan.verb in ("insert", "update", "delete", "merge")
-        self.row_count = context.row_count if is_counted else len(rows)
+        self._count(context, rows)
         return rows
 
     def _in_steps(self, rows: list[Row]) -> Generator[Step, None, None]:

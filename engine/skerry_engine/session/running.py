@@ -349,15 +349,14 @@ class StatementRunner(SessionState):
         yield Complete(command_tag(plan.verb, execution.row_count), execution.row_count)
 
     def begin_at_once(self, statement: st.Query, plan: Plan, values: Sequence[object]) -> Execution | None:
-        """A point statement, or one that reads, run as far as it goes in this unit: usually to its end.
+        """A statement run as far as it goes in this unit: usually to its end.
 
-        None, nothing done, where the statement is neither, its plan is not current, or a table is locked by others.
+        None, nothing done, where it locks rows, its plan is not current, or a table is locked by others.
         """
         point = plan.compiled.point
-        if point is None:
-            if plan.is_spooled:
-                return None
-        elif plan.is_change and self.engine.manager.is_congested:
+        if point is None and plan.is_spooled and not plan.is_change:
+            return None
+        if plan.is_change and self.engine.manager.is_congested:
             return None
         transaction = self.need_transaction()
         if transaction.is_snapshot and not transaction.can_read_at_once():
@@ -370,7 +369,10 @@ class StatementRunner(SessionState):
         self.functions.start_statement()
         if point is None:
             execution = Execution(self, plan, params, row_data(plan, statement.normalised))
-            execution.read_at_once(transaction)
+            if plan.is_change:
+                execution.change_at_once(transaction)
+            else:
+                execution.read_at_once(transaction)
         else:
             execution = Execution(self, plan, params, [])
             execution.at_once(transaction, point)

@@ -30,7 +30,7 @@ def test_counting_many_changes_lets_others_run(database: SqlDatabase) -> None:
     steps = session.run_all("prepare commit")
     assert steps.count(PAUSE) >= ROWS // 1000
     assert [row for step in steps if isinstance(step, Rows) for row in step.rows] == [
-        ("public", "t", "insert", ROWS)
+        ("public", "t", "insert", ROWS, None)
     ]
     assert pending(session) == [("t", "insert", ROWS)]
     session.run_all("update t set v = 0 where id <= 10; delete from t where id = 10; commit")
@@ -42,7 +42,7 @@ def test_rows_in_bulk_that_were_changed_again_count_once(database: SqlDatabase) 
     session.run_all("begin; insert into t select g, g from generate_series(1, 2000) g")
     session.run_all("update t set v = -1 where id <= 100; delete from t where id > 1900")
     assert pending(session) == [("t", "insert", 1900)]
-    assert session.rows("prepare commit") == [("public", "t", "insert", 1900)]
+    assert session.rows("prepare commit") == [("public", "t", "insert", 1900, None)]
 
 
 def test_values_are_written_as_with_default_settings(database: SqlDatabase) -> None:

@@ -37,6 +37,7 @@ PREPARE_COMMIT_COLUMNS = (
     ResultColumn("table_name", SqlType(oids.NAME)),
     ResultColumn("kind", SqlType(oids.TEXT)),
     ResultColumn("count", SqlType(oids.INT8)),
+    ResultColumn("element", SqlType(oids.TEXT)),
 )
 
 TABLE_MODES = {
