@@ -312,8 +312,8 @@ def report(plan: Plan, contenders: Sequence[Contender], measured: Measured) -> s
         'nodes to aggregate.  Every answer was compared with plain Python\'s before it was timed: "wrong" is an answer '
         'that differed, "fails" an error.',
         markdown_table(header, table),
-        "Durable commit: an INSERT into a database on disk, acknowledged.  Grafeo's commits from Python are not synced to "
-        "the disk.",
+        "Durable commit: an INSERT into a database on disk, acknowledged.  Grafeo's commits from Python are not "
+        "synced to the disk.",
         "Seconds to load, by each system's way of loading many: "
         + "; ".join(
             f"{title}: " + ", ".join(f"{what} {s:.2f}" for what, s in taken.items())
