@@ -3,7 +3,7 @@
     utility_session   transactions, settings, prepared statements, cursors, notifications, LOCK
     utility_objects   databases, schemas, sequences, roles, privileges, comments, DROP, maintenance, EXPLAIN
     ddl_syntax        CREATE TABLE, INDEX, VIEW            alter_syntax   ALTER and RENAME
-    copy_syntax       COPY
+    copy_syntax       COPY                                 graph_syntax   CREATE and ALTER PROPERTY GRAPH
 
 What PostgreSQL knows and Skerry refuses comes back as `NotSupported`; what neither knows is a syntax error.
 """
@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from skerry_engine.sql import statements as st
-from skerry_engine.sql.alter_syntax import AlterParser
 from skerry_engine.sql.copy_syntax import CopyParser
+from skerry_engine.sql.graph_syntax import GraphParser
 from skerry_engine.sql.lexer import WORD
 from skerry_engine.sql.normalise import Normalised
 from skerry_engine.sql.utility_objects import ObjectParser
@@ -37,7 +37,7 @@ _CREATE_REFUSED = frozenset(
 _ALTER_REFUSED = _CREATE_REFUSED | {"extension", "large", "routine", "system"}
 
 
-class UtilityParser(SessionParser, CopyParser, AlterParser, ObjectParser):
+class UtilityParser(SessionParser, CopyParser, GraphParser, ObjectParser):
     """Reads one utility statement."""
 
     def __init__(self, source: Normalised) -> None:
@@ -93,6 +93,8 @@ class UtilityParser(SessionParser, CopyParser, AlterParser, ObjectParser):
             return self.not_supported("CREATE RECURSIVE VIEW")
         if self.accept_word("view"):
             return self.create_view(persistence, or_replace)
+        if not or_replace and self.accept_words("property", "graph"):
+            return self.create_property_graph(persistence)
         if or_replace or (persistence != "p" and word not in ("table", "sequence")):
             return self.refused_create(word)
         if word in ("role", "group") or (word == "user" and self.word_at(1) != "mapping"):
@@ -127,6 +129,8 @@ class UtilityParser(SessionParser, CopyParser, AlterParser, ObjectParser):
         if word in ("database", "schema"):
             self.index += 1
             return self.alter_database() if word == "database" else self.alter_named(word)
+        if self.accept_words("property", "graph"):
+            return self.alter_property_graph()
         if self.accept_words("materialized", "view"):
             return self.not_supported("ALTER MATERIALIZED VIEW")
         if word in _ALTER_REFUSED or word == "user":

@@ -22,6 +22,7 @@ _DROP_KINDS = (
     ("statistics",),
     ("foreign", "table"),
     ("extension",),
+    ("property", "graph"),
 )
 _COMMENT_KINDS = (
     *_DROP_KINDS,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from skerry_engine import errors
 from skerry_engine.abc import FunctionContext
+from skerry_engine.catalog import property_graphs
 from skerry_engine.catalog.definitions import DefinitionPrinter
+from skerry_engine.catalog.graphs import PropertyGraph
 from skerry_engine.catalog.objects import IndexDef, StoredExpression, Table, View
 from skerry_engine.catalog.quoting import quote_identifier, quote_qualified
 from skerry_engine.catalog.system.access import names_of, printer_of, system_of
@@ -88,6 +90,14 @@ def get_wrapped_viewdef(context: FunctionContext, oid: int, _columns: int) -> st
 
 def get_viewdef_by_name(context: FunctionContext, name: str, pretty: bool = False) -> str | None:
     return get_viewdef(context, names_of(context).relation_oid(name), pretty)
+
+
+def get_propgraphdef(context: FunctionContext, oid: int) -> str | None:
+    """CREATE PROPERTY GRAPH of a graph over tables."""
+    graph = system_of(context).database.relation(oid)
+    if not isinstance(graph, PropertyGraph):
+        return None
+    return property_graphs.definition(printer_of(context), graph)
 
 
 def get_ruledef(context: FunctionContext, oid: int, pretty: bool = False) -> str | None:
@@ -189,6 +199,7 @@ define("pg_get_viewdef_ext", get_viewdef, needs_context=True)
 define("pg_get_viewdef_wrap", get_wrapped_viewdef, needs_context=True)
 define("pg_get_viewdef_name", get_viewdef_by_name, needs_context=True)
 define("pg_get_viewdef_name_ext", get_viewdef_by_name, needs_context=True)
+define("pg_get_propgraphdef", get_propgraphdef, needs_context=True)
 define("pg_get_ruledef", get_ruledef, needs_context=True)
 define("pg_get_ruledef_ext", get_ruledef, needs_context=True)
 define("pg_get_serial_sequence", get_serial_sequence, needs_context=True)

@@ -26,6 +26,7 @@ MAKER_MODULES = (
     "information_tables",
     "information_constraints",
     "information_privileges",
+    "information_graphs",
 )
 
 FUNCTION_MODULES = ("definition_functions", "object_functions", "privilege_functions")

@@ -19,6 +19,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.catalog import changes, naming
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.definitions import DefinitionPrinter
+from skerry_engine.catalog.graphs import PropertyGraph
 from skerry_engine.catalog.objects import (
     CLASS_RELATION,
     Address,
@@ -129,6 +130,12 @@ def _refuse_views(context: DefinitionContext, table: Table, column: Column) -> N
             raise errors.NotSupportedError(
                 "cannot alter type of a column used by a view or rule",
                 detail=f'rule _RETURN on view {view.name} depends on column "{column.name}"',
+            )
+    for graph in context.database.of_type(PropertyGraph):
+        if address in graph.references:
+            raise errors.NotSupportedError(
+                "cannot alter type of a column used by a property graph",
+                detail=f'property graph {graph.name} depends on column "{column.name}"',
             )
 
 

@@ -52,6 +52,7 @@ DEFAULT = StoredPlace("DEFAULT expressions", "DEFAULT expression")
 CHECK = StoredPlace("check constraints", "check constraint")
 INDEX_EXPRESSION = StoredPlace("index expressions", "index expression")
 INDEX_PREDICATE = StoredPlace("index predicates", "index predicate")
+PROPERTY = StoredPlace("property expressions", "property expression")
 TRANSFORM = StoredPlace("transform expressions", "transform expression")
 
 
@@ -99,6 +100,21 @@ def bind_predicate(context: DefinitionContext, source: SourceExpression, table: 
     return StoredExpression(source.text, bound)
 
 
+def bind_property(context: DefinitionContext, source: SourceExpression, table: Table) -> StoredExpression:
+    """A property of a property graph's element.  Raises InvalidObjectDefinition for what is volatile: an element would
+    have another value each time it is looked at."""
+    binder = _Binder(context, table.name, table.live_columns, PROPERTY)
+    bound = binder.known(binder.bind(source.tree))
+    if is_volatile(bound):
+        raise errors.InvalidObjectDefinition("functions in property expression must not be volatile")
+    return StoredExpression(source.text, bound)
+
+
+def column_expression(column: Column) -> ex.Column:
+    """A column as a stored expression reads it."""
+    return ex.Column(column.type, 0, column.position, column.name, not column.not_null)
+
+
 def bind_transform(
     context: DefinitionContext, source: SourceExpression, table: Table, column: Column, target: SqlType
 ) -> ex.Expr:
@@ -117,7 +133,7 @@ def bind_transform(
 def cast_column(context: DefinitionContext, table: Table, column: Column, target: SqlType) -> ex.Expr:
     """The column as a value of another type, by an assignment cast.  Raises DatatypeMismatch."""
     binder = _Binder(context, table.name, table.live_columns, TRANSFORM)
-    read = ex.Column(column.type, 0, column.position, column.name, not column.not_null)
+    read = column_expression(column)
     bound = binder.coerced(read, target)
     if bound is None:
         shown = format_type(target.oid, target.typmod)

@@ -20,11 +20,13 @@ from skerry_engine.session.definitions.drop import drop
 from skerry_engine.session.definitions.indexes import create_index, reindex
 from skerry_engine.session.definitions.maintenance import checkpoint, cluster, create_extension, vacuum
 from skerry_engine.session.definitions.objects import comment, grant, rename, set_owner, set_schema
+from skerry_engine.session.definitions.property_graphs import alter_property_graph, create_property_graph
 from skerry_engine.session.definitions.sequences import alter_sequence, create_sequence
 from skerry_engine.session.definitions.tables import create_table, create_table_as
 from skerry_engine.session.definitions.truncate import truncate
 from skerry_engine.session.definitions.views import create_view
 from skerry_engine.session.steps import Complete, Step
+from skerry_engine.sql import graph_statements as gs
 from skerry_engine.sql import statements as st
 
 Executor = Callable[[DefinitionContext, Any], Generator[Step, object, Complete]]
@@ -36,6 +38,8 @@ _EXECUTORS: dict[type[st.Statement], Executor] = {
     st.CreateView: create_view,
     st.CreateSequence: create_sequence,
     st.AlterSequence: alter_sequence,
+    gs.CreatePropertyGraph: create_property_graph,
+    gs.AlterPropertyGraph: alter_property_graph,
     st.AlterTable: alter_table,
     st.Rename: rename,
     st.SetOwner: set_owner,

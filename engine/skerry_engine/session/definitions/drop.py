@@ -91,7 +91,7 @@ def _report_missing(context: DefinitionContext, statement: st.Drop, kind: str, n
         return
     if kind == "schema":
         raise errors.InvalidSchemaName(message)
-    if kind in ("table", "view", "sequence", "materialized view", "foreign table"):
+    if kind in ("table", "view", "sequence", "materialized view", "foreign table", "property graph"):
         raise errors.UndefinedTable(message)
     raise errors.UndefinedObject(message)
 

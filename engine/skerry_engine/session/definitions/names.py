@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.cluster_changes import create_schema
+from skerry_engine.catalog.graphs import PropertyGraph
 from skerry_engine.catalog.objects import (
     C_COLLATION,
     DEFAULT_COLLATION,
@@ -34,8 +35,15 @@ KIND_CLASSES: dict[str, type[Relation]] = {
     "view": View,
     "index": IndexDef,
     "sequence": SequenceDef,
+    "property graph": PropertyGraph,
 }
-ARTICLES = {"table": "a table", "view": "a view", "index": "an index", "sequence": "a sequence"}
+ARTICLES = {
+    "table": "a table",
+    "view": "a view",
+    "index": "an index",
+    "sequence": "a sequence",
+    "property graph": "a property graph",
+}
 COLLATIONS = {"default": DEFAULT_COLLATION, "C": C_COLLATION, "POSIX": 951}
 
 R = TypeVar("R", bound=Relation)
