@@ -494,7 +494,10 @@ class Expressions(Cursor):
         if not self.take_symbol(".."):
             return "+" if low is None else f"{{{low}}}"
         high = self._bound()
-        return f"{{{1 if low is None else low},{'' if high is None else high}}}"
+        lowest = "1" if low is None else low
+        if high is not None and int(high) < int(lowest):
+            raise NotGql("a variable length whose upper bound is below its lower one")
+        return f"{{{lowest},{'' if high is None else high}}}"
 
     def _bound(self) -> str | None:
         return self.advance().text if self.token.kind == NUMBER else None

@@ -156,7 +156,10 @@ class Clauses(Expressions):
         text = " ORDER BY " + self._order() if self.take_word("ORDER", "BY") else ""
         for word, gql in (("SKIP", "OFFSET"), ("LIMIT", "LIMIT")):
             if self.take_word(word):
-                text += f" {gql} {self.expression().text}"
+                count = self.expression().text
+                if not count.isdigit() and not count.startswith("$"):
+                    raise NotGql(f"{word} by an expression")
+                text += f" {gql} {count}"
         return text
 
     def _order(self) -> str:
@@ -180,6 +183,8 @@ class Clauses(Expressions):
         self.expect_word("MERGE")
         self.extensions.add("MERGE")
         text = f"MERGE {self.patterns()}"
+        if "]-(" in text and "<-[" not in text:
+            raise NotGql("MERGE of a relationship without direction")
         while self.take_word("ON"):
             action = self.expect_name().upper()
             text += f" ON {action} {self._set()}"
@@ -191,7 +196,7 @@ class Clauses(Expressions):
         while True:
             items += self._set_item()
             if not self.take_symbol(","):
-                return "SET " + ", ".join(items)
+                return "SET " + ", ".join(items) if items else "FILTER TRUE"
 
     def _set_item(self) -> list[str]:
         if self.is_symbol("("):

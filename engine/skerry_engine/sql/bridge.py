@@ -82,6 +82,7 @@ Queries
         Subquery(this=query, alias=TableAlias | None, lateral=bool)
         Lateral(expressions=[call, ...], alias=TableAlias | None, ordinality=bool, lateral=bool, rows_from=bool,
                 columns=[ColumnDef(this=Identifier, kind=DataType)])      functions in FROM; several: ROWS FROM
+        TableFromRows(this=Literal, alias=TableAlias | None)     GRAPH_TABLE; `graph_table_of(node)` is what GQL reads
         Join(left=item, this=item, side='LEFT' | 'RIGHT' | 'FULL' | None, kind='CROSS' | 'INNER', natural=bool,
              on=expr | None, using=[Identifier] , using_alias=Identifier | None, alias=TableAlias | None)
     TableAlias(this=Identifier, columns=[Identifier])
@@ -119,6 +120,7 @@ from sqlglot import expressions as exp
 
 from skerry_engine.errors import StatementTooComplex
 from skerry_engine.sql.dml_syntax import DataParser
+from skerry_engine.sql.graph_table import GraphTableText
 from skerry_engine.sql.normalise import Normalised, normalise
 from skerry_engine.sql.primary_syntax import LiteralInSyntax
 from skerry_engine.sql.types_syntax import TypeName
@@ -195,6 +197,13 @@ def list_index(node: exp.Expression) -> int | None:
     """The number in `Normalised.lists` of the list that a Literal stands for (in In.expressions only)."""
     found = node.meta.get("list")
     return found if isinstance(found, int) else None
+
+
+def graph_table_of(node: exp.Expression) -> GraphTableText:
+    """What stands in the brackets of GRAPH_TABLE."""
+    found = node.meta["graph_table"]
+    assert isinstance(found, GraphTableText)
+    return found
 
 
 def position_of(node: exp.Expression) -> int | None:

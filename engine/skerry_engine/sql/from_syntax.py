@@ -9,6 +9,7 @@ from sqlglot import expressions as exp
 
 from skerry_engine.errors import SyntaxError
 from skerry_engine.sql import keywords
+from skerry_engine.sql.graph_table import closing_index, graph_table_text
 from skerry_engine.sql.lexer import QUOTED, WORD
 from skerry_engine.sql.normalise import Normalised
 from skerry_engine.sql.primary_syntax import QUERY_CONTINUES, QUERY_WORDS
@@ -87,11 +88,25 @@ class FromParser(SpecialCallParser):
             return self.rows_from(index, False)
         if self.word() == "only":
             return self.aliased_relation()
+        if self.word() == "graph_table" and self.at("(", 1):
+            return self.graph_table(index)
         if self.is_function_item():
             return self.function_item(index, False)
         if self.word() in ("xmltable",) and self.at("(", 1):
             raise self.unsupported("XMLTABLE")
         return self.aliased_relation()
+
+    def graph_table(self, index: int) -> exp.Expression:
+        """GRAPH_TABLE (...) [AS] [alias]: what is in the brackets is for GQL's parser."""
+        end = closing_index(self.tokens, index + 1)
+        if not self.at(")", end - index):
+            raise self.error(end)
+        text = graph_table_text(self.tokens, index + 2, end, self.tokens.starts[index] + 1)
+        node = exp.TableFromRows(this=exp.Literal.string(text.text))
+        node.meta["graph_table"] = text
+        self.index = end + 1
+        node.set("alias", self.table_alias())
+        return self.mark(node, index)
 
     def is_function_item(self) -> bool:
         """Whether a call follows: a name, qualified or not, and a parenthesis.

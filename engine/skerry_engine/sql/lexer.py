@@ -44,7 +44,7 @@ _TOKEN = re.compile(
     r"(?:[ \t\n\r\f\v]+|--[^\n\r]*)*(?:"
     rf"([{_LETTER}][{_LETTER}0-9$]*+)(?!['&])"  # 1 word (the look-ahead leaves E'', U&"" to the branches below)
     rf"|(\d++)(?![.{_LETTER}])"  # 2 plain integer
-    r"|([,()\[\];])"  # 3 punctuation
+    r"|([,()\[\]{};])"  # 3 punctuation (braces: GRAPH_TABLE alone has them)
     rf"|({_STANDARD})"  # 4 string
     r"|((?:\d+(?:\.(?!\.)\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"  # 5 number
     rf"|({_QUOTED})"  # 6 quoted identifier

@@ -8,7 +8,8 @@ types and so plans.  In statements that compare expressions with each other (GRO
 literals share one slot and the key shows which, so `SELECT a + 1 ... GROUP BY a + 1` keeps its meaning.
 
 Not lifted, because grammar or plan depend on the text: ordinals behind ORDER BY and GROUP BY, type modifiers,
-typed literals (date '...'), LIMIT and FETCH counts, ON CONFLICT targets, EXTRACT's field.  When in doubt a
+typed literals (date '...'), LIMIT and FETCH counts, ON CONFLICT targets, EXTRACT's field, and all of what stands in
+GRAPH_TABLE (...), which GQL's grammar reads.  When in doubt a
 literal stays: that costs a cache entry, never a wrong row.  The grammar checks the other side: reading a
 lifted token as anything but a constant calls `unlift`, which makes the whole text the key.
 
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from skerry_engine.sql.graph_table import closing_index
 from skerry_engine.sql.lexer import (
     INTEGER,
     LITERAL_LIST,
@@ -169,6 +171,9 @@ class _Lifter:
                     if following > index:
                         index = following
                         continue
+                if value == "graph_table":
+                    index = self.verbatim(index)
+                    continue
                 parts.append(value)
             elif kind == OPERATOR or kind == PUNCTUATION:
                 parts.append(value)
@@ -242,6 +247,15 @@ class _Lifter:
             self.literals.append(Literal(kind, value, self.source.starts[index] + 1))
         self.result.literal_at[self.place(index)] = number
         self.parts.append(mark)
+
+    def verbatim(self, index: int) -> int:
+        """Keep the word at `index`, and what stands in the brackets behind it, as they are; the index behind."""
+        source = self.source
+        end = closing_index(source, index + 1) if source.values[index + 1] == "(" else index + 1
+        self.parts += [key_part(source, each) for each in range(index, end)]
+        if self.out is not None:
+            self.out.copy_from(source, index, end)
+        return end
 
     # --- lists ------------------------------------------------------------------------------------
 

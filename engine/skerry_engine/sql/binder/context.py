@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import queries as q
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.objects import Relation
 from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.sql.graph_table import GraphTableText
 from skerry_engine.sql.normalise import Normalised
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, array_type, qualified_type, type_info
@@ -120,8 +123,16 @@ class BoundCte:
     columns: list[tuple[str, SqlType]]
 
 
+class GraphTables(Protocol):
+    """What binds GRAPH_TABLE: it belongs to GQL, which stands on this package, so it is handed in."""
+
+    def __call__(self, context: BindContext, written: GraphTableText) -> q.Query:
+        """The query whose rows GRAPH_TABLE stands for.  Raises what is wrong with it."""
+        ...
+
+
 class BindContext:
-    """Shared by all binders of one statement."""
+    """Shared by all binders of one statement.  `graph_tables` is there wherever a statement may hold GRAPH_TABLE."""
 
     def __init__(
         self,
@@ -130,12 +141,14 @@ class BindContext:
         parameters: Parameters,
         normalised: Normalised | None,
         view_query: Callable[[str], exp.Expression],
+        graph_tables: GraphTables | None = None,
     ) -> None:
         self.database = database
         self.path = path
         self.parameters = parameters
         self.normalised = normalised
         self.parse_view = view_query
+        self.graph_tables = graph_tables
         self.lookups: list[tuple[str | None, str, int, int]] = []
         self.column_notes: list[tuple[int, int, int | None]] = []
         self.call_positions: dict[ex.Expr, int | None] = {}

@@ -16,7 +16,7 @@ from skerry_engine.sql.binder.coercion import BOOL
 from skerry_engine.sql.binder.naming import output_name
 from skerry_engine.sql.binder.scope import MergedColumn, Range, Scope, ScopeColumn
 from skerry_engine.sql.binder.whitelist import check
-from skerry_engine.sql.bridge import position_of
+from skerry_engine.sql.bridge import graph_table_of, position_of
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType
 
@@ -60,6 +60,8 @@ class FromBinder:
                 return self._functions(node, scope)
             case exp.Join():
                 return self._join(node, scope)
+            case exp.TableFromRows():
+                return self._graph_table(node, scope)
         raise errors.NotSupportedError(
             f"{type(node).__name__} in FROM is not supported", position=position_of(node)
         )
@@ -181,6 +183,16 @@ class FromBinder:
         range_id = self.context.new_range()
         columns = [ScopeColumn(c.name, c.type, i) for i, c in enumerate(query.columns)]
         self._add(scope, node, Range("", range_id, columns), position)
+        return q.Derived(range_id, query)
+
+    def _graph_table(self, node: Node, scope: Scope) -> q.Relation:
+        bind = self.context.graph_tables
+        if bind is None:
+            raise errors.NotSupportedError("GRAPH_TABLE is not supported here", position=position_of(node))
+        query = bind(self.context, graph_table_of(node))
+        range_id = self.context.new_range()
+        columns = [ScopeColumn(c.name, c.type, i) for i, c in enumerate(query.columns)]
+        self._add(scope, node, Range("graph_table", range_id, columns), position_of(node))
         return q.Derived(range_id, query)
 
     def _parenthesized_join(self, node: Node, scope: Scope) -> q.Relation:

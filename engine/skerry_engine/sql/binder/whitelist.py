@@ -65,6 +65,7 @@ _UNDERSTOOD: dict[str, frozenset[str]] = {
         "Star": "",
         "Subquery": "this alias lateral",
         "Table": "this db catalog alias only",
+        "TableFromRows": "this alias",
         "TableAlias": "this columns",
         "Tuple": "expressions row",
         "Union": "this expression distinct with_ order limit offset locks",
