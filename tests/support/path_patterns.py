@@ -144,10 +144,13 @@ class MemorySteps:
         self.translator = translator
         self.hops = hops
 
-    def hop(self, segment: int, backward: bool) -> Callable[[list[int]], list[list[int]]] | None:
+    def hop(self, segment: int, backward: bool) -> Callable[[list[int]], list[list[int] | None]] | None:
         if not self.hops or len(self.program.segments[segment].elements) != 3:
             return None
-        return lambda nodes: self._ways(segment, backward, nodes)
+        return lambda nodes: [  # some are slow
+            None if node % 3 == 0 else ways
+            for node, ways in zip(nodes, self._ways(segment, backward, nodes), strict=True)
+        ]
 
     def expand(self, segment: int, backward: bool, nodes: list[int]) -> Generator[object, None, Any]:
         yield PAUSE

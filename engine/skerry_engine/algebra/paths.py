@@ -100,9 +100,12 @@ class PathRepeat(PathPart):
 
 @dataclass(frozen=True, slots=True)
 class PathGroup(PathPart):
-    """A parenthesised part, where the parentheses mean something: `mode` restricts what it matches, each time on its
-    own; each of the variables `joined` means the same element wherever it is bound in it; `condition` must be true of it,
-    over the columns `outputs` of range `range_id` (as a search's, of this part of the path alone)."""
+    """A parenthesised part, where the parentheses mean something.
+
+    `mode` restricts what it matches, each time on its own; each of the variables `joined` means the same element
+    wherever it is bound in it; `condition` must be true of it, over the columns `outputs` of range `range_id` (as a
+    search's, of this part of the path alone).
+    """
 
     part: PathPart
     mode: str = "walk"

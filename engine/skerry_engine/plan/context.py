@@ -77,6 +77,7 @@ class ExecutionContext:
         "restarts",
         "working",
         "bindings",
+        "kept",
         "row_limit",
         "_readers",
         "_once",
@@ -104,6 +105,7 @@ class ExecutionContext:
         self.restarts: int = restarts
         self.working: dict[int, list[Row]] = {}
         self.bindings: dict[int, list[Row]] = {}
+        self.kept: dict[int, object] = {}
         self.row_limit: int = work_mem_bytes // BYTES_PER_KEPT_ROW
         self._readers: dict[int, TableReader] = {}
         self._once: dict[str, object] = {}
@@ -131,6 +133,7 @@ class ExecutionContext:
         """What the statement has written so far is to be seen by functions that begin from now on."""
         self.transaction.next_stage()
         self._readers.clear()
+        self.kept.clear()
 
     def index(self, slot: int, index_oid: int) -> Index:
         """An index of a slot's table."""
@@ -164,10 +167,12 @@ class ExecutionContext:
         """While this lasts, the slot's table consists of one row:
         what rechecking a row in place runs the plan over."""
         self._singles[slot] = SingleRowReader(row_id, row)
+        self.kept.clear()
         try:
             yield
         finally:
             del self._singles[slot]
+            self.kept.clear()
 
     # --- the statement's memory ----------------------------------------
 

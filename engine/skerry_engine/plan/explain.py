@@ -50,6 +50,8 @@ def _title(node: ph.Physical) -> str:
             return "Group Aggregate" if node.aggregation.keys else "Aggregate"
         case ph.ValuesRows():
             return "Values"
+        case ph.PathRows():
+            return f"Path Search{' Backward' if node.backward else ''}"
         case ph.FunctionRows():
             return "Function Scan"
         case ph.SubqueryRows():
@@ -72,6 +74,9 @@ def _details(node: ph.Physical) -> list[str]:
         details.append("Hash Cond: " + " AND ".join(f"{_text(a)} = {_text(b)}" for a, b in pairs))
     if isinstance(node, (ph.IndexLookup, ph.IndexJoin)):
         details.append("Key: " + ", ".join(_text(k) for k in node.keys))
+    if isinstance(node, ph.PathRows):
+        ends = (("From", node.start), ("To", node.end))
+        details += [f"{word}: {', '.join(_text(e) for e in known)}" for word, known in ends if known]
     filters = (
         getattr(node, "filters", None) or getattr(node, "residual", None) or getattr(node, "conditions", None)
     )

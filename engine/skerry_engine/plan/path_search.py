@@ -67,8 +67,9 @@ Work = Generator[object, None, Any]
 class Steps(Protocol):
     """The graph, as a search sees it.  `backward` segments are walked from their last node to their first."""
 
-    def hop(self, segment: int, backward: bool) -> Callable[[list[int]], list[Ways]] | None:
-        """A function that gives the ways on from each of some nodes at once, where there is one."""
+    def hop(self, segment: int, backward: bool) -> Callable[[list[int]], list[Ways | None]] | None:
+        """A function that gives the ways on from each of some nodes at once, where there is one.  None in its answer:
+        `expand` has to be asked."""
         ...
 
     def expand(self, segment: int, backward: bool, nodes: list[int]) -> Work:
@@ -220,7 +221,7 @@ class PathSearcher:
         self.pause: object = pause
         self.backward: bool = program.backward
         self.near: list[dict[int, Ways]] = [{} for _ in program.segments]
-        self.hops: list[Callable[[list[int]], list[Ways]] | None] = [
+        self.hops: list[Callable[[list[int]], list[Ways | None]] | None] = [
             steps.hop(number, program.backward) for number in range(len(program.segments))
         ]
         self.cached: int = 0
@@ -285,8 +286,7 @@ class PathSearcher:
     def selected(self, starts: list[int], end: int, count: int, by_length: bool) -> Work:
         """As `all_matches`, but for each start and end only `count` matches, none longer than what is left out;
         `by_length`: all those of the `count` smallest lengths."""
-        if count <= 0:
-            return
+        self.rows = []
         for start in starts:
             if self.program.conditions:
                 yield from self._breadth_first(start, end, count, by_length, None)
@@ -323,17 +323,25 @@ class PathSearcher:
             yield from self._load_nodes(segment, list(missing))
 
     def _load_nodes(self, segment: int, nodes: list[int]) -> Work:
-        hop = self.hops[segment]
-        if hop is not None:
-            lists = hop(nodes)
-        else:
-            lists = yield from self.steps.expand(segment, self.backward, nodes)
         known = self.near[segment]
         amount = 0
-        for number in range(len(nodes)):
-            ways: Ways = lists[number]
-            known[nodes[number]] = ways
-            amount += len(ways) + 2
+        hop = self.hops[segment]
+        if hop is not None:
+            slow: list[int] = []
+            answers = hop(nodes)
+            for number in range(len(nodes)):
+                answer = answers[number]
+                if answer is None:
+                    slow.append(nodes[number])
+                else:
+                    known[nodes[number]] = answer
+                    amount += len(answer) + 2
+            nodes = slow
+        if nodes:
+            lists: list[Ways] = yield from self.steps.expand(segment, self.backward, nodes)
+            for number in range(len(nodes)):
+                known[nodes[number]] = lists[number]
+                amount += len(lists[number]) + 2
         self.cached += amount >> 1
         self.work += amount >> 1
         if self.work >= WORK_PER_UNIT:

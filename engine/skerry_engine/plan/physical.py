@@ -5,6 +5,7 @@ split into conjuncts and sit at the lowest node that can check them.
 
     rows        OneRow | SeqScan | VirtualScan | IndexLookup | IndexKeys | IndexRange | ValuesRows | FunctionRows
                 | SubqueryRows | CteRows | BindingRows | RowLookup | LabelScan | WaysScan | WaysLookup
+                | PathRows
     joins       HashJoin | IndexJoin | RowJoin | NestedLoop
     the rest    Filtered | Aggregate | WindowRows | SetFunctions
 """
@@ -169,6 +170,18 @@ class WaysLookup(Physical):
 
 
 @dataclass(slots=True)
+class PathRows(Physical):
+    """The matches of a path pattern from the node `start`, to the node `end`, each a reference of one or two
+    expressions; empty where it is not known.  `backward`: the search begins at the end."""
+
+    search: q.PathSearch
+    start: list[ex.Expr]
+    end: list[ex.Expr]
+    backward: bool
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
 class Filtered(Physical):
     input: Physical
     filters: list[ex.Expr]
@@ -266,6 +279,8 @@ def ranges_of(node: Physical) -> dict[int, int]:
             return relation_ranges(node.bindings)
         case ValuesRows():
             return relation_ranges(node.values)
+        case PathRows():
+            return relation_ranges(node.search)
         case SubqueryRows():
             return relation_ranges(node.derived)
         case Filtered():

@@ -23,12 +23,16 @@ from typing import Protocol
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.labels import AllOf, AnyOf, Label, LabelFormula
-from skerry_engine.algebra.traversal import conjuncts, free_ranges, relation_ranges, used_ranges
+from skerry_engine.algebra.traversal import conjuncts, free_ranges, relation_ranges, used_ranges, walk_all
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.keys import same_key_class
 from skerry_engine.values.oids import BOOL, INT8
 from skerry_engine.values.types import SqlType, type_info
 
+PATHS_FROM = 100.0
+PATHS_BETWEEN = 2.0
+FEW_ENDS = 4.0
+"""How many matches a path search is taken to find from a node, and between two."""
 EQUALITY_SELECTIVITY = 0.02
 RANGE_SELECTIVITY = 0.3
 OTHER_SELECTIVITY = 0.25
@@ -98,6 +102,8 @@ class Planner:
 
     def __init__(self, statistics: Statistics) -> None:
         self.statistics = statistics
+        self.frontiers: set[int] = set()
+        """Ranges of bindings that are few at a time: places from which a path search goes on."""
 
     # --- entry ----------------------------------------
 
@@ -138,7 +144,10 @@ class Planner:
             case q.CteScan():
                 return ph.CteRows(relation, conditions, rows=200.0)
             case q.Bindings():
-                return ph.BindingRows(relation, conditions, rows=200.0)
+                few = relation.range_id in self.frontiers
+                return ph.BindingRows(relation, conditions, rows=1.0 if few else 200.0)
+            case q.PathSearch():
+                return self._paths(relation, conditions, outer)
             case q.EdgeWays():
                 return self._ways(relation, conditions, outer)
             case q.Aggregation():
@@ -225,6 +234,21 @@ class Planner:
                 ways, element.by_source, element.by_target, key, position == 0, filters, rows=rows
             )
         return ph.WaysScan(ways, conditions, rows=2 * total * self._selectivity_of(scan, conditions, total))
+
+    def _paths(self, search: q.PathSearch, conditions: list[ex.Expr], outer: set[int]) -> ph.PathRows:
+        """A search from the end that is known, or from both.  Where none is, `rows` is infinite: no plan to use."""
+        equalities = _equalities(search.range_id, conditions, outer)
+        found: dict[str, list[ex.Expr]] = {"start": [], "end": []}
+        used: list[ex.Expr] = []
+        for kind, known in found.items():
+            places = [n for n, output in enumerate(search.outputs) if output.kind == kind]
+            if places and all(place in equalities for place in places):
+                known += [equalities[place][0] for place in places]
+                used += [equalities[place][1] for place in places]
+        filters = [c for c in conditions if not any(c is u for u in used)]
+        start, end = found["start"], found["end"]
+        rows = PATHS_BETWEEN if start and end else PATHS_FROM if start or end else inf
+        return ph.PathRows(search, start, end, not start, filters, rows=rows)
 
     def _degree(self, element: ElementInfo, edges: float) -> float:
         """About how many edges begin at a node."""
@@ -334,9 +358,12 @@ class Planner:
         outer: set[int],
     ) -> int:
         possible = [n for n in waiting if needs[n] <= here]
+        ends = self._ends_of_paths(items, ranges, local, rest, possible, here, outer) if here else set()
         assert possible, "a lateral item that depends on itself"
 
         def cost(number: int) -> tuple[bool, float, int]:
+            if number in ends:
+                return (False, 0.0, number)
             connected = any(
                 used_ranges(c) & ranges[number] and used_ranges(c) & here and _is_equality(c) for c in rest
             )
@@ -346,6 +373,34 @@ class Planner:
             return (bool(here) and not connected, rows, number)
 
         return min(possible, key=cost)
+
+    def _ends_of_paths(
+        self,
+        items: list[q.Relation],
+        ranges: list[set[int]],
+        local: list[list[ex.Expr]],
+        rest: list[ex.Expr],
+        possible: list[int],
+        here: set[int],
+        outer: set[int],
+    ) -> set[int]:
+        """Items of about one row that a path search next to come ends at: it is made between two nodes rather than
+        from one."""
+        found: set[int] = set()
+        for number in possible:
+            search = items[number]
+            if not isinstance(search, q.PathSearch):
+                continue
+            found_path = self._paths(search, local[number] + rest, outer | here)
+            if not used_ranges(tuple(found_path.start + found_path.end)) & here:
+                continue
+            both = self._paths(search, local[number] + rest, outer | here | set().union(*ranges))
+            missing = used_ranges(tuple(both.start + both.end)) - here - outer
+            for other in possible:
+                if other != number and ranges[other] & missing:
+                    if self._estimate(items[other], local[other], outer | here) <= FEW_ENDS:
+                        found.add(other)
+        return found
 
     def _estimate(self, item: q.Relation, conditions: list[ex.Expr], outer: set[int]) -> float:
         return self.plan(item, conditions, outer).rows
@@ -357,6 +412,8 @@ class Planner:
         conditions, at_hand = local + rest, outer | here
         if isinstance(item, q.EdgeWays):
             return self._ways(item, conditions, at_hand).rows
+        if isinstance(item, q.PathSearch):
+            return self._paths(item, conditions, at_hand).rows
         if not isinstance(item, q.Scan) or item.is_virtual:
             return inf
         if _row_id_key(item.range_id, conditions, at_hand) is not None:
@@ -383,6 +440,10 @@ class Planner:
         if dependent:
             inner = self.plan(right, right_local, outer | here)
             return ph.NestedLoop(kind, left, inner, conditions, True, rows=left.rows * max(inner.rows, 1.0))
+        if isinstance(right, q.PathSearch):
+            found = self._paths(right, right_local + conditions, outer | here)
+            if used_ranges(tuple(found.start + found.end)) & here:
+                return ph.NestedLoop(kind, left, found, [], True, rows=left.rows * max(found.rows, 1.0))
         by_id = self._row_join(kind, left, right, right_local, conditions, here, outer)
         if by_id is not None:
             return by_id
@@ -833,6 +894,8 @@ def _as_subquery_join(condition: ex.Expr, here: set[int]) -> tuple[str, q.Relati
         source = source.input
     if isinstance(source, q.OneRow) or free_ranges(source) & here:
         return None
+    if any(isinstance(node, q.PathSearch) for node in walk_all(source)):
+        return None  # a search needs a node to begin at
     if any(has_subquery(c) for c in on):
         return None
     if inner.kind == "any":

@@ -63,6 +63,8 @@ class QueryWriter(Subqueries):
         self._ctes: dict[int, q.Cte] = {}
         self._cte_uses = _count_cte_uses(statement)
         self._working: set[int] = set()
+        self._made: list[q.Query] = []
+        self._searches = 0
         self.changes_state = any(
             isinstance(n, ex.Call) and n.function.volatility == "v" for n in walk_all(statement)
         )
@@ -102,6 +104,16 @@ class QueryWriter(Subqueries):
             if row.id_name is not None:
                 names[row.id_name] = None
         return [name for name in names if name.isidentifier()]
+
+    def next_search(self, numbers: int) -> int:
+        """The first of so many numbers that no other path search of the statement has."""
+        self._searches += 1
+        return self._searches * numbers
+
+    def own_query_call(self, query: q.Query, scope: ExpressionWriter) -> str:
+        """As `subquery_call`, for a query that is in no tree but was made while code is written."""
+        self._made.append(query)
+        return self.subquery_call(query, scope)[0]
 
     def subquery_call(self, query: q.Query, scope: ExpressionWriter) -> tuple[str, bool]:
         needed = sorted(self._needed_ranges(query) & set(scope.rows))

@@ -30,6 +30,7 @@ from skerry_engine.plan import runtime
 from skerry_engine.plan.aggregates import AggregateWriter
 from skerry_engine.plan.element_code import ElementWriter
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, is_hashable, may_yield
+from skerry_engine.plan.path_code import PathWriter
 from skerry_engine.plan.source import MAX_NESTED_LOOPS, Block
 from skerry_engine.storage.index import NO_KEY
 from skerry_engine.values import oids
@@ -127,6 +128,9 @@ class RelationWriter:
                 self._list_rows(rows, node.bindings.range_id, node.bindings.width, node.filters, consume)
             case ph.RowLookup() | ph.LabelScan() | ph.WaysScan() | ph.WaysLookup() | ph.RowJoin():
                 self.elements.write(node, consume)
+            case ph.PathRows():
+                row = self._bind_row(node.search.range_id, len(node.search.outputs))
+                self._batches(PathWriter(self).call(node), row, node.filters, consume)
             case ph.Filtered():
                 self.produce(node.input, lambda: self._where(node.filters, consume))
             case ph.HashJoin():
