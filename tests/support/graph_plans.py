@@ -25,7 +25,7 @@ from skerry_engine.values import oids
 from skerry_engine.values.keys import KeyCodec, KeyColumn
 from skerry_engine.values.types import SqlType
 
-NODES, EDGES, GRAPH = 100, 101, 99
+GRAPH, NODES, EDGES = 99, 100, 101
 INT8, TEXT, BOOL = SqlType(oids.INT8), SqlType(oids.TEXT), SqlType(oids.BOOL)
 Row = tuple[Any, ...]
 
@@ -42,9 +42,9 @@ class GraphTables:
             EDGES: ShapeRegistry(2, EDGE_VALUES),
         }
         codec = KeyCodec((KeyColumn(oids.INT8),))
-        for table_oid, positions in ((NODES, (0,)), (EDGES, (0, 1, 2))):
+        for table_oid, first, positions in ((NODES, 102, (0,)), (EDGES, 103, (0, 1, 2))):
             for position in positions:
-                index = Index(table_oid * 10 + position, lambda row: row, codec, positions=(position,))
+                index = Index(first + position, lambda row: row, codec, positions=(position,))
                 self.storages[table_oid].indexes[index.index_id] = index
 
     # --- filling ----------------------------------------
@@ -80,12 +80,12 @@ class GraphTables:
 
     def element_info(self, table_oid: int) -> ElementInfo | None:
         if table_oid == NODES:
-            return ElementInfo("g", False, NODES, NODES * 10)
-        return ElementInfo("g", True, NODES, EDGES * 10, EDGES * 10 + 1, EDGES * 10 + 2)
+            return ElementInfo("g", False, NODES, 102)
+        return ElementInfo("g", True, NODES, 103, 104, 105)
 
     def label_count(self, table_oid: int, labels: LabelFormula) -> int:
         shapes = self.registries[table_oid].fitting(lambda found: holds(labels, found))
-        index = self.storages[table_oid].indexes[table_oid * 10]
+        index = self.storages[table_oid].indexes[102 if table_oid == NODES else 103]
         return sum(index.count(shape, 1 << 60) for shape in shapes)
 
     def index_key_is_atom(self, table_oid: int, index_oid: int) -> bool:

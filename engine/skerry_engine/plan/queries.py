@@ -249,6 +249,7 @@ class QueryWriter(Subqueries):
             ("intersect", False): runtime.intersect_distinct,
             ("except", True): runtime.except_all,
             ("except", False): runtime.except_distinct,
+            ("otherwise", True): runtime.otherwise,
         }[query.kind, query.all]
         key = self._row_key(query.columns)
         source = f"{self.module.bind('rt', helper)}(ctx, {left}, {right}, {key})"

@@ -784,6 +784,16 @@ def except_distinct(ctx: Any, left: Batches, right: Batches, key: RowKey | None)
     return _matched(ctx, left, right, key, False, True)
 
 
+def otherwise(ctx: Any, left: Batches, right: Batches, key: RowKey | None) -> Batches:
+    """OTHERWISE: the left side's rows, or the right's if it has none."""
+    is_empty = True
+    for batch in left:
+        is_empty = is_empty and (isinstance(batch, Step) or not batch)
+        yield batch
+    if is_empty:
+        yield from right
+
+
 def sorted_batches(ctx: Any, batches: Batches, decorate: Callable[[Batch], list[tuple[Any, Row]]]) -> Batches:
     """The rows in the order of the keys that `decorate` gives them."""
     sorter = Sorter()

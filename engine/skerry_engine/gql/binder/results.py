@@ -1,0 +1,260 @@
+"""RETURN: select lists, grouping, DISTINCT, ORDER BY and pages (§14.9 to §14.11).
+
+Without GROUP BY a RETURN with aggregates groups by its items that have none.  What is not an aggregate must be made of
+keys: of an element that is a key, all that hangs on it too (`n.name` beside `n`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skerry_engine import errors
+from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import labels as lb
+from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.traversal import ROW_READERS, relation_ranges, rewrite_all, walk_all
+from skerry_engine.gql import tree
+from skerry_engine.gql.binder import native_reads as native
+from skerry_engine.gql.binder.context import BOOL, INT8
+from skerry_engine.gql.binder.expressions import ExpressionBinder, Place
+from skerry_engine.gql.binder.sources import ElementSource
+from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable
+
+if TYPE_CHECKING:
+    from skerry_engine.gql.binder.statements import StatementBinder
+
+RETURN = Place("RETURN", aggregates=True)
+ORDER_BY = Place("ORDER BY", aggregates=True)
+LIMIT = Place("LIMIT")
+
+
+@dataclass(frozen=True)
+class ResultColumn:
+    """A column of a result, and what is known of the element values in it."""
+
+    name: str
+    source: ElementSource | None = None
+    labels: lb.LabelFormula | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A query with what its columns mean to statements that go on from it."""
+
+    query: q.Query
+    columns: tuple[ResultColumn, ...]
+
+    def variable(self, number: int, range_id: int, name: str | None = None) -> ValueVariable:
+        """Column `number` as a variable of the range that the query is."""
+        column = self.columns[number]
+        expr = ex.Column(self.query.columns[number].type, range_id, number, column.name)
+        return ValueVariable(name or column.name, expr, column.source, column.labels)
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of RETURN: its name, its expression, and the variable that it is, if it is one."""
+
+    column: ResultColumn
+    expr: ex.Expr
+
+
+class ReturnBinder:
+    """Binds one RETURN over the rows before it."""
+
+    def __init__(self, statements: StatementBinder, rows: Rows) -> None:
+        self.statements = statements
+        self.context = statements.context
+        self.operations = statements.operations
+        self.rows = rows
+
+    def bind(self, node: tree.Return) -> Result:
+        """The query of the whole statement that ends with this RETURN."""
+        items = self._all(node) if node.is_star else self._items(node)
+        sort_keys = self._sort_keys(node, items)
+        outputs = [item.expr for item in items]
+        relation = self.rows.relation
+        everything = [*outputs, *(key.expr for key in sort_keys)]
+        if node.group_by is not None or any(_has_aggregate(expr) for expr in everything):
+            grouping = Grouping(self, relation, self._group_keys(node, items))
+            everything = [grouping.above(expr, node.position) for expr in everything]
+            relation = grouping.relation()
+        outputs = [self.operations.known(expr) for expr in everything[: len(items)]]
+        keys = tuple(
+            ex.SortKey(expr, key.descending, key.nulls_first)
+            for expr, key in zip(everything[len(items) :], sort_keys, strict=True)
+        )
+        self._check_distinct(node, outputs, keys)
+        limit, offset = self.statements.page(node.page)
+        columns = tuple(
+            q.OutputColumn(item.column.name, output.type) for item, output in zip(items, outputs, strict=True)
+        )
+        select = q.Select(
+            columns,
+            relation,
+            tuple(outputs),
+            distinct=node.is_distinct,
+            order_by=keys,
+            limit=limit,
+            offset=offset,
+        )
+        return Result(select, tuple(item.column for item in items))
+
+    # --- items ----------------------------------------
+
+    def _all(self, node: tree.Return) -> list[Item]:
+        variables = self.rows.own
+        if not variables:
+            raise errors.SyntaxError("RETURN * has no variables to return", position=node.position)
+        return [Item(column_of(variable), variable.value()) for variable in variables]
+
+    def _items(self, node: tree.Return) -> list[Item]:
+        binder = ExpressionBinder(self.statements, self.rows, RETURN)
+        items: list[Item] = []
+        taken: set[str] = set()
+        for number, written in enumerate(node.items, 1):
+            expr = binder.bind(written.value)
+            name = written.alias or name_of(written.value) or f"column{number}"
+            if name in taken:
+                raise errors.DuplicateColumn(
+                    f'column "{name}" stands twice in one result', position=written.position
+                )
+            taken.add(name)
+            items.append(Item(self._column(written.value, name), expr))
+        return items
+
+    def _column(self, value: tree.Expr, name: str) -> ResultColumn:
+        variable = self.rows.variables.get(value.name) if isinstance(value, tree.Variable) else None
+        return ResultColumn(name) if variable is None else column_of(variable, name)
+
+    def _sort_keys(self, node: tree.Return, items: list[Item]) -> list[ex.SortKey]:
+        if node.page is None or not node.page.order_by:
+            return []
+        rows = self.rows
+        for item in items:
+            known = rows.variables.get(item.column.name)
+            if known is None or known.value() != item.expr:
+                made = ValueVariable(item.column.name, item.expr, item.column.source, item.column.labels)
+                rows = rows.with_variable(made)
+        written = {item.column.name: item.expr for item in items}
+        binder = ExpressionBinder(self.statements, rows, ORDER_BY)
+        return [self.statements.sort_key(binder, each, written) for each in node.page.order_by]
+
+    def _group_keys(self, node: tree.Return, items: list[Item]) -> list[ex.Expr]:
+        if node.group_by is None:
+            exprs = [item.expr for item in items if not _has_aggregate(item.expr)]
+            return [expr for expr in exprs if _reads_rows(expr)]
+        named = {item.column.name: item.expr for item in items}
+        keys: list[ex.Expr] = []
+        for variable in node.group_by:
+            expr = named.get(variable.name)
+            if expr is None or _has_aggregate(expr):
+                expr = self.rows.find(variable.name, variable.position).value()
+            keys.append(expr)
+        return keys
+
+    def _check_distinct(
+        self, node: tree.Return, outputs: list[ex.Expr], keys: tuple[ex.SortKey, ...]
+    ) -> None:
+        if node.is_distinct and any(key.expr not in outputs for key in keys):
+            raise errors.InvalidColumnReference(
+                "behind RETURN DISTINCT, ORDER BY can only name what is returned", position=node.position
+            )
+
+
+class Grouping:
+    """Expressions over rows as expressions over their groups."""
+
+    def __init__(self, returns: ReturnBinder, relation: q.Relation, keys: list[ex.Expr]) -> None:
+        self.operations = returns.operations
+        self.input = relation
+        self.range_id = returns.context.new_range()
+        self.keys = tuple(dict.fromkeys(returns.operations.known(key) for key in keys))
+        self.aggregates: list[ex.Aggregate] = []
+        self.below = set(relation_ranges(relation))
+
+    def relation(self) -> q.Relation:
+        """The groups, once all that is asked of them is known."""
+        return q.Aggregation(self.range_id, self.input, self.keys, tuple(self.aggregates))
+
+    def _key(self, number: int) -> ex.Expr:
+        return ex.Column(self.keys[number].type, self.range_id, number, "key")
+
+    def above(self, expr: ex.Expr, position: int) -> ex.Expr:
+        """The expression over groups.  Raises GroupingError."""
+        made = rewrite_all(expr, self._replaced)
+        for node in walk_all(made):
+            if isinstance(node, ROW_READERS) and node.range_id in self.below:
+                raise errors.GroupingError(
+                    "what RETURN says beside aggregates must be made of aggregates and of what is grouped by",
+                    hint="Return the variable or property by itself, too, or name it in GROUP BY.",
+                    position=position,
+                )
+        return made
+
+    def _replaced(self, node: object) -> object | None:
+        if isinstance(node, ex.Aggregate):
+            if node not in self.aggregates:
+                self.aggregates.append(node)
+            number = len(self.keys) + self.aggregates.index(node)
+            return ex.Column(node.type, self.range_id, number, node.function.name)
+        if isinstance(node, ex.Expr) and node in self.keys:
+            return self._key(self.keys.index(node))
+        return self._of_element(node)
+
+    def _of_element(self, node: object) -> object | None:
+        """What hangs on an element that is a key."""
+        if not isinstance(node, ROW_READERS) or node.range_id not in self.below:
+            return None
+        for number, key in enumerate(self.keys):
+            if isinstance(key, ex.ElementValue) and key.row_id == ex.RowId(INT8, node.range_id):
+                value = self._key(number)
+                if isinstance(node, ex.RowId):
+                    return native.row_id(value)
+                if isinstance(node, ex.Property):
+                    return ex.ValueProperty(node.type, value, node.name)
+                if isinstance(node, ex.HasLabels):
+                    return ex.ValueHasLabels(BOOL, value, node.labels)
+        return None
+
+
+def column_of(variable: Variable, name: str | None = None) -> ResultColumn:
+    """A variable as a column of a result."""
+    if isinstance(variable, ElementVariable):
+        labels = getattr(variable.placed, "labels", None)
+        return ResultColumn(name or variable.name, variable.source, labels)
+    assert isinstance(variable, ValueVariable)
+    return ResultColumn(name or variable.name, variable.source, variable.labels)
+
+
+def name_of(value: tree.Expr) -> str | None:
+    """What a column is called that has no alias: as it was written, as far as that is short; else None."""
+    match value:
+        case tree.Variable():
+            return value.name
+        case tree.Property():
+            inner = name_of(value.arg)
+            return None if inner is None else f"{inner}.{value.name}"
+        case tree.Call():
+            return _name_of_call(value)
+        case tree.Parameter():
+            return f"${value.name}"
+    return None
+
+
+def _name_of_call(call: tree.Call) -> str:
+    if call.is_star:
+        return f"{call.name}(*)"
+    names = [name_of(arg) for arg in call.args]
+    if any(name is None for name in names):
+        return call.name
+    return f"{call.name}({'DISTINCT ' if call.is_distinct else ''}{', '.join(map(str, names))})"
+
+
+def _has_aggregate(expr: ex.Expr) -> bool:
+    return any(isinstance(node, ex.Aggregate) for node in ex.walk(expr))
+
+
+def _reads_rows(expr: ex.Expr) -> bool:
+    return any(isinstance(node, (*ROW_READERS, ex.SubqueryExpr)) for node in ex.walk(expr))

@@ -1,0 +1,241 @@
+"""Statements and procedures (§9, §14.2, §15): what stands between clauses and the whole.
+
+first NEXT second NEXT third        each begins with the rows of the one before, as columns
+a UNION b                           one set operation; the columns go by their names
+CALL {...}, EXISTS {...}            a statement inside another: it begins with one row, and reads the other's
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from skerry_engine import errors
+from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import queries as q
+from skerry_engine.gql import tree
+from skerry_engine.gql.binder.context import BOOL, GqlContext
+from skerry_engine.gql.binder.expressions import ExpressionBinder, Place
+from skerry_engine.gql.binder.operations import Operations
+from skerry_engine.gql.binder.results import LIMIT, Result
+from skerry_engine.gql.binder.value_types import sql_type
+from skerry_engine.gql.binder.variables import Rows, ValueVariable
+from skerry_engine.values import oids
+from skerry_engine.values.types import SqlType
+
+DEFINITION = Place("definitions")
+
+
+class StatementBinder:
+    """Binds the procedures of one program."""
+
+    def __init__(self, context: GqlContext) -> None:
+        self.context = context
+        self.operations = Operations(context)
+
+    # --- entry ----------------------------------------
+
+    def procedure(self, node: tree.Procedure) -> Result:
+        """A whole procedure."""
+        return self._in_place(node, Rows(), False)
+
+    def inner(self, node: tree.Procedure, rows: Rows, is_tested: bool = False) -> q.Query:
+        """A procedure inside an expression; with `is_tested` only whether it has rows matters."""
+        return self._in_place(node, rows.as_outer(), is_tested).query
+
+    def call(self, node: tree.Procedure, outer: Rows) -> Result:
+        """The procedure of CALL {...}, over the variables that it may see."""
+        return self._in_place(node, outer.as_outer(), False)
+
+    def _in_place(self, node: tree.Procedure, rows: Rows, is_tested: bool) -> Result:
+        graph = self.context.graph
+        try:
+            return self._procedure(node, rows, is_tested)
+        finally:
+            self.context.graph = graph
+
+    def _procedure(self, node: tree.Procedure, rows: Rows, is_tested: bool) -> Result:
+        if node.schema is not None:
+            self._at_schema(node.schema)
+        for definition in node.definitions:
+            rows = self._with_definition(definition, rows)
+        statements = [node.first, *(following.statement for following in node.nexts)]
+        result = self.composite(statements[0], rows, is_tested and not node.nexts)
+        for number, following in enumerate(node.nexts, 1):
+            rows = self.going_on(result, rows, following.yields)
+            result = self.composite(following.statement, rows, is_tested and number == len(node.nexts))
+        return result
+
+    def _at_schema(self, schema: tree.SchemaName) -> None:
+        name = self.context.schema_name(schema)
+        if name is not None:
+            self.context.bind.check_schema(name, schema.position)
+            raise errors.NotSupportedError("AT schema is not supported: name the graph with its schema")
+
+    def going_on(self, result: Result, before: Rows, yields: tuple[tree.YieldItem, ...] | None) -> Rows:
+        """The rows of a result, with which the next statement begins."""
+        range_id = self.context.new_range()
+        variables = {name: v for name, v in before.variables.items() if name in before.outer}
+        rows = Rows(q.Derived(range_id, result.query), variables, frozenset(variables))
+        for number, name in self._yielded(result, yields):
+            rows = rows.with_variable(result.variable(number, range_id, name))
+        return rows
+
+    def _yielded(self, result: Result, yields: tuple[tree.YieldItem, ...] | None) -> list[tuple[int, str]]:
+        """(column number, variable) of what YIELD names; of all columns without one."""
+        names = [column.name for column in result.columns]
+        if yields is None:
+            return list(enumerate(names))
+        found: list[tuple[int, str]] = []
+        for item in yields:
+            if item.name not in names:
+                raise errors.UndefinedColumn(
+                    f'there is no column "{item.name}" to yield', position=item.position
+                )
+            found.append((names.index(item.name), item.alias or item.name))
+        return found
+
+    # --- statements ----------------------------------------
+
+    def composite(self, node: tree.Composite, rows: Rows, is_tested: bool = False) -> Result:
+        """What stands between two NEXTs."""
+        if isinstance(node, tree.Linear):
+            from skerry_engine.gql.binder.linear import LinearBinder
+
+            return LinearBinder(self, rows).bind(node, is_tested)
+        if isinstance(node, tree.Nested):
+            return self._nested(node, rows, is_tested)
+        assert isinstance(node, tree.Combined), "there are three kinds"
+        return self._combined(node, rows, is_tested)
+
+    def _nested(self, node: tree.Nested, rows: Rows, is_tested: bool) -> Result:
+        before = self.context.graph
+        if node.graph is not None:
+            self.context.graph = self.context.graph_named(node.graph)
+        try:
+            return self._in_place(node.body, rows, is_tested)
+        finally:
+            self.context.graph = before
+
+    def _combined(self, node: tree.Combined, rows: Rows, is_tested: bool) -> Result:
+        left = self._in_graph(node.left, rows, is_tested)
+        right = self._in_graph(node.right, rows, is_tested)
+        right = self._aligned(left, right, node)
+        left_query, right_query = self._same_types(left.query, right.query)
+        is_all = node.is_all or node.operator == "otherwise"
+        columns = left_query.columns
+        combined = q.SetOperation(
+            columns, node.operator, is_all, left_query, right_query, self.context.new_range()
+        )
+        kept = tuple(
+            a if a.source is b.source and a.labels == b.labels else replace(a, labels=None)
+            for a, b in zip(left.columns, right.columns, strict=True)
+        )
+        return Result(combined, kept)
+
+    def _in_graph(self, node: tree.Composite, rows: Rows, is_tested: bool) -> Result:
+        graph = self.context.graph
+        try:
+            return self.composite(node, rows, is_tested)
+        finally:
+            self.context.graph = graph
+
+    def _aligned(self, left: Result, right: Result, node: tree.Combined) -> Result:
+        """The right side with its columns in the order of the left's.  Raises SyntaxError where the names differ."""
+        names = [column.name for column in left.columns]
+        others = [column.name for column in right.columns]
+        if names == others:
+            return right
+        if sorted(names) != sorted(others):
+            raise errors.SyntaxError(
+                f"the sides of {node.operator.upper()} have different columns:"
+                f" {', '.join(names)} and {', '.join(others)}",
+                position=node.position,
+            )
+        range_id = self.context.new_range()
+        order = [others.index(name) for name in names]
+        outputs = tuple(right.variable(number, range_id).expr for number in order)
+        columns = tuple(right.query.columns[number] for number in order)
+        select = q.Select(columns, q.Derived(range_id, right.query), outputs)
+        return Result(select, tuple(right.columns[number] for number in order))
+
+    def _same_types(self, left: q.Query, right: q.Query) -> tuple[q.Query, q.Query]:
+        wanted: list[SqlType] = []
+        for one, other in zip(left.columns, right.columns, strict=True):
+            exprs = [ex.Column(column.type, 0, 0, column.name) for column in (one, other)]
+            wanted.append(self.operations.common(exprs)[0])
+        return self._with_types(left, wanted), self._with_types(right, wanted)
+
+    def _with_types(self, query: q.Query, wanted: list[SqlType]) -> q.Query:
+        """The query with its columns brought to types."""
+        if all(column.type.oid == target.oid for column, target in zip(query.columns, wanted, strict=True)):
+            return query
+        range_id = self.context.new_range()
+        outputs: list[ex.Expr] = []
+        for number, (column, target) in enumerate(zip(query.columns, wanted, strict=True)):
+            expr: ex.Expr = ex.Column(column.type, range_id, number, column.name)
+            if target.oid == oids.ANYVALUE:
+                expr = self.operations.as_any(expr)
+            outputs.append(self.operations.as_type(expr, target.oid))
+        columns = tuple(
+            replace(c, type=output.type) for c, output in zip(query.columns, outputs, strict=True)
+        )
+        return q.Select(columns, q.Derived(range_id, query), tuple(outputs))
+
+    # --- definitions ----------------------------------------
+
+    def _with_definition(self, definition: tree.VariableDefinition, rows: Rows) -> Rows:
+        if definition.kind != "value" or not isinstance(definition.value, tree.Expr):
+            raise errors.NotSupportedError(
+                f"definitions of {definition.kind} variables are not supported", position=definition.position
+            )
+        binder = ExpressionBinder(self, rows, DEFINITION)
+        value_type = definition.type if isinstance(definition.type, tree.ValueType) else None
+        made = tree.ValueDefinition(definition.position, definition.variable, definition.value, value_type)
+        return rows.with_variable(self.defined(made, binder))
+
+    def defined(self, definition: tree.ValueDefinition, binder: ExpressionBinder) -> ValueVariable:
+        """The variable that LET and its kin define."""
+        expr = self.operations.known(binder.bind(definition.value))
+        if definition.type is not None:
+            target = sql_type(definition.type)
+            expr = (
+                self.operations.as_any(expr)
+                if target.oid == oids.ANYVALUE
+                else self.context.coercer.assign(expr, target, definition.variable, definition.position)
+            )
+        if isinstance(definition.value, tree.Variable):
+            known = binder.variable(definition.value)
+            source = getattr(known, "source", None)
+            return ValueVariable(definition.variable, expr, source, getattr(known, "labels", None))
+        return ValueVariable(definition.variable, expr)
+
+    # --- pages ----------------------------------------
+
+    def page(self, page: tree.Page | None) -> tuple[ex.Expr | None, ex.Expr | None]:
+        """LIMIT and OFFSET."""
+        if page is None:
+            return None, None
+        return self._count(page.limit), self._count(page.offset)
+
+    def _count(self, node: tree.Expr | None) -> ex.Expr | None:
+        if node is None:
+            return None
+        binder = ExpressionBinder(self, Rows(), LIMIT)
+        return self.operations.as_type(binder.bind(node), oids.INT8, node.position)
+
+    def sort_key(
+        self, binder: ExpressionBinder, item: tree.SortItem, written: dict[str, ex.Expr]
+    ) -> ex.SortKey:
+        """An item of ORDER BY; one that was returned under a name as it is written is that column."""
+        from skerry_engine.gql.binder.results import name_of
+
+        expr = written.get(name_of(item.value) or "")
+        if expr is None:
+            expr = binder.bind(item.value)
+        nulls_first = item.is_descending if item.nulls is None else item.nulls == "first"
+        return ex.SortKey(self.operations.known(expr), item.is_descending, nulls_first)
+
+
+def nothing() -> q.Query:
+    """A query without rows and columns."""
+    return q.Select((), q.Filter(q.OneRow(), ex.Const(BOOL, False)), ())
