@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from skerry_engine.errors import DatabaseError, InvalidTransactionState
+from skerry_engine.gql.front import parse_batch
 from skerry_engine.session.steps import CopyFailed, CopyIn, Finished, Step, Wait
-from skerry_engine.sql.front import parse_batch
 from skerry_server.flushing import flush_log
 from skerry_server.session_api import Engine, Session
 

@@ -21,13 +21,14 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import walk_all, written_tables
+from skerry_engine.gql.front import parse_batch, parse_statement
+from skerry_engine.gql.language import AUTO
 from skerry_engine.plan.compile import CompiledQuery, compile_query
 from skerry_engine.session.sleeping import WAITING_FUNCTIONS
 from skerry_engine.session.steps import ResultColumn
 from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
 from skerry_engine.sql.binder.queries import QueryBinder
 from skerry_engine.sql.bridge import parse_query, too_complex
-from skerry_engine.sql.front import parse_batch, parse_statement
 from skerry_engine.sql.normalise import Normalised, normalise
 from skerry_engine.sql.statements import Query, Statement
 from skerry_engine.sql.templates import Templates
@@ -101,16 +102,22 @@ class StatementCache:
         self._batches: dict[str, list[tuple[Statement, str]]] = {}
         self._templates = Templates()
 
-    def statement(self, text: str) -> Statement | None:
+    # The setting `language` decides what a text means; texts are kept only where nothing is forced.
+
+    def statement(self, text: str, language: str = AUTO) -> Statement | None:
         """The one statement in `text`.  Raises SyntaxError."""
+        if language != AUTO:
+            return parse_statement(text, language)
         found = self._statements.get(text)
         if found is None:
             found = parse_statement(text)
             _keep(self._statements, text, found)
         return found
 
-    def batch(self, text: str) -> list[tuple[Statement, str]]:
+    def batch(self, text: str, language: str = AUTO) -> list[tuple[Statement, str]]:
         """The statements in `text`, each with its own text.  Raises SyntaxError."""
+        if language != AUTO:
+            return parse_batch(text, language)
         found = self._batches.get(text)
         if found is None:
             found = parse_batch(text)
@@ -119,9 +126,9 @@ class StatementCache:
             _keep(self._batches, text, found)
         return found
 
-    def recognised(self, text: str) -> Query | None:
+    def recognised(self, text: str, language: str = AUTO) -> Query | None:
         """The query in a text that is new only in its numbers; None: ask for `batch`.  See `Templates`."""
-        return None if text in self._batches else self._templates.recognised(text)
+        return None if language != AUTO or text in self._batches else self._templates.recognised(text)
 
 
 _V = TypeVar("_V")
@@ -163,6 +170,8 @@ def make_plan(
 def _made_plan(
     normalised: Normalised, verb: str, parameter_oids: Sequence[int], here: StatementCatalog, io: IoContext
 ) -> Plan:
+    if normalised.language != "sql":
+        raise errors.NotSupportedError("GQL statements cannot be run yet")
     tree = parse_query(normalised)
     parameters = Parameters(normalised, parameter_oids)
     context = BindContext(here.database, here.search_path, parameters, normalised, parse_stored_query)

@@ -185,7 +185,7 @@ class StatementRunner(SessionState):
         yield from self._watched(self._batch(text, parameters), text)
 
     def _batch(self, text: str, parameters: Sequence[object] | None) -> Steps:
-        batch = self.engine.statements.batch(text)
+        batch = self.engine.statements.batch(text, self.language())
         if not batch:
             yield EmptyQuery()
             return

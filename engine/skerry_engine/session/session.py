@@ -38,7 +38,7 @@ class Session(StatementRunner):
         self.check_open()
         if name and name in self.prepared:
             raise errors.DuplicatePreparedStatement(f'prepared statement "{name}" already exists')
-        statement = self.engine.statements.statement(text)
+        statement = self.engine.statements.statement(text, self.language())
         self.check_not_failed(statement)
         self.prepared[name] = self.prepare(name, text, statement, parameter_oids)
 
@@ -379,13 +379,13 @@ class Session(StatementRunner):
         self.engine.stores.functions = self.functions
 
     def _query_outcome(self, text: str, parameters: Sequence[object] | None) -> Finished | Steps:
-        known = None if parameters else self.engine.statements.recognised(text)
+        known = None if parameters else self.engine.statements.recognised(text, self.language())
         plan = None if known is None else self.cached_plan(known, ())
         statement: st.Statement
         if known is not None and plan is not None:
             statement = known
         else:
-            batch = self.engine.statements.batch(text)
+            batch = self.engine.statements.batch(text, self.language())
             if len(batch) != 1:
                 return self.run(text, parameters)
             statement = batch[0][0]

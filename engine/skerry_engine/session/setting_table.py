@@ -147,6 +147,8 @@ _DEFINITIONS: Final = (
     _number("extra_float_digits", 1, -15, 3, "", _LOCALE,
             "Digits of floating-point output; above 0 the shortest exact form."),
     _choice("bytea_output", "hex", ("escape", "hex"), _STATEMENT, "How bytea is written."),
+    _choice("language", "auto", ("auto", "sql", "gql"), _STATEMENT,
+            "The query language: auto lets a statement's first words tell."),
     _flag("skerry.typed_json", "off", _STATEMENT,
           "Nodes, records and dynamically typed values are written with all types, for programs that want them back."),
     _choice("client_min_messages", "notice", _LEVELS, _STATEMENT, "The least severe messages that the client gets."),

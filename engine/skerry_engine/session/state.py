@@ -120,6 +120,7 @@ class SessionState:
         self._settings_version = -1
         self._reported_version = self.settings.version
         self._statement_timeout_ms = 0
+        self._language = "auto"
         self._idle_session_timeout_ms = 0
         self._idle_in_transaction_timeout_ms = 0
         self._transaction_timeout_ms = 0
@@ -371,6 +372,7 @@ class SessionState:
         self.work_mem_bytes = settings.integer("work_mem") * 1024
         self._idle_session_timeout_ms = settings.integer("idle_session_timeout")
         self._idle_in_transaction_timeout_ms = settings.integer("idle_in_transaction_session_timeout")
+        self._language = settings.text("language")
         self._is_synchronous = settings.text("synchronous_commit") != "off"
         timeout_ms = settings.integer("transaction_timeout")
         if timeout_ms != self._transaction_timeout_ms:
@@ -379,6 +381,12 @@ class SessionState:
         self._default_isolation = settings.text("default_transaction_isolation")
         self._default_read_only = settings.flag("default_transaction_read_only")
         self._default_deferrable = settings.flag("default_transaction_deferrable")
+
+    def language(self) -> str:
+        """The language that texts are in: 'auto' (their first words tell), 'sql' or 'gql'."""
+        if self._settings_version != self.settings.version:
+            self._read_settings()
+        return self._language
 
     def _bound_transaction(self) -> None:
         """Let the current transaction end when transaction_timeout has passed since it began."""

@@ -130,21 +130,25 @@ class Tokens:
         return part
 
 
-def tokenize(text: str) -> Tokens:
-    """The tokens of `text`.  Raises SyntaxError as PostgreSQL's lexer words it."""
+def tokenize(text: str, start: int = 0, single: bool = False) -> Tokens:
+    """The tokens of `text` from the offset `start` on; with `single`, up to the first semicolon.
+
+    The last token, END, stands where reading stopped.  Raises SyntaxError as PostgreSQL's lexer words it.
+    """
     tokens = Tokens(text)
-    position = 0
+    position = start
     while position >= 0:
-        position = _read_run(tokens, position)
-    tokens.add(END, "", len(text), len(text))
+        position = _read_run(tokens, position, single)
+    stop = -2 - position if position < -1 else len(text)
+    tokens.add(END, "", stop, stop)
     return tokens
 
 
-def _read_run(tokens: Tokens, position: int) -> int:
+def _read_run(tokens: Tokens, position: int, single: bool) -> int:
     """Read tokens from `position` on, as far as each begins where the expression's match before it ended.
 
-    Returns where to begin anew (behind a comment, a dollar-quoted string, an operator cut short),
-    -1 at the end.
+    Returns where to begin anew (behind a comment, a dollar-quoted string, an operator cut short);
+    -1 at the text's end; for a semicolon that ends reading at offset n, -2 - n.
     """
     text = tokens.text
     kinds, values, starts, ends = tokens.kinds, tokens.values, tokens.starts, tokens.ends
@@ -158,6 +162,8 @@ def _read_run(tokens: Tokens, position: int) -> int:
             kinds.append(WORD)
             values.append(word.lower() if word.isascii() else fold(word))
         elif group == _G_PUNCTUATION or group == _G_OTHER:
+            if single and found[group] == ";":
+                return -2 - start
             kinds.append(PUNCTUATION)
             values.append(found[group])
         elif group == _G_INTEGER:

@@ -89,9 +89,11 @@ class Normalised:
         "literal_at",
         "slot_at",
         "row_list_at",
+        "language",
     )
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, language: str = "sql") -> None:
+        self.language: str = language  # 'sql' or 'gql': whose tokens these are
         self.tokens: Tokens = tokens
         self.source: Tokens = tokens  # as it was written
         self.key: str = ""
@@ -113,13 +115,19 @@ class Normalised:
         The whole text becomes the key.
         """
         self.tokens = self.source
-        self.key = "unlifted " + _plain_key(self.source)
+        self.key = "unlifted " + _plain_key(self.source) if self.language == "sql" else self.written_key()
         self.literals = ()
         self.lists = ()
         self.row_lists = ()
         self.literal_at.clear()
         self.slot_at.clear()
         self.row_list_at.clear()
+
+    def written_key(self) -> str:
+        """The key of a statement in another language than SQL: its tokens as they are written."""
+        tokens = self.source
+        pieces = [tokens.text[start:end] for start, end in zip(tokens.starts, tokens.ends, strict=True)]
+        return f"{self.language} unlifted {' '.join(pieces)}"
 
 
 def normalise(source: str | Tokens, lift: bool = True) -> Normalised:

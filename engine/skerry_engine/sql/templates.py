@@ -32,12 +32,20 @@ TEXT_CHARACTERS: Final = 2000
 _NUMBER: Final = re.compile(r"(?=[0-9])(?<![\w$.])([0-9]{1,9})(?![\w$.])")
 
 
+# What such a number is in each language
+_KINDS: Final = {"sql": "int4", "gql": "int8"}
+# Where GQL compares values as expressions, equal literals share a place, too
+_COMPARING: Final = re.compile(r"\b(?:order|group|distinct)\b", re.IGNORECASE)
+
+
 class Template:
     """What queries of one skeleton share."""
 
-    __slots__ = ("key", "numbers", "verb")
+    __slots__ = ("key", "kind", "language", "numbers", "verb")
 
-    def __init__(self, key: str, verb: str, numbers: int) -> None:
+    def __init__(self, key: str, verb: str, numbers: int, language: str) -> None:
+        self.language: str = language
+        self.kind: str = _KINDS[language]
         self.key: str = key
         self.verb: str = verb
         self.numbers: int = numbers
@@ -60,9 +68,9 @@ class Templates:
         template = self._templates.get("\0".join(pieces[::2]))
         if template is None or template.numbers != len(pieces) // 2:
             return None
-        normalised = Normalised(Tokens(text))
+        normalised = Normalised(Tokens(text), template.language)
         normalised.key = template.key
-        normalised.literals = tuple(_literals(pieces))
+        normalised.literals = tuple(_literals(pieces, template.kind))
         return Query(normalised, template.verb)
 
     def learn(self, text: str, statement: Statement) -> None:
@@ -73,21 +81,26 @@ class Templates:
         words = normalised.tokens.values
         if normalised.lists or normalised.row_lists or "group" in words or "distinct" in words:
             return  # equal literals share a place there
+        if normalised.language != "sql" and _COMPARING.search(text) is not None:
+            return
         pieces: list[str] = _NUMBER.split(text)
-        if len(pieces) == 1 or normalised.literals != tuple(_literals(pieces)):
+        kind = _KINDS[normalised.language]
+        if len(pieces) == 1 or normalised.literals != tuple(_literals(pieces, kind)):
             return
         if len(self._templates) >= TEMPLATES_KEPT:
             self._templates.clear()
-        self._templates["\0".join(pieces[::2])] = Template(normalised.key, statement.verb, len(pieces) // 2)
+        self._templates["\0".join(pieces[::2])] = Template(
+            normalised.key, statement.verb, len(pieces) // 2, normalised.language
+        )
 
 
-def _literals(pieces: list[str]) -> list[Literal]:
+def _literals(pieces: list[str], kind: str) -> list[Literal]:
     """The numbers among the pieces of a text, as the literals that they are."""
     found: list[Literal] = []
     position = 1
     for index in range(0, len(pieces) - 1, 2):
         number = pieces[index + 1]
         position += len(pieces[index])
-        found.append(Literal("int4", int(number), position))
+        found.append(Literal(kind, int(number), position))
         position += len(number)
     return found
