@@ -7,8 +7,8 @@ A field is a str (text, CSV), bytes (binary) or None; turning fields into values
 with `values.io`.  A batch tells on which line each of its rows began, so that `copy_context` can name the
 place of a bad value.
 
-Most lines of most files hold no backslash and no quote: those are split in bulk by one call each; only the
-others are looked at character by character.  Every error is 22P04 (or 22021 for bytes that are no UTF-8) with
+Most lines of most files hold no backslash and no quote: text without any is split in bulk, into columns at once;
+only what has some is looked at line by line.  Every error is 22P04 (or 22021 for bytes that are no UTF-8) with
 PostgreSQL's words and context.
 """
 
@@ -27,10 +27,14 @@ _SHOWN_CHARACTERS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class CopyBatch:
-    """Rows as lists of fields, as wide as the column list, and the line number of each row (1-based)."""
+    """Rows as lists of fields, as wide as the column list, and the line number of each row (1-based).
+
+    With `columns` the fields stand there, a list for each column, none of them NULL, and `rows` is empty.
+    """
 
     rows: list[list[str | None]] | list[list[bytes | None]]
     lines: Sequence[int]
+    columns: list[list[str]] | None = None
 
 
 class CopyDecoder(Protocol):

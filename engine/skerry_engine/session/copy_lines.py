@@ -66,6 +66,10 @@ class LineDecoder:
 
     # --- for the formats --------------------------------------------------------------------------
 
+    def decode_clean(self, text: str) -> CopyBatch | None:
+        """The rows of complete lines by column, where that can be told from the text as a whole."""
+        return None
+
     def decode_lines(self, lines: list[str]) -> CopyBatch:
         """The rows of complete lines."""
         raise NotImplementedError
@@ -111,6 +115,10 @@ class LineDecoder:
                 'invalid byte sequence for encoding "UTF8": 0x00', context=copy_context(self.table, line)
             )
         self.check_line_ends(text)
+        if not self._header and self._end_of_line:
+            batch = self.decode_clean(text)
+            if batch is not None:
+                return batch
         lines = text.split(self._end_of_line) if self._end_of_line else [text]
         if self._header:
             self._header = False

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry_engine.errors import BadCopyFileFormat, CharacterNotInRepertoire, DatabaseError
-from skerry_engine.session.copy_format import copy_context, copy_decoder, copy_encoder
+from skerry_engine.session.copy_format import CopyBatch, copy_context, copy_decoder, copy_encoder
 from skerry_engine.sql.statements import CopyOptions
 
 TEXT = CopyOptions()
@@ -29,8 +29,17 @@ def decoded(
     edges = [0, *sorted(cuts or []), len(data)]
     rows: list[list[object]] = []
     for begin, end in itertools.pairwise(edges):
-        rows += decoder.feed(data[begin:end]).rows  # type: ignore[arg-type]
-    return rows + decoder.finish().rows  # type: ignore[operator]
+        rows += rows_of(decoder.feed(data[begin:end]))
+    return rows + rows_of(decoder.finish())
+
+
+def rows_of(batch: CopyBatch) -> list[list[object]]:
+    rows: list[list[object]] = [list(row) for row in batch.rows]
+    if batch.columns is not None:
+        assert not rows, "a batch is by row or by column"
+        rows = [list(row) for row in zip(*batch.columns, strict=True)]
+    assert len(rows) == len(batch.lines)
+    return rows
 
 
 def failure(options: CopyOptions, data: bytes) -> DatabaseError:
@@ -201,3 +210,20 @@ def test_binary_round_trips_in_any_split(rows: list[list[bytes | None]], cuts: l
 )
 def test_malformed_binary_data(data: bytes, message: str) -> None:
     assert failure(BINARY, data).message == message
+
+
+def outcome(options: CopyOptions, data: bytes, cuts: list[int]) -> object:
+    try:
+        return decoded(options, data, "abc", cuts)
+    except DatabaseError as error:
+        return str(error), error.hint, error.context
+
+
+@given(st.text(alphabet="x7 \t\n\r-", max_size=60), st.sampled_from(["\n", "\r\n", "\r"]), CUTS)
+def test_text_that_is_cut_into_columns_at_once_is_what_its_lines_are(
+    text: str, end: str, cuts: list[int]
+) -> None:
+    data = (text.replace("\n", end) + end).encode()
+    cuts = [min(cut, len(data)) for cut in cuts]
+    by_line = CopyOptions(null="none of it")  # fields are compared with it, so that lines are read one by one
+    assert outcome(TEXT, data, cuts) == outcome(by_line, data, cuts)

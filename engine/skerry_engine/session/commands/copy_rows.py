@@ -23,7 +23,13 @@ from skerry_engine.plan.compile import compile_rows, execute_source
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, Subqueries
 from skerry_engine.plan.source import Block, Module
 from skerry_engine.plan.writing import check_violation, not_null_violation
-from skerry_engine.session.commands.copy_values import column_reader, field_reader, with_context
+from skerry_engine.session.commands.copy_values import (
+    ColumnConverter,
+    field_reader,
+    present_reader,
+    with_context,
+    with_nulls,
+)
 from skerry_engine.session.copy_format import copy_context, copy_encoder
 from skerry_engine.session.definitions.binding import is_volatile
 from skerry_engine.session.plans import parse_stored_query
@@ -62,7 +68,8 @@ class RowMaker:
         self.options = statement.options
         self.is_binary = statement.options.format == "binary"
         self._field_readers = [field_reader(c.type, session.io, self.is_binary) for c in columns]
-        self._column_readers = [column_reader(c.type, session.io, self.is_binary) for c in columns]
+        self._present_readers = [present_reader(c.type, session.io, self.is_binary) for c in columns]
+        self._column_readers = [with_nulls(read) for read in self._present_readers]
         self._defaults = _Defaults(here, table, columns)
         self._target = _target(here, table)
         self._first_bad = _compile_first_bad(self._target)
@@ -77,26 +84,46 @@ class RowMaker:
         Raises what is wrong with the first bad line, with its context.
         """
         try:
-            rows = self._rows(fields)
-            if self._kept is not None:
-                kept = self._kept(self.functions, rows)
-                rows, lines = [rows[n] for n in kept], [lines[n] for n in kept]
-            if self._first_bad is None or self._first_bad(self.functions, rows) < 0:
-                return rows, lines
+            return self._passed(self._rows(fields), lines)
         except errors.DatabaseError:
             self._report(fields, lines)
             raise
-        self._report(fields, lines)
-        raise AssertionError("a batch was bad, but none of its lines")
+
+    def make_columns(
+        self, columns: Sequence[Sequence[str]], lines: Sequence[int]
+    ) -> tuple[list[Row], Sequence[int]]:
+        """As `make`, of fields that stand by column, none of them NULL."""
+        try:
+            return self._passed(self._of_columns(columns, self._present_readers, len(lines)), lines)
+        except errors.DatabaseError:
+            self._report(list(zip(*columns, strict=True)), lines)
+            raise
+
+    def _passed(self, rows: list[Row], lines: Sequence[int]) -> tuple[list[Row], Sequence[int]]:
+        """What WHERE lets pass.  Raises what a constraint has to say to the first row that violates one."""
+        if self._kept is not None:
+            kept = self._kept(self.functions, rows)
+            rows, lines = [rows[n] for n in kept], [lines[n] for n in kept]
+        if self._first_bad is not None:
+            bad = self._first_bad(self.functions, rows)
+            if bad >= 0:
+                self._check(rows[bad])
+                raise AssertionError("a row was bad, but none of its constraints is violated")
+        return rows, lines
 
     def _rows(self, fields: Sequence[Fields]) -> list[Row]:
-        columns: list[Sequence[object]] = self._defaults.columns(self.functions, len(fields))
-        if fields and self.columns:
-            parts = zip(self.columns, self._column_readers, zip(*fields, strict=True), strict=True)
-            for column, read, given in parts:
-                columns[column.position] = read(given)
+        columns = list(zip(*fields, strict=True)) if self.columns else []
+        return self._of_columns(columns, self._column_readers, len(fields))
+
+    def _of_columns(
+        self, given: Sequence[Sequence[Any]], readers: Sequence[ColumnConverter], count: int
+    ) -> list[Row]:
+        columns: list[Sequence[object]] = self._defaults.columns(self.functions, count)
+        if count and self.columns:
+            for column, read, fields in zip(self.columns, readers, given, strict=True):
+                columns[column.position] = read(fields)
         if not columns:
-            return [()] * len(fields)
+            return [()] * count
         return list(zip(*columns, strict=True))
 
     # --- errors ---------------------------------------------------------------------------------------------

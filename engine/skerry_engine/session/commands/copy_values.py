@@ -23,6 +23,7 @@ ColumnConverter = Callable[[Column], Column]
 
 _INTEGER_LIMITS = {oids.INT2: 1 << 15, oids.INT4: 1 << 31, oids.INT8: 1 << 63}
 _TEXT_AS_IS = frozenset((oids.TEXT, oids.VARCHAR, oids.NAME, oids.JSON, oids.JSONB))
+SAMPLE = 32
 _VARCHAR_HEADER = 4
 """varchar(n) has the type modifier n + 4."""
 
@@ -32,21 +33,18 @@ def field_reader(type_: SqlType, io: IoContext, is_binary: bool) -> Callable[[An
     return binary_decoder(type_, io) if is_binary else text_decoder(type_, io)
 
 
-def column_reader(type_: SqlType, io: IoContext, is_binary: bool) -> ColumnConverter:
-    """Reads the fields of one column, None for NULL."""
-    return _with_nulls(_reader_of_present(type_, io, is_binary))
-
-
 def column_writer(type_: SqlType, io: IoContext, is_binary: bool) -> ColumnConverter | None:
     """Writes the values of one column as fields; None: the values are the fields."""
     if is_binary:
-        return _with_nulls(_each(binary_encoder(type_, io)))
+        return with_nulls(_each(binary_encoder(type_, io)))
     if type_.oid in _TEXT_AS_IS:
         return None
-    return _with_nulls(_each(text_encoder(type_, io)))
+    return with_nulls(_each(text_encoder(type_, io)))
 
 
-def _with_nulls(convert: ColumnConverter) -> ColumnConverter:
+def with_nulls(convert: ColumnConverter) -> ColumnConverter:
+    """As `convert`, of columns in which there may be None for NULL."""
+
     def convert_column(column: Column) -> Column:
         if None not in column:
             return convert(column)
@@ -60,7 +58,8 @@ def _each(convert: Callable[[Any], Any]) -> ColumnConverter:
     return lambda column: list(map(convert, column))
 
 
-def _reader_of_present(type_: SqlType, io: IoContext, is_binary: bool) -> ColumnConverter:
+def present_reader(type_: SqlType, io: IoContext, is_binary: bool) -> ColumnConverter:
+    """Reads the fields of one column, of which none is NULL."""
     read = field_reader(type_, io, is_binary)
     if is_binary:
         return _each(read)
@@ -80,9 +79,12 @@ def _same_column(column: Column) -> Column:
 
 def _integer_reader(read: Callable[[Any], Any], limit: int) -> ColumnConverter:
     """Integers in bulk: int() takes more than PostgreSQL does,
-    but not of what consists of digits and minus signs."""
+    but not of what consists of digits and minus signs.  Where a sample is of few spellings, they are read once."""
+    read_repeating = _repeating_reader(read)
 
     def read_column(column: Column) -> Column:
+        if len(set(column[:SAMPLE])) * 4 <= len(column[:SAMPLE]):
+            return read_repeating(column)
         digits = "".join(column).replace("-", "")
         if digits.isdigit() and digits.isascii():
             try:

@@ -307,7 +307,7 @@ class _Loader:
                 parts = []
                 size_bytes = 0
         yield from self._feed(b"".join(parts))
-        self._take(self._decoder.finish())
+        yield from self._put(self._decoder.finish())
         yield from self._write(1)
 
     def _feed(self, data: bytes) -> Steps:
@@ -318,31 +318,36 @@ class _Loader:
             end = position + self._unit_bytes
             piece = data[position:end] if position or end < len(data) else data
             position = end
-            found = self._take(self._decoder.feed(piece))
-            self._unit_bytes = UNIT_BYTES if found else self._unit_bytes * 2
-            yield from self._write(BATCH_ROWS)
+            batch = self._decoder.feed(piece)
+            self._unit_bytes = UNIT_BYTES if batch.lines else self._unit_bytes * 2
+            yield from self._put(batch)
 
-    def _take(self, batch: CopyBatch) -> bool:
-        if not batch.rows:
-            return False
-        self._fields.extend(batch.rows)
-        self._lines.extend(batch.lines)
-        self._last_line = self._lines[-1]
-        return True
+    def _put(self, batch: CopyBatch) -> Steps:
+        """Write what the decoder has found: columns at once, rows when there are enough."""
+        if not batch.lines:
+            return
+        if batch.columns is None:
+            self._fields.extend(batch.rows)
+            self._lines.extend(batch.lines)
+            self._last_line = batch.lines[-1]
+            yield from self._write(BATCH_ROWS)
+            return
+        yield from self._write(1)
+        self._last_line = batch.lines[-1]
+        yield from self._insert(*self._maker.make_columns(batch.columns, batch.lines))
+        yield PAUSE
 
     def _write(self, at_least: int) -> Steps:
         """Write batches as long as there are `at_least` rows."""
         while len(self._fields) >= at_least:
             fields, lines = self._fields[:BATCH_ROWS], self._lines[:BATCH_ROWS]
             del self._fields[:BATCH_ROWS], self._lines[:BATCH_ROWS]
-            rows, kept_lines = self._maker.make(fields, lines)
-            if rows:
-                yield from self._insert(rows, kept_lines)
-                self.count += len(rows)
+            yield from self._insert(*self._maker.make(fields, lines))
             yield PAUSE
 
     def _insert(self, rows: list[Row], lines: Sequence[int]) -> Steps:
-        while True:
+        self.count += len(rows)
+        while rows:
             try:
                 self._writer.insert_many(rows)
                 return
