@@ -110,6 +110,7 @@ class AlgebraGraph:
             tuple(labels),
             _properties(properties),
             ends=(source, target),
+            ends_in=self.nodes_oid,
         )
 
     def change(self, element: ex.Expr, table_oid: int | None = None, **options: Any) -> q.ElementChange:

@@ -358,7 +358,7 @@ class NewElement:
     whose value is NULL being left out, and `row` is empty; `record` is a record of further properties that
     are known at run time only.  In a graph over tables `row` is the full-width row, keys of endpoints
     included.  `ends` are an edge's source and target, of type NODE (nodes before it in the pattern are made
-    first); None for a node.
+    first), in a native graph rows of the table `ends_in`; None for a node.
     """
 
     into: Target
@@ -368,6 +368,7 @@ class NewElement:
     record: Expr | None = None
     row: tuple[Expr, ...] = ()
     ends: tuple[Expr, Expr] | None = None
+    ends_in: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,7 @@ class GraphWriter(ChangeWriter):
                 "SET and REMOVE for elements of several tables are not supported yet"
             )
         return gw.ChangeOp(
+            change.table_oid,
             self.queries.shapes(change.table_oid),
             names,
             types,
@@ -212,7 +213,10 @@ class GraphWriter(ChangeWriter):
     # --- DELETE ----------------------------------------
 
     def _graph_delete(self, query: q.GraphDelete) -> None:
-        deletions = self.block.declare("deletions", f"{self._rt(gw.Deletions)}(ctx, {query.detach})")
+        tables = self.module.bind("k", query.tables)
+        deletions = self.block.declare(
+            "deletions", f"{self._rt(gw.Deletions)}(ctx, {tables}, {query.detach})"
+        )
 
         def add() -> None:
             for element in query.elements:
@@ -316,18 +320,20 @@ class InsertColumns:
             for end in element.ends or ():
                 if new_range_of(end, self.new_ranges) is None and not self.is_rowwise:
                     ends.append(len(cells))
-                    cells.append(self._id_of(end, writer))
+                    cells.append(self._id_of(element, end, writer))
                 else:
                     ends.append(None)
             self._end_cells.append((ends[0], ends[1]) if ends else (None, None))
         self.width = len(cells)
         return cells
 
-    def _id_of(self, end: ex.Expr, writer: RelationWriter) -> str:
-        row_id = element_id(end)
-        if row_id is not None and not writer.scalars.nullable(row_id):
-            return writer.scalars.value(row_id)
-        return f"{self.owner._rt(gw.end_id)}({writer.scalars.value(end)})"
+    def _id_of(self, element: q.NewElement, end: ex.Expr, writer: RelationWriter) -> str:
+        if isinstance(end, ex.ElementValue) and isinstance(end.table, ex.Const):
+            if end.table.value != element.ends_in:
+                raise gw.of_another_graph()
+            if not writer.scalars.nullable(end.row_id):
+                return writer.scalars.value(end.row_id)
+        return f"{self.owner._rt(gw.end_id)}({writer.scalars.value(end)}, {element.ends_in})"
 
     def _known_part(self, element: q.NewElement, block: Block, writer: RelationWriter) -> str | None:
         """Python text of a node's row, or of (shape, values) of an edge; None for an edge that has no properties."""
@@ -472,7 +478,9 @@ class MergeColumns:
                 texts.append(text)
             cells.append(f"({', '.join(texts)},)" if texts else "()")
         need = self.owner._rt(gw.require_element)
-        cells += [f"{need}({scalars.value(expr)})" for _, expr in self.query.bound]
+        in_graph = {element.ends_in for element in self.query.elements if element.ends is not None}
+        tables = self.module.bind("k", tuple(in_graph))
+        cells += [f"{need}({scalars.value(expr)}, {tables})" for _, expr in self.query.bound]
         return cells
 
     def write(self, passed: list[str]) -> None:

@@ -193,17 +193,19 @@ def insert_elements(writer: TableWriter, rows: list[Row]) -> Generator[Step, Non
     return first
 
 
-def end_id(element: Element | None) -> int:
-    """The row id of an edge's end.  Raises NullValueNotAllowed where there is no node."""
+def end_id(element: Element | None, table_oid: int) -> int:
+    """The row id of an edge's end, a node in that table.  Raises NullValueNotAllowed, WrongObjectType."""
     if element is None:
-        raise no_end()
+        raise errors.NullValueNotAllowed("cannot insert an edge: one of its ends is null")
+    if element[TABLE] != table_oid:
+        raise of_another_graph()
     row_id: int = element[ROW_ID]
     return row_id
 
 
-def no_end() -> errors.NullValueNotAllowed:
-    """The error for an edge one of whose ends is NULL."""
-    return errors.NullValueNotAllowed("cannot insert an edge: one of its ends is null")
+def of_another_graph() -> errors.WrongObjectType:
+    """The error for an element that is none of the graph that is written."""
+    return errors.WrongObjectType("the node or edge belongs to another graph")
 
 
 # --- changes of one element ---------------------------------------------------------------------------------
@@ -216,6 +218,7 @@ class ChangeOp:
     """
 
     __slots__ = (
+        "table_oid",
         "registry",
         "names",
         "types",
@@ -229,6 +232,7 @@ class ChangeOp:
 
     def __init__(
         self,
+        table_oid: int,
         registry: ShapeRegistry,
         names: tuple[str, ...],
         types: tuple[int, ...],
@@ -237,6 +241,7 @@ class ChangeOp:
         removed: tuple[str, ...] = (),
         check: ShapeCheck = no_check,
     ) -> None:
+        self.table_oid: int = table_oid
         self.registry: ShapeRegistry = registry
         self.names: tuple[str, ...] = names
         self.types: tuple[int, ...] = types
@@ -300,7 +305,7 @@ def op_of_record(op: ChangeOp, record: GraphRecord | None) -> tuple[ChangeOp, Va
     """The op of SET n = $record or n += $record, for one row: its properties are known now."""
     fields = record or ()
     names = tuple([name for name, _ in fields])
-    made = ChangeOp(op.registry, names, (ANY,) * len(names), op.replaces, check=op.check)
+    made = ChangeOp(op.table_oid, op.registry, names, (ANY,) * len(names), op.replaces, check=op.check)
     return made, tuple([value for _, value in fields])
 
 
@@ -330,8 +335,10 @@ class Changes:
         """Have an element changed; `row` is what the stage sees of it.
 
         Raises MultipleAssignments when another binding row, or another item, gives one of its properties another
-        value, and what the graph's type says.
+        value, WrongObjectType for another graph's element.
         """
+        if table_oid != op.table_oid:
+            raise of_another_graph()
         key = (table_oid, row_id)
         change = self._changes.get(key)
         if change is None:
@@ -462,21 +469,26 @@ def _hold_row(transaction: Transaction, storage: Any, row_id: int) -> Generator[
 class Deletions:
     """All deletions of one stage."""
 
-    __slots__ = ("ctx", "detach", "_nodes", "_edges")
+    __slots__ = ("ctx", "tables", "detach", "_nodes", "_edges")
 
-    def __init__(self, ctx: Any, detach: bool) -> None:
+    def __init__(self, ctx: Any, tables: tuple[int, ...], detach: bool) -> None:
         self.ctx: Any = ctx
+        self.tables: tuple[int, ...] = tables
         self.detach: bool = detach
         self._nodes: dict[Identity, Row] = {}
         self._edges: dict[Identity, Row] = {}
 
     def add_node(self, table_oid: int, row_id: int, row: Row) -> None:
-        """Have a node deleted; once, however often it comes."""
+        """Have a node deleted; once, however often it comes.  Raises WrongObjectType for another graph's."""
+        if table_oid not in self.tables:
+            raise of_another_graph()
         self._nodes[(table_oid, row_id)] = row
         self.ctx.check_memory(len(self._nodes))
 
     def add_edge(self, table_oid: int, row_id: int, row: Row) -> None:
-        """Have an edge deleted."""
+        """Have an edge deleted, likewise."""
+        if table_oid not in self.tables:
+            raise of_another_graph()
         self._edges[(table_oid, row_id)] = row
         self.ctx.check_memory(len(self._edges))
 
@@ -620,10 +632,12 @@ def require_value(value: Any, name: str) -> Any:
     return value
 
 
-def require_element(element: Element | None) -> Element:
-    """An element that MERGE starts from.  Raises NullValueNotAllowed."""
+def require_element(element: Element | None, tables: tuple[int, ...]) -> Element:
+    """An element that MERGE starts from.  Raises NullValueNotAllowed, WrongObjectType."""
     if element is None:
         raise errors.NullValueNotAllowed("MERGE cannot start from an element that is null")
+    if tables and element[TABLE] not in tables:
+        raise of_another_graph()
     return element
 
 

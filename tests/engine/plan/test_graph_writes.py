@@ -783,3 +783,16 @@ def test_a_program_that_is_restarted_again_and_again_gets_through(others: int) -
         *[number + 110 for number in range(others)],
         100 + others,
     ]
+
+
+def test_elements_of_another_graph_are_refused(graph: AlgebraGraph) -> None:
+    people(graph, "a")
+    foreign = ex.Param(SqlType(oids.NODE), 0)
+    value = (1, 2, 1, (1,))
+    for statement in (
+        graph.insert([graph.new_edge(3, foreign, graph.node(1))], graph.nodes(1)),
+        graph.set(q.OneRow(), [graph.change(foreign, properties={"x": 1})]),
+        graph.delete(q.OneRow(), [foreign]),
+    ):
+        with pytest.raises(errors.WrongObjectType):
+            graph.run(statement, value)
