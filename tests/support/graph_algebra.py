@@ -17,6 +17,10 @@ from skerry_engine.algebra.traversal import written_tables
 from skerry_engine.catalog.graphs import HOME, Graph
 from skerry_engine.errors import DatabaseError
 from skerry_engine.functions.resolve import resolve_operator
+from skerry_engine.gql import tree
+from skerry_engine.gql.binder.context import GqlContext, GqlParameters
+from skerry_engine.gql.binder.statements import StatementBinder
+from skerry_engine.gql.parser import parse
 from skerry_engine.plan.compile import compile_query
 from skerry_engine.session.plans import Plan, _table_locks
 from skerry_engine.session.session import Session
@@ -24,6 +28,7 @@ from skerry_engine.session.steps import Complete, ResultColumn, Rows, Wait
 from skerry_engine.sql import statements as st
 from skerry_engine.sql.binder.context import Slot
 from skerry_engine.values import oids
+from skerry_engine.values.io import IoContext
 from skerry_engine.values.types import SqlType
 from support.sessions import SqlDatabase
 
@@ -176,6 +181,24 @@ class AlgebraGraph:
             raise running.error
         self.count = running.count
         return running.rows
+
+    def bound(self, text: str, parameters: Sequence[object] = (), session_name: str = "main") -> q.Query:
+        """The algebra of a GQL text with $1, $2, ..."""
+        session = self.database.session(session_name).session
+        session.need_transaction()
+        here = session.statement_catalog()
+        found = here.database.relations[self.oid]
+        assert isinstance(found, Graph)
+        given = GqlParameters(None, [_CONSTANTS[type(value)] for value in parameters])
+        context = GqlContext(here.database, here.search_path, given, IoContext(), here, found)
+        procedure = parse(text).parts[0]
+        assert isinstance(procedure, tree.Procedure)
+        return StatementBinder(context).procedure(procedure).query
+
+    def gql(self, text: str, *parameters: object, session_name: str = "main") -> list[Row]:
+        """Rows of a GQL text."""
+        query = self.bound(text, parameters, session_name)
+        return self.run(query, *parameters, session_name=session_name)
 
     def sql(self, text: str, session_name: str = "main") -> list[Row]:
         return self.database.session(session_name).rows(text)

@@ -59,7 +59,8 @@ class GqlContext:
     """Shared by all binders of one statement.
 
     `graph` is the working graph (None: there is none, and nothing may ask for one).  `facts` are (table OID, property
-    name) -> the version of what the registry knew; `objects` (OID, version) of what is found by its OID.
+    name) -> the version of what the registry knew; `objects` (OID, version) of what is found by its OID.  `written` are
+    the types of the properties that the statement itself gives to elements, which no registry knows yet.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class GqlContext:
         self.graph = graph
         self.facts: dict[tuple[int, str], int] = {}
         self.objects: dict[int, int] = {}
+        self.written: dict[tuple[int, str | None], set[int]] = {}
         if graph is not None:
             self.note_graph(graph)
 
@@ -94,6 +96,15 @@ class GqlContext:
     def rely_on(self, table_oid: int, name: str) -> None:
         """Note that what is known now of a property decides the plan."""
         self.facts[(table_oid, name)] = self.registry(table_oid).property_version(name)
+
+    def note_written(self, table_oid: int, name: str | None, type_oid: int) -> None:
+        """Note that earlier stages of the statement give elements a property of that type; None: of any name."""
+        self.written.setdefault((table_oid, name), set()).add(type_oid)
+
+    def types_written(self, table_oid: int, name: str) -> frozenset[int]:
+        """The types that a property may have got from earlier stages."""
+        found = self.written.get((table_oid, name), set()) | self.written.get((table_oid, None), set())
+        return frozenset(found)
 
     # --- graphs ----------------------------------------
 

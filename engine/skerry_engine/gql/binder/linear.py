@@ -25,6 +25,7 @@ from skerry_engine.values.types import SqlType, format_type, type_info
 if TYPE_CHECKING:
     from skerry_engine.gql.binder.statements import StatementBinder
 
+WRITES = (tree.Insert, tree.Set, tree.Remove, tree.Delete, tree.Merge)
 LET = Place("LET")
 FILTER = Place("FILTER")
 FOR = Place("FOR")
@@ -43,12 +44,17 @@ class LinearBinder:
 
     def bind(self, node: tree.Linear, is_tested: bool = False) -> Result:
         """The statement as a query.  With `is_tested` only whether there are rows matters."""
-        for clause in node.clauses:
+        for number, clause in enumerate(node.clauses, 1):
             if isinstance(clause, tree.Return):
                 return ReturnBinder(self.statements, self.rows).bind(clause)
             if isinstance(clause, tree.Finish):
                 return self._finished()
-            self._clause(clause)
+            if isinstance(clause, WRITES):
+                self._write(clause, number == len(node.clauses))
+                if number == len(node.clauses):
+                    return Result(q.Select((), q.OneRow(), ()), (), True)
+            else:
+                self._clause(clause)
         if is_tested:
             return Result(q.Select((), self.rows.relation, ()), ())
         raise errors.SyntaxError(
@@ -67,6 +73,23 @@ class LinearBinder:
                 f"{type(clause).__name__.upper()} is not supported here", position=clause.position
             )
         binder(self, clause)
+
+    def _write(self, clause: tree.Clause, is_last: bool) -> None:
+        """A clause that writes: it ends a stage."""
+        from skerry_engine.gql.binder.writes import WriteBinder
+
+        binder = WriteBinder(self, clause)
+        match clause:
+            case tree.Insert():
+                self.rows = binder.insert(clause, is_last)
+            case tree.Set():
+                self.rows = binder.set(clause, is_last)
+            case tree.Remove():
+                self.rows = binder.remove(clause, is_last)
+            case tree.Delete():
+                self.rows = binder.delete(clause, is_last)
+            case tree.Merge():
+                self.rows = binder.merge(clause, is_last)
 
     def expressions(self, place: Place) -> ExpressionBinder:
         """A binder of expressions over the rows as they are now."""

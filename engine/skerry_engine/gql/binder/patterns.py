@@ -100,12 +100,14 @@ class PatternBinder:
 
     def match(self, pattern: tree.GraphPattern) -> Rows:
         """The rows with those of the pattern joined to them."""
+        return self._visible(self.found(pattern), pattern)
+
+    def found(self, pattern: tree.GraphPattern) -> Rows:
+        """The same with the variables of the binder's own."""
         state = self.state
         self._bind(pattern)
         made = state.rows.joined(state.items)
-        if state.conditions:
-            made = made.filtered(conjunction(state.conditions))
-        return self._visible(made, pattern)
+        return made.filtered(conjunction(state.conditions)) if state.conditions else made
 
     def optional(self, pattern: tree.GraphPattern) -> Rows:
         """The rows with those of the pattern beside them, or NULLs where there are none."""

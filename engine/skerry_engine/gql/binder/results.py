@@ -40,10 +40,12 @@ class ResultColumn:
 
 @dataclass(frozen=True)
 class Result:
-    """A query with what its columns mean to statements that go on from it."""
+    """A query with what its columns mean to statements that go on from it.  `is_omitted`: it ended with a write, and
+    has no result; what it did is in the program's stages."""
 
     query: q.Query
     columns: tuple[ResultColumn, ...]
+    is_omitted: bool = False
 
     def variable(self, number: int, range_id: int, name: str | None = None) -> ValueVariable:
         """Column `number` as a variable of the range that the query is."""

@@ -231,13 +231,14 @@ class NativeSource:
             self._check_property(table, labels, name, position)
         registry = self.context.registry(table.oid)
         self.context.rely_on(table.oid, name)
-        everywhere = registry.property_types(name)
+        written = self.context.types_written(table.oid, name)
+        everywhere = registry.property_types(name) | written
         if len(everywhere) <= 1:
             return (
                 PropertyFact(SqlType(next(iter(everywhere)))) if everywhere else self._declared(table, name)
             )
         if labels is not None:
-            fitting = registry.property_types(name, lambda found: lb.holds(labels, found))
+            fitting = registry.property_types(name, lambda found: lb.holds(labels, found)) | written
             if len(fitting) == 1:
                 return PropertyFact(SqlType(next(iter(fitting))), True)
         return PropertyFact(ANYVALUE)

@@ -31,20 +31,44 @@ class StatementBinder:
     def __init__(self, context: GqlContext) -> None:
         self.context = context
         self.operations = Operations(context)
+        self.stages: list[q.Query] = []
+        self.depth = 0
 
     # --- entry ----------------------------------------
 
     def procedure(self, node: tree.Procedure) -> Result:
-        """A whole procedure."""
-        return self._in_place(node, Rows(), False)
+        """A whole procedure; one that writes is a program of stages, the last of which may be a write."""
+        result = self._in_place(node, Rows(), False)
+        if not self.stages:
+            return result
+        stages = self.stages if result.is_omitted else [*self.stages, result.query]
+        if len(stages) == 1:
+            return Result(stages[0], ())
+        return Result(q.Program(stages[-1].columns, tuple(stages)), result.columns)
+
+    def check_writable(self, clause: tree.Clause) -> None:
+        """Raise NotSupportedError for a clause that writes where it can't be a stage of the statement."""
+        if self.depth:
+            raise errors.NotSupportedError(
+                f"{type(clause).__name__.upper()} is not supported inside another statement",
+                hint="Write in the outermost statement, clause after clause.",
+                position=clause.position,
+            )
 
     def inner(self, node: tree.Procedure, rows: Rows, is_tested: bool = False) -> q.Query:
         """A procedure inside an expression; with `is_tested` only whether it has rows matters."""
-        return self._in_place(node, rows.as_outer(), is_tested).query
+        return self._inside(node, rows, is_tested).query
+
+    def _inside(self, node: tree.Procedure, rows: Rows, is_tested: bool) -> Result:
+        self.depth += 1
+        try:
+            return self._in_place(node, rows.as_outer(), is_tested)
+        finally:
+            self.depth -= 1
 
     def call(self, node: tree.Procedure, outer: Rows) -> Result:
         """The procedure of CALL {...}, over the variables that it may see."""
-        return self._in_place(node, outer.as_outer(), False)
+        return self._inside(node, outer, False)
 
     def _in_place(self, node: tree.Procedure, rows: Rows, is_tested: bool) -> Result:
         graph = self.context.graph
@@ -73,8 +97,10 @@ class StatementBinder:
 
     def going_on(self, result: Result, before: Rows, yields: tuple[tree.YieldItem, ...] | None) -> Rows:
         """The rows of a result, with which the next statement begins."""
-        range_id = self.context.new_range()
         variables = {name: v for name, v in before.variables.items() if name in before.outer}
+        if result.is_omitted and self.stages:  # it has written, and gives nothing to go on from
+            return Rows(q.OneRow(), variables, frozenset(variables))
+        range_id = self.context.new_range()
         rows = Rows(q.Derived(range_id, result.query), variables, frozenset(variables))
         for number, name in self._yielded(result, yields):
             rows = rows.with_variable(result.variable(number, range_id, name))
@@ -117,8 +143,12 @@ class StatementBinder:
             self.context.graph = before
 
     def _combined(self, node: tree.Combined, rows: Rows, is_tested: bool) -> Result:
-        left = self._in_graph(node.left, rows, is_tested)
-        right = self._in_graph(node.right, rows, is_tested)
+        self.depth += 1
+        try:
+            left = self._in_graph(node.left, rows, is_tested)
+            right = self._in_graph(node.right, rows, is_tested)
+        finally:
+            self.depth -= 1
         right = self._aligned(left, right, node)
         left_query, right_query = self._same_types(left.query, right.query)
         is_all = node.is_all or node.operator == "otherwise"
