@@ -17,6 +17,7 @@ import os
 from skerry.abc import ColumnInfo, Notification, Source
 from skerry.changes import Change, Changes
 from skerry.dbapi import Connection, Cursor, apilevel, paramstyle, threadsafety
+from skerry.graph import Edge, Node, Path
 from skerry.isolation import milliseconds
 from skerry.listening import Listener
 from skerry.native import Backup, Database, Transaction, TransactionState
@@ -78,6 +79,7 @@ __all__ = [
     "Date",
     "DateFromTicks",
     "DeadlockDetected",
+    "Edge",
     "Error",
     "IntegrityError",
     "InterfaceError",
@@ -85,9 +87,11 @@ __all__ = [
     "Interval",
     "InvalidTransactionState",
     "Listener",
+    "Node",
     "NotSupportedError",
     "Notification",
     "OperationalError",
+    "Path",
     "PendingChange",
     "PendingCommit",
     "ProgrammingError",

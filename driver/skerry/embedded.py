@@ -12,8 +12,8 @@ A commit that waits for its log is not slept through: the thread writes the log 
 A backend that is forgotten rather than closed gives its session back from a finaliser.  A finaliser can run
 inside any step, the mutex held by its own thread; it then leaves the session to whoever gives the mutex back.
 
-This module and shared_engine.py are the only ones of the driver that import the engine, and they are imported only
-when a database is opened in-process.
+This module, embedded_values.py and shared_engine.py are the only ones of the driver that import the engine, and they
+are imported only when a database is opened in-process.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ import time
 import weakref
 from collections.abc import Callable, Generator, Sequence
 
-from skerry import types
 from skerry.abc import ColumnInfo, Notification, Outcome, Row
+from skerry.embedded_values import NEED_THE_CATALOG, Converter, converter, engine_parameter
 from skerry.engine_mutex import interrupts
 from skerry.shared_engine import SharedEngine
 from skerry.targets import EngineOptions, Target
@@ -46,14 +46,9 @@ from skerry_engine.session.steps import (
     Step,
     Wait,
 )
-from skerry_engine.values import oids
-from skerry_engine.values.io import IoContext, text_encoder
-from skerry_engine.values.python import Interval as EngineInterval
-from skerry_engine.values.python import to_python
-from skerry_engine.values.types import SqlType
+from skerry_engine.values.io import IoContext
 
 Steps = Generator[Step, object, None]
-Converter = Callable[[object], object]
 
 
 _thread_numbers = itertools.count(1)
@@ -197,7 +192,7 @@ class EmbeddedBackend:
 
     def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:
         """Run to the end; raises what the engine raises."""
-        values = None if parameters is None else [_engine_parameter(value) for value in parameters]
+        values = None if parameters is None else [engine_parameter(value) for value in parameters]
         return self._run(text, values, _ignore)
 
     def copy_out(self, text: str, write: Callable[[bytes], object]) -> None:
@@ -339,10 +334,10 @@ class EmbeddedBackend:
 
     def _find_converters(self, columns: tuple[ColumnInfo, ...], io: IoContext) -> None:
         found = [
-            (place, _converter(each.type_oid, each.type_modifier, io)) for place, each in enumerate(columns)
+            (place, converter(each.type_oid, each.type_modifier, io)) for place, each in enumerate(columns)
         ]
-        self._converters = [(place, converter) for place, converter in found if converter is not None]
-        self._names_wanted = any(each.type_oid in oids.REG_TYPES for each in columns)
+        self._converters = [(place, convert) for place, convert in found if convert is not None]
+        self._names_wanted = any(each.type_oid in NEED_THE_CATALOG for each in columns)
         self._converted = columns
         self._converted_io = io
 
@@ -374,34 +369,3 @@ def _convert_row(row: Row, converters: list[tuple[int, Converter]]) -> Row:
         if value is not None:
             values[position] = convert(value)
     return tuple(values)
-
-
-def _converter(type_oid: int, typmod: int, io: IoContext) -> Converter | None:
-    if type_oid in oids.REG_TYPES:  # numbers inside, names outside, as over the network
-        return text_encoder(SqlType(type_oid, typmod), io)
-    convert = to_python(type_oid, typmod)
-    if convert is None or type_oid not in (oids.INTERVAL, oids.INTERVAL_ARRAY):
-        return convert
-    return lambda value: _public_interval(convert(value))
-
-
-def _public_interval(value: object) -> object:
-    if isinstance(value, list):
-        return [_public_interval(item) for item in value]
-    if isinstance(value, EngineInterval):
-        return types.Interval(value.months, value.days, value.microseconds)
-    return value
-
-
-def _engine_parameter(value: object) -> object:
-    """A parameter as the engine knows it: lists for tuples, its own Interval;
-    empty lists take their place's type."""
-    if isinstance(value, list | tuple):
-        return [_engine_parameter(item) for item in value] if _has_item(value) else "{}"
-    if isinstance(value, types.Interval):
-        return EngineInterval(value.months, value.days, value.microseconds)
-    return value
-
-
-def _has_item(value: Sequence[object]) -> bool:
-    return any(_has_item(item) if isinstance(item, list | tuple) else item is not None for item in value)

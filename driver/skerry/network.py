@@ -24,6 +24,17 @@ import pg8000.core
 import pg8000.exceptions
 
 from skerry.abc import ColumnInfo, Notification, Outcome
+from skerry.graph_json import (
+    ANYVALUE_ARRAY_OID,
+    JSONB_ARRAY_OID,
+    JSONB_OID,
+    RECORD_ARRAY_OID,
+    RECORD_OID,
+    TYPED_JSON,
+    is_plain_json,
+    is_regular,
+    write_value,
+)
 from skerry.sqlstates import error_from_fields
 from skerry.targets import Target
 from skerry.text_values import READERS
@@ -34,6 +45,7 @@ CANCEL_REQUEST_CODE = 80877102
 UNSPECIFIED_OID = 0
 ARRAY_OIDS = {16: 1000, 20: 1016, 21: 1005, 23: 1007, 25: 1009, 701: 1022, 1082: 1182, 1114: 1115, 1184: 1185}
 ARRAY_OIDS |= {1186: 1187, 1700: 1231, 2950: 2951, 3802: 3807, 17: 1001, 1083: 1183, 1266: 1270}
+ARRAY_OIDS |= {RECORD_OID: RECORD_ARRAY_OID}
 TEXT_ARRAY_OID = 1009
 _NUMBER_ARRAYS = (1022, 1231, 1016, 1007)  # double precision[], numeric[], bigint[], integer[]: widest first
 
@@ -149,7 +161,7 @@ class NetworkBackend:
                 database=target.database,
                 password=target.password,
                 timeout=connect_timeout_s,
-                startup_params=dict(options),
+                startup_params={TYPED_JSON[0]: TYPED_JSON[1], **options},
             )
             self._connection._usock.settimeout(None)
         except (pg8000.exceptions.Error, OSError) as problem:
@@ -357,6 +369,8 @@ def parameter_oid(value: object) -> int:
     for cls, oid in _OIDS:
         if isinstance(value, cls):
             return oid
+    if isinstance(value, dict):
+        return _dict_oid(value)
     raise errors.NotSupportedError(
         f"Python objects of type {type(value).__name__} are not supported as parameters"
     )
@@ -372,8 +386,22 @@ _OIDS: tuple[tuple[type[object], int], ...] = (
     (datetime.timedelta, 1186),
     (Interval, 1186),
     (uuid.UUID, 2950),
-    (dict, 3802),
 )
+
+
+def _dict_oid(value: dict[str, object]) -> int:
+    """jsonb where JSON has everything in it, else a record of GQL's."""
+    if is_plain_json(value):
+        return JSONB_OID
+    _written(value)
+    return RECORD_OID
+
+
+def _written(value: object) -> str | None:
+    try:
+        return write_value(value)
+    except TypeError as problem:
+        raise errors.NotSupportedError(str(problem)) from None
 
 
 def _integer_oid(value: int) -> int:
@@ -383,7 +411,10 @@ def _integer_oid(value: int) -> int:
 
 
 def _array_oid(value: Sequence[object]) -> int:
-    """The array type that holds all elements; of nested lists, that of the innermost."""
+    """The array type that holds all elements; of nested lists, that of the innermost.  Lists that no SQL array is like
+    (of unlike elements, of lists of different lengths) are lists of GQL's."""
+    if not is_regular(value):
+        return ANYVALUE_ARRAY_OID
     found = {_array_oid(item) if isinstance(item, list | tuple) else _array_of(item) for item in value}
     found.discard(UNSPECIFIED_OID)
     if not found:
@@ -393,7 +424,7 @@ def _array_oid(value: Sequence[object]) -> int:
     for widest in _NUMBER_ARRAYS:
         if widest in found and found <= set(_NUMBER_ARRAYS):
             return widest
-    raise errors.DatatypeMismatch("the elements of a list parameter must be of one type")
+    return RECORD_ARRAY_OID if found == {JSONB_ARRAY_OID, RECORD_ARRAY_OID} else ANYVALUE_ARRAY_OID
 
 
 def _array_of(item: object) -> int:
@@ -405,11 +436,12 @@ def _array_of(item: object) -> int:
 def _outgoing(value: object) -> object:
     """A parameter in a form whose text pg8000 gets right."""
     if isinstance(value, list | tuple):
-        return [_outgoing(item) for item in value]
+        is_json = parameter_oid(value) in (ANYVALUE_ARRAY_OID, RECORD_ARRAY_OID)
+        return [_written(item) if is_json else _outgoing(item) for item in value]
     if isinstance(value, Interval):
         return str(value)
     if isinstance(value, dict):
-        return json.dumps(value)
+        return json.dumps(value) if is_plain_json(value) else _written(value)
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     if isinstance(value, datetime.timedelta):

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable
 from decimal import Decimal
 
+from skerry import graph_json
 from skerry.types import MICROSECONDS_PER_DAY, Interval
 
 Reader = Callable[[str], object]
@@ -179,6 +180,16 @@ _ELEMENTS: dict[int, Reader] = {
     2951: uuid.UUID,
     3807: json.loads,
 }
+
+_GRAPHS: dict[int, Reader] = {
+    9100: graph_json.read_node,
+    9102: graph_json.read_edge,
+    9104: graph_json.read_path,
+    9106: graph_json.read_value,
+    9108: graph_json.read_value,
+}
+_SCALARS.update(_GRAPHS)
+_ELEMENTS.update({oid + 1: reader for oid, reader in _GRAPHS.items()})  # their arrays' OIDs follow theirs
 
 READERS: dict[int, Reader] = _SCALARS | {oid: array_reader(element) for oid, element in _ELEMENTS.items()}
 

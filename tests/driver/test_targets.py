@@ -125,8 +125,11 @@ def test_network_parameter_types() -> None:
     assert [parameter_oid(value) for value in lists] == [1007, 1016, 1022, 1009, 0, 0, 1007, 1000]
     with pytest.raises(skerry.NotSupportedError):
         parameter_oid(object())
-    with pytest.raises(skerry.errors.DatatypeMismatch):
-        parameter_oid([1, b"x"])
+    assert [parameter_oid(value) for value in ([1, b"x"], [[1], [2, 3]], [{}, {"a": b""}])] == [
+        9107,
+        9107,
+        9109,
+    ]
 
 
 def test_network_intervals() -> None:

@@ -39,6 +39,7 @@ from skerry_engine.values import dynamic_keys, graph_text, oids
 from skerry_engine.values.graphs import (
     UNTAGGED,
     AnyValue,
+    GraphRecord,
     Path,
     atom_of,
     dynamic,
@@ -245,6 +246,17 @@ def _same_path(first: Path, second: Path) -> bool:
     return path_identity(first) == path_identity(second)
 
 
+def _same_record(first: GraphRecord, second: GraphRecord) -> bool | None:
+    return dynamic_keys.equal((oids.GRAPHRECORD, first), (oids.GRAPHRECORD, second))
+
+
+def _other_record(first: GraphRecord, second: GraphRecord) -> bool | None:
+    same = _same_record(first, second)
+    return None if same is None else not same
+
+
+define("skerry_record_eq", _same_record)
+define("skerry_record_ne", _other_record)
 define("skerry_path_eq", _same_path)
 define("skerry_path_ne", lambda first, second: not _same_path(first, second))
 

@@ -12,12 +12,10 @@ from skerry_engine.values.graphs import (
     GraphRecord,
     Path,
     dynamic,
-    field_of,
     identity,
     is_edge,
     source_of,
     target_of,
-    type_of,
 )
 from skerry_engine.values.types import type_display
 
@@ -47,21 +45,6 @@ def properties_of(context: FunctionContext, element: Element) -> GraphRecord:
     return tuple([(name, dynamic(type_oid, value)) for name, type_oid, value in found])
 
 
-def property_of(context: FunctionContext, element: Element, name: str) -> AnyValue:
-    """A property; None where the element has none of that name."""
-    return field_of(properties_of(context, element), name)
-
-
-def value_property(context: FunctionContext, value: AnyValue, name: str) -> AnyValue:
-    """A property of an element, or a field of a record, that an anyvalue holds.  Raises InvalidValueType."""
-    if type(value) is tuple:
-        if value[0] in oids.ELEMENTS:
-            return property_of(context, value[1], name)
-        if value[0] == oids.GRAPHRECORD:
-            return field_of(value[1], name)
-    raise InvalidValueType(f"{type_display(type_of(value))} has no properties")
-
-
 def _property_names(context: FunctionContext, element: Element) -> tuple[str, ...]:
     return tuple([name for name, _ in properties_of(context, element)])
 
@@ -70,9 +53,6 @@ define("skerry_element_id", _element_id, needs_context=True)
 define("skerry_labels", _labels, needs_context=True)
 define("skerry_properties", properties_of, needs_context=True)
 define("skerry_property_names", _property_names, needs_context=True)
-define("skerry_element_property", property_of, needs_context=True)
-define("skerry_value_property", value_property, needs_context=True)
-define("skerry_record_field", field_of)
 define("skerry_record_names", lambda record: tuple([name for name, _ in record]))
 
 

@@ -1,6 +1,6 @@
 """The operators: names and operand types mapped to the functions that carry them out.
 
-Facts are PostgreSQL 15's pg_operator (`data/operators.tsv`);
+Facts are PostgreSQL 15's pg_operator (`data/operators.tsv`), and comparisons of Skerry's own types (`own_operators.tsv`);
 what an operator does is its function's business.
 """
 
@@ -62,7 +62,7 @@ def _load() -> None:
     if _by_oid:
         return
     names: dict[str, list[Operator]] = {}
-    for row in read_facts("operators.tsv"):
+    for row in read_facts("operators.tsv") + read_facts("own_operators.tsv"):
         oid, name, left, right, result, function, commutator, negator, flags = row
         operator = Operator(
             oid=int(oid),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.system.context import CursorInfo, PreparedStatementInfo
+from skerry_engine.session.elements import SessionElements
 from skerry_engine.session.environment import SessionFunctions, SessionNames, StatementCatalog
 from skerry_engine.session.notifications import Notification, SessionNotifications
 from skerry_engine.session.plans import Plan, is_current
@@ -115,6 +116,7 @@ class SessionState:
         self.current_query = ""
         self.waiting: Waiting | None = None
         self._names = SessionNames(self)
+        self._elements = SessionElements(self)
         self._io: IoContext | None = None
         self._io_version = -1
         self._settings_version = -1
@@ -166,7 +168,7 @@ class SessionState:
                 self.settings.text("bytea_output"),
                 self._names,
                 self._transaction_start,
-                None,
+                self._elements,
                 self.settings.flag("skerry.typed_json"),
             )
             if made != self._io:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from skerry_engine.errors import DatatypeMismatch, NotSupportedError
+from skerry_engine.errors import NotSupportedError
 from skerry_engine.values import calendar, datetimes, interval, json_text, numeric, oids
 from skerry_engine.values.calendar import EPOCH, EPOCH_ORDINAL, MICROSECONDS_PER_DAY
+from skerry_engine.values.graph_text import list_of
+from skerry_engine.values.graphs import AnyValue, atom_of, dynamic
 from skerry_engine.values.types import SqlType, find_type, type_display
 
 _UTC_EPOCH = EPOCH.replace(tzinfo=datetime.UTC)
@@ -137,8 +140,9 @@ def from_python(value: object) -> tuple[SqlType, object]:
     """The type and atom of a Python object.
 
     A str has type unknown, so that its place decides what it is, as a quoted literal's does; so has None.  An
-    int gets the smallest of integer, bigint and numeric that holds it; a dict is jsonb; a list is an array.
-    Raises NotSupportedError for other objects, DatatypeMismatch for lists of unlike elements.
+    int gets the smallest of integer, bigint and numeric that holds it.  A dict is jsonb if JSON has everything in it,
+    else a record of GQL's.  A list is an array, if SQL has one like it, else (elements of unlike types, lists of
+    different lengths) a list of GQL's.  Raises NotSupportedError for other objects.
     """
     known = _ADAPTERS.get(type(value))
     if known is not None:
@@ -219,26 +223,72 @@ def _from_uuid(value: uuid.UUID) -> tuple[SqlType, object]:
 
 
 def _from_dict(value: dict[str, Any]) -> tuple[SqlType, object]:
-    return SqlType(oids.JSONB), json_text.read_jsonb(json.dumps(value))
+    if _is_plain_json(value):
+        return SqlType(oids.JSONB), json_text.read_jsonb(json.dumps(value))
+    return SqlType(oids.GRAPHRECORD), atom_of(anyvalue_from_python(value))
+
+
+def _is_plain_json(value: object) -> bool:
+    """Whether JSON has everything in the value."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(_is_plain_json(item) for item in value.values())
+    if isinstance(value, list):
+        return all(_is_plain_json(item) for item in value)
+    return value is None or isinstance(value, (str, int))
 
 
 def _from_list(value: list[Any]) -> tuple[SqlType, object]:
     adapted = [from_python(item) for item in value]
-    element_oid = _common_element({type_.oid for type_, _ in adapted})
+    types = {type_.oid for type_, atom in adapted if atom is not None}
+    if oids.UNKNOWN in types:
+        types = (types - {oids.UNKNOWN}) | {oids.TEXT}
+    element_oid = _common_element(types) if _shape_of(value) is not None else 0
+    if element_oid == oids.GRAPHRECORD_ARRAY:
+        records = [None if item is None else atom_of(anyvalue_from_python(item)) for item in value]
+        return SqlType(element_oid), tuple(records)
+    if element_oid == 0:
+        return SqlType(oids.ANYVALUE_ARRAY), tuple([anyvalue_from_python(item) for item in value])
     atoms = tuple([_widened(atom, element_oid) for _, atom in adapted])
     return SqlType(element_oid), atoms
 
 
+def _shape_of(value: list[Any]) -> tuple[int, ...] | None:
+    """The lengths of an array's dimensions; None for what is no array of SQL."""
+    shapes = {_shape_of(item) if isinstance(item, list) else () for item in value}
+    if len(shapes) > 1 or None in shapes:
+        return None
+    (inner,) = shapes or {()}
+    assert inner is not None
+    return (len(value), *inner) if 0 not in inner else None
+
+
+def anyvalue_from_python(value: object) -> AnyValue:
+    """The anyvalue that a Python object is in GQL: a str a string, a dict a record, a list a list."""
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, list):
+        return list_of([anyvalue_from_python(item) for item in value])
+    if isinstance(value, Mapping):
+        return (
+            oids.GRAPHRECORD,
+            tuple([(str(name), anyvalue_from_python(item)) for name, item in value.items()]),
+        )
+    type_, atom = from_python(value)
+    return dynamic(type_.oid, atom)
+
+
 def _common_element(found: set[int]) -> int:
-    """The array type that holds elements of the types found: scalars, or arrays of one more dimension."""
-    found = found - {oids.UNKNOWN} or {oids.TEXT}
+    """The array type that holds elements of the types found: scalars, or arrays of one more dimension; 0 for none."""
+    found = found or {oids.TEXT}
     array_oids = {_array_oid(oid) for oid in found}
     if len(array_oids) == 1:
         return array_oids.pop()
     for widest in (oids.FLOAT8_ARRAY, oids.NUMERIC_ARRAY, oids.INT8_ARRAY):
         if widest in array_oids and array_oids <= _NUMBER_ARRAYS:
             return widest
-    raise DatatypeMismatch("the elements of a list parameter must be of one type")
+    return oids.GRAPHRECORD_ARRAY if array_oids == {oids.JSONB_ARRAY, oids.GRAPHRECORD_ARRAY} else 0
 
 
 _NUMBER_ARRAYS = frozenset((oids.INT4_ARRAY, oids.INT8_ARRAY, oids.NUMERIC_ARRAY, oids.FLOAT8_ARRAY))

@@ -194,7 +194,9 @@ def test_facts_by_oid(there: WireClient, here: FakeSystem, name: str, left_out: 
     texts = Texts(here, name)
     columns = [column for column in texts.columns if column not in left_out.split()]
     selected = ", ".join(columns)
-    ours = texts.select(columns)
+    ours = [
+        row for row in texts.select(columns) if not 9000 <= int(str(row[0])) < 10000
+    ]  # those are Skerry's own
     listed = ", ".join(str(row[0]) for row in ours)
     assert ours == ask(there, f"SELECT {selected} FROM {name} WHERE oid IN ({listed})")
 
