@@ -53,7 +53,7 @@ class PathWriter:
         """Python text of a generator of batches: the search's rows."""
         search = node.search
         plan = self._plan(node)
-        tools = self._tools(search, plan)
+        tools = self._tools(search, plan, bool(node.start and node.end))
         known, other = (node.end, node.start) if node.backward else (node.start, node.end)
         assert known, "a search needs a node to begin at"
         count = "None" if search.selector is None else self.relations.scalars.value(search.selector.count)
@@ -86,19 +86,22 @@ class PathWriter:
 
     # --- tools ----------------------------------------
 
-    def _tools(self, search: q.PathSearch, plan: PathPlan) -> str:
+    def _tools(self, search: q.PathSearch, plan: PathPlan, has_both_ends: bool) -> str:
         program = plan.program
-        hops = [self._hop(each, program.backward) for each in program.segments]
         number = plan.number
-        segments = []
-        for position, segment in enumerate(program.segments):
-            if hops[position] == "None":
-                segments.append(
-                    self._function(_segment_query(segment, program.backward, *self._bound(number)))
+        ways = [program.backward]
+        if plan.selects and program.step is not None and has_both_ends:
+            ways.append(not program.backward)
+        hops: list[str] = []
+        segments: list[str] = []
+        for backward in ways:
+            for segment in program.segments:
+                hops.append(self._hop(segment, backward))
+                query = (
+                    None if hops[-1] != "None" else _segment_query(segment, backward, *self._bound(number))
                 )
-            else:
-                segments.append("None")
-            number += 1
+                segments.append("None" if query is None else self._function(query))
+                number += 1
         checks = []
         for group in program.conditions:
             checks.append(self._function(_check_query(group, number)))

@@ -195,6 +195,8 @@ class Program:
         self._frames: dict[tuple[str, int, int], Frame] = {}
         self._states: dict[tuple[int, ...], State] = {}
         self._prepare(pattern)
+        self.step: pt.PathRepeat | None = _repeated_step(pattern) if not joined else None
+        """The pattern, if it is one step of a fixed length repeated: then a search can be made from both ends."""
         self.start: State = self._state((self._frame("part", pattern),))
 
     # --- preparation ----------------------------------------
@@ -398,6 +400,24 @@ def longest(part: pt.PathPart) -> int | None:
         return None if part.most is None or inner is None else part.most * inner
     assert isinstance(part, pt.PathGroup)
     return longest(part.part)
+
+
+def _repeated_step(part: pt.PathPart) -> pt.PathRepeat | None:
+    repeat = _bare(part)
+    if not isinstance(repeat, pt.PathRepeat) or repeat.least > 1:
+        return None
+    inner = _bare(repeat.part)
+    parts = inner.parts if isinstance(inner, pt.PathChoice) and inner.kind == "disjoint" else (inner,)
+    if not all(isinstance(_bare(each), pt.PathSegment) for each in parts) or not is_fixed(inner):
+        return None
+    return repeat if shortest(inner) > 0 else None
+
+
+def _bare(part: pt.PathPart) -> pt.PathPart:
+    """The part of a sequence that has only one."""
+    while isinstance(part, pt.PathSequence) and len(part.parts) == 1:
+        part = part.parts[0]
+    return part
 
 
 def is_fixed(part: pt.PathPart) -> bool:

@@ -32,9 +32,10 @@ values are asked for only when a match is given out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final, Protocol
 
+from skerry_engine.algebra.paths import PathRepeat
 from skerry_engine.plan.path_program import (
     ACYCLIC,
     TRAIL,
@@ -45,6 +46,7 @@ from skerry_engine.plan.path_program import (
     Move,
     Program,
     State,
+    shortest,
 )
 
 NONE: Final = -1
@@ -159,6 +161,52 @@ class Vertex(Place):
         self.superseded: bool = False
 
 
+class Came:
+    """How a node was reached from one end: from `node`, by the way at `position` of its ways along `segment`."""
+
+    __slots__ = ("node", "segment", "ways", "position")
+
+    def __init__(self, node: int, segment: int, ways: Ways, position: int) -> None:
+        self.node: int = node
+        self.segment: int = segment
+        self.ways: Ways = ways
+        self.position: int = position
+
+
+class Side:
+    """What has been reached from one of two ends; `against` the direction of the search from the last.
+
+    `came` has for every node how it was reached first, for the origin nothing.
+    """
+
+    __slots__ = ("origin", "against", "came", "level")
+
+    def __init__(self, origin: int, against: bool) -> None:
+        self.origin: int = origin
+        self.against: bool = against
+        self.came: dict[int, list[Came]] = {origin: []}
+        self.level: list[int] = [origin]
+
+    def paths(self, node: int, size: int, every: bool) -> Iterator[list[tuple[int, Ways]]]:
+        """The ways between the node and the origin, one path or every one: (segment, way), the way next to the node
+        first, each in the direction of the search."""
+        waiting: list[tuple[int, list[tuple[int, Ways]]]] = [(node, [])]
+        while waiting:
+            at, steps = waiting.pop()
+            reached = self.came[at]
+            if not reached:
+                yield steps
+                if not every:
+                    return
+            for each in reached:
+                way = each.ways[each.position : each.position + size]
+                if self.against:
+                    way = _turned(way, each.node)
+                waiting.append((each.node, [*steps, (each.segment, way)]))
+                if not every:
+                    break
+
+
 class Tally:
     """How many matches, of how many lengths, have been seen of something; lengths come in order."""
 
@@ -221,9 +269,8 @@ class PathSearcher:
         self.pause: object = pause
         self.backward: bool = program.backward
         self.near: list[dict[int, Ways]] = [{} for _ in program.segments]
-        self.hops: list[Callable[[list[int]], list[Ways | None]] | None] = [
-            steps.hop(number, program.backward) for number in range(len(program.segments))
-        ]
+        self.far: list[dict[int, Ways]] = [{} for _ in program.segments]
+        """Ways on against the direction of the search."""
         self.cached: int = 0
         self.work: int = 0
         self.end: int = NONE
@@ -292,7 +339,11 @@ class PathSearcher:
                 yield from self._breadth_first(start, end, count, by_length, None)
                 continue
             unsettled: set[int] = set()
-            yield from self._by_vertices(start, end, count, by_length, unsettled)
+            step = self.program.step
+            if step is not None and count == 1 and end != NONE and (start != end or step.least == 0):
+                yield from self._from_both_ends(start, end, step, by_length, unsettled)
+            else:
+                yield from self._by_vertices(start, end, count, by_length, unsettled)
             if unsettled:
                 yield from self._breadth_first(start, end, count, by_length, unsettled)
         if self.rows:
@@ -304,8 +355,7 @@ class PathSearcher:
     def _load(self, places: list[Any]) -> Work:
         """Have the ways on from all these places at hand."""
         if self.cached > CACHED_WAYS:
-            self.near = [{} for _ in self.near]
-            self.cached = 0
+            self._forget()
         wanted: dict[int, dict[int, None]] = {}
         near = self.near
         for place in places:
@@ -320,12 +370,19 @@ class PathSearcher:
                         nodes = wanted[move.segment] = {}
                     nodes[place.node] = None
         for segment, missing in wanted.items():
-            yield from self._load_nodes(segment, list(missing))
+            yield from self._load_nodes(segment, list(missing), False)
 
-    def _load_nodes(self, segment: int, nodes: list[int]) -> Work:
-        known = self.near[segment]
+    def _forget(self) -> None:
+        self.near = [{} for _ in self.near]
+        self.far = [{} for _ in self.far]
+        self.cached = 0
+
+    def _load_nodes(self, segment: int, nodes: list[int], against: bool) -> Work:
+        """Have the ways on from some nodes at hand; `against` the direction of the search."""
+        known = self.far[segment] if against else self.near[segment]
+        backward = self.backward is not against
         amount = 0
-        hop = self.hops[segment]
+        hop = self.steps.hop(segment, backward)
         if hop is not None:
             slow: list[int] = []
             answers = hop(nodes)
@@ -338,7 +395,7 @@ class PathSearcher:
                     amount += len(answer) + 2
             nodes = slow
         if nodes:
-            lists: list[Ways] = yield from self.steps.expand(segment, self.backward, nodes)
+            lists: list[Ways] = yield from self.steps.expand(segment, backward, nodes)
             for number in range(len(nodes)):
                 known[nodes[number]] = lists[number]
                 amount += len(lists[number]) + 2
@@ -774,6 +831,124 @@ class PathSearcher:
                 return False
         return True
 
+    # --- the shortest between two nodes ----------------------------------------
+
+    def _from_both_ends(
+        self, start: int, end: int, step: PathRepeat, by_length: bool, unsettled: set[int]
+    ) -> Work:
+        """One shortest path between two nodes, or all, by a step repeated, whole levels at a time, the smaller of the
+        two first.  No path can be shorter than the one over a node that both sides have come to; all of the same
+        length pass through the level that was made last."""
+        if start == end:
+            yield from self._give([Link(self.program.start, start, 0, None, NONE, None, start)])
+            return
+        segments = list(range(len(self.program.segments)))
+        size = 2 * shortest(step.part)
+        sides = (Side(start, False), Side(end, True))
+        levels = 0
+        meeting: list[int] = []
+        while not meeting:
+            if step.most is not None and levels >= step.most:
+                return
+            one = sides[0] if len(sides[0].level) <= len(sides[1].level) else sides[1]
+            other = sides[1] if one is sides[0] else sides[0]
+            level, one.level = one.level, []
+            new: dict[int, list[Came]] = {}
+            for position in range(0, len(level), LARGEST_CHUNK):
+                chunk = level[position : position + LARGEST_CHUNK]
+                yield from self._load_level(segments, chunk, one.against)
+                for segment in segments:
+                    self._advance(one, new, chunk, segment, size, by_length)
+                if self.work >= WORK_PER_UNIT:
+                    self.work = 0
+                    yield self.pause
+            if not new:
+                return
+            one.came.update(new)
+            one.level = list(new)
+            levels += 1
+            meeting = [node for node in one.level if node in other.came]
+            self.kept = len(one.came) + len(other.came) + self.cached
+            self.check_memory(self.kept)
+        yield from self._joined(sides[0], sides[1], meeting, size, by_length, unsettled)
+
+    def _load_level(self, segments: list[int], nodes: list[int], against: bool) -> Work:
+        if self.cached > CACHED_WAYS:
+            self._forget()
+        for segment in segments:
+            known = self.far[segment] if against else self.near[segment]
+            missing = [node for node in nodes if node not in known]
+            if missing:
+                yield from self._load_nodes(segment, missing, against)
+
+    def _advance(
+        self,
+        side: Side,
+        new: dict[int, list[Came]],
+        nodes: list[int],
+        segment: int,
+        size: int,
+        by_length: bool,
+    ) -> None:
+        """Go one step on from some nodes of a level; `new` are the nodes of the next one."""
+        known = self.far[segment] if side.against else self.near[segment]
+        came = side.came
+        for node in nodes:
+            ways = known[node]
+            self.work += (len(ways) >> 1) + 1
+            for position in range(size - 1, len(ways), size):
+                reached = ways[position]
+                if reached in came:
+                    continue
+                found = new.get(reached)
+                if found is None:
+                    new[reached] = [Came(node, segment, ways, position + 1 - size)]
+                elif by_length:
+                    found.append(Came(node, segment, ways, position + 1 - size))
+
+    def _joined(
+        self,
+        first: Side,
+        last: Side,
+        meeting: list[int],
+        size: int,
+        by_length: bool,
+        unsettled: set[int],
+    ) -> Work:
+        """Give out the paths over the nodes where both sides have met."""
+        ended: list[Link] = []
+        for node in meeting:
+            for steps in first.paths(node, size, by_length):
+                for rest in last.paths(node, size, by_length):
+                    link = self._followed(first.origin, [*reversed(steps), *rest])
+                    if link is not None:
+                        ended.append(link)
+                    self.work += 1
+                    if self.work >= WORK_PER_UNIT:
+                        self.work = 0
+                        self.check_memory(self.kept + len(ended))
+                        yield self.pause
+            if ended and not by_length:
+                break
+        if ended:
+            yield from self._give(ended)
+        else:
+            unsettled.add(last.origin)
+
+    def _followed(self, start: int, steps: list[tuple[int, Ways]]) -> Link | None:
+        """The path over some ways, each with its segment; None where a restriction forbids it."""
+        link: Link | None = Link(self.program.start, start, 0, None, NONE, None, start)
+        for segment, way in steps:
+            assert link is not None
+            state = link.state
+            if not state.explored:
+                self.program.explore(state)
+            moves = [move for move in state.moves if move.segment == segment]
+            link = self._along(link, moves[0], way)
+            if link is None:
+                return None
+        return link
+
     # --- the shortest, by vertices ----------------------------------------
 
     def _by_vertices(self, start: int, end: int, count: int, by_length: bool, unsettled: set[int]) -> Work:
@@ -1049,6 +1224,15 @@ def _check_number(check: Check) -> int:
 
 def _all_passed(passed: set[tuple[int, int]], link: Link, checks: tuple[Check, ...]) -> bool:
     return all((id(link), _check_number(check)) in passed for check in checks)
+
+
+def _turned(way: Ways, origin: int) -> Ways:
+    """A way walked from `origin`, as it is walked to it."""
+    turned: Ways = []
+    for position in range(len(way) - 2, -1, -2):
+        turned.append(way[position])
+        turned.append(way[position - 1] if position > 0 else origin)
+    return turned
 
 
 def _of_length(vertices: list[Vertex], length: int) -> Vertex | None:

@@ -95,7 +95,10 @@ class EdgeHop:
 
 
 class Tools:
-    """What the generated code hands to a search: for each segment a hop or a function, and the other functions."""
+    """What the generated code hands to a search: for each segment a hop or a function, and the other functions.
+
+    Behind those for the direction of the search stand, for searches from both ends, those against it.
+    """
 
     __slots__ = ("hops", "segments", "checks", "nodes", "edges")
 
@@ -150,11 +153,16 @@ class PathSteps:
     # --- Steps ----------------------------------------
 
     def hop(self, segment: int, backward: bool) -> Callable[[list[int]], list[Ways | None]] | None:
-        hop = self.tools.hops[segment]
+        hop = self.tools.hops[self._place(segment, backward)]
         return None if hop is None else hop.ways
 
+    def _place(self, segment: int, backward: bool) -> int:
+        program = self.plan.program
+        return segment if backward is program.backward else segment + len(program.segments)
+
     def expand(self, segment: int, backward: bool, nodes: list[int]) -> Work:
-        hop = self.tools.hops[segment]
+        place = self._place(segment, backward)
+        hop = self.tools.hops[place]
         if hop is not None:
             lists: list[Ways] = []
             for node in nodes:
@@ -162,9 +170,9 @@ class PathSteps:
             return lists
         node_parts, edge_parts = self.plan.node_parts, self.plan.edge_parts
         asked = [self.unpacked(node, node_parts) for node in nodes]
-        function = self.tools.segments[segment]
+        function = self.tools.segments[place]
         assert function is not None
-        rows: list[Row] = yield from self._rows(self.plan.number + segment, function, asked)
+        rows: list[Row] = yield from self._rows(self.plan.number + place, function, asked)
         found: dict[int, Ways] = {node: [] for node in nodes}
         plain = node_parts == 1 and edge_parts == 1
         for row in rows:

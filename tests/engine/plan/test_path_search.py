@@ -11,8 +11,11 @@ import pytest
 from support.graph_matcher import (
     Graph,
     Match,
+    Paren,
     Part,
     RandomPatterns,
+    Repeat,
+    Seq,
     matches,
     random_graph,
     variables,
@@ -118,3 +121,33 @@ def test_selectors_choose_what_brute_force_allows(seed: int) -> None:
         assert not Counter(known) - Counter(expected_row(m, names) for m in among), case
         paths = [row[0] for row in known]
         assert not wrong_lengths(paths, [m[0] for m in among], count, True, by_length), case
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_one_step_repeated_between_two_nodes_is_searched_from_both(seed: int) -> None:
+    random = Random(seed)
+    met = 0
+    for _ in range(CASES_PER_SEED):
+        graph, patterns = random_graph(random, 6, 9), RandomPatterns(random)
+        inner = [patterns.edge()]
+        if random.random() < 0.3:
+            inner.append(patterns.edge())
+        least, most = random.choice(((0, None), (1, None), (0, 2), (1, 3), (1, 1)))
+        part: Part = Repeat(Paren(Seq(tuple(inner))), least, most)
+        mode, backward, by_length = (
+            random.choice(("walk", *MODES)),
+            random.random() < 0.5,
+            random.random() < 0.5,
+        )
+        start, end = random.choice(sorted(graph.labels)), random.choice(sorted(graph.labels))
+        names = sorted(variables(part))
+        longest = LONGEST_WALK if mode == "walk" else 12
+        among = within(matches(graph, part, mode, longest), [start], end, backward)
+        searcher = make_searcher(graph, part, mode, random, backward, random.random() < 0.5)
+        found = rows_of(searcher.selected([start], end, 1, by_length))
+        met += searcher.program.step is not None and bool(found)
+        known = [row for row in found if len(row[0]) // 2 <= longest]
+        case = f"{mode} {by_length} {part} {start} {end}\n{graph}"
+        assert not Counter(known) - Counter(expected_row(m, names) for m in among), case
+        assert not wrong_lengths([row[0] for row in known], [m[0] for m in among], 1, True, by_length), case
+    assert met, "some of these are such patterns"
