@@ -28,7 +28,7 @@ from skerry_engine.gql.language import AUTO, GQL, SQL, Beginning, beginning
 from skerry_engine.gql.lexer import tokenize
 from skerry_engine.gql.normalise import LANGUAGE, normalise
 from skerry_engine.gql.parser import parse_normalised, parse_tokens
-from skerry_engine.gql.statements import GraphDefinition, SessionCommand
+from skerry_engine.gql.statements import SessionCommand, definition_of
 from skerry_engine.sql import front as sql_front
 from skerry_engine.sql import lexer as sql_lexer
 from skerry_engine.sql import statements as st
@@ -43,18 +43,6 @@ VERB: Final = "match"
 _ENDS: Final = frozenset(("commit", "rollback", "transaction", "work", "close"))
 _STARTS: Final = frozenset(("start", "begin", "session", "commit", "rollback", "savepoint", "release"))
 _DEFINED: Final = frozenset(("graph", "property", "schema", "index", "constraint", "or"))
-_CATALOG: Final = (
-    tree.CreateGraph,
-    tree.CreateGraphType,
-    tree.CreateSchema,
-    tree.CreateGraphIndex,
-    tree.CreateConstraint,
-    tree.DropGraph,
-    tree.DropGraphType,
-    tree.DropSchema,
-    tree.DropGraphIndex,
-    tree.DropConstraint,
-)
 
 
 def parse_statement(text: str, language: str = AUTO) -> st.Statement | None:
@@ -155,7 +143,7 @@ def gql_statements(tokens: Tokens) -> Found:
     if words[0] in _STARTS or words[-2] in _ENDS:
         return _parts(tokens)
     if _defines(words):
-        return [(_definition(parse_tokens(tokens)), _text(tokens))]
+        return _parts(tokens)
     return [(gql_query(tokens), _text(tokens))]
 
 
@@ -199,7 +187,7 @@ def _defines(words: list[str]) -> bool:
 
 
 def _parts(tokens: Tokens) -> Found:
-    """The statements of a program that has transaction or session statements in it."""
+    """The statements of a program that has, or may have, others in it than queries."""
     program = parse_tokens(tokens)
     begins = [_index_at(tokens, part.position) for part in program.parts]
     ends = [*begins[1:], len(tokens.kinds) - 1]
@@ -214,10 +202,9 @@ def _parts(tokens: Tokens) -> Found:
 
 
 def _procedure(procedure: tree.Procedure, tokens: Tokens) -> Found:
-    """A procedure whose last word only looked like a transaction's end."""
-    if any(isinstance(clause, _CATALOG) for clause in _clauses(procedure)):
-        return [(_definition(tree.Program(1, (procedure,))), _text(tokens))]
-    return [(gql_query(tokens), _text(tokens))]
+    """A procedure that was parsed: catalog statements are done with that."""
+    definition = definition_of(procedure)
+    return [(definition or gql_query(tokens), _text(tokens))]
 
 
 def _index_at(tokens: Tokens, position: int) -> int:
@@ -241,27 +228,6 @@ _TRANSACTIONS: Final[dict[type[tree.TransactionStatement], Callable[..., st.Stat
     tree.Savepoint: lambda part: st.Savepoint(part.name),
     tree.ReleaseSavepoint: lambda part: st.ReleaseSavepoint(part.name),
 }
-
-
-def _clauses(procedure: tree.Procedure) -> list[tree.Clause]:
-    """The clauses of a procedure's linear statements."""
-    statements = [procedure.first, *[following.statement for following in procedure.nexts]]
-    return [c for s in statements if isinstance(s, tree.Linear) for c in s.clauses]
-
-
-def _definition(program: tree.Program) -> st.Statement:
-    """Catalog statements.  Raises NotSupportedError where they are mixed with queries."""
-    (procedure,) = program.parts
-    assert isinstance(procedure, tree.Procedure)
-    clauses = _clauses(procedure)
-    for clause in clauses:
-        if not isinstance(clause, (*_CATALOG, tree.Use)):
-            raise NotSupportedError(
-                "catalog statements and queries in one statement are not supported",
-                hint="Put a semicolon between them.",
-                position=clause.position,
-            )
-    return GraphDefinition(tuple(clauses), procedure.schema)
 
 
 # --- EXPLAIN and its like -------------------------------------------------------------------------------------------

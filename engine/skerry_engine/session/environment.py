@@ -42,6 +42,7 @@ from skerry_engine.session.changes import (
     not_recorded,
     raw_change_rows,
 )
+from skerry_engine.session.graphs.names import GRAPH_SETTING, AnyGraph, working_graph
 from skerry_engine.session.monitoring import lock_infos, session_info
 from skerry_engine.session.open_transactions import transaction_infos
 from skerry_engine.session.pending_rows import pending_change_rows
@@ -68,6 +69,7 @@ class StatementCatalog:
         self.session = session
         self.catalog: Catalog = catalog
         self.settings_version = settings_version
+        self.graph_name: str = session.settings.text(GRAPH_SETTING)
         self.database: Database = catalog.database(session.database_oid)
         self.search_path: SearchPath = self.database.search_path(
             session.settings.search_path(),
@@ -177,6 +179,13 @@ class StatementCatalog:
     def shape_check(self, table_oid: int) -> ShapeCheck:
         """What the graph's type and constraints say of the shapes of an element table's rows."""
         return no_check
+
+    # --- graphs ----------------------------------------
+
+    @property
+    def working_graph(self) -> AnyGraph | None:
+        """The graph that the session works in; None where it is gone."""
+        return working_graph(self.database, self.graph_name)
 
     def index_key_is_atom(self, table_oid: int, index_oid: int) -> bool:
         """Whether the index's equality key is its column's value itself."""

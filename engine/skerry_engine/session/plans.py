@@ -24,6 +24,7 @@ from skerry_engine.algebra.traversal import walk_all, written_tables
 from skerry_engine.gql.front import parse_batch, parse_statement
 from skerry_engine.gql.language import AUTO
 from skerry_engine.plan.compile import CompiledQuery, compile_query
+from skerry_engine.session.graph_plans import Fact, are_facts_true, are_objects_there, bind_graph_query
 from skerry_engine.session.sleeping import WAITING_FUNCTIONS
 from skerry_engine.session.steps import ResultColumn
 from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
@@ -52,7 +53,8 @@ class Plan:
 
     `parameter_types` are the client's parameters; `slots` say where run-time parameters come from; `locks`
     are (table OID, mode).  An `is_spooled` plan shows nothing until it is complete.  `lookups` are (schema,
-    name, OID, version) of every relation that was looked up.
+    name, OID, version) of every relation that was looked up, `objects` (OID, version) of what was found by its OID,
+    `facts` what was known of graphs' properties (see graph_plans.py).
     """
 
     compiled: CompiledQuery
@@ -69,6 +71,8 @@ class Plan:
     is_spooled: bool
     checked_catalog: int = -1
     query: q.Query | None = field(default=None, repr=False)
+    objects: tuple[tuple[int, int], ...] = ()
+    facts: tuple[Fact, ...] = ()
 
 
 class PlanCache:
@@ -145,7 +149,10 @@ def _keep(cache: dict[str, _V], text: str, value: _V) -> None:
 
 
 def is_current(plan: Plan, here: StatementCatalog) -> bool:
-    """Whether every name the plan looked up still means the same version of the same relation."""
+    """Whether every name the plan looked up still means the same version of the same relation, and what it was
+    told of graphs is still true."""
+    if plan.facts and not are_facts_true(plan.facts):
+        return False
     version = here.catalog.version
     if plan.checked_catalog == version:
         return True
@@ -153,6 +160,8 @@ def is_current(plan: Plan, here: StatementCatalog) -> bool:
         found = here.database.find_relation(name, schema, here.search_path)
         if found is None or found.oid != oid or found.version != object_version:
             return False
+    if plan.objects and not are_objects_there(plan.objects, here):
+        return False
     plan.checked_catalog = version
     return True
 
@@ -171,7 +180,7 @@ def _made_plan(
     normalised: Normalised, verb: str, parameter_oids: Sequence[int], here: StatementCatalog, io: IoContext
 ) -> Plan:
     if normalised.language != "sql":
-        raise errors.NotSupportedError("GQL statements cannot be run yet")
+        return _graph_plan(normalised, parameter_oids, here, io)
     tree = parse_query(normalised)
     parameters = Parameters(normalised, parameter_oids)
     context = BindContext(here.database, here.search_path, parameters, normalised, parse_stored_query)
@@ -198,6 +207,32 @@ def _made_plan(
         is_change or bool(row_lock) or _may_wait_in_functions(query),
         here.catalog.version,
         query,
+    )
+
+
+def _graph_plan(
+    normalised: Normalised, parameter_oids: Sequence[int], here: StatementCatalog, io: IoContext
+) -> Plan:
+    bound = bind_graph_query(normalised, parameter_oids, here, io)
+    query, parameters = bound.query, bound.parameters
+    is_change = bool(written_tables(query))
+    return Plan(
+        compile_query(query, here),
+        bound.verb,
+        tuple(parameters.client_types),
+        tuple(parameters.names),
+        tuple(parameters.slots),
+        (),
+        _result_columns(query) if query.columns else None,
+        _table_locks(query),
+        bound.lookups,
+        is_change,
+        "",
+        is_change or _may_wait_in_functions(query),
+        here.catalog.version,
+        query,
+        bound.objects,
+        bound.facts,
     )
 
 

@@ -38,6 +38,7 @@ from skerry_engine.values.python import from_python
 from skerry_engine.values.types import SqlType
 
 if TYPE_CHECKING:
+    from skerry_engine.session.environment import StatementCatalog
     from skerry_engine.session.session import Session
 
 _ALLOWED_WHEN_FAILED = (st.Commit, st.Rollback, st.RollbackToSavepoint, st.PrepareTransaction)
@@ -263,7 +264,7 @@ class StatementRunner(SessionState):
             return self._plan_of_the_past(statement, parameter_oids)
         here = self.statement_catalog()
         plan = make_plan(statement.normalised, statement.verb, parameter_oids, here, self.io)
-        key = (self.database_oid, statement.normalised.key, tuple(parameter_oids), here.search_path.schemas)
+        key = self._plan_key(statement, parameter_oids, here)
         if not self._has_private_catalog():
             self.engine.plans.put(key, plan)
         return plan
@@ -271,13 +272,7 @@ class StatementRunner(SessionState):
     def _plan_of_the_past(self, statement: st.Query, parameter_oids: Sequence[int]) -> Plan:
         """As `plan_query`, for a catalog in which things are not as they are now: plans of the present stay."""
         here = self.statement_catalog()
-        key = (
-            self.database_oid,
-            statement.normalised.key,
-            tuple(parameter_oids),
-            here.search_path.schemas,
-            here.catalog.version,
-        )
+        key = (*self._plan_key(statement, parameter_oids, here), here.catalog.version)
         plan = self.engine.plans.get(key)
         if plan is None:
             plan = make_plan(statement.normalised, statement.verb, parameter_oids, here, self.io)
@@ -287,14 +282,16 @@ class StatementRunner(SessionState):
     def cached_plan(self, statement: st.Query, parameter_oids: Sequence[int]) -> Plan | None:
         """The query's plan, if there is one that is still good."""
         here = self.statement_catalog()
-        key = (
-            self.database_oid,
-            statement.normalised.key,
-            tuple(parameter_oids),
-            here.search_path.schemas,
-        )
-        plan = self.engine.plans.get(key)
+        plan = self.engine.plans.get(self._plan_key(statement, parameter_oids, here))
         return plan if plan is not None and is_current(plan, here) else None
+
+    def _plan_key(
+        self, statement: st.Query, parameter_oids: Sequence[int], here: StatementCatalog
+    ) -> tuple[object, ...]:
+        """What a query's meaning depends on, as far as names are concerned."""
+        normalised = statement.normalised
+        key = (self.database_oid, normalised.key, tuple(parameter_oids), here.search_path.schemas)
+        return key if normalised.language == "sql" else (*key, here.graph_name)
 
     def _has_private_catalog(self) -> bool:
         return self.transaction is not None and bool(self.transaction.changes)

@@ -149,6 +149,7 @@ _DEFINITIONS: Final = (
     _choice("bytea_output", "hex", ("escape", "hex"), _STATEMENT, "How bytea is written."),
     _choice("language", "auto", ("auto", "sql", "gql"), _STATEMENT,
             "The query language: auto lets a statement's first words tell."),
+    _text("skerry.graph", "public.home", _STATEMENT, "The graph that GQL works in; SESSION SET GRAPH sets it."),
     _flag("skerry.typed_json", "off", _STATEMENT,
           "Nodes, records and dynamically typed values are written with all types, for programs that want them back."),
     _choice("client_min_messages", "notice", _LEVELS, _STATEMENT, "The least severe messages that the client gets."),

@@ -243,20 +243,20 @@ def test_words_that_end_transactions_can_be_names() -> None:
 def test_catalog_statements_are_read_in_full() -> None:
     definition = only("USE g CREATE INDEX i FOR (n:A) ON (n.x)")
     assert isinstance(definition, gst.GraphDefinition)
-    use, index = definition.clauses
-    assert isinstance(use, tree.Use) and isinstance(index, tree.CreateGraphIndex)
+    ((graph, index),) = definition.clauses
+    assert isinstance(graph, tree.GraphReference) and isinstance(index, tree.CreateGraphIndex)
     assert isinstance(only("MATCH (n:Create) SET n.drop = 1, n:Graph"), st.Query)
 
 
 def test_catalog_statements_and_queries_do_not_mix() -> None:
-    with pytest.raises(errors.NotSupportedError, match="catalog statements and queries"):
+    with pytest.raises(errors.NotSupportedError, match="definitions and queries"):
         parse_batch("CREATE GRAPH g ANY NEXT USE g INSERT (:A)")
 
 
 def test_session_statements() -> None:
     command = only("SESSION SET TIME ZONE 'UTC'")
     assert isinstance(command, gst.SessionCommand)
-    assert isinstance(command.command, tree.SessionSetTimeZone)
+    assert isinstance(command.statement, tree.SessionSetTimeZone)
 
 
 def test_statements_of_sql_around_gql() -> None:

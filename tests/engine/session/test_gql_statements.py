@@ -1,0 +1,78 @@
+"""GQL through a session: texts in either language, plans shared by key, what a plan rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.sessions import SqlDatabase
+
+import skerry
+from skerry_engine import errors
+from skerry_engine.gql.front import parse_statement
+from skerry_engine.sql import statements as st
+
+
+def query(text: str) -> st.Query:
+    statement = parse_statement(text)
+    assert isinstance(statement, st.Query)
+    return statement
+
+
+@pytest.fixture
+def db() -> Iterator[skerry.Database]:
+    with skerry.open() as database:
+        yield database
+
+
+def test_the_first_words_tell_the_language(db: skerry.Database) -> None:
+    assert db.execute("RETURN 1 AS x, 'a' AS y").fetchall() == [(1, "a")]
+    assert db.execute("SELECT 1 AS x").fetchall() == [(1,)]
+    assert db.execute("MATCH (n) RETURN count(*) AS c").scalar() == 0
+
+
+def test_a_setting_forces_the_language(db: skerry.Database) -> None:
+    db.execute("SET language = 'sql'")
+    with pytest.raises(skerry.ProgrammingError):
+        db.execute("RETURN 1 AS x")
+    db.execute("SET language = 'gql'")
+    with pytest.raises(skerry.ProgrammingError):
+        db.execute("SELECT 1")
+    assert db.execute("RETURN 2 AS x").scalar() == 2
+    db.execute("RESET language")
+    assert db.execute("SELECT 3").scalar() == 3
+
+
+def test_statements_that_differ_in_literals_share_a_plan() -> None:
+    session = SqlDatabase().engine.open_session("postgres", "skerry", {})
+    plans = [session.plan_query(query(f"RETURN {n} + 1 AS x, 'v{n}' AS y"), ()) for n in range(3)]
+    assert plans[0] is plans[1] is plans[2]
+    assert session.plan_query(query("RETURN 1 + 1 AS x, 2 AS y"), ()) is not plans[0]
+
+
+def test_a_syntax_error_tells_line_and_column(db: skerry.Database) -> None:
+    with pytest.raises(errors.SyntaxError) as caught:
+        db.execute("MATCH (n)\nRETRUN n")
+    assert (caught.value.line_number, caught.value.column_number) == (2, 1)
+    assert caught.value.hint == "Perhaps RETURN was meant."
+
+
+def test_a_parameter_by_number_and_by_name(db: skerry.Database) -> None:
+    assert db.execute("RETURN $1 + 1 AS x", [5]).scalar() == 6
+    assert db.execute("RETURN $n + 1 AS x", {"n": 6}).scalar() == 7
+    assert db.execute("RETURN $1 AS x", ["text"]).scalar() == "text"
+
+
+def test_explain_prepare_and_cursor_of_gql(db: skerry.Database) -> None:
+    lines = [row[0] for row in db.execute("EXPLAIN (costs off) MATCH (n) RETURN n")]
+    assert lines and "home.nodes" in lines[0]
+    db.execute("PREPARE p (bigint) AS RETURN $1 * 2 AS x")
+    assert db.execute("EXECUTE p (4)").scalar() == 8
+    with db.begin_transaction() as transaction:
+        transaction.execute("DECLARE c CURSOR FOR FOR x IN [1, 2, 3] RETURN x")
+        assert transaction.execute("FETCH 2 FROM c").fetchall() == [(1,), (2,)]
+
+
+def test_as_of_an_epoch(db: skerry.Database) -> None:
+    epoch = db.execute("SELECT skerry.current_epoch()").scalar()
+    assert db.execute(f"MATCH (n) RETURN count(*) AS c AS OF EPOCH {epoch}").scalar() == 0
