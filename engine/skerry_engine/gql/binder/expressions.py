@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import labels as lb
+from skerry_engine.algebra import queries as q
 from skerry_engine.functions.graph_resolution import AGGREGATES
 from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.gql import tree
@@ -49,6 +50,18 @@ class Place:
 
     clause: str
     aggregates: bool = False
+
+
+def mentioned(node: object) -> Iterator[str]:
+    """The names of variables that a tree reads."""
+    if isinstance(node, tree.Variable):
+        yield node.name
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from mentioned(item)
+    elif isinstance(node, tree.Node):
+        for each in fields(node):
+            yield from mentioned(getattr(node, each.name))
 
 
 def label_formula(label: tree.Label) -> lb.LabelFormula:
@@ -443,15 +456,15 @@ class ExpressionBinder:
     # --- aggregates ----------------------------------------
 
     def _aggregate(self, node: tree.Call) -> ex.Expr:
+        listed = self._group_list(node)
+        if listed is not None:
+            return listed
         if not self.place.aggregates:
             raise errors.GroupingError(
                 f"aggregate functions are not allowed in {self.place.clause}", position=node.position
             )
         if self._inside_aggregate:
             raise errors.GroupingError("aggregate function calls cannot be nested", position=node.position)
-        listed = self._group_list(node)
-        if listed is not None:
-            return listed
         self._inside_aggregate = True
         args = [self.operations.known(self.bind(arg)) for arg in node.args]
         self._inside_aggregate = False
@@ -463,7 +476,35 @@ class ExpressionBinder:
 
     def _group_list(self, node: tree.Call) -> ex.Expr | None:
         """An aggregate over a variable that a quantifier has made a list: that is no grouping, but over its items."""
-        return None
+        names = [name for name in dict.fromkeys(mentioned(node.args)) if self._is_group(name)]
+        if not names:
+            return None
+        if len(names) > 1:
+            raise errors.NotSupportedError(
+                f"an aggregate over several group variables ({', '.join(names)}) is not supported",
+                position=node.position,
+            )
+        listed = self.rows.variables[names[0]]
+        assert isinstance(listed, ValueVariable)
+        element = SqlType(type_info(listed.expr.type.oid).element_oid)
+        range_id, groups = self.context.new_range(), self.context.new_range()
+        item = replace(listed, expr=ex.Column(element, range_id, 0, listed.name), is_group=False)
+        inner = ExpressionBinder(self.statements, self.rows.with_variable(item), Place("aggregates", True))
+        aggregate = inner._aggregate(node)
+        if not isinstance(aggregate, ex.Aggregate):
+            return aggregate
+        scan = q.FunctionScan(range_id, (native.items_of(listed.expr, element),), (1,))
+        column = ex.Column(aggregate.type, groups, 0, node.name)
+        select = q.Select(
+            (q.OutputColumn(node.name, aggregate.type),),
+            q.Aggregation(groups, scan, (), (aggregate,)),
+            (column,),
+        )
+        return ex.SubqueryExpr(aggregate.type, "scalar", select)
+
+    def _is_group(self, name: str) -> bool:
+        variable = self.rows.variables.get(name)
+        return isinstance(variable, ValueVariable) and variable.is_group
 
 
 def _names_a_zone(text: str) -> bool:

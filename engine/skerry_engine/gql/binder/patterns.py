@@ -135,7 +135,7 @@ class PatternBinder:
             if is_fixed(path.item, prefix):
                 self._fixed_path(path, prefix)
             else:
-                SearchBinder(self, different).search(path, prefix)
+                SearchBinder(self, different, len(pattern.paths) == 1).search(path, prefix)
         if different:
             self._different_edges()
         self._bind_conditions(pattern)
@@ -159,10 +159,10 @@ class PatternBinder:
         for part in flattened(item):
             if isinstance(part, tree.EdgePattern):
                 if len(spots) % 2 == 0:
-                    spots.append(self._node(tree.NodePattern(part.position)))
+                    spots.append(self.node(tree.NodePattern(part.position)))
                 spots.append(self._edge(part))
             elif isinstance(part, tree.NodePattern):
-                node = self._node(part)
+                node = self.node(part)
                 if len(spots) % 2:
                     self._same_node(spots[-1], node)
                 else:
@@ -170,7 +170,7 @@ class PatternBinder:
             else:
                 raise AssertionError("a fixed pattern has nodes and edges only")
         if len(spots) % 2 == 0:
-            spots.append(self._node(tree.NodePattern(item.position)))
+            spots.append(self.node(tree.NodePattern(item.position)))
         for place in range(1, len(spots), 2):
             edge = spots[place]
             self.state.conditions.append(same_element(spots[place - 1].reference, edge.start))
@@ -196,7 +196,8 @@ class PatternBinder:
 
     # --- elements ----------------------------------------
 
-    def _node(self, pattern: tree.NodePattern) -> Spot:
+    def node(self, pattern: tree.NodePattern) -> Spot:
+        """The element of a node pattern, placed if it is new."""
         name = self._name_of(pattern)
         known = self.state.rows.variables.get(name)
         if known is None:
@@ -211,9 +212,9 @@ class PatternBinder:
         else:
             self._known_labels(pattern, known, False)
         self._note(pattern, name)
-        return self._spot(known, oids.NODE, pattern.position)
+        return self.spot(known, oids.NODE, pattern.position)
 
-    def _spot(self, variable: Variable, kind: int, position: int) -> Spot:
+    def spot(self, variable: Variable, kind: int, position: int) -> Spot:
         """The element that a variable is.  Raises DatatypeMismatch for one that is none of that kind."""
         value = variable.value()
         if value.type.oid != kind:
@@ -288,7 +289,7 @@ class PatternBinder:
 
     def _known_edge(self, known: Variable, way: str, position: int) -> Spot:
         """An edge that is bound already: its ends, as it is walked here."""
-        spot = self._spot(known, oids.EDGE, position)
+        spot = self.spot(known, oids.EDGE, position)
         _, source = native.source(spot.value)
         _, target = native.target(spot.value)
         if way == "both":

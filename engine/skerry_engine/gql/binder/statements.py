@@ -7,13 +7,13 @@ CALL {...}, EXISTS {...}            a statement inside another: it begins with o
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.gql import tree
-from skerry_engine.gql.binder.context import BOOL, GqlContext
+from skerry_engine.gql.binder.context import GqlContext
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place
 from skerry_engine.gql.binder.operations import Operations
 from skerry_engine.gql.binder.results import LIMIT, Result
@@ -33,11 +33,13 @@ class StatementBinder:
         self.operations = Operations(context)
         self.stages: list[q.Query] = []
         self.depth = 0
+        self._mentioned: frozenset[str] | None = None
 
     # --- entry ----------------------------------------
 
     def procedure(self, node: tree.Procedure) -> Result:
         """A whole procedure; one that writes is a program of stages, the last of which may be a write."""
+        self._mentioned = names_read(node)
         result = self._in_place(node, Rows(), False)
         if not self.stages:
             return result
@@ -54,6 +56,10 @@ class StatementBinder:
                 hint="Write in the outermost statement, clause after clause.",
                 position=clause.position,
             )
+
+    def is_mentioned(self, name: str) -> bool:
+        """Whether anything in the text may read the variable; its value is not worth making otherwise."""
+        return self._mentioned is None or name in self._mentioned
 
     def inner(self, node: tree.Procedure, rows: Rows, is_tested: bool = False) -> q.Query:
         """A procedure inside an expression; with `is_tested` only whether it has rows matters."""
@@ -266,6 +272,31 @@ class StatementBinder:
         return ex.SortKey(self.operations.known(expr), item.is_descending, nulls_first)
 
 
-def nothing() -> q.Query:
-    """A query without rows and columns."""
-    return q.Select((), q.Filter(q.OneRow(), ex.Const(BOOL, False)), ())
+def names_read(node: object) -> frozenset[str] | None:
+    """The names of all variables that something in a tree reads; None where that may be any."""
+    found: set[str] = set()
+    in_patterns: set[str] = set()
+    waiting: list[object] = [node]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, tuple):
+            waiting.extend(each)
+            continue
+        if not isinstance(each, tree.Node):
+            continue
+        if isinstance(each, tree.Return) and each.is_star:
+            return None
+        if isinstance(each, tree.Variable):
+            found.add(each.name)
+        elif isinstance(each, (tree.CallInline, tree.CallNamed)):
+            return None
+        elif isinstance(each, _NAMING):
+            found.add(each.variable)
+        elif isinstance(each, (tree.NodePattern, tree.EdgePattern)) and each.variable is not None:
+            # A name that stands in a second pattern is read there.
+            (found if each.variable in in_patterns else in_patterns).add(each.variable)
+        waiting.extend(getattr(each, part.name) for part in fields(each))
+    return frozenset(found)
+
+
+_NAMING = (tree.SetProperty, tree.SetAllProperties, tree.SetLabels, tree.RemoveProperty, tree.RemoveLabels)

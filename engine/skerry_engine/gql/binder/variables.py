@@ -40,11 +40,15 @@ class ElementVariable(Variable):
 
 @dataclass(frozen=True)
 class ValueVariable(Variable):
-    """Any other value.  `source` is the graph of an element value, `labels` what is known of its labels."""
+    """Any other value.  `source` is the graph of an element value, `labels` what is known of its labels.
+
+    `is_group`: a list of the elements to which a quantifier has bound the variable; aggregates go over it.
+    """
 
     expr: ex.Expr
     source: ElementSource | None = None
     labels: lb.LabelFormula | None = None
+    is_group: bool = False
 
     def value(self) -> ex.Expr:
         return self.expr
@@ -107,4 +111,4 @@ def column_variable(variable: Variable, range_id: int, position: int) -> ValueVa
         labels = getattr(variable.placed, "labels", None)
         return ValueVariable(variable.name, expr, variable.source, labels)
     assert isinstance(variable, ValueVariable)
-    return ValueVariable(variable.name, expr, variable.source, variable.labels)
+    return replace(variable, expr=expr)
