@@ -85,7 +85,14 @@ def length_coercion(type_oid: int) -> Function | None:
     if info is not None and info.is_array:
         return _array_length_coercion(info.element_oid, type_oid)
     cast = find_cast(type_oid, type_oid)
-    return cast.function if cast is not None else None
+    if cast is not None:
+        return cast.function
+    own = _RANGE_FUNCTIONS.get(type_oid)
+    return None if own is None else scalar_function(own)
+
+
+_RANGE_FUNCTIONS = {oids.INT8: 9296, oids.FLOAT8: 9297, oids.BYTEA: 9298}
+"""What applies the modifiers that GQL's narrow types are (`graph_types`); SQL has none for these types."""
 
 
 BLANK_PADDING = Function(

@@ -184,6 +184,21 @@ def record_of_json(value: str) -> Any:
     return found[1]
 
 
+def _list_of_json(values: tuple[Any, ...]) -> tuple[AnyValue, ...]:
+    return tuple(
+        [
+            None
+            if value is None
+            else (ANYS, _list_of_json(value))
+            if type(value) is tuple
+            else any_of_json(value)
+            for value in values
+        ]
+    )
+
+
+ANYS = oids.ANYVALUE_ARRAY
+define("skerry_list_of_json", _list_of_json)
 define("skerry_any_of_json", any_of_json)
 define("skerry_record_of_json", record_of_json)
 

@@ -12,10 +12,12 @@ from skerry_engine.values.graphs import (
     GraphRecord,
     Path,
     dynamic,
+    field_of,
     identity,
     is_edge,
     source_of,
     target_of,
+    type_of,
 )
 from skerry_engine.values.types import type_display
 
@@ -45,6 +47,20 @@ def properties_of(context: FunctionContext, element: Element) -> GraphRecord:
     return tuple([(name, dynamic(type_oid, value)) for name, type_oid, value in found])
 
 
+def property_of(context: FunctionContext, element: Element, name: str) -> AnyValue:
+    """A property; None where the element has none of that name."""
+    return field_of(properties_of(context, element), name)
+
+
+def _any_property(context: FunctionContext, value: AnyValue, name: str) -> AnyValue:
+    found = type_of(value)
+    if found in oids.ELEMENTS:
+        return property_of(context, value[1], name)
+    if found == oids.GRAPHRECORD:
+        return field_of(value[1], name)
+    raise InvalidValueType(f'a value of type {type_display(found)} has no property "{name}"')
+
+
 def _property_names(context: FunctionContext, element: Element) -> tuple[str, ...]:
     return tuple([name for name, _ in properties_of(context, element)])
 
@@ -53,6 +69,9 @@ define("skerry_element_id", _element_id, needs_context=True)
 define("skerry_labels", _labels, needs_context=True)
 define("skerry_properties", properties_of, needs_context=True)
 define("skerry_property_names", _property_names, needs_context=True)
+define("skerry_property_by_name", property_of, needs_context=True)
+define("skerry_any_property", _any_property, needs_context=True)
+define("skerry_field_by_name", lambda context, record, name: field_of(record, name), needs_context=True)
 define("skerry_record_names", lambda record: tuple([name for name, _ in record]))
 
 

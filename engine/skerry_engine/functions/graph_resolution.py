@@ -29,6 +29,7 @@ from skerry_engine.functions.dynamic import (
     NUMBER_COMPARISONS,
     PATH_COMPARISONS,
     dynamic_function,
+    json_conversion,
 )
 from skerry_engine.functions.polymorphism import POLYMORPHIC
 from skerry_engine.functions.registry import (
@@ -127,6 +128,7 @@ TARGETS = _table(
     labels                           -> skerry.labels
     properties                       -> skerry.properties
     property_names keys              -> skerry.property_names
+    property_by_name                 -> skerry.property_by_name
     all_different                    -> skerry.all_different
     same                             -> skerry.same
     is_source                        -> skerry.is_source
@@ -247,6 +249,22 @@ def list_type(types: Sequence[int]) -> int:
         if info is not None and info.array_oid and not info.is_array:
             return info.array_oid
     return oids.ANYVALUE_ARRAY
+
+
+def parameter_type(type_oid: int) -> tuple[int, Function | None]:
+    """The type that a client's parameter of that type has in GQL, and the function that makes it one; None where its
+    values are of it as they stand.  Integers are INT8; json is the records, lists and atoms that it says."""
+    if type_oid == oids.UNKNOWN:
+        return type_oid, None
+    if type_oid in _JSON_TYPES:
+        return oids.ANYVALUE, json_conversion(type_oid, oids.ANYVALUE)
+    if type_oid in _JSON_ARRAYS:
+        return oids.ANYVALUE_ARRAY, scalar_function(_JSON_ARRAYS[type_oid])
+    return widened(type_oid), None
+
+
+_JSON_TYPES = (oids.JSON, oids.JSONB)
+_JSON_ARRAYS = {oids.JSON_ARRAY: 9294, oids.JSONB_ARRAY: 9295}
 
 
 # --- functions ----------------------------------------------------------------------------------------------

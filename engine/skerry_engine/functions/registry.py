@@ -200,6 +200,7 @@ FAMILIES = (
     "lists",
     "elements",
     "graph_times",
+    "graph_types",
     "graph_aggregates",
 )
 """The modules that define implementations, loaded with the facts."""

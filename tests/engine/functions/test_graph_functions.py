@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from support.graph_calls import Typed, aggregate, dynamic, static
 
 from skerry_engine import errors
 from skerry_engine.functions import dynamic as dynamic_module
+from skerry_engine.functions.casts import length_coercion
 from skerry_engine.functions.graph_resolution import (
     AGGREGATES,
     ARITHMETIC,
@@ -21,6 +23,7 @@ from skerry_engine.functions.graph_resolution import (
     TARGETS,
     common_graph_type,
     list_type,
+    parameter_type,
     resolve_graph_function,
     resolve_graph_operator,
 )
@@ -130,6 +133,9 @@ CALLS: list[tuple[str, list[Typed], Typed]] = [
     ("properties", [(oids.NODE, ALIX)], record(name="Alix", born=(oids.DATE, -3652))),
     ("property_names", [(oids.NODE, ALIX)], (oids.TEXT_ARRAY, ("name", "born"))),
     ("property_names", [record(a=1, b=None)], (oids.TEXT_ARRAY, ("a", "b"))),
+    ("property_by_name", [(oids.NODE, ALIX), (S, "name")], (ANY, "Alix")),
+    ("property_by_name", [(oids.EDGE, KNOWS), (S, "nothing")], (ANY, None)),
+    ("property_by_name", [record(a=(oids.DATE, 1)), (S, "a")], (ANY, (oids.DATE, 1))),
     ("all_different", [(oids.NODE, ALIX), (oids.NODE, GUS), (oids.EDGE, KNOWS)], (B, True)),
     ("all_different", [(oids.NODE, ALIX), (oids.NODE, GUS), (oids.NODE, ALIX)], (B, False)),
     ("same", [(oids.NODE, ALIX), (oids.NODE, ALIX)], (B, True)),
@@ -426,6 +432,67 @@ def test_alternatives_have_a_common_type(types: list[int], expected: int):
 )
 def test_a_list_is_an_array_of_its_items_one_type(types: list[int], expected: int):
     assert list_type(types) == expected
+
+
+# --- parameters and narrow types ----------------------------------------------------------------------------
+
+
+def test_parameters_are_what_values_are_in_gql():
+    assert parameter_type(oids.INT4) == (INT, None)
+    assert parameter_type(oids.INT4_ARRAY) == (LIST, None)
+    assert parameter_type(oids.DATE) == (oids.DATE, None)
+    assert parameter_type(oids.UNKNOWN) == (oids.UNKNOWN, None)
+    for type_oid in (oids.JSON, oids.JSONB):
+        result, function = parameter_type(type_oid)
+        assert (result, function and function.return_type) == (ANY, ANY)
+        assert function is not None and function.implementation is not None
+        assert function.implementation('{"a": [1, 2.5]}') == (
+            oids.GRAPHRECORD,
+            (("a", (ANYS, (1, 2.5))),),
+        )
+    for type_oid in (oids.JSON_ARRAY, oids.JSONB_ARRAY):
+        result, function = parameter_type(type_oid)
+        assert result == ANYS
+        assert function is not None and function.implementation is not None
+        assert function.implementation(('{"a": 1}', None, "2", ("3",))) == (
+            (oids.GRAPHRECORD, (("a", 1),)),
+            None,
+            2,
+            (ANYS, (3,)),
+        )
+
+
+@pytest.mark.parametrize(
+    ("type_oid", "modifier", "fits", "does_not"),
+    [
+        (INT, 8, [-128, 127], [-129, 128]),
+        (INT, 16, [-32768, 32767], [-32769, 32768]),
+        (INT, 64, [-(2**63), 2**63 - 1], []),
+        (INT, 108, [0, 255], [-1, 256]),
+        (INT, 163, [0, 2**63 - 1], [-1]),
+        (F, 32, [0.5, math.inf], [1e39]),
+        (F, 16, [0.5], [65520.0]),
+        (oids.BYTEA, 6, [b"ab"], [b"abc"]),
+    ],
+)
+def test_narrow_types_refuse_what_does_not_fit(
+    type_oid: int, modifier: int, fits: list[Any], does_not: list[Any]
+):
+    function = length_coercion(type_oid)
+    assert function is not None and function.implementation is not None
+    for value in fits:
+        assert function.implementation(value, modifier) == value
+    for value in does_not:
+        with pytest.raises(errors.DataError):
+            function.implementation(value, modifier)
+
+
+def test_narrow_floats_are_rounded_and_long_bytes_cut_by_casts():
+    as_float, as_bytes = length_coercion(F), length_coercion(oids.BYTEA)
+    assert as_float is not None and as_float.implementation is not None
+    assert as_float.implementation(0.1, 32) == 0.10000000149011612
+    assert as_bytes is not None and as_bytes.implementation is not None
+    assert as_bytes.implementation(b"abc", 6, True) == b"ab"
 
 
 # --- aggregates ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.graphs import HOME, Graph, PropertyGraph, find_graph
 from skerry_engine.catalog.objects import PUBLIC
 from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.functions.graph_resolution import parameter_type
 from skerry_engine.gql import tree
 from skerry_engine.sql.binder.coercion import Coercer
 from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
@@ -51,8 +52,10 @@ class GqlParameters(Parameters):
         return ex.Param(wanted, self._slot(Slot("literal", number, wanted)))
 
     def given(self, name: str) -> ex.Expr:
-        """$name, or $1 by its number."""
-        return self.client(int(name)) if name.isdigit() else self.named(name)
+        """$name, or $1 by its number, as values are in GQL: json is what it says."""
+        param = self.client(int(name)) if name.isdigit() else self.named(name)
+        oid, function = parameter_type(param.type.oid)
+        return param if oid == param.type.oid else ex.Cast(SqlType(oid), param, function, False)
 
 
 class GqlContext:
