@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra.labels import label_text
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.compile import CompiledQuery
 
@@ -50,6 +51,18 @@ def _title(node: ph.Physical) -> str:
             return "Group Aggregate" if node.aggregation.keys else "Aggregate"
         case ph.ValuesRows():
             return "Values"
+        case ph.RowLookup():
+            return f"Lookup by Id on {node.scan.name}"
+        case ph.LabelScan():
+            return f"Label Scan on {node.scan.name}"
+        case ph.WaysScan():
+            return f"Scan Both Ways on {node.ways.scan.name}"
+        case ph.WaysLookup():
+            return f"Edges {'from' if node.is_from else 'to'} Node, Both Ways, on {node.ways.scan.name}"
+        case ph.RowJoin():
+            return f"Id {node.kind.title()} Join on {node.scan.name}"
+        case ph.BindingRows():
+            return "Rows of the Stage Before"
         case ph.PathRows():
             return f"Path Search{' Backward' if node.backward else ''}"
         case ph.FunctionRows():
@@ -74,6 +87,10 @@ def _details(node: ph.Physical) -> list[str]:
         details.append("Hash Cond: " + " AND ".join(f"{_text(a)} = {_text(b)}" for a, b in pairs))
     if isinstance(node, (ph.IndexLookup, ph.IndexJoin)):
         details.append("Key: " + ", ".join(_text(k) for k in node.keys))
+    if isinstance(node, (ph.RowLookup, ph.RowJoin, ph.WaysLookup)):
+        details.append(f"Key: {_text(node.key)}")
+    if isinstance(node, ph.LabelScan):
+        details.append(f"Label: {label_text(node.labels)}")
     if isinstance(node, ph.PathRows):
         ends = (("From", node.start), ("To", node.end))
         details += [f"{word}: {', '.join(_text(e) for e in known)}" for word, known in ends if known]
@@ -91,7 +108,7 @@ def _children(node: ph.Physical) -> list[ph.Physical]:
     match node:
         case ph.HashJoin() | ph.NestedLoop():
             return [node.left, node.right]
-        case ph.IndexJoin():
+        case ph.IndexJoin() | ph.RowJoin():
             return [node.left]
         case ph.Filtered() | ph.Aggregate() | ph.WindowRows() | ph.SetFunctions():
             return [node.input]
@@ -125,4 +142,10 @@ def _text(expr: ex.Expr) -> str:
             return f"({_text(expr.left)} {expr.operator} {'ALL' if expr.is_all else 'ANY'} (...))"
         case ex.SubqueryExpr():
             return f"({expr.kind} subquery)"
+        case ex.RowId():
+            return "id"
+        case ex.Property() | ex.ValueProperty():
+            return expr.name
+        case ex.HasLabels() | ex.ValueHasLabels():
+            return f":{label_text(expr.labels)}"
     return type(expr).__name__

@@ -9,6 +9,9 @@ A node that is asked for nothing but its id is its edge's end, so it need not be
 `e.target` wherever it stands, and the scan goes.  Where two edges meet in such a node, what is left is an equality
 between their ends.
 
+The ends of path searches are such ends, too: but only of one whose other end is a node that is read, or one outside,
+for a search has to begin somewhere.
+
 This holds for native graphs only: nothing keeps a table's rows alive whose keys other tables name.
 """
 
@@ -18,7 +21,7 @@ from dataclasses import dataclass, field, replace
 
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
-from skerry_engine.algebra.traversal import ROW_READERS, conjuncts, rewrite_all, walk_all
+from skerry_engine.algebra.traversal import ROW_READERS, conjuncts, relation_ranges, rewrite_all, walk_all
 from skerry_engine.plan.planner import Statistics
 from skerry_engine.values.oids import BOOL
 from skerry_engine.values.types import SqlType
@@ -114,9 +117,9 @@ class _Found:
         conditions = [rewrite_all(condition, self.rewritten) for condition in region.conditions]
         return replace(region, items=kept, conditions=conditions).relation()
 
-    def _edge_tables(self, region: _Region) -> dict[int, tuple[int, tuple[int, int]]]:
+    def _edge_tables(self, region: _Region) -> dict[int, tuple[int, tuple[int, ...]]]:
         """range id -> (the OID of the table of nodes, the positions of their row ids), of the region's edges."""
-        found: dict[int, tuple[int, tuple[int, int]]] = {}
+        found: dict[int, tuple[int, tuple[int, ...]]] = {}
         for item in region.items:
             scan = item.scan if isinstance(item, q.EdgeWays) else item
             if not isinstance(scan, q.Scan) or scan.is_virtual:
@@ -126,10 +129,39 @@ class _Found:
                 found[scan.range_id] = (element.nodes_oid, (1, 2))
                 if isinstance(item, q.EdgeWays):
                     found[item.ends] = (element.nodes_oid, (0, 1))
+        for item in region.items:
+            if isinstance(item, q.PathSearch):
+                nodes_oid = self._nodes_of(item.pattern)
+                if nodes_oid is not None:
+                    found[item.range_id] = (nodes_oid, self._free_end(item, region))
         return found
 
+    def _nodes_of(self, pattern: object) -> int | None:
+        """The table of nodes that the pattern's edges are between, if that is a native graph's."""
+        for node in walk_all(pattern):
+            if isinstance(node, q.Scan) and not node.is_virtual:
+                element = self.statistics.element_info(node.table_oid)
+                if element is not None and element.is_edges:
+                    return element.nodes_oid
+        return None
+
+    def _free_end(self, search: q.PathSearch, region: _Region) -> tuple[int, ...]:
+        """The column of the search's end that may stand for a node: the other one leads to a node that stays."""
+        ends = {n for n, output in enumerate(search.outputs) if output.kind in ("start", "end")}
+        if len(ends) != 2:
+            return ()
+        inside = {range_id for item in region.items for range_id in relation_ranges(item)}
+        for end in sorted(ends):
+            for condition in region.conditions:
+                other = _equal_to(condition, search.range_id, end)
+                if other is None or other.range_id in self.unread:
+                    continue
+                if other.range_id not in inside or isinstance(other, ex.RowId):
+                    return tuple(ends - {end})
+        return ()
+
     def _end_of(
-        self, item: q.Relation, region: _Region, edges: dict[int, tuple[int, tuple[int, int]]]
+        self, item: q.Relation, region: _Region, edges: dict[int, tuple[int, tuple[int, ...]]]
     ) -> ex.Expr | None:
         """The end of an edge that the item, a node, is; the condition that says so leaves the region."""
         if not isinstance(item, q.Scan) or item.range_id not in self.unread:
@@ -150,3 +182,17 @@ class _Found:
     def with_ends(self, node: object) -> object | None:
         """For the id of a node that has gone, the end that stands for it."""
         return self.ends.get(node.range_id) if isinstance(node, ex.RowId) else None
+
+
+def _equal_to(condition: ex.Expr, range_id: int, position: int) -> ex.RowId | ex.Column | None:
+    """The id that a column is said to equal."""
+    if not isinstance(condition, ex.Call) or condition.operator != "=" or len(condition.args) != 2:
+        return None
+    for column, other in (condition.args, condition.args[::-1]):
+        is_column = isinstance(column, ex.Column) and (column.range_id, column.position) == (
+            range_id,
+            position,
+        )
+        if is_column and isinstance(other, (ex.RowId, ex.Column)):
+            return other
+    return None

@@ -57,8 +57,11 @@ WORK_PER_UNIT: Final = 4096
 """Edges to look at between two pauses."""
 
 LARGEST_CHUNK: Final = 512
+WAYS_PER_ROW: Final = 8
+"""So many ways on that are remembered count as one row that is kept."""
+
 CACHED_WAYS: Final = 1_000_000
-"""Ways on that are remembered at most; beyond, all are forgotten."""
+"""Ways on that are remembered at most, as long as half of the memory does for them; beyond, all are forgotten."""
 
 Ways = list[int]
 Row = tuple[object, ...]
@@ -247,8 +250,8 @@ class Content:
 class PathSearcher:
     """The searches of one part of a plan, in one execution: they share what was found out about the graph.
 
-    `check_memory` is told how much is kept, in rows, and raises OutOfMemory.  `edge_variables` are those bound to
-    edges.
+    `check_memory` is told how much is kept, in rows, and raises OutOfMemory beyond `row_limit`.  `edge_variables`
+    are those bound to edges.
     """
 
     def __init__(
@@ -259,6 +262,7 @@ class PathSearcher:
         edge_variables: set[int],
         check_memory: Callable[[int], None],
         pause: object,
+        row_limit: int = CACHED_WAYS,
     ) -> None:
         self.program: Program = program
         self.steps: Steps = steps
@@ -272,6 +276,7 @@ class PathSearcher:
         self.far: list[dict[int, Ways]] = [{} for _ in program.segments]
         """Ways on against the direction of the search."""
         self.cached: int = 0
+        self.most_cached: int = min(CACHED_WAYS, row_limit // 2 * WAYS_PER_ROW)
         self.work: int = 0
         self.end: int = NONE
         self.pending: list[Link] = []
@@ -324,7 +329,7 @@ class PathSearcher:
                 if self.program.ambiguous:
                     ended = self._unseen(ended, seen)
                 yield from self._give(ended)
-            self.kept = len(self.pending) + len(seen) + self.cached
+            self.kept = len(self.pending) + len(seen) + self.cached // WAYS_PER_ROW
             self.check_memory(self.kept)
         if self.rows:
             yield self.rows
@@ -354,7 +359,7 @@ class PathSearcher:
 
     def _load(self, places: list[Any]) -> Work:
         """Have the ways on from all these places at hand."""
-        if self.cached > CACHED_WAYS:
+        if self.cached > self.most_cached:
             self._forget()
         wanted: dict[int, dict[int, None]] = {}
         near = self.near
@@ -755,7 +760,12 @@ class PathSearcher:
                     if self.work >= WORK_PER_UNIT:
                         self.work = 0
                         yield self.pause
-                self.kept = len(visits) + len(seen) + self.cached + sum([len(w) for w in waiting.values()])
+                self.kept = (
+                    len(visits)
+                    + len(seen)
+                    + self.cached // WAYS_PER_ROW
+                    + sum([len(w) for w in waiting.values()])
+                )
                 self.check_memory(self.kept)
                 yield from self._give(accepted)
             del waiting[length]
@@ -868,12 +878,12 @@ class PathSearcher:
             one.level = list(new)
             levels += 1
             meeting = [node for node in one.level if node in other.came]
-            self.kept = len(one.came) + len(other.came) + self.cached
+            self.kept = len(one.came) + len(other.came) + self.cached // WAYS_PER_ROW
             self.check_memory(self.kept)
         yield from self._joined(sides[0], sides[1], meeting, size, by_length, unsettled)
 
     def _load_level(self, segments: list[int], nodes: list[int], against: bool) -> Work:
-        if self.cached > CACHED_WAYS:
+        if self.cached > self.most_cached:
             self._forget()
         for segment in segments:
             known = self.far[segment] if against else self.near[segment]
@@ -981,7 +991,7 @@ class PathSearcher:
                     if self.work >= WORK_PER_UNIT:
                         self.work = 0
                         yield self.pause
-                self.kept = vertices + self.cached
+                self.kept = vertices + self.cached // WAYS_PER_ROW
                 self.check_memory(self.kept)
                 if one and end in accepted:
                     break

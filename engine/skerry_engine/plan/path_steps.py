@@ -307,6 +307,7 @@ class _Search:
             plan.edge_variables,
             ctx.check_memory,
             PAUSE,
+            ctx.row_limit,
         )
         for number, outputs in enumerate(plan.group_outputs):
             self.searcher.group_outputs[number] = self._made(plan, outputs)

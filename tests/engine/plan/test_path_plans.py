@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 from support.graph_matcher import Match, RandomPatterns, matches, random_graph, variables, wrong_lengths
 from support.graph_plans import (
+    BOOL,
+    EDGES,
+    INT8,
+    GraphTables,
     column,
+    edges,
     joined,
     labelled,
     node_property,
@@ -22,9 +28,13 @@ from support.graph_plans import (
 )
 from support.path_plans import NODE, PATH, SEARCH, SearchMaker, stored
 
+from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
+from skerry_engine.plan.compile import compile_query
+from skerry_engine.plan.context import ExecutionContext
+from skerry_engine.plan.explain import explain_lines
 
 SEEDS = int(os.environ.get("SKERRY_PATH_SEEDS", "8"))
 CASES_PER_SEED = 12
@@ -110,3 +120,94 @@ def fits(graph: Any, node: int, kind: str) -> bool:
     if kind == "one":
         return node == 2
     return kind == "all" or graph.properties[node].get("k") == 2
+
+
+# --- which plans are chosen ----------------------------------------
+
+
+def small_search(selector: pt.PathSelector | None = None) -> q.PathSearch:
+    """-[:E]->{1,3}"""
+    edge = pt.PathElement(True, (row_id(20),))
+    ends = [pt.PathElement(False, (column(20, position),)) for position in (1, 2)]
+    segment = pt.PathSegment(q.Filter(edges(20), labelled(20, "E", EDGES)), (ends[0], edge, ends[1]))
+    outputs = (pt.PathOutput("start", INT8), pt.PathOutput("end", INT8))
+    return q.PathSearch(SEARCH, pt.PathRepeat(segment, 1, 3), outputs, "trail", selector)
+
+
+STARTS, ENDS = same(row_id(FROM), column(SEARCH, 0)), same(column(SEARCH, 1), row_id(TO))
+
+
+def explained(
+    *conditions: ex.Expr, outputs: list[ex.Expr], selector: pt.PathSelector | None = None
+) -> list[str]:
+    tables = GraphTables()
+    for number_of_node in range(1, 401):
+        tables.node("A" if number_of_node % 2 else "B", k=number_of_node)
+        tables.edge(max(1, number_of_node // 2), number_of_node, "E")
+    items = joined(nodes(FROM), nodes(TO), small_search(selector))
+    return [
+        line.strip()
+        for line in explain_lines(
+            compile_query(select(items, outputs, STARTS, ENDS, *conditions), tables), False
+        )
+    ]
+
+
+def test_a_search_begins_at_the_end_where_fewer_nodes_are() -> None:
+    from_one = same(row_id(FROM), number(3))
+    forward = explained(from_one, outputs=[node_property(TO, "k")])
+    assert any("Path Search" in line and "Backward" not in line for line in forward), forward
+    to_one = same(row_id(TO), number(3))
+    backward = explained(to_one, outputs=[node_property(FROM, "k")])
+    assert any("Path Search Backward" in line for line in backward), backward
+
+
+def test_a_search_between_two_single_nodes_knows_both() -> None:
+    both = [same(row_id(FROM), number(3)), same(row_id(TO), number(4))]
+    reads = [node_property(FROM, "k"), node_property(TO, "k")]
+    lines = explained(*both, outputs=reads)
+    assert any(line.startswith("From:") for line in lines) and any(line.startswith("To:") for line in lines)
+
+
+def test_an_end_that_nobody_reads_is_not_fetched() -> None:
+    lines = explained(same(node_property(FROM, "k"), number(3)), outputs=[row_id(TO)])
+    assert sum("g.nodes" in line for line in lines) == 1, lines
+    both_unread = explained(outputs=[row_id(TO)])
+    assert sum("g.nodes" in line for line in both_unread) >= 1, both_unread
+
+
+def test_a_path_search_without_a_node_to_begin_at_is_no_semi_join() -> None:
+    tables = GraphTables()
+    ids_of = [tables.node("A", k=n) for n in range(4)]
+    tables.edge(ids_of[0], ids_of[1], "E")
+    tables.edge(ids_of[1], ids_of[2], "E")
+    inside = select(small_search(), [number(1)], same(row_id(FROM), column(SEARCH, 0)))
+    exists = ex.SubqueryExpr(BOOL, "exists", inside)
+    assert tables.run(select(nodes(FROM), [row_id(FROM)], exists)) == [(ids_of[0],), (ids_of[1],)]
+
+
+@pytest.mark.parametrize("count", [0, -1, None])
+def test_the_number_of_a_selector_is_positive(count: int | None) -> None:
+    tables = GraphTables()
+    tables.node("A")
+    selector = pt.PathSelector(ex.Const(INT8, count))
+    query = select(joined(nodes(FROM), small_search(selector)), [column(SEARCH, 1)], STARTS)
+    with pytest.raises(errors.InvalidParameterValue):
+        tables.run(query)
+
+
+def test_searches_that_keep_too_much_are_out_of_memory() -> None:
+    tables = GraphTables()
+    ids_of = [tables.node("A") for _ in range(40)]
+    for one in ids_of:
+        for other in ids_of:
+            tables.edge(one, other, "E")
+    search = replace(small_search(), pattern=pt.PathRepeat(small_search().pattern.part, 8, None))  # type: ignore[attr-defined]
+    compiled = compile_query(select(search, [column(SEARCH, 1)], same(column(SEARCH, 0), number(1))), tables)
+    context = ExecutionContext(tables, tables, compiled.slots, None, (), (), 1 << 20)  # type: ignore[arg-type]
+    steps = 0
+    with pytest.raises(errors.OutOfMemory):
+        for batch in compiled.run(context):
+            steps += not isinstance(batch, list)
+            assert steps < 10_000
+    assert steps, "it pauses on the way"
