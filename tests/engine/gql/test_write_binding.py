@@ -66,6 +66,17 @@ def test_what_a_statement_writes_it_can_read_in_the_next_clause(graph: AlgebraGr
     assert graph.gql("MATCH (n:Num) RETURN count(*) AS c") == [(2,)]
 
 
+def test_rows_without_variables_are_rows(graph: AlgebraGraph) -> None:
+    assert graph.gql("INSERT (:A) RETURN 1 AS x") == [(1,)]
+    assert graph.gql("INSERT (:A) INSERT (:B) RETURN count(*) AS c") == [(1,)]
+    assert graph.gql("MATCH (:A) INSERT (:C) RETURN 1 AS x") == [(1,), (1,)]
+
+
+def test_all_properties_of_another_element(graph: AlgebraGraph) -> None:
+    graph.gql("INSERT (:A {x: 1, y: 'z'}), (:B {w: 2})")
+    assert graph.gql("MATCH (a:A), (b:B) SET b += a RETURN b.x, b.y, b.w") == [(1, "z", 2)]
+
+
 def test_directions_and_repeated_variables(graph: AlgebraGraph) -> None:
     graph.gql("INSERT (a:A {n: 1})-[:R]->(b:A {n: 2})<-[:S]-(c:A {n: 3}), (c)-[:T]->(c), (a)-[:U]->(b)")
     found = graph.gql("MATCH (x)-[e]->(y) RETURN x.n, y.n")

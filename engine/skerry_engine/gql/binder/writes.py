@@ -92,6 +92,9 @@ class WriteBinder:
             q.OutputColumn(variable.name, output.type)
             for variable, output in zip(variables, outputs, strict=True)
         )
+        if not outputs:  # that there is a row matters all the same
+            outputs = (ex.Const(SqlType(oids.BOOL), True),)
+            columns = (q.OutputColumn("", outputs[0].type),)
         number = len(self.statements.stages)
         self.statements.stages.append(replace(query, columns=columns, outputs=outputs))
         range_id = self.context.new_range()
