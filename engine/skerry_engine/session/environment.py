@@ -20,6 +20,7 @@ from skerry_engine import errors
 from skerry_engine.algebra.labels import LabelFormula, holds
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.graphs import ElementTable, PropertyIndex, graph_of
+from skerry_engine.catalog.mapped_elements import mapped_elements
 from skerry_engine.catalog.names import CatalogNames
 from skerry_engine.catalog.objects import SequenceDef, SystemTable, Table
 from skerry_engine.catalog.search_path import SearchPath
@@ -118,10 +119,17 @@ class StatementCatalog:
 
     def property_of_rows(self, table_oid: int, name: str, type_oid: int) -> Callable[[Row], object]:
         """A function from a row of an element table to its property."""
+        mapped = mapped_elements(self.database).get(table_oid)
+        if mapped is not None:
+            return mapped.property_of(name, type_oid)
         return property_of_shaped_rows(self.shapes(table_oid), name, type_oid)
 
     def labels_of_rows(self, table_oid: int, labels: LabelFormula) -> Callable[[Row], bool]:
         """A function from a row of an element table to whether its labels fit."""
+        mapped = mapped_elements(self.database).get(table_oid)
+        if mapped is not None:
+            is_fitting = mapped.has_labels(labels)
+            return lambda row: is_fitting
         fits = ShapesFitting(self.shapes(table_oid), lambda found: holds(labels, found))
         return lambda row: fits[cast("int", row[0])]
 
