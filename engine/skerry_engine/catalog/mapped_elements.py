@@ -1,8 +1,8 @@
 """Element values of property graphs over tables: what stands in them, and what it means.
 
-Where a native element's value has its table, that of a graph over tables has the OID of its `GraphElement`, since a table
-may stand in several places of a graph.  Its row holds the values of the element's properties, in the order of
-`property_graphs.properties_of`: they are expressions over the table's row, and so are worked out where a value is made.
+Where a native element's value has its table, that of a graph over tables has the OID of its `GraphElement`, since a
+table may stand in several places of a graph.  Its row holds the values of the element's properties, in the order of
+`property_graphs.properties_of`: they are expressions over the table's row, worked out where a value is made.
 """
 
 from __future__ import annotations

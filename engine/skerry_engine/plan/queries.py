@@ -251,7 +251,8 @@ class QueryWriter(Subqueries):
             ("except", False): runtime.except_distinct,
             ("otherwise", True): runtime.otherwise,
         }[query.kind, query.all]
-        key = self._row_key(query.columns)
+        compares = helper is not runtime.union_all and helper is not runtime.otherwise
+        key = self._row_key(query.columns) if compares else "None"
         source = f"{self.module.bind('rt', helper)}(ctx, {left}, {right}, {key})"
         if query.order_by:
             source = self._sorted(relations, query, source)

@@ -25,6 +25,7 @@ from skerry_engine.gql.front import parse_batch, parse_statement
 from skerry_engine.gql.language import AUTO
 from skerry_engine.plan.compile import CompiledQuery, compile_query
 from skerry_engine.session.graph_plans import Fact, are_facts_true, are_objects_there, bind_graph_query
+from skerry_engine.session.graphs.tables import GraphTableBinder
 from skerry_engine.session.sleeping import WAITING_FUNCTIONS
 from skerry_engine.session.steps import ResultColumn
 from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
@@ -183,7 +184,10 @@ def _made_plan(
         return _graph_plan(normalised, parameter_oids, here, io)
     tree = parse_query(normalised)
     parameters = Parameters(normalised, parameter_oids)
-    context = BindContext(here.database, here.search_path, parameters, normalised, parse_stored_query)
+    graph_tables = GraphTableBinder(here, io)
+    context = BindContext(
+        here.database, here.search_path, parameters, normalised, parse_stored_query, graph_tables
+    )
     query = QueryBinder(context, io).query(tree)
     for number, oid in enumerate(parameters.client_types, 1):
         if oid == 0:
@@ -207,6 +211,7 @@ def _made_plan(
         is_change or bool(row_lock) or _may_wait_in_functions(query),
         here.catalog.version,
         query,
+        *graph_tables.relied_on(),
     )
 
 

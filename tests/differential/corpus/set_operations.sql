@@ -36,3 +36,4 @@ SELECT * FROM a WHERE x IN (SELECT x FROM b UNION SELECT 1);
 SELECT * FROM a WHERE (x, y) IN (SELECT x, y FROM b);
 SELECT x FROM a EXCEPT SELECT x FROM a;
 SELECT ARRAY(SELECT x FROM a UNION SELECT x FROM b ORDER BY 1);
+select row(1, 'a') union all select row(2, 'b');

@@ -8,7 +8,8 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.graphs import HOME, Graph, PropertyGraph, find_graph
-from skerry_engine.catalog.objects import PUBLIC
+from skerry_engine.catalog.objects import PUBLIC, Table
+from skerry_engine.catalog.property_graphs import elements
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.functions.graph_resolution import parameter_type
 from skerry_engine.gql import tree
@@ -61,6 +62,7 @@ class GqlParameters(Parameters):
 class GqlContext:
     """Shared by all binders of one statement.
 
+    `bind` is what a statement of SQL shares that this is a part of.
     `graph` is the working graph (None: there is none, and nothing may ask for one).  `facts` are (table OID, property
     name) -> the version of what the registry knew; `objects` (OID, version) of what is found by its OID.  `written` are
     the types of the properties that the statement itself gives to elements, which no registry knows yet.
@@ -70,12 +72,13 @@ class GqlContext:
         self,
         database: Database,
         path: SearchPath,
-        parameters: GqlParameters,
+        parameters: Parameters,
         io: IoContext,
         shapes: ShapeSource,
         graph: AnyGraph | None,
+        bind: BindContext | None = None,
     ) -> None:
-        self.bind = BindContext(database, path, parameters, parameters.normalised, _no_views)
+        self.bind = bind or BindContext(database, path, parameters, parameters.normalised, _no_views)
         self.database = database
         self.path = path
         self.parameters = parameters
@@ -83,6 +86,10 @@ class GqlContext:
         self.coercer = Coercer(parameters, io)
         self.shapes = shapes
         self.graph = graph
+        self.has_mapped = False
+        """Whether a graph over tables has been read."""
+        self.united: set[int] = set()
+        """The ranges that stand for elements of several tables."""
         self.facts: dict[tuple[int, str], int] = {}
         self.objects: dict[int, int] = {}
         self.written: dict[tuple[int, str | None], set[int]] = {}
@@ -141,8 +148,13 @@ class GqlContext:
         """Have the plan checked against the graph, and the tables that it consists of."""
         self.objects[graph.oid] = graph.version
         if isinstance(graph, Graph):
+            table: Table
             for table in (graph.nodes(self.database), graph.edges(self.database)):
                 self.objects[table.oid] = table.version
+            return
+        for element in elements(graph):
+            table = self.database.table(element.table_oid)
+            self.objects[table.oid] = table.version
 
     def schema_name(self, schema: tree.SchemaName | None) -> str | None:
         """The name of a schema as the catalog has it; None where none was written.

@@ -36,7 +36,8 @@ def equal(left: ex.Expr, right: ex.Expr) -> ex.Call:
 
 
 def conjunction(parts: Sequence[ex.Expr]) -> ex.Expr:
-    """All of the parts; TRUE for none."""
+    """All of the parts but those that are TRUE whatever comes; TRUE for none."""
+    parts = [part for part in parts if not (isinstance(part, ex.Const) and part.value is True)]
     if not parts:
         return ex.Const(BOOL, True)
     return parts[0] if len(parts) == 1 else ex.And(BOOL, tuple(parts))

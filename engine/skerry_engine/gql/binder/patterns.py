@@ -227,7 +227,8 @@ class PatternBinder:
             value = self.operations.as_type(value, kind, position)
         if isinstance(variable, ElementVariable):
             return Spot(variable.placed.reference, value, variable.name)
-        return Spot((native.row_id(value),), value, variable.name)
+        parts = (native.table(value), native.row_id(value))
+        return Spot(self.state.source.value_reference(parts), value, variable.name)
 
     def _labels(self, pattern: tree.NodePattern | tree.EdgePattern, is_edge: bool) -> lb.LabelFormula | None:
         if pattern.label is None:
@@ -290,28 +291,26 @@ class PatternBinder:
     def _known_edge(self, known: Variable, way: str, position: int) -> Spot:
         """An edge that is bound already: its ends, as it is walked here."""
         spot = self.spot(known, oids.EDGE, position)
-        _, source = native.source(spot.value)
-        _, target = native.target(spot.value)
+        source = self.state.source.value_reference(native.source(spot.value))
+        target = self.state.source.value_reference(native.target(spot.value))
         if way == "both":
             start, end = self._two_ways(source, target)
         else:
-            start, end = ((source,), (target,)) if way == "right" else ((target,), (source,))
+            start, end = (source, target) if way == "right" else (target, source)
         return Spot(spot.reference, spot.value, spot.name, start, end)
 
-    def _two_ways(self, source: ex.Expr, target: ex.Expr) -> tuple[Reference, Reference]:
+    def _two_ways(self, source: Reference, target: Reference) -> tuple[Reference, Reference]:
         """Both ways to walk a bound edge: a list of one or two rows beside it."""
         range_id = self.context.new_range()
-        types = (source.type, target.type)
-        ways = q.Values(range_id, types, ((source, target), (target, source)))
-        self.state.items.append(ways)
-        columns = [ex.Column(t, range_id, n, "end") for n, t in enumerate(types)]
+        forwards, backwards = (*source, *target), (*target, *source)
+        types = tuple(part.type for part in forwards)
+        self.state.items.append(q.Values(range_id, types, (forwards, backwards)))
+        columns = tuple(ex.Column(t, range_id, n, "end") for n, t in enumerate(types))
         # a loop has one way
-        first = [
-            self.operations.operator("=", a, b, None) for a, b in zip(columns, (source, target), strict=True)
-        ]
-        second = self.operations.operator("<>", source, target, None)
+        first = [self.operations.operator("=", a, b, None) for a, b in zip(columns, forwards, strict=True)]
+        second = self._different(source, target)
         self.state.conditions.append(ex.Or(BOOL, (conjunction(first), second)))
-        return (columns[0],), (columns[1],)
+        return columns[: len(source)], columns[len(source) :]
 
     # --- what differs ----------------------------------------
 

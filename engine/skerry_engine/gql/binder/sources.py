@@ -4,7 +4,7 @@ The one place that tells kinds of graphs apart.  A *placed* element is a relatio
 expressions for what can be asked of it; everything above speaks of these only.
 
     native       nodes and edges are one table each; an element's reference is its row id, an edge's ends are columns
-    over tables  (a later source) a placed element may be a union of tables, a reference a table and a row id
+    over tables  table_source.py: a placed element may be a union of tables, a reference says of which one, and a row id
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
 from skerry_engine.catalog.graphs import ElementTable, ElementTypes, Graph
 from skerry_engine.gql.binder.context import ANYVALUE, BOOL, EDGE, INT8, NODE, AnyGraph, GqlContext
-from skerry_engine.gql.binder.operations import equal
+from skerry_engine.gql.binder.operations import conjunction, equal
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType
 
@@ -93,20 +93,30 @@ class ElementSource(Protocol):
         """A property of a value of type NODE or EDGE of this graph."""
         ...
 
+    def value_reference(self, part: tuple[ex.Expr, ex.Expr]) -> Reference:
+        """The reference that a value's parts make: its table and its row id, or those of one of an edge's ends."""
+        ...
+
 
 def source_of(graph: AnyGraph, context: GqlContext) -> ElementSource:
     """What the graph's elements are."""
     if isinstance(graph, Graph):
         return NativeSource(graph, context)
-    raise errors.NotSupportedError(
-        f'graph "{graph.name}" is laid over tables: patterns in it are not supported'
-    )
+    from skerry_engine.gql.binder.table_source import TableSource
+
+    return TableSource(graph, context)
 
 
 def same_element(one: Reference, other: Reference) -> ex.Expr:
     """Whether two references, both of nodes or both of edges, are of one element."""
-    parts = [equal(a, b) for a, b in zip(one, other, strict=True)]
-    return parts[0] if len(parts) == 1 else ex.And(BOOL, tuple(parts))
+    parts: list[ex.Expr] = []
+    for a, b in zip(one, other, strict=True):
+        if isinstance(a, ex.Const) and isinstance(b, ex.Const):
+            if a != b:
+                return ex.Const(BOOL, False)
+        else:
+            parts.append(equal(a, b))
+    return conjunction(parts)
 
 
 # --- native graphs ----------------------------------------
@@ -263,6 +273,9 @@ class NativeSource:
         if labels is not None and fitting:
             shown = f'{of} with the labels {lb.label_text(labels)} of graph "{self.graph.name}"'
         raise errors.UndefinedColumn(f'{shown} have no property "{name}"', position=position)
+
+    def value_reference(self, part: tuple[ex.Expr, ex.Expr]) -> Reference:
+        return (part[1],)
 
     def value_property(
         self, value: ex.Expr, labels: lb.LabelFormula | None, name: str, position: int | None

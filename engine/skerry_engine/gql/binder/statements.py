@@ -17,6 +17,7 @@ from skerry_engine.gql.binder.context import GqlContext
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place
 from skerry_engine.gql.binder.operations import Operations
 from skerry_engine.gql.binder.results import LIMIT, Result
+from skerry_engine.gql.binder.tidying import tidied
 from skerry_engine.gql.binder.value_types import sql_type
 from skerry_engine.gql.binder.variables import Rows, ValueVariable
 from skerry_engine.values import oids
@@ -39,6 +40,12 @@ class StatementBinder:
 
     def procedure(self, node: tree.Procedure) -> Result:
         """A whole procedure; one that writes is a program of stages, the last of which may be a write."""
+        result = self._whole(node)
+        if not self.context.has_mapped:
+            return result
+        return replace(result, query=tidied(result.query, self.context.united))
+
+    def _whole(self, node: tree.Procedure) -> Result:
         self._mentioned = names_read(node)
         result = self._in_place(node, Rows(), False)
         if not self.stages:

@@ -95,6 +95,10 @@ class Parameters:
             self.names.append(name)
         return self.client(self.names.index(name) + 1)
 
+    def given(self, name: str) -> ex.Expr:
+        """$name, or $1 by its number."""
+        return self.client(int(name)) if name.isdigit() else self.named(name)
+
     def retype(self, param: ex.Param, target: SqlType) -> ex.Expr | None:
         """An unknown parameter as `target`; None if it is no plain unknown."""
         slot = self.slots[param.index]
