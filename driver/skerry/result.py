@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from skerry import exchange
 from skerry.abc import ColumnInfo, Outcome, Row
 from skerry_engine.errors import InterfaceError
+
+if TYPE_CHECKING:
+    import networkx
+    import pandas
+    import pyarrow
 
 
 class Result:
@@ -55,3 +62,26 @@ class Result:
         """The first column of the next row; None when there is no row."""
         row = self.fetchone()
         return row[0] if row else None
+
+    def dicts(self) -> list[dict[str, object]]:
+        """The rows that are left, each as a dict by column name; of columns with one name the last."""
+        names = [column.name for column in self.columns]
+        return [dict(zip(names, row, strict=True)) for row in self._rows]
+
+    def to_arrow(self) -> pyarrow.Table:
+        """The rows that are left as an Arrow table, by the columns' types (see `exchange`).
+
+        Raises InterfaceError where pyarrow is not installed, DataError for values that Arrow has no place for.
+        """
+        return exchange.to_arrow(self.columns, self.fetchall())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The rows that are left as a DataFrame.  Raises InterfaceError where pandas is not installed."""
+        return exchange.to_pandas(self.columns, self.fetchall())
+
+    def to_networkx(self) -> networkx.MultiDiGraph:
+        """The nodes and edges in the rows that are left, in paths and lists too, as a graph.
+
+        Raises InterfaceError where networkx is not installed.
+        """
+        return exchange.to_networkx(self._rows)
