@@ -703,6 +703,12 @@ class CheckViolation(IntegrityError):
     sqlstate = "23514"
 
 
+class GraphTypeViolation(CheckViolation):
+    """An element that the graph's type does not allow: labels, properties, their types, or an edge's ends."""
+
+    gqlstatus = "G2000"
+
+
 # --- class 42, 2B: statements -------------------------------------------------------------------------------
 
 

@@ -33,7 +33,9 @@ class Engine:
     def __init__(self) -> None:
         self.stores = Stores()
         self.sequences = Sequences()
-        self.manager = TransactionManager(new_catalog())
+        catalog = new_catalog()
+        self.stores.begin(catalog)
+        self.manager = TransactionManager(catalog)
         self.other_sessions = 0
 
 
@@ -68,6 +70,7 @@ class Session:
         self.user_oid = BOOTSTRAP_ROLE
         self.temporary_schema_name = f"pg_temp_{process_id}"
         self.path = ["$user", "public"]
+        self.graph_setting = "public.home"
         self.notices: list[str] = []
         self.details: list[str | None] = []
         self.functions = cast(Any, Functions(self))

@@ -80,11 +80,23 @@ class EdgeType:
 
 
 @dataclass(frozen=True, slots=True)
+class ElementRule:
+    """A constraint that every graph of a type gets; `kind` as in `ElementConstraint`, `name` '' where there is none."""
+
+    name: str
+    kind: str
+    of_edges: bool
+    label: str
+    properties: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ElementTypes:
-    """What a closed graph may hold: elements of these types, and nothing else."""
+    """What a closed graph may hold: elements of these types, and nothing else; `rules` become its constraints."""
 
     nodes: tuple[NodeType, ...] = ()
     edges: tuple[EdgeType, ...] = ()
+    rules: tuple[ElementRule, ...] = ()
 
     def node_type(self, labels: frozenset[str]) -> NodeType | None:
         """The type of nodes with exactly these labels."""
@@ -96,9 +108,12 @@ class ElementTypes:
 
     def property_types(self, name: str, of_edges: bool) -> frozenset[SqlType]:
         """The types that a property has among the nodes' or the edges' types; empty where none has it."""
-        types: tuple[NodeType | EdgeType, ...] = self.edges if of_edges else self.nodes
-        found = (each.property_named(name) for each in types)
+        found = (each.property_named(name) for each in self.types(of_edges))
         return frozenset(each.type for each in found if each is not None)
+
+    def types(self, of_edges: bool) -> tuple[NodeType | EdgeType, ...]:
+        """The types of nodes, or those of edges."""
+        return self.edges if of_edges else self.nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -251,8 +251,14 @@ def _all_kinds() -> Iterator[Kind]:
     plain = (ob.Address, ob.StoredExpression, ob.Column, ob.Constraint, ob.IndexKey, ob.Schema, ob.Role)
     for each in plain:
         yield Kind(each.__name__, each)
-    parts_of_graphs = (gr.PropertyType, gr.NodeType, gr.EdgeType, gr.ElementTypes, gr.ElementConstraint)
-    parts_of_mappings = (gr.ElementProperty, gr.ElementLabel, gr.ElementEnd, gr.GraphElement)
+    parts_of_graphs = (gr.PropertyType, gr.NodeType, gr.EdgeType, gr.ElementRule, gr.ElementTypes)
+    parts_of_mappings = (
+        gr.ElementConstraint,
+        gr.ElementProperty,
+        gr.ElementLabel,
+        gr.ElementEnd,
+        gr.GraphElement,
+    )
     for part in (*parts_of_graphs, *parts_of_mappings):
         yield Kind(part.__name__, part)
     for relation in (ob.IndexDef, ob.SequenceDef, gr.ElementIndex, gr.PropertyIndex):

@@ -12,6 +12,7 @@ from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.session.beside import in_place_of
 from skerry_engine.session.definitions.context import Checkpoints
 from skerry_engine.session.execution import lock_table
+from skerry_engine.session.graphs.names import GRAPH_SETTING
 from skerry_engine.session.plans import row_data, run_time_parameters
 from skerry_engine.session.sequences import Sequences
 from skerry_engine.session.steps import PAUSE, ResultColumn, Rows, Step
@@ -66,6 +67,10 @@ class SessionDefinitionContext:
     @property
     def temporary_schema_name(self) -> str:
         return self._session.temporary_schema_name
+
+    @property
+    def graph_setting(self) -> str:
+        return self._session.settings.text(GRAPH_SETTING)
 
     @property
     def stores(self) -> Stores:

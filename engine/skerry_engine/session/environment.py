@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 from skerry_engine import errors
 from skerry_engine.algebra.labels import LabelFormula, holds
 from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.graph_checks import graph_checks
 from skerry_engine.catalog.graphs import ElementTable, PropertyIndex, graph_of
 from skerry_engine.catalog.mapped_elements import mapped_elements
 from skerry_engine.catalog.names import CatalogNames
@@ -35,7 +36,7 @@ from skerry_engine.catalog.system.context import (
     TransactionInfo,
 )
 from skerry_engine.plan.elements import property_of_shaped_rows
-from skerry_engine.plan.graph_writing import ShapeCheck, no_check
+from skerry_engine.plan.graph_writing import ShapeCheck
 from skerry_engine.plan.planner import ElementInfo, IndexInfo
 from skerry_engine.session.changes import (
     SessionSubscription,
@@ -186,7 +187,9 @@ class StatementCatalog:
 
     def shape_check(self, table_oid: int) -> ShapeCheck:
         """What the graph's type and constraints say of the shapes of an element table's rows."""
-        return no_check
+        table = self.database.table(table_oid)
+        assert isinstance(table, ElementTable), "other tables' rows have no shapes"
+        return graph_checks(self.database, table).shape(table.is_edges)
 
     # --- graphs ----------------------------------------
 

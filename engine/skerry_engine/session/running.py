@@ -124,6 +124,8 @@ class StatementRunner(SessionState):
             self._read_settings()  # a timeout that was set holds from now on
         if isinstance(late, errors.AdminShutdown) and not self.closed:
             self.end(late)  # it came too late to stop the statement
+        if self._is_to_end and not self.closed:
+            self.end(errors.AdminShutdown("the session was closed by SESSION CLOSE"))
 
     def _has_messages(self) -> bool:
         """Whether notices or changed settings are to be told to the client."""

@@ -105,7 +105,9 @@ class SessionState:
         self.advisory_locks = SessionAdvisoryLocks(engine.manager.locks, self.owner)
         self.savepoint_marks: list[tuple[str, int]] = []
         self.notifications = SessionNotifications(self)
+        self.graph_parameters: dict[str, object] = {}  # session.graphs.session_statements.SessionParameter
         self.closed = False
+        self._is_to_end = False
         self.client_address: tuple[str, int] | None = None
         self.client: ClientConnection | None = None
         self.end_error: errors.DatabaseError | None = None
@@ -553,6 +555,10 @@ class SessionState:
         self.in_block = self.failed = was_in_block  # nobody is to think that it has committed
         if self.client is not None:
             self.client.session_ended(error)
+
+    def end_after_statement(self) -> None:
+        """End the session as soon as what runs now is done: it has asked for that."""
+        self._is_to_end = True
 
     def _stop(self, error: errors.DatabaseError) -> None:
         if self._running:

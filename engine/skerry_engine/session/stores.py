@@ -26,6 +26,7 @@ from skerry_engine.algebra.expressions import Call, Cast, Const, Expr
 from skerry_engine.algebra.expressions import Column as ColumnReference
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
+from skerry_engine.catalog.graph_checks import graph_checks
 from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyIndex, graph_of
 from skerry_engine.catalog.objects import Constraint, IndexDef, IndexKey, Relation, SequenceDef, Table
 from skerry_engine.catalog.search_path import SearchPath
@@ -54,7 +55,7 @@ from skerry_engine.storage.shapes import (
     ShapeRegistry,
 )
 from skerry_engine.storage.table import TableStorage
-from skerry_engine.txn.endpoints import Endpoints
+from skerry_engine.txn.endpoints import Endpoints, EndTypes
 from skerry_engine.txn.foreign_keys import SET_DEFAULT, ForeignKey, no_defaults
 from skerry_engine.txn.history import row_bytes
 from skerry_engine.txn.log import ChunkRows
@@ -467,6 +468,14 @@ def append_rows(transaction: Transaction, storage: TableStorage, rows: list[Row]
         row_id += 1
 
 
+def place_rows(transaction: Transaction, storage: TableStorage, row_ids: list[int], rows: list[Row]) -> None:
+    """As `append_rows`, under ids that are given: those of the rows that these are copies of."""
+    if not rows:
+        return
+    transaction.manager.log.append_chunk(transaction, ChunkRows(storage, row_ids, list(rows)))
+    storage.restore_rows(row_ids, rows)
+
+
 def _estimated_bytes(storage: TableStorage) -> int:
     """What a generation's rows take in memory, from a few of them."""
     rows, _ = TableReader(storage, INFINITY - 1, None, 0).scan_batch(-1, SAMPLED_ROWS)
@@ -600,7 +609,25 @@ class _TargetGraph:
         found = self.stores.get(edges.storage_id).indexes
         by_end = {index.keys[0].attnum - 1: found[index.oid] for index in edges.indexes if index.is_hidden}
         source, target = by_end[SOURCE_POSITION], by_end[TARGET_POSITION]
-        return Endpoints(graph.name, made[graph.nodes_oid], made[graph.edges_oid], source, target)
+        types = self._end_types(graph)
+        return Endpoints(graph.name, made[graph.nodes_oid], made[graph.edges_oid], source, target, types)
+
+    def _end_types(self, graph: Graph) -> EndTypes | None:
+        """What the graph's type says of edges' ends."""
+        nodes, edges = graph.nodes(self.database), graph.edges(self.database)
+        check = graph_checks(self.database, nodes).ends
+        if check is None:
+            return None
+        of_nodes, of_edges = self.stores.shapes(nodes), self.stores.shapes(edges)
+        fine: set[tuple[object, ...]] = set()
+
+        def check_ids(edge: object, source: object, target: object) -> None:
+            ids = (edge, source, target)
+            if ids not in fine:
+                check(of_edges.by_id(edge), of_nodes.by_id(source), of_nodes.by_id(target))
+                fine.add(ids)
+
+        return EndTypes(check_ids, lambda shape_id: of_nodes.by_id(shape_id).labels)
 
     def _target(self, table: Table) -> WriteTarget:
         storage = self.stores.get(table.storage_id)

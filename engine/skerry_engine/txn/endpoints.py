@@ -11,6 +11,10 @@ One of two racing transactions waits for the other and then sees what it did.  A
 wait: both sides are checked as far as can be seen, and again by COMMIT with these locks in hand.  What a SNAPSHOT
 transaction can't see but would violate is T001.
 
+Where the graph's type says which nodes may be at the ends of which edges, a node's labels are its key: a change of them
+takes UPDATE, and the node's edges are checked when the statement ends; an edge is checked when it is written.  COMMIT
+checks both again (`EndTypes`).
+
 The ends of an edge were found by the statement that writes it.  So where READ COMMITTED meets an end that is gone, the
 statement is run again, and does not find it: no error comes of a race.  Ends never change, and an end that the
 transaction itself has deleted is an error at once (G1002).
@@ -18,9 +22,10 @@ transaction itself has deleted is an error at once (G1002).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from skerry_engine.errors import EdgesStillExist, EndpointDeleted
+from skerry_engine.errors import EdgesStillExist, EndpointDeleted, GraphTypeViolation
 from skerry_engine.storage.heap import Row, newest_row, visible_row
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.pending import ABSENT, NEWEST
@@ -38,13 +43,29 @@ TARGET: Final = 2
 """Where an edge's row has the row ids of its ends."""
 
 
+class EndTypes:
+    """What a closed graph says of edges and the nodes at their ends, by the ids of their shapes.
+
+    `check` raises GraphTypeViolation for (edge, source, target); `kind` is what of a node's shape it looks at.
+    """
+
+    __slots__ = ("check", "kind")
+
+    def __init__(
+        self, check: Callable[[object, object, object], None], kind: Callable[[object], object]
+    ) -> None:
+        self.check: Callable[[object, object, object], None] = check
+        self.kind: Callable[[object], object] = kind
+
+
 class Endpoints:
     """The tie between a native graph's two tables.  Call `link()` once to enter it with both.
 
-    The indexes are the edge table's, over the row id of the source and of the target.
+    The indexes are the edge table's, over the row id of the source and of the target.  `types` is None where any
+    edge may be between any nodes.
     """
 
-    __slots__ = ("edges", "nodes", "source_index", "target_index", "graph_name")
+    __slots__ = ("edges", "nodes", "source_index", "target_index", "graph_name", "types")
 
     def __init__(
         self,
@@ -53,12 +74,14 @@ class Endpoints:
         edges: WriteTarget,
         source_index: Index,
         target_index: Index,
+        types: EndTypes | None = None,
     ) -> None:
         self.graph_name: str = graph_name
         self.nodes: WriteTarget = nodes
         self.edges: WriteTarget = edges
         self.source_index: Index = source_index
         self.target_index: Index = target_index
+        self.types: EndTypes | None = types
 
     def link(self) -> None:
         """Enter it with the two tables."""
@@ -103,6 +126,8 @@ def check_new_edge(transaction: Transaction, endpoints: Endpoints, row: Row) -> 
     require_node(transaction, endpoints, source, not transaction.is_snapshot)
     if target != source:
         require_node(transaction, endpoints, target, not transaction.is_snapshot)
+    if endpoints.types is not None:
+        check_types(transaction, endpoints, row)
 
 
 def check_new_edges(transaction: Transaction, endpoints: Endpoints, rows: list[Row]) -> None:
@@ -114,6 +139,30 @@ def check_new_edges(transaction: Transaction, endpoints: Endpoints, rows: list[R
             if node_id not in known:
                 require_node(transaction, endpoints, node_id, not transaction.is_snapshot)
                 known.add(node_id)
+        if endpoints.types is not None:
+            check_types(transaction, endpoints, row)
+
+
+def check_types(transaction: Transaction, endpoints: Endpoints, row: Row) -> None:
+    """Raise GraphTypeViolation if an edge may not be between the nodes that are at its ends now; T001 where a snapshot
+    sees other labels there."""
+    types = endpoints.types
+    if types is None:
+        return
+    storage = endpoints.nodes.storage
+    reader = transaction.newest_reader(storage)
+    found: list[object] = []
+    for position in (SOURCE, TARGET):
+        node_id = cast(int, row[position])
+        node = reader.get(node_id)
+        if node is None:
+            return  # that it is gone is for others to say
+        if transaction.is_snapshot:
+            seen = transaction.reader(storage, True).get(node_id)
+            if seen is not None and types.kind(seen[0]) != types.kind(node[0]):
+                raise write_conflict()
+        found.append(node[0])
+    types.check(row[0], found[0], found[1])
 
 
 def require_node(transaction: Transaction, endpoints: Endpoints, node_id: int, take_lock: bool) -> None:
@@ -143,6 +192,37 @@ def require_node(transaction: Transaction, endpoints: Endpoints, node_id: int, t
 
 
 # --- the node's side ------------------------------------------------------------------------------------------
+
+
+def changes_kind(endpoints: Endpoints | None, old: Row, new: Row) -> bool:
+    """Whether a changed node is another one to the graph's type, so that its edges have to be checked."""
+    if endpoints is None or endpoints.types is None or old[0] == new[0]:
+        return False
+    return endpoints.types.kind(old[0]) != endpoints.types.kind(new[0])
+
+
+class KindCheck(Check):
+    """A node's labels have changed: its edges must still fit."""
+
+    __slots__ = ("endpoints", "node_id")
+
+    def __init__(self, endpoints: Endpoints, node_id: int) -> None:
+        super().__init__("")
+        self.endpoints: Endpoints = endpoints
+        self.node_id: int = node_id
+
+    def run(self, transaction: Transaction) -> None:
+        """Raise GraphTypeViolation, or T001 when SNAPSHOT can't see the edge that does not fit."""
+        endpoints = self.endpoints
+        storage = endpoints.edges.storage
+        edges = endpoints.edges_of(transaction.newest_reader(storage), self.node_id)
+        for edge_id, edge in edges.items():
+            try:
+                check_types(transaction, endpoints, edge)
+            except GraphTypeViolation:
+                if transaction.is_snapshot and is_hidden(transaction, storage, edge_id):
+                    raise write_conflict() from None
+                raise
 
 
 class EdgesCheck(Check):

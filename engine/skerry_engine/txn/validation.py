@@ -22,7 +22,16 @@ from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.pending import PendingTable
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.checks import UniqueCheck, refuse_changed_key
-from skerry_engine.txn.endpoints import SOURCE, TARGET, Endpoints, refuse_edges, require_node
+from skerry_engine.txn.endpoints import (
+    SOURCE,
+    TARGET,
+    Endpoints,
+    KindCheck,
+    changes_kind,
+    check_types,
+    refuse_edges,
+    require_node,
+)
 from skerry_engine.txn.foreign_keys import refuse_children, require_parent
 from skerry_engine.txn.merges import validate_names
 from skerry_engine.txn.modes import BULK_KEYS, ROW_NO_KEY_UPDATE, ROW_UPDATE
@@ -131,6 +140,8 @@ def _keeps_keys(
         return False
     old = storage.padded(before)
     full = storage.padded(row)
+    if changes_kind(target.incident, old, full):
+        return False
     for key in target.unique_keys:  # noqa: SIM110 - `all` would cost a generator
         if not key.index.same_key(old, full):
             return False
@@ -322,19 +333,30 @@ def _check_ends(transaction: Transaction, table: PendingTable, endpoints: Endpoi
     for count, (row_id, row) in enumerate(table.final_rows(), 1):
         if count % SLICE_ROWS == 0:
             yield
-        if row is None or table.storage.heap.slot(row_id) is not None:
+        if row is None:
+            continue
+        if table.storage.heap.slot(row_id) is not None:
+            if endpoints.types is not None:
+                check_types(transaction, endpoints, row)
             continue  # the ends of an edge that was there before have not changed
         for position in (SOURCE, TARGET):
             node_id = cast(int, row[position])
             if node_id not in known:
                 require_node(transaction, endpoints, node_id, True)
                 known.add(node_id)
+        if endpoints.types is not None:
+            check_types(transaction, endpoints, row)
 
 
 def _check_incident(transaction: Transaction, table: PendingTable, endpoints: Endpoints) -> Iterator[None]:
-    """No edge is left of a node that went."""
+    """No edge is left of a node that went, nor one that does not fit a node's new labels."""
     for count, (row_id, entry) in enumerate(table.entries.items(), 1):
         if count % SLICE_ROWS == 0:
             yield
-        if entry.row is None and newest_row(table.storage.heap.slot(row_id)) is not None:
+        before = newest_row(table.storage.heap.slot(row_id))
+        if before is None:
+            continue
+        if entry.row is None:
             refuse_edges(transaction, endpoints, row_id)
+        elif changes_kind(endpoints, before, entry.row):
+            KindCheck(endpoints, row_id).run(transaction)

@@ -33,7 +33,14 @@ from skerry_engine.txn.checks import (
     refuse_foresight,
 )
 from skerry_engine.txn.conflicts import RestartStatement, write_conflict
-from skerry_engine.txn.endpoints import EdgesCheck, check_new_edge, check_new_edges
+from skerry_engine.txn.endpoints import (
+    EdgesCheck,
+    KindCheck,
+    changes_kind,
+    check_new_edge,
+    check_new_edges,
+    check_types,
+)
 from skerry_engine.txn.foreign_keys import (
     check_child_later,
     check_new_child,
@@ -168,7 +175,8 @@ class TableWriter:
             for key in changed:
                 self._hold_key_of(key, old_row)
                 self._hold_key_of(key, new_row)
-        self._claim_row(row_id, old_row, ROW_UPDATE if changed else ROW_NO_KEY_UPDATE, in_place)
+        is_key = bool(changed) or changes_kind(self.target.incident, old_row, new_row)
+        self._claim_row(row_id, old_row, ROW_UPDATE if is_key else ROW_NO_KEY_UPDATE, in_place)
         self._replace(row_id, old_row, new_row, changed)
         return True
 
@@ -266,9 +274,13 @@ class TableWriter:
         target = self.target
         suspects = [key for key in changed if self._is_taken(key, new_row, row_id)]
         unresolved = check_new_child(transaction, target, new_row, old_row) if target.foreign_keys else None
+        if target.ends is not None and target.ends.types is not None and old_row[0] != new_row[0]:
+            check_types(transaction, target.ends, new_row)
         if self._is_serial:
             self._note_overwritten(row_id, new_row)
         self._write(row_id, new_row)
+        if target.incident is not None and changes_kind(target.incident, old_row, new_row):
+            transaction.add_check(KindCheck(target.incident, row_id))
         for key in suspects:
             transaction.add_check(UniqueCheck(self.storage, key, row_id))
         for foreign_key in unresolved or []:

@@ -159,7 +159,7 @@ def test_when_history_ends_nothing_of_it_stays(seed: int) -> None:
     assert past.manager.collector.rows_waiting == 0
     assert past.manager.history.size_bytes == 0
     assert [past.probe(text) for text in PROBES] == now
-    for storage in past.database.engine.stores._storages.values():
+    for storage in past.database.engine.stores.all():
         for page in storage.heap.pages:
             assert all(slot is None or isinstance(slot, tuple) for slot in page or ())
         assert set(storage.indexes) == {i.oid for i in _table(past, storage.storage_id).indexes}
@@ -170,8 +170,8 @@ def test_when_history_ends_nothing_of_it_stays(seed: int) -> None:
 
 
 def _table(past: Past, storage_id: int) -> object:
-    database = past.database.engine.published_catalog().database_named("postgres")
-    return next(table for table in database.tables() if table.storage_id == storage_id)
+    databases = past.database.engine.published_catalog().databases.values()
+    return next(table for each in databases for table in each.tables() if table.storage_id == storage_id)
 
 
 def test_a_row_that_changes_all_the_time_is_collected_version_by_version() -> None:

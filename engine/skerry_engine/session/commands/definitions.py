@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
+from skerry_engine.gql.statements import GraphDefinition
 from skerry_engine.session.definition_context import SessionDefinitionContext
 from skerry_engine.session.definitions import execute_definition
 from skerry_engine.session.execution import finish_statement
@@ -54,6 +55,8 @@ def _command(statement: st.Statement) -> str:
             return f"ALTER {statement.kind.upper()}"
         case st.Truncate():
             return "TRUNCATE TABLE"
+        case GraphDefinition():
+            return statement.tag
         case st.Grant():
             return "GRANT" if statement.is_grant else "REVOKE"
     name = type(statement).__name__

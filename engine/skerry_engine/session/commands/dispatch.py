@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from skerry_engine import errors
+from skerry_engine.gql.statements import SessionCommand
 from skerry_engine.session.commands import (
     backup,
     copying,
@@ -23,6 +24,7 @@ from skerry_engine.session.commands import (
 )
 from skerry_engine.session.commands.definitions import definition_steps
 from skerry_engine.session.definitions import is_definition
+from skerry_engine.session.graphs.session_statements import session_steps
 from skerry_engine.session.steps import Complete, ResultColumn, Step
 from skerry_engine.sql import statements as st
 
@@ -69,6 +71,7 @@ _HANDLERS: dict[type[st.Statement], Handler] = {
     st.CloseCursor: cursors.close,
     st.Copy: copying.copy,
     st.Backup: backup.backup,
+    SessionCommand: session_steps,
 }
 
 

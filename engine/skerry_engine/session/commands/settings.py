@@ -77,6 +77,7 @@ def discard(session: Session, statement: st.Discard) -> Steps:
         session.prepared.clear()
         session.notifications.unlisten(None)
         session.advisory_unlock(None, False)
+        session.graph_parameters.clear()
     if statement.what in ("all", "sequences"):
         session.sequence_values.clear()
         session.last_sequence = 0

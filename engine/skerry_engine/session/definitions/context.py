@@ -69,6 +69,11 @@ class DefinitionContext(Protocol):
         ...
 
     @property
+    def graph_setting(self) -> str:
+        """The graph that the session works in, as the setting names it (see `graphs.names`)."""
+        ...
+
+    @property
     def stores(self) -> Stores: ...
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from skerry_engine import errors
+from skerry_engine.gql.statements import GraphDefinition
 from skerry_engine.session.definitions.alter import alter_table
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.databases import (
@@ -25,6 +26,7 @@ from skerry_engine.session.definitions.sequences import alter_sequence, create_s
 from skerry_engine.session.definitions.tables import create_table, create_table_as
 from skerry_engine.session.definitions.truncate import truncate
 from skerry_engine.session.definitions.views import create_view
+from skerry_engine.session.graphs.dispatch import execute_graph_definition
 from skerry_engine.session.steps import Complete, Step
 from skerry_engine.sql import graph_statements as gs
 from skerry_engine.sql import statements as st
@@ -59,6 +61,7 @@ _EXECUTORS: dict[type[st.Statement], Executor] = {
     st.Reindex: reindex,
     st.Cluster: cluster,
     st.Checkpoint: checkpoint,
+    GraphDefinition: execute_graph_definition,
 }
 
 

@@ -1,0 +1,193 @@
+"""What a graph's type and its constraints say of elements, as functions to be called when elements are written.
+
+    shape     of all elements with one label set and the same properties: asked once for each shape
+                  closed graphs: is there such a type, are these its properties, of their types, none missing?
+                  constraints: is no property missing that must be there?
+    ends      of an edge between nodes of two shapes (closed graphs only): asked once for each three shapes
+
+So an element costs nothing but the look-up of its shape.  Unique constraints are not here: they are unique indexes
+over properties (`graphs.PropertyIndex`), which the kernel keeps as it does SQL's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import cast
+
+from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.graphs import (
+    EdgeType,
+    ElementConstraint,
+    ElementTable,
+    ElementTypes,
+    NodeType,
+    PropertyType,
+    graph_of,
+)
+from skerry_engine.catalog.objects import Constraint
+from skerry_engine.errors import GraphTypeViolation, NotNullViolation
+from skerry_engine.storage.shapes import Shape
+from skerry_engine.values import oids
+from skerry_engine.values.graphs import widened
+from skerry_engine.values.types import find_type, format_type
+
+ShapeCheck = Callable[[Shape], None]
+"""Raises GraphTypeViolation, NotNullViolation."""
+
+EndsCheck = Callable[[Shape, Shape, Shape], None]
+"""Of an edge, its source and its target.  Raises GraphTypeViolation."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphChecks:
+    """The checks of one graph.  `ends` is None where any nodes may be at the ends of any edge."""
+
+    nodes: ShapeCheck
+    edges: ShapeCheck
+    ends: EndsCheck | None
+
+    def shape(self, of_edges: bool) -> ShapeCheck:
+        return self.edges if of_edges else self.nodes
+
+
+def graph_checks(database: Database, table: ElementTable) -> GraphChecks:
+    """The checks of the graph whose elements are in the table."""
+    graph = graph_of(database, table)
+    nodes, edges = graph.nodes(database), graph.edges(database)
+    found = database.cached("graph checks", dict[int, GraphChecks])
+    checks = found.get(graph.oid)
+    if checks is None:
+        checks = checks_of(graph.elements, nodes.constraints, edges.constraints, graph.name)
+        found[graph.oid] = checks
+    return checks
+
+
+def checks_of(
+    elements: ElementTypes | None,
+    of_nodes: Iterable[Constraint],
+    of_edges: Iterable[Constraint],
+    graph: str,
+) -> GraphChecks:
+    """The checks of a graph with this type and these constraints; `graph` is its name."""
+    ends = None if elements is None else _EndsCheck(elements, graph)
+    return GraphChecks(
+        _ShapeCheck(None if elements is None else elements.nodes, of_nodes, graph, "node"),
+        _ShapeCheck(None if elements is None else elements.edges, of_edges, graph, "edge"),
+        ends,
+    )
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------
+
+
+class _ShapeCheck:
+    """The check of nodes or of edges.  `types` None: any labels with any properties."""
+
+    def __init__(
+        self,
+        types: tuple[NodeType | EdgeType, ...] | None,
+        constraints: Iterable[Constraint],
+        graph: str,
+        what: str,
+    ) -> None:
+        self._types = types
+        self._required = [
+            each for each in constraints if isinstance(each, ElementConstraint) and each.kind in ("n", "k")
+        ]
+        self._graph = graph
+        self._what = what
+
+    def __call__(self, shape: Shape) -> None:
+        if self._types is not None:
+            self._check_type(shape, self._types)
+        for constraint in self._required:
+            if constraint.label and constraint.label not in shape.labels:
+                continue
+            for name in constraint.properties:
+                if name not in shape.positions:
+                    raise NotNullViolation(
+                        f'null value in property "{name}" of {self._what} {shown(shape.labels)} '
+                        f'violates constraint "{constraint.name}"',
+                        table=self._graph,
+                        column=name,
+                        constraint=constraint.name,
+                    )
+
+    def _check_type(self, shape: Shape, types: tuple[NodeType | EdgeType, ...]) -> None:
+        """Raise what is wrong by the types with the shape's labels; if there are several, by the first."""
+        found = [each for each in types if frozenset(each.labels) == shape.labels]
+        if not found:
+            raise GraphTypeViolation(
+                f'graph "{self._graph}" has no {self._what} type {shown(shape.labels)}', table=self._graph
+            )
+        failures = [_misfit(each, shape, self._what, self._graph) for each in found]
+        if all(failures):
+            raise cast(Exception, failures[0])
+
+
+def _misfit(
+    of: NodeType | EdgeType, shape: Shape, what: str, graph: str
+) -> GraphTypeViolation | NotNullViolation | None:
+    """What keeps elements of a shape from being of a type that has its labels."""
+    shown_type = f"{what} type {shown(shape.labels)}"
+    for name, type_oid in zip(shape.names, shape.types, strict=True):
+        declared = of.property_named(name)
+        if declared is None:
+            return GraphTypeViolation(f'{shown_type} has no property "{name}"', table=graph, column=name)
+        if not accepts(declared, type_oid):
+            return GraphTypeViolation(
+                f'property "{name}" of {shown_type} is of type {format_type(declared.type.oid)}, '
+                f"not {format_type(type_oid)}",
+                table=graph,
+                column=name,
+            )
+    for each in of.properties:
+        if each.not_null and each.name not in shape.positions:
+            return NotNullViolation(
+                f'null value in property "{each.name}" of {shown_type}, which must have it',
+                table=graph,
+                column=each.name,
+            )
+    return None
+
+
+def accepts(declared: PropertyType, type_oid: int) -> bool:
+    """Whether a property of the declared type may be stored as that type."""
+    wanted = widened(declared.type.oid)
+    if wanted == oids.ANYVALUE_ARRAY:
+        info = find_type(type_oid)
+        return info is not None and info.element_oid != 0
+    return wanted in (type_oid, oids.ANYVALUE)
+
+
+# --- ends -------------------------------------------------------------------------------------------------------
+
+
+class _EndsCheck:
+    """The check of an edge's ends."""
+
+    def __init__(self, elements: ElementTypes, graph: str) -> None:
+        self._elements = elements
+        self._graph = graph
+
+    def __call__(self, edge: Shape, source: Shape, target: Shape) -> None:
+        nodes = self._elements.nodes
+        for each in self._elements.edge_types(edge.labels):
+            if (
+                frozenset(nodes[each.source].labels) == source.labels
+                and frozenset(nodes[each.target].labels) == target.labels
+                and _misfit(each, edge, "edge", self._graph) is None
+            ):
+                return
+        raise GraphTypeViolation(
+            f'graph "{self._graph}" has no edge type {shown(edge.labels)} '
+            f"from nodes {shown(source.labels)} to nodes {shown(target.labels)}",
+            table=self._graph,
+        )
+
+
+def shown(labels: Iterable[str]) -> str:
+    """Labels as messages have them: `:Capital&City`, or words where there are none."""
+    found = "&".join(sorted(labels))
+    return f":{found}" if found else "without labels"
