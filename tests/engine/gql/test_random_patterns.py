@@ -5,8 +5,6 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-
-from skerry_engine.values.graphs import ROW_ID
 from support.gql_graphs import GqlGraph
 from support.graph_matcher import (
     Graph,
@@ -21,6 +19,8 @@ from support.graph_matcher import (
     wrong_lengths,
 )
 from support.graph_plans import Row
+
+from skerry_engine.values.graphs import ROW_ID
 
 
 def filled(graph: Graph) -> GqlGraph:
