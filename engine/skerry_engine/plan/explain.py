@@ -1,8 +1,16 @@
-"""EXPLAIN's text: the physical plan as an indented tree."""
+"""EXPLAIN's text: the physical plan as an indented tree.
+
+What is done with a graph's elements is told in a graph's words, with the variables of the text:
+
+    FetchNode (b) in home               the rows of nodes, by their ids
+      ->  Expand -[e:KNOWS]-> in home       from each row to the edges at a node
+            ->  NodeScan (a:Person) in home     nodes by their label
+"""
 
 from __future__ import annotations
 
 from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.labels import label_text
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.compile import CompiledQuery
@@ -11,6 +19,9 @@ from skerry_engine.plan.compile import CompiledQuery
 def explain_lines(compiled: CompiledQuery, with_rows: bool = True) -> list[str]:
     """One line per node; each query block of the statement is a tree of its own."""
     lines: list[str] = []
+    _variables.clear()
+    for _, plan in compiled.physical:
+        _name_elements(plan)
     for number, (_, plan) in enumerate(compiled.physical):
         if number:
             lines.append(f"Block {number}")
@@ -18,18 +29,96 @@ def explain_lines(compiled: CompiledQuery, with_rows: bool = True) -> list[str]:
     return lines or ["Result"]
 
 
+_variables: dict[int, str] = {}
+"""Of the plan being told: range id -> variable."""
+
+
+def _name_elements(node: ph.Physical) -> None:
+    if isinstance(node, ph.OfElements) and node.graph:
+        scan = _scan_of(node)
+        _variables[scan.range_id] = scan.name
+    for child in _children(node):
+        _name_elements(child)
+
+
+def _scan_of(node: ph.OfElements) -> q.Scan:
+    if isinstance(node, (ph.WaysScan, ph.WaysLookup)):
+        return node.ways.scan
+    assert isinstance(
+        node, (ph.SeqScan, ph.IndexLookup, ph.RowLookup, ph.LabelScan, ph.IndexJoin, ph.RowJoin)
+    )
+    return node.scan
+
+
 def _lines(node: ph.Physical, depth: int, lines: list[str], with_rows: bool) -> None:
     prefix = "" if depth == 0 else "  " * depth + "->  "
-    shown = _title(node)
+    children = _children(node)
+    told = node
+    if isinstance(node, ph.NestedLoop) and _is_expansion(node):
+        told, children = node.right, [node.left]
+    shown = _title(told)
     lines.append(f"{prefix}{shown}  (rows={node.rows:.0f})" if with_rows else f"{prefix}{shown}")
     indent = "  " * (depth + 2)
-    for detail in _details(node):
+    for detail in _details(told):
         lines.append(f"{indent}{detail}")
-    for child in _children(node):
+    for child in children:
         _lines(child, depth + 1, lines, with_rows)
 
 
+def _element_title(node: ph.OfElements) -> str:
+    """The title of a node that reads a graph's elements."""
+    scan = _scan_of(node)
+    labels = f":{label_text(node.labels)}" if isinstance(node, ph.LabelScan) else ""
+    inside = f"{scan.name}{labels}"
+    shown = f"[{inside}]" if node.is_edges else f"({inside})"
+    kind = "Edge" if node.is_edges else "Node"
+    match node:
+        case ph.SeqScan() | ph.LabelScan():
+            text = f"{kind}Scan {shown}"
+        case ph.RowLookup():
+            text = f"{kind}ById {shown}"
+        case ph.RowJoin():
+            text = f"Fetch{kind}{_join_kind(node.kind)} {shown}"
+        case ph.IndexLookup() if node.way:
+            text = f"Expand {_arrow(node.way, shown)}"
+        case ph.IndexJoin() if node.way:
+            text = f"Expand{_join_kind(node.kind)} {_arrow(node.way, shown)}"
+        case ph.IndexLookup():
+            text = f"{kind}Lookup {shown} using {node.index_name}"
+        case ph.IndexJoin():
+            text = f"{kind}Lookup{_join_kind(node.kind)} {shown} using {node.index_name}"
+        case ph.WaysLookup():
+            text = f"Expand {_arrow('both', shown)}"
+        case _:
+            text = f"EdgeScan {_arrow('both', shown)}"
+    return f"{text} in {node.graph}"
+
+
+def _join_kind(kind: str) -> str:
+    return "" if kind == "inner" else f" {kind.title()}"
+
+
+def _arrow(way: str, shown: str) -> str:
+    return {"out": f"-{shown}->", "in": f"<-{shown}-", "both": f"-{shown}-"}[way]
+
+
+def _is_expansion(node: ph.Physical) -> bool:
+    """Whether a nested loop is a step from each row to the edges at a node."""
+    return (
+        isinstance(node, ph.NestedLoop)
+        and node.kind == "inner"
+        and node.dependent
+        and not node.conditions
+        and (
+            isinstance(node.right, ph.WaysLookup)
+            or (isinstance(node.right, ph.IndexLookup) and bool(node.right.way))
+        )
+    )
+
+
 def _title(node: ph.Physical) -> str:
+    if isinstance(node, ph.OfElements) and node.graph:
+        return _element_title(node)
     match node:
         case ph.SeqScan():
             return f"Seq Scan on {node.scan.name}"
@@ -53,12 +142,6 @@ def _title(node: ph.Physical) -> str:
             return "Values"
         case ph.RowLookup():
             return f"Lookup by Id on {node.scan.name}"
-        case ph.LabelScan():
-            return f"Label Scan on {node.scan.name}"
-        case ph.WaysScan():
-            return f"Scan Both Ways on {node.ways.scan.name}"
-        case ph.WaysLookup():
-            return f"Edges {'from' if node.is_from else 'to'} Node, Both Ways, on {node.ways.scan.name}"
         case ph.RowJoin():
             return f"Id {node.kind.title()} Join on {node.scan.name}"
         case ph.BindingRows():
@@ -85,12 +168,12 @@ def _details(node: ph.Physical) -> list[str]:
     if isinstance(node, ph.HashJoin):
         pairs = zip(node.left_keys, node.right_keys, strict=True)
         details.append("Hash Cond: " + " AND ".join(f"{_text(a)} = {_text(b)}" for a, b in pairs))
-    if isinstance(node, (ph.IndexLookup, ph.IndexJoin)):
-        details.append("Key: " + ", ".join(_text(k) for k in node.keys))
     if isinstance(node, (ph.RowLookup, ph.RowJoin, ph.WaysLookup)):
-        details.append(f"Key: {_text(node.key)}")
-    if isinstance(node, ph.LabelScan):
-        details.append(f"Label: {label_text(node.labels)}")
+        details.append(f"{'From' if isinstance(node, ph.WaysLookup) else 'Id'}: {_text(node.key)}")
+    if isinstance(node, (ph.IndexLookup, ph.IndexJoin)) and node.way:
+        details.append(f"{'From' if node.way == 'out' else 'To'}: {', '.join(_text(k) for k in node.keys)}")
+    elif isinstance(node, (ph.IndexLookup, ph.IndexJoin)):
+        details.append("Key: " + ", ".join(_text(k) for k in node.keys))
     if isinstance(node, ph.PathRows):
         ends = (("From", node.start), ("To", node.end))
         details += [f"{word}: {', '.join(_text(e) for e in known)}" for word, known in ends if known]
@@ -119,7 +202,18 @@ def _text(expr: ex.Expr) -> str:
     """A short form of an expression: names, operators, parameters."""
     match expr:
         case ex.Column():
-            return expr.name
+            of = _variables.get(expr.range_id)
+            return f"{of}.{expr.name}" if of else expr.name
+        case ex.RowId():
+            return f"id({_variables.get(expr.range_id, '')})"
+        case ex.Property():
+            return f"{_variables.get(expr.range_id, '')}.{expr.name}"
+        case ex.ValueProperty():
+            return f"{_text(expr.arg)}.{expr.name}"
+        case ex.HasLabels():
+            return f"{_variables.get(expr.range_id, '')}:{label_text(expr.labels)}"
+        case ex.ValueHasLabels():
+            return f"{_text(expr.arg)}:{label_text(expr.labels)}"
         case ex.Const():
             return "NULL" if expr.value is None else repr(expr.value)
         case ex.Param():

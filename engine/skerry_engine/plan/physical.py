@@ -27,12 +27,20 @@ class Physical:
 
 
 @dataclass(slots=True)
+class OfElements(Physical):
+    """Base of what can read a graph's elements: `graph` is its name, '' for a table's rows."""
+
+    graph: str = field(default="", kw_only=True)
+    is_edges: bool = field(default=False, kw_only=True)
+
+
+@dataclass(slots=True)
 class OneRow(Physical):
     """One row, no columns."""
 
 
 @dataclass(slots=True)
-class SeqScan(Physical):
+class SeqScan(OfElements):
     """All rows of a stored table, in row id order."""
 
     scan: q.Scan
@@ -48,9 +56,10 @@ class VirtualScan(Physical):
 
 
 @dataclass(slots=True)
-class IndexLookup(Physical):
+class IndexLookup(OfElements):
     """Rows whose index key equals `keys`; `unique` when there can be only one.  `is_dynamic`: the index's keys are of
-    type ANYVALUE, whatever types `keys` have."""
+    type ANYVALUE, whatever types `keys` have.  `way` says of edges that they are those from a node ('out') or to one
+    ('in')."""
 
     scan: q.Scan
     index_oid: int
@@ -59,6 +68,7 @@ class IndexLookup(Physical):
     unique: bool
     filters: list[ex.Expr]
     is_dynamic: bool = False
+    way: str = ""
 
 
 @dataclass(slots=True)
@@ -131,7 +141,7 @@ class BindingRows(Physical):
 
 
 @dataclass(slots=True)
-class RowLookup(Physical):
+class RowLookup(OfElements):
     """The row with the id `key`, if there is one."""
 
     scan: q.Scan
@@ -140,7 +150,7 @@ class RowLookup(Physical):
 
 
 @dataclass(slots=True)
-class LabelScan(Physical):
+class LabelScan(OfElements):
     """Rows of an element table whose labels fit: by the index of shapes, or all rows where most of them do."""
 
     scan: q.Scan
@@ -150,7 +160,7 @@ class LabelScan(Physical):
 
 
 @dataclass(slots=True)
-class WaysScan(Physical):
+class WaysScan(OfElements):
     """All ways to walk all edges."""
 
     ways: q.EdgeWays
@@ -158,7 +168,7 @@ class WaysScan(Physical):
 
 
 @dataclass(slots=True)
-class WaysLookup(Physical):
+class WaysLookup(OfElements):
     """The ways to walk edges from the node `key`, or to it, by the indexes of sources and of targets."""
 
     ways: q.EdgeWays
@@ -200,7 +210,7 @@ class HashJoin(Physical):
 
 
 @dataclass(slots=True)
-class IndexJoin(Physical):
+class IndexJoin(OfElements):
     """kind: inner, left, semi, anti.  For a batch of left rows at a time,
     the right rows are looked up by index."""
 
@@ -211,10 +221,11 @@ class IndexJoin(Physical):
     index_name: str
     keys: list[ex.Expr]
     residual: list[ex.Expr]
+    way: str = ""
 
 
 @dataclass(slots=True)
-class RowJoin(Physical):
+class RowJoin(OfElements):
     """kind: inner, left, semi, anti.  The right row is the one whose id is `key`, of the left rows."""
 
     kind: str

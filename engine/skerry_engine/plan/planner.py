@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
@@ -175,11 +175,11 @@ class Planner:
     # --- tables ----------------------------------------
 
     def _scan(self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
+        element = self.statistics.element_info(scan.table_oid)
         by_id = _row_id_key(scan.range_id, conditions, outer)
         if by_id is not None:
-            return ph.RowLookup(scan, by_id[0], by_id[1], rows=1.0)
+            return _of(element, ph.RowLookup(scan, by_id[0], by_id[1], rows=1.0))
         total = float(max(self.statistics.row_count(scan.table_oid), 1))
-        element = self.statistics.element_info(scan.table_oid)
         lookup = self._index_lookup(scan, conditions, outer, total)
         if lookup is not None and (lookup.unique or total > 16 or element is not None):
             return lookup
@@ -205,8 +205,11 @@ class Planner:
                     break
                 filters = [c for c in conditions if c is not condition]
                 rows = max(1.0, rows * _selectivity(filters))
-                return ph.LabelScan(scan, element.by_shape, condition.labels, filters, rows=rows)
-        return ph.SeqScan(scan, conditions, rows=total * self._selectivity_of(scan, conditions, total))
+                return _of(
+                    element, ph.LabelScan(scan, element.by_shape, condition.labels, filters, rows=rows)
+                )
+        rows = total * self._selectivity_of(scan, conditions, total)
+        return _of(element, ph.SeqScan(scan, conditions, rows=rows))
 
     def _selectivity_of(self, scan: q.Scan, conditions: list[ex.Expr], total: float) -> float:
         """As `_selectivity`; for conditions on the scan's labels it is known."""
@@ -230,10 +233,12 @@ class Planner:
             key, spent = equalities[position]
             filters = [c for c in conditions if c is not spent]
             rows = max(1.0, 2 * self._degree(element, total) * self._selectivity_of(scan, filters, total))
-            return ph.WaysLookup(
+            found = ph.WaysLookup(
                 ways, element.by_source, element.by_target, key, position == 0, filters, rows=rows
             )
-        return ph.WaysScan(ways, conditions, rows=2 * total * self._selectivity_of(scan, conditions, total))
+            return _of(element, found)
+        rows = 2 * total * self._selectivity_of(scan, conditions, total)
+        return _of(element, ph.WaysScan(ways, conditions, rows=rows))
 
     def _paths(self, search: q.PathSearch, conditions: list[ex.Expr], outer: set[int]) -> ph.PathRows:
         """A search from the end that is known, or from both.  Where none is, `rows` is infinite: no plan to use."""
@@ -265,7 +270,7 @@ class Planner:
                 by_property = _property_lookup(index, scan, conditions, outer)
                 if by_property is not None:
                     by_property.rows = 1.0 if index.unique else max(1.0, total * PROPERTY_SELECTIVITY)
-                    best = _better(best, by_property)
+                    best = _better(best, _of(element, by_property))
                 continue
             if not all(p is not None and p in equalities for p in index.positions):
                 continue
@@ -278,7 +283,9 @@ class Planner:
             if element is not None and index.oid in (element.by_source, element.by_target):
                 rows = max(1.0, self._degree(element, total) * self._selectivity_of(scan, filters, total))
             found = ph.IndexLookup(scan, index.oid, index.name, keys, index.unique, filters, rows=rows)
-            best = _better(best, found)
+            if element is not None:
+                found.way = {element.by_source: "out", element.by_target: "in"}.get(index.oid, "")
+            best = _better(best, _of(element, found))
         return best
 
     def _index_keys(
@@ -453,6 +460,9 @@ class Planner:
         by_index = self._index_join(kind, left, right, right_local, conditions, here, outer)
         if by_index is not None:
             return by_index
+        per_row = self._per_row_join(kind, left, right, right_local, conditions, here, outer)
+        if per_row is not None:
+            return per_row
         inner = self.plan(right, right_local, outer)
         keys = [_key_sides(c, here, set(relation_ranges(right))) for c in conditions]
         pairs = [k for k in keys if k is not None]
@@ -486,9 +496,18 @@ class Planner:
         if left.rows * (LOOKUP_COST + per_row) > total:
             return None
         rows = max(1.0, left.rows * per_row * _selectivity(found.filters))
-        return ph.IndexJoin(
-            kind, left, right, found.index_oid, found.index_name, found.keys, found.filters, rows=rows
+        made = ph.IndexJoin(
+            kind,
+            left,
+            right,
+            found.index_oid,
+            found.index_name,
+            found.keys,
+            found.filters,
+            found.way,
+            rows=rows,
         )
+        return _of(self.statistics.element_info(right.table_oid), made)
 
     def _row_join(
         self,
@@ -508,7 +527,8 @@ class Planner:
             return None
         total = float(max(self.statistics.row_count(right.table_oid), 1))
         rows = max(1.0, left.rows * self._selectivity_of(right, found[1], total))
-        return ph.RowJoin(kind, left, right, found[0], found[1], rows=rows)
+        made = ph.RowJoin(kind, left, right, found[0], found[1], rows=rows)
+        return _of(self.statistics.element_info(right.table_oid), made)
 
     def _edge_join(
         self,
@@ -541,6 +561,36 @@ class Planner:
             if left.rows * (EXPAND_COST + self._degree(element, total) / 2) > total:
                 return None
         return ph.NestedLoop(kind, left, inner, [], True, rows=max(1.0, left.rows * inner.rows))
+
+    def _per_row_join(
+        self,
+        kind: str,
+        left: ph.Physical,
+        right: q.Relation,
+        right_local: list[ex.Expr],
+        conditions: list[ex.Expr],
+        here: set[int],
+        outer: set[int],
+    ) -> ph.Physical | None:
+        """OPTIONAL and EXISTS of several elements: matched for each left row, where that is less work than to match
+        them all once."""
+        if kind not in ("left", "semi", "anti") or not self._reads_elements(right):
+            return None
+        if any(has_subquery(c) for c in conditions):
+            return None
+        inner = self.plan(right, right_local + conditions, outer | here)
+        whole = self.plan(right, right_local, outer)
+        if left.rows * (EXPAND_COST + _work(inner)) > _work(whole):
+            return None
+        return ph.NestedLoop(kind, left, inner, [], True, rows=max(left.rows * inner.rows, 1.0))
+
+    def _reads_elements(self, relation: q.Relation) -> bool:
+        return any(
+            isinstance(node, q.Scan)
+            and not node.is_virtual
+            and self.statistics.element_info(node.table_oid) is not None
+            for node in walk_all(relation)
+        )
 
     def _left_join(self, join: q.Join, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
         left_ranges, right_ranges = set(relation_ranges(join.left)), set(relation_ranges(join.right))
@@ -688,6 +738,34 @@ def _is_listed(condition: ex.Expr, range_id: int, position: int | None, outer: s
         return False
     element = type_info(condition.array.type.oid).element_oid
     return same_key_class(_stripped(condition.left).type.oid, element)
+
+
+def _work(node: ph.Physical) -> float:
+    """About how many rows a plan looks at."""
+    match node:
+        case ph.NestedLoop() if node.dependent:
+            return _work(node.left) + node.left.rows * (EXPAND_COST + _work(node.right))
+        case ph.NestedLoop():
+            return _work(node.left) + _work(node.right) + node.left.rows * node.right.rows
+        case ph.HashJoin():
+            return _work(node.left) + 2 * _work(node.right) + node.rows
+        case ph.RowJoin() | ph.IndexJoin():
+            return _work(node.left) + 2 * node.left.rows + node.rows
+        case ph.Filtered() | ph.Aggregate() | ph.WindowRows() | ph.SetFunctions():
+            return _work(node.input) + node.input.rows
+        case ph.SeqScan():
+            return node.rows / max(_selectivity(node.filters), 1e-6)
+    return node.rows
+
+
+_E = TypeVar("_E", bound=ph.OfElements)
+
+
+def _of(element: ElementInfo | None, node: _E) -> _E:
+    """The node, told whose elements it reads."""
+    if element is not None:
+        node.graph, node.is_edges = element.graph, element.is_edges
+    return node
 
 
 def _row_id_key(

@@ -704,6 +704,11 @@ class RelationWriter:
             call, made = self.stage(
                 ph.Filtered(node.right, node.conditions) if node.conditions else node.right
             )
+            if node.kind in ("semi", "anti"):
+                test = f"(yield from {self.module.bind('rt', runtime.read_exists)}({call}))"
+                with self.block.indented(f"if {'' if node.kind == 'semi' else 'not '}{test}:"):
+                    consume()
+                return
             for range_id, row in made:
                 self._make_current(range_id, row)
             matches = self.module.fresh("m")

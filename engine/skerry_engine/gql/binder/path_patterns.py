@@ -485,7 +485,7 @@ class SegmentBinder:
                 self.variables[name] = Bound(False)
             return None
         labels = None if pattern.label is None else label_formula(pattern.label)
-        placed = self.source.node(labels)
+        placed = self.source.node(labels, name or "")
         self.items.append(placed.relation)
         self._ask(pattern, placed)
         placed = placed if labels is None else placed.knowing(labels)
@@ -532,7 +532,7 @@ class SegmentBinder:
                 f'edge variable "{name}" stands twice inside of a searched path', position=pattern.position
             )
         labels = None if pattern.label is None else label_formula(pattern.label)
-        edge = self.source.edge(labels, way)
+        edge = self.source.edge(labels, way, name or "")
         assert edge is not None, "all native edges have both ways"
         self.items.append(edge.relation)
         self._ask(pattern, edge)

@@ -202,7 +202,7 @@ class PatternBinder:
         known = self.state.rows.variables.get(name)
         if known is None:
             labels = self._labels(pattern, False)
-            placed = self.state.source.node(labels)
+            placed = self.state.source.node(labels, pattern.variable or "")
             self.state.items.append(placed.relation)
             if labels is not None:
                 self.state.conditions.append(placed.has_labels(labels))
@@ -273,7 +273,7 @@ class PatternBinder:
 
     def _new_edge(self, pattern: tree.EdgePattern, name: str, way: str) -> Spot:
         labels = self._labels(pattern, True)
-        placed = self.state.source.edge(labels, way)
+        placed = self.state.source.edge(labels, way, pattern.variable or "")
         if placed is None:
             raise errors.NotSupportedError(
                 "edges of this graph have no such direction", position=pattern.position

@@ -75,11 +75,11 @@ class ElementSource(Protocol):
         """Raise UndefinedObject for a label that a closed graph does not have."""
         ...
 
-    def node(self, labels: lb.LabelFormula | None) -> Placed:
-        """Nodes; `labels` will be asked of them, by a condition of its own."""
+    def node(self, labels: lb.LabelFormula | None, name: str = "") -> Placed:
+        """Nodes; `labels` will be asked of them, by a condition of its own.  `name` is the variable's, for EXPLAIN."""
         ...
 
-    def edge(self, labels: lb.LabelFormula | None, direction: str) -> PlacedEdge | None:
+    def edge(self, labels: lb.LabelFormula | None, direction: str, name: str = "") -> PlacedEdge | None:
         """Edges as a pattern of that direction ('left', 'right', 'both') walks them; None where there can't be any."""
         ...
 
@@ -209,15 +209,15 @@ class NativeSource:
                     f'no {kind} of graph "{self.graph.name}" have the label "{name}"', position=position
                 )
 
-    def _scan(self, table: ElementTable) -> q.Scan:
-        return q.Scan(self.context.new_range(), table.oid, table.width, table.name)
+    def _scan(self, table: ElementTable, name: str) -> q.Scan:
+        return q.Scan(self.context.new_range(), table.oid, table.width, name.strip())
 
-    def node(self, labels: lb.LabelFormula | None) -> NativeElement:
-        scan = self._scan(self.nodes)
+    def node(self, labels: lb.LabelFormula | None, name: str = "") -> NativeElement:
+        scan = self._scan(self.nodes, name)
         return NativeElement(self, self.nodes, scan.range_id, scan)
 
-    def edge(self, labels: lb.LabelFormula | None, direction: str) -> NativeElement:
-        scan = self._scan(self.edges)
+    def edge(self, labels: lb.LabelFormula | None, direction: str, name: str = "") -> NativeElement:
+        scan = self._scan(self.edges, name)
         if direction == "both":
             ends = self.context.new_range()
             start: ex.Expr = ex.Column(INT8, ends, 0, "from", False)
