@@ -171,6 +171,9 @@ class PatternBinder:
                 raise AssertionError("a fixed pattern has nodes and edges only")
         if len(spots) % 2 == 0:
             spots.append(self.node(tree.NodePattern(item.position)))
+        if len(spots) == 1 and spots[0].name in self.before.variables:
+            # no edge asks for it, but NULL is no node
+            self.state.conditions.append(ex.IsNull(BOOL, spots[0].reference[-1], True))
         for place in range(1, len(spots), 2):
             edge = spots[place]
             self.state.conditions.append(same_element(spots[place - 1].reference, edge.start))
