@@ -172,10 +172,10 @@ class TableSource:
 
     # --- elements ----------------------------------------
 
-    def node(self, labels: lb.LabelFormula | None) -> MappedElement:
+    def node(self, labels: lb.LabelFormula | None, name: str = "") -> MappedElement:
         return self._united([self._node_branch(each) for each in _meant(self.graph.vertices, labels)], False)
 
-    def edge(self, labels: lb.LabelFormula | None, direction: str) -> MappedElement:
+    def edge(self, labels: lb.LabelFormula | None, direction: str, name: str = "") -> MappedElement:
         branches: list[_Branch] = []
         for element in _meant(self.graph.edges, labels):
             if direction in ("right", "both"):
