@@ -1,8 +1,7 @@
 """Rows t3 to t9 and t20 of the transaction semantics: what concurrent transactions see, and who wins.
 
-Every test runs embedded and over the network.  The parts of t4 and t8 that speak of nodes, edges, labels and
-properties, and MERGE (t20, of patterns and of SQL), come with the GQL front end and SQL's MERGE statement; here
-INSERT ... ON CONFLICT stands for it.
+Every test runs embedded and over the network.  What the rows say about nodes, edges, labels and properties is in
+test_graph_isolation.py, and so is GQL's MERGE (t20); here INSERT ... ON CONFLICT stands for SQL's.
 """
 
 from __future__ import annotations

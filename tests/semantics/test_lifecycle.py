@@ -1,7 +1,7 @@
 """Rows t1, t2 and t10 to t17 of the transaction semantics: how transactions begin, go on and end.
 
-Every test runs embedded and over the network.  The rows' statements about nodes, edges, labels and properties
-(t10, t11, t16) and about GQL (t17) come with the GQL front end.
+Every test runs embedded and over the network.  What the rows say about nodes, edges, labels and properties, and about
+GQL, is in test_graph_lifecycle.py.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from skerry_engine import errors
 from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.plan.runtime import Batches
 from skerry_engine.plan.writing import MAX_RESTARTS
-from skerry_engine.session.plans import Plan
+from skerry_engine.session.plans import Plan, same_types
 from skerry_engine.session.sleeping import FunctionWait
 from skerry_engine.session.steps import PAUSE, Rows, Step, Wait, Waiting
 from skerry_engine.txn.conflicts import RestartStatement
@@ -56,7 +56,8 @@ class Execution:
     """One execution of one plan, in the session's transaction.
 
     `row_count` is what the command tag reports; `rows` the result of a statement that has made it (None before),
-    `is_finished` whether its checks have passed, too.
+    `is_finished` whether its checks have passed, too.  `replan`, where it is set, gives another plan for the statement,
+    and its parameters, when the one that it has is not good any more.
     """
 
     def __init__(self, session: SessionState, plan: Plan, params: Sequence[object], data: Data) -> None:
@@ -76,6 +77,7 @@ class Execution:
         self._begun_context: ExecutionContext | None = None
         self._begun_step: Step | None = None
         self._kept: list[Row] = []
+        self.replan: Callable[[Plan], tuple[Plan, Sequence[object]]] | None = None
 
     # --- a point statement ----------------------------------------
 
@@ -340,8 +342,27 @@ class Execution:
             yield Wait(waiting)
         transaction.restart_statement(mark)
         if waiting is None and not self.session.is_current(self.plan):
-            raise errors.SerializationFailure("a table changed while the statement waited for a row")
+            yield from self._plan_again(transaction)
         yield PAUSE
+
+    def _plan_again(self, transaction: Transaction) -> Generator[Step, None, None]:
+        """The plan rests on what has changed while the statement waited for a row: a table of another kind, or more
+        often what is known of graphs' properties.  Raises SerializationFailure where the result would change, too."""
+        for _ in range(MAX_RESTARTS):
+            if self.replan is None:
+                break
+            plan, params = self.replan(self.plan)
+            if not same_types(plan.columns, self.plan.columns):
+                break
+            self.plan, self.params = plan, params
+            waited = False
+            for oid, mode in plan.locks:
+                waited = (yield from lock_table(transaction, oid, mode)) or waited
+            if waited:
+                transaction.take_snapshot()
+            if self.session.is_current(plan):
+                return
+        raise errors.SerializationFailure("a table changed while the statement waited for a row")
 
     def _attempt(self, transaction: Transaction, restarts: int) -> Generator[Step, None, list[Row]]:
         point = self.plan.compiled.point

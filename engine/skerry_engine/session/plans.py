@@ -167,6 +167,13 @@ def is_current(plan: Plan, here: StatementCatalog) -> bool:
     return True
 
 
+def same_types(one: Sequence[ResultColumn] | None, other: Sequence[ResultColumn] | None) -> bool:
+    """Whether two results have columns of the same types."""
+    if one is None or other is None:
+        return one is other
+    return [c.type for c in one] == [c.type for c in other]
+
+
 def make_plan(
     normalised: Normalised, verb: str, parameter_oids: Sequence[int], here: StatementCatalog, io: IoContext
 ) -> Plan:

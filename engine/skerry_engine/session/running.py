@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, cast
 
 from skerry_engine import errors
 from skerry_engine.session.execution import Execution, PlanChanged, command_tag, deadline_of
-from skerry_engine.session.plans import Plan, is_current, make_plan, row_data, run_time_parameters
+from skerry_engine.session.plans import (
+    Plan,
+    is_current,
+    make_plan,
+    row_data,
+    run_time_parameters,
+    same_types,
+)
 from skerry_engine.session.portals import Steps
 from skerry_engine.session.state import SessionState, transaction_timeout
 from skerry_engine.session.steps import (
@@ -23,7 +30,6 @@ from skerry_engine.session.steps import (
     Description,
     EmptyQuery,
     ParameterStatus,
-    ResultColumn,
     Step,
     Wait,
     Waiting,
@@ -331,6 +337,8 @@ class StatementRunner(SessionState):
                 plan = self._replanned(statement, plan, types, describe)
             params = run_time_parameters(plan, statement.normalised, values, self.io)
             execution = Execution(self, plan, params, row_data(plan, statement.normalised))
+            if plan.is_change:
+                execution.replan = self._replanner(statement, values)
             self._check_read_only(plan)
             try:
                 yield from execution.lock_tables()
@@ -369,6 +377,7 @@ class StatementRunner(SessionState):
         if point is None:
             execution = Execution(self, plan, params, row_data(plan, statement.normalised))
             if plan.is_change:
+                execution.replan = self._replanner(statement, values)
                 execution.change_at_once(transaction)
             else:
                 execution.read_at_once(transaction)
@@ -376,6 +385,17 @@ class StatementRunner(SessionState):
             execution = Execution(self, plan, params, [])
             execution.at_once(transaction, point)
         return execution
+
+    def _replanner(
+        self, statement: st.Query, values: Sequence[object]
+    ) -> Callable[[Plan], tuple[Plan, Sequence[object]]]:
+        """What plans a running statement again."""
+
+        def replan(old: Plan) -> tuple[Plan, Sequence[object]]:
+            plan = self.plan_query(statement, old.parameter_types)
+            return plan, run_time_parameters(plan, statement.normalised, values, self.io)
+
+        return replan
 
     def _lock_at_once(self, transaction: Transaction, plan: Plan) -> bool:
         locks = self.engine.manager.locks
@@ -433,10 +453,3 @@ def embedded_parameters(parameters: Sequence[object] | None) -> tuple[list[int],
             types.append(sql_type.oid)
             values.append(atom)
     return types, values
-
-
-def same_types(one: Sequence[ResultColumn] | None, other: Sequence[ResultColumn] | None) -> bool:
-    """Whether two results have columns of the same types."""
-    if one is None or other is None:
-        return one is other
-    return [c.type for c in one] == [c.type for c in other]

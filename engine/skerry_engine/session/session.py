@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from skerry_engine import errors
 from skerry_engine.session.execution import Execution, command_tag
+from skerry_engine.session.plans import same_types
 from skerry_engine.session.portals import Portal, Prepared, Steps
-from skerry_engine.session.running import StatementRunner, embedded_parameters, same_types
+from skerry_engine.session.running import StatementRunner, embedded_parameters
 from skerry_engine.session.steps import (
     Complete,
     Description,
