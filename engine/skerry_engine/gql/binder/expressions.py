@@ -16,7 +16,7 @@ from skerry_engine.gql import tree
 from skerry_engine.gql.binder import native_reads as native
 from skerry_engine.gql.binder.context import ANYVALUE, BOOL, PATH, RECORD, GqlContext
 from skerry_engine.gql.binder.operations import Operations, conjunction
-from skerry_engine.gql.binder.value_types import sql_type
+from skerry_engine.gql.binder.value_types import narrow_type
 from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable
 from skerry_engine.values import oids
 from skerry_engine.values.io import text_decoder
@@ -292,6 +292,11 @@ class ExpressionBinder:
             arg = self.operations.as_any(arg)
         return self._negated(native.is_typed(arg, wanted), node.negated)
 
+    def _is_normalized(self, node: tree.IsNormalized) -> ex.Expr:
+        form = ex.Const(SqlType(oids.TEXT), node.form.upper())
+        test = self.operations.call("is_normalized", self.bind(node.arg), form, position=node.position)
+        return self._negated(test, node.negated)
+
     def _is_directed(self, node: tree.IsDirected) -> ex.Expr:
         """All edges are directed here; NULL for NULL."""
         arg = self._element(node.arg, "IS DIRECTED", (oids.EDGE,))
@@ -394,7 +399,11 @@ class ExpressionBinder:
         return self._case_operand
 
     def _cast(self, node: tree.Cast) -> ex.Expr:
-        arg, target = self.bind(node.arg), sql_type(node.type)
+        arg, target = self.bind(node.arg), narrow_type(node.type)
+        if getattr(node.type, "not_null", False):
+            raise errors.NotSupportedError(
+                "CAST to a NOT NULL type is not supported", position=node.type.position
+            )
         if target.oid == oids.UNKNOWN:
             return arg
         if arg.type.oid == oids.UNKNOWN or target.oid in (oids.ANYVALUE, arg.type.oid):
@@ -541,6 +550,7 @@ _BINDERS: dict[type[tree.Expr], Callable[[ExpressionBinder, Any], ex.Expr]] = {
     tree.IsNull: ExpressionBinder._is_null,
     tree.IsTruth: ExpressionBinder._is_truth,
     tree.IsTyped: ExpressionBinder._is_typed,
+    tree.IsNormalized: ExpressionBinder._is_normalized,
     tree.IsDirected: ExpressionBinder._is_directed,
     tree.IsLabeled: ExpressionBinder._is_labeled,
     tree.IsEndpoint: ExpressionBinder._is_endpoint,

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from skerry_engine.algebra import expressions as ex
+from skerry_engine.errors import DataError
+from skerry_engine.functions.casts import length_coercion
 from skerry_engine.functions.registry import Function
 from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder.context import BOOL, INT8
 from skerry_engine.gql.binder.operations import Operations
-from skerry_engine.gql.binder.value_types import sql_type
+from skerry_engine.gql.binder.value_types import narrow_type
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import (
     ROW_ID,
@@ -25,6 +27,7 @@ from skerry_engine.values.graphs import (
     TARGET_TABLE,
     atom_of,
     type_of,
+    widened,
 )
 from skerry_engine.values.types import SqlType, type_info
 
@@ -134,11 +137,31 @@ def _value_test(wanted: tree.ValueType) -> Callable[[Any, int], bool]:
         return _list_test(wanted)
     if isinstance(wanted, tree.RecordType):
         return _record_test(wanted)
-    oid = sql_type(wanted).oid
+    narrow = narrow_type(wanted)
+    oid = widened(narrow.oid)
     if oid == oids.ANYVALUE:
         return lambda value, own: True
     family = _FAMILIES.get(oid, frozenset((oid,)))
-    return lambda value, own: own in family
+    if narrow.typmod < 0:
+        return lambda value, own: own in family
+    return _narrow_test(narrow, family)
+
+
+def _narrow_test(narrow: SqlType, family: frozenset[int]) -> Callable[[Any, int], bool]:
+    """Whether a value is one of the type as it stands: a cast by assignment leaves it alone."""
+    function = length_coercion(narrow.oid)
+    assert function is not None and function.implementation is not None
+    fitted, arguments = function.implementation, (narrow.typmod, False)[: len(function.arg_types) - 1]
+
+    def test(value: Any, own: int) -> bool:
+        if own not in family:
+            return False
+        try:
+            return bool(fitted(value, *arguments) == value)
+        except DataError:
+            return False
+
+    return test
 
 
 _FAMILIES: dict[int, frozenset[int]] = {
