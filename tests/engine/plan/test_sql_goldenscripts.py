@@ -1,4 +1,4 @@
-"""SQL goldenscripts: each runs stepped in one thread, and again by threads, over the wire, and by PostgreSQL.
+"""SQL and GQL goldenscripts: each runs stepped in one thread, and again by threads, over the wire, and by PostgreSQL.
 
 A script's first line says where it can run.  Its output is written by the stepper; every other run has to
 give the same.  PostgreSQL runs the scripts where Skerry promises to do as PostgreSQL does.
@@ -24,6 +24,7 @@ GOLDENSCRIPTS = Path(__file__).parents[2] / "goldenscripts"
 SCRIPTS = [
     *sorted((GOLDENSCRIPTS / "sql").glob("*.txt")),
     *sorted((GOLDENSCRIPTS / "anomalies").glob("*.txt")),
+    *sorted((GOLDENSCRIPTS / "gql").glob("*.txt")),
 ]
 _SKERRY_CODE = re.compile(r"(ERROR \w{5}) T\d{3}")
 _NUMBERS = re.compile(r"\b(Process|transaction|process|database|relation|advisory lock) \[?\d+")
