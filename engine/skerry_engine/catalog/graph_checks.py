@@ -4,9 +4,12 @@
                   closed graphs: is there such a type, are these its properties, of their types, none missing?
                   constraints: is no property missing that must be there?
     ends      of an edge between nodes of two shapes (closed graphs only): asked once for each three shapes
+    property  of a shape that is about to be made (closed graphs only): can its properties be of any type at all?
 
-So an element costs nothing but the look-up of its shape.  Unique constraints are not here: they are unique indexes
-over properties (`graphs.PropertyIndex`), which the kernel keeps as it does SQL's.
+So an element costs nothing but the look-up of its shape.  What `shape` and `ends` forbid may be passed through within
+a statement (txn/shape_rules.py); `property` is asked before anything is written, so that a closed graph's properties
+never have other types than it declares.  Unique constraints are not here: they are unique indexes over properties
+(`graphs.PropertyIndex`), which the kernel keeps as it does SQL's.
 """
 
 from __future__ import annotations
@@ -35,20 +38,58 @@ from skerry_engine.values.types import find_type, format_type
 ShapeCheck = Callable[[Shape], None]
 """Raises GraphTypeViolation, NotNullViolation."""
 
+PropertyCheck = Callable[[tuple[str, ...], tuple[int, ...]], None]
+"""Of properties' names and types.  Raises GraphTypeViolation."""
+
 EndsCheck = Callable[[Shape, Shape, Shape], None]
 """Of an edge, its source and its target.  Raises GraphTypeViolation."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphChecks:
-    """The checks of one graph.  `ends` is None where any nodes may be at the ends of any edge."""
+    """The checks of one graph, None where everything goes."""
 
-    nodes: ShapeCheck
-    edges: ShapeCheck
+    nodes: ShapeCheck | None
+    edges: ShapeCheck | None
     ends: EndsCheck | None
+    elements: ElementTypes | None
+    name: str
 
-    def shape(self, of_edges: bool) -> ShapeCheck:
+    def shape(self, of_edges: bool) -> ShapeCheck | None:
+        """The check of nodes' or edges' shapes."""
         return self.edges if of_edges else self.nodes
+
+    def properties(self, of_edges: bool) -> PropertyCheck:
+        """The check that each property may be had, with its type, by nodes or edges of some type."""
+        types = () if self.elements is None else self.elements.types(of_edges)
+        what = "edges" if of_edges else "nodes"
+
+        def check(names: tuple[str, ...], oids: tuple[int, ...]) -> None:
+            for name, type_oid in zip(names, oids, strict=True):
+                declared = [each for of in types if (each := of.property_named(name)) is not None]
+                if not any(accepts(each, type_oid) for each in declared):
+                    raise self._refused(what, name, type_oid, declared)
+
+        return check if self.elements is not None else _everything
+
+    def _refused(
+        self, what: str, name: str, type_oid: int, declared: list[PropertyType]
+    ) -> GraphTypeViolation:
+        if not declared:
+            return GraphTypeViolation(
+                f'{what} of graph "{self.name}" have no property "{name}"', table=self.name, column=name
+            )
+        wanted = " or ".join(dict.fromkeys(format_type(each.type.oid) for each in declared))
+        return GraphTypeViolation(
+            f'property "{name}" of {what} of graph "{self.name}" is of type {wanted}, '
+            f"not {format_type(type_oid)}",
+            table=self.name,
+            column=name,
+        )
+
+
+def _everything(_names: tuple[str, ...], _types: tuple[int, ...]) -> None:
+    """Any properties."""
 
 
 def graph_checks(database: Database, table: ElementTable) -> GraphChecks:
@@ -71,11 +112,9 @@ def checks_of(
 ) -> GraphChecks:
     """The checks of a graph with this type and these constraints; `graph` is its name."""
     ends = None if elements is None else _EndsCheck(elements, graph)
-    return GraphChecks(
-        _ShapeCheck(None if elements is None else elements.nodes, of_nodes, graph, "node"),
-        _ShapeCheck(None if elements is None else elements.edges, of_edges, graph, "edge"),
-        ends,
-    )
+    nodes = _ShapeCheck(None if elements is None else elements.nodes, of_nodes, graph, "node")
+    edges = _ShapeCheck(None if elements is None else elements.edges, of_edges, graph, "edge")
+    return GraphChecks(nodes.if_needed(), edges.if_needed(), ends, elements, graph)
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------
@@ -97,6 +136,10 @@ class _ShapeCheck:
         ]
         self._graph = graph
         self._what = what
+
+    def if_needed(self) -> ShapeCheck | None:
+        """The check, None if it never says anything."""
+        return self if self._types is not None or self._required else None
 
     def __call__(self, shape: Shape) -> None:
         if self._types is not None:

@@ -83,7 +83,7 @@ class GraphWriter(ChangeWriter):
             element.labels,
             tuple(name for name, _ in element.properties),
             tuple(value.type.oid for _, value in element.properties),
-            self.queries.inputs.shape_check(element.into.table_oid),
+            self.queries.inputs.property_check(element.into.table_oid),
         )
 
     def _passed(self, exprs: object, writer: RelationWriter) -> Passed:
@@ -196,7 +196,7 @@ class GraphWriter(ChangeWriter):
             change.replaces,
             change.labels_added,
             change.labels_removed,
-            self.queries.inputs.shape_check(change.table_oid),
+            self.queries.inputs.property_check(change.table_oid),
         )
 
     def _element(self, element: ex.Expr, relations: RelationWriter) -> tuple[str, str, str, str | None]:

@@ -29,7 +29,7 @@ from skerry_engine import errors
 from skerry_engine.plan.writing import MAX_RESTARTS, ROWS_PER_UNIT
 from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.storage.reader import TableReader
-from skerry_engine.storage.shapes import Shape, ShapeRegistry
+from skerry_engine.storage.shapes import ShapeRegistry
 from skerry_engine.txn.conflicts import RestartStatement
 from skerry_engine.txn.endpoints import Endpoints
 from skerry_engine.txn.locks import LockWait
@@ -47,16 +47,17 @@ Values = tuple[Any, ...]
 Identity = tuple[int, int]
 """Table OID and row id."""
 
-ShapeCheck = Callable[[Shape], None]
-"""Raises what a graph's type, or its constraints on which properties elements must have, say of a shape."""
+PropertyCheck = Callable[[tuple[str, ...], tuple[int, ...]], None]
+"""Raises what a graph's type says of properties, by names and types, before there is a shape of them.  What it says of
+labels, and which properties elements must have, waits until the statement ends (txn/shape_rules.py)."""
 
 ANY: Final = oids.ANYVALUE
 _NEW: Final = -1
 """From here down, in a transition: values[-1 - n] instead of the old row's."""
 
 
-def no_check(shape: Shape) -> None:
-    """An open graph without such constraints."""
+def no_check(names: tuple[str, ...], types: tuple[int, ...]) -> None:
+    """An open graph."""
 
 
 def stored(type_oid: int, value: Any) -> tuple[int, Any]:
@@ -116,13 +117,13 @@ class RowMaker:
         labels: tuple[str, ...],
         names: tuple[str, ...],
         types: tuple[int, ...],
-        check: ShapeCheck = no_check,
+        check: PropertyCheck = no_check,
     ) -> None:
         self.registry: ShapeRegistry = registry
         self.labels: frozenset[str] = frozenset(labels)
         self.names: tuple[str, ...] = names
         self.types: tuple[int, ...] = types
-        self.check: ShapeCheck = check
+        self.check: PropertyCheck = check
         self._shapes: dict[tuple[int, ...], int] = {}
         self._static: bool = ANY not in types
         for name, type_oid in zip(names, types, strict=True):
@@ -165,8 +166,8 @@ class RowMaker:
                 items[name] = stored(ANY, value)
                 check_storable(items[name][0], name)
         types = tuple([type_oid for type_oid, _ in items.values()])
+        self.check(tuple(items), types)
         shape = self.registry.shape(self.labels, tuple(items), types)
-        self.check(shape)
         return shape.id, tuple([atom for _, atom in items.values()])
 
     def _shape_of(self, key: tuple[int, ...]) -> int:
@@ -176,8 +177,8 @@ class RowMaker:
             types = tuple([type_oid for type_oid in key if type_oid])
             for name, type_oid in zip(names, types, strict=True):
                 check_storable(type_oid, name)
+            self.check(names, types)
             shape = self.registry.shape(self.labels, names, types)
-            self.check(shape)
             shape_id = self._shapes[key] = shape.id
         return shape_id
 
@@ -239,7 +240,7 @@ class ChangeOp:
         replaces: bool = False,
         added: tuple[str, ...] = (),
         removed: tuple[str, ...] = (),
-        check: ShapeCheck = no_check,
+        check: PropertyCheck = no_check,
     ) -> None:
         self.table_oid: int = table_oid
         self.registry: ShapeRegistry = registry
@@ -248,7 +249,7 @@ class ChangeOp:
         self.replaces: bool = replaces
         self.added: frozenset[str] = frozenset(added)
         self.removed: frozenset[str] = frozenset(removed)
-        self.check: ShapeCheck = check
+        self.check: PropertyCheck = check
         self._head: int = registry.first_position
         self._transitions: dict[tuple[int, ...], tuple[int, tuple[int, ...]]] = {}
         for name, type_oid in zip(names, types, strict=True):
@@ -295,9 +296,8 @@ class ChangeOp:
             places[name] = (type_oid, _NEW - number)
         labels = (old.labels | self.added) - self.removed
         types = tuple([type_oid for type_oid, _ in places.values()])
+        self.check(tuple(places), types)
         shape = self.registry.shape(labels, tuple(places), types)
-        if shape is not old:
-            self.check(shape)
         return shape.id, tuple([source for _, source in places.values()])
 
 

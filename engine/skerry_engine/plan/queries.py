@@ -23,7 +23,7 @@ from skerry_engine.functions.namespace import NAMESPACE
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan import runtime
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, Subqueries, may_yield
-from skerry_engine.plan.graph_writing import ShapeCheck
+from skerry_engine.plan.graph_writing import PropertyCheck
 from skerry_engine.plan.planner import Planner, Statistics
 from skerry_engine.plan.relations import MemorySink, OutputSink, RelationWriter, canonical_codec
 from skerry_engine.plan.sorting import sort_key_text
@@ -43,8 +43,8 @@ class PlanInputs(Statistics, Protocol):
         """The shapes of an element table's rows."""
         ...
 
-    def shape_check(self, table_oid: int) -> ShapeCheck:
-        """What the graph's type and constraints say of the shapes of an element table's rows."""
+    def property_check(self, table_oid: int) -> PropertyCheck:
+        """What the graph's type says of properties that rows of an element table are about to get."""
         ...
 
 

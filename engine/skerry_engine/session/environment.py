@@ -36,7 +36,7 @@ from skerry_engine.catalog.system.context import (
     TransactionInfo,
 )
 from skerry_engine.plan.elements import property_of_shaped_rows
-from skerry_engine.plan.graph_writing import ShapeCheck
+from skerry_engine.plan.graph_writing import PropertyCheck
 from skerry_engine.plan.planner import ElementInfo, IndexInfo
 from skerry_engine.session.changes import (
     SessionSubscription,
@@ -185,11 +185,11 @@ class StatementCatalog:
         assert registry is not None, "other tables' rows have no shapes"
         return registry
 
-    def shape_check(self, table_oid: int) -> ShapeCheck:
-        """What the graph's type and constraints say of the shapes of an element table's rows."""
+    def property_check(self, table_oid: int) -> PropertyCheck:
+        """What the graph's type says of properties that rows of an element table are about to get."""
         table = self.database.table(table_oid)
         assert isinstance(table, ElementTable), "other tables' rows have no shapes"
-        return graph_checks(self.database, table).shape(table.is_edges)
+        return graph_checks(self.database, table).properties(table.is_edges)
 
     # --- graphs ----------------------------------------
 

@@ -179,9 +179,18 @@ def make_plan(
 ) -> Plan:
     """Parse, bind and compile.  Raises what is wrong with the statement."""
     try:
-        return _made_plan(normalised, verb, parameter_oids, here, io)
+        return _made_plan(_in_full(normalised), verb, parameter_oids, here, io)
     except RecursionError:
         raise too_complex() from None
+
+
+def _in_full(normalised: Normalised) -> Normalised:
+    """The statement with its tokens: one that was recognised by its template has none, and its plan has grown old."""
+    if normalised.source.kinds:
+        return normalised
+    ((statement, _),) = parse_batch(normalised.text)
+    assert isinstance(statement, Query), "its template was a query's"
+    return statement.normalised
 
 
 def _made_plan(

@@ -59,6 +59,7 @@ from skerry_engine.txn.endpoints import Endpoints, EndTypes
 from skerry_engine.txn.foreign_keys import SET_DEFAULT, ForeignKey, no_defaults
 from skerry_engine.txn.history import row_bytes
 from skerry_engine.txn.log import ChunkRows
+from skerry_engine.txn.shape_rules import ShapeRule
 from skerry_engine.txn.target import Formatter, UniqueKey, WriteTarget
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext, text_encoder
@@ -643,7 +644,18 @@ class _TargetGraph:
             if not index.unique and storage.indexes[index.oid].positions is None
         )
         check = self.stores.row_check(self.database, table)
-        return WriteTarget(storage, table.name, table.oid, (*probes, *keys), schema_name, check)
+        target = WriteTarget(storage, table.name, table.oid, (*probes, *keys), schema_name, check)
+        if isinstance(table, ElementTable):
+            target.shape_rule = self._shape_rule(table)
+        return target
+
+    def _shape_rule(self, table: ElementTable) -> ShapeRule | None:
+        """What the graph's type and constraints say of elements."""
+        check = graph_checks(self.database, table).shape(table.is_edges)
+        if check is None:
+            return None
+        shapes = self.stores.shapes(table)
+        return ShapeRule(lambda shape_id: check(shapes.by_id(shape_id)))
 
 
 def _probe(index: Index) -> Index:

@@ -12,8 +12,8 @@ wait: both sides are checked as far as can be seen, and again by COMMIT with the
 transaction can't see but would violate is T001.
 
 Where the graph's type says which nodes may be at the ends of which edges, a node's labels are its key: a change of them
-takes UPDATE, and the node's edges are checked when the statement ends; an edge is checked when it is written.  COMMIT
-checks both again (`EndTypes`).
+takes UPDATE.  What fits when it is written is fine, until a node's labels change; what does not is looked at again when
+the statement ends, for its later stages may still change it.  COMMIT checks all of it once more (`EndTypes`).
 
 The ends of an edge were found by the statement that writes it.  So where READ COMMITTED meets an end that is gone, the
 statement is run again, and does not find it: no error comes of a race.  Ends never change, and an end that the
@@ -126,8 +126,6 @@ def check_new_edge(transaction: Transaction, endpoints: Endpoints, row: Row) -> 
     require_node(transaction, endpoints, source, not transaction.is_snapshot)
     if target != source:
         require_node(transaction, endpoints, target, not transaction.is_snapshot)
-    if endpoints.types is not None:
-        check_types(transaction, endpoints, row)
 
 
 def check_new_edges(transaction: Transaction, endpoints: Endpoints, rows: list[Row]) -> None:
@@ -139,13 +137,42 @@ def check_new_edges(transaction: Transaction, endpoints: Endpoints, rows: list[R
             if node_id not in known:
                 require_node(transaction, endpoints, node_id, not transaction.is_snapshot)
                 known.add(node_id)
-        if endpoints.types is not None:
-            check_types(transaction, endpoints, row)
 
 
-def check_types(transaction: Transaction, endpoints: Endpoints, row: Row) -> None:
-    """Raise GraphTypeViolation if an edge may not be between the nodes that are at its ends now; T001 where a snapshot
-    sees other labels there."""
+def note_types(transaction: Transaction, endpoints: Endpoints, edge_id: int, row: Row) -> None:
+    """See that a written edge fits the nodes at its ends by the end of the statement."""
+    if endpoints.types is None:
+        return
+    try:
+        check_types(transaction, endpoints, row, True)
+    except GraphTypeViolation:
+        transaction.add_check(TypesCheck(endpoints, edge_id))
+
+
+class TypesCheck(Check):
+    """An edge did not fit its ends when it was written: is that still so?"""
+
+    __slots__ = ("endpoints", "edge_id")
+
+    def __init__(self, endpoints: Endpoints, edge_id: int) -> None:
+        super().__init__("")
+        self.endpoints: Endpoints = endpoints
+        self.edge_id: int = edge_id
+
+    def run(self, transaction: Transaction) -> None:
+        """Raise GraphTypeViolation, or T001 when SNAPSHOT sees other labels than there are."""
+        edge = transaction.newest_reader(self.endpoints.edges.storage).get(self.edge_id)
+        if edge is not None:
+            check_types(transaction, self.endpoints, edge)
+
+
+def check_types(
+    transaction: Transaction, endpoints: Endpoints, row: Row, may_restart: bool = False
+) -> None:
+    """Raise GraphTypeViolation if an edge may not be between the nodes that are at its ends now.
+
+    Where the statement has seen other labels there it is T001, or (`may_restart`) RestartStatement for READ COMMITTED.
+    """
     types = endpoints.types
     if types is None:
         return
@@ -157,10 +184,12 @@ def check_types(transaction: Transaction, endpoints: Endpoints, row: Row) -> Non
         node = reader.get(node_id)
         if node is None:
             return  # that it is gone is for others to say
-        if transaction.is_snapshot:
+        if transaction.is_snapshot or may_restart:
             seen = transaction.reader(storage, True).get(node_id)
             if seen is not None and types.kind(seen[0]) != types.kind(node[0]):
-                raise write_conflict()
+                if transaction.is_snapshot:
+                    raise write_conflict()
+                raise RestartStatement(storage.storage_id, node_id)
         found.append(node[0])
     types.check(row[0], found[0], found[1])
 

@@ -18,6 +18,7 @@ from skerry_engine.storage.table import TableStorage
 if TYPE_CHECKING:
     from skerry_engine.txn.endpoints import Endpoints
     from skerry_engine.txn.foreign_keys import ForeignKey
+    from skerry_engine.txn.shape_rules import ShapeRule
 
 Formatter = Callable[[object], str]
 """Makes a value into the text that a message shows."""
@@ -106,7 +107,8 @@ class WriteTarget:
     `check_row` raises what a NOT NULL or CHECK constraint has to say about a row that a referential action
     made; rows that statements make are checked by the statement.  `table_oid` is what table locks are taken
     on (0: none).  A read-only transaction may write temporary tables.  The tables of a native graph are tied
-    by `Endpoints`: the edges' target has it as `ends`, the nodes' as `incident`.
+    by `Endpoints`: the edges' target has it as `ends`, the nodes' as `incident`; `shape_rule` is what the graph says of
+    its elements, None for everything goes.
     """
 
     __slots__ = (
@@ -121,6 +123,7 @@ class WriteTarget:
         "is_temporary",
         "ends",
         "incident",
+        "shape_rule",
     )
 
     def __init__(
@@ -143,3 +146,4 @@ class WriteTarget:
         self.is_temporary: bool = schema_name.startswith("pg_temp_")
         self.ends: Endpoints | None = None
         self.incident: Endpoints | None = None
+        self.shape_rule: ShapeRule | None = None

@@ -39,7 +39,7 @@ from skerry_engine.txn.endpoints import (
     changes_kind,
     check_new_edge,
     check_new_edges,
-    check_types,
+    note_types,
 )
 from skerry_engine.txn.foreign_keys import (
     check_child_later,
@@ -49,6 +49,7 @@ from skerry_engine.txn.foreign_keys import (
 )
 from skerry_engine.txn.glimpses import note_overwritten
 from skerry_engine.txn.modes import BULK_KEYS, ROW_NO_KEY_UPDATE, ROW_UPDATE
+from skerry_engine.txn.shape_rules import ShapeCheck, ShapeRule
 from skerry_engine.txn.target import UniqueKey, WriteTarget
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class TableWriter:
             check_new_edge(self.transaction, target.ends, row)
         row_id = self.storage.allocate(1)
         self._write(row_id, row)
+        if target.shape_rule is not None:
+            self._note_rules(target.shape_rule, row_id, row)
         for key in deferred or []:
             self.transaction.add_check(UniqueCheck(self.storage, key, row_id))
         for foreign_key in unresolved or []:
@@ -122,6 +125,11 @@ class TableWriter:
         first = self.storage.allocate(len(rows))
         transaction = self.transaction
         transaction.own_overlay().write_segment(self.pending, first, rows, transaction.statement_number)
+        if target.shape_rule is not None:
+            row_id = first
+            for row in rows:
+                self._note_rules(target.shape_rule, row_id, row)
+                row_id += 1
         for key, offset in duplicates:
             transaction.add_check(UniqueCheck(self.storage, key, first + offset))
         for foreign_key, offset in unresolved:
@@ -274,11 +282,11 @@ class TableWriter:
         target = self.target
         suspects = [key for key in changed if self._is_taken(key, new_row, row_id)]
         unresolved = check_new_child(transaction, target, new_row, old_row) if target.foreign_keys else None
-        if target.ends is not None and target.ends.types is not None and old_row[0] != new_row[0]:
-            check_types(transaction, target.ends, new_row)
         if self._is_serial:
             self._note_overwritten(row_id, new_row)
         self._write(row_id, new_row)
+        if target.shape_rule is not None and old_row[0] != new_row[0]:
+            self._note_rules(target.shape_rule, row_id, new_row)
         if target.incident is not None and changes_kind(target.incident, old_row, new_row):
             transaction.add_check(KindCheck(target.incident, row_id))
         for key in suspects:
@@ -287,6 +295,13 @@ class TableWriter:
             check_child_later(transaction, foreign_key, row_id)
         for foreign_key in target.referenced_by:
             check_parent_later(transaction, foreign_key, old_row, new_row)
+
+    def _note_rules(self, rule: ShapeRule, row_id: int, row: Row) -> None:
+        """See that a written element is what its graph allows by the end of the statement."""
+        if not rule.is_fine(row[0]):
+            self.transaction.add_check(ShapeCheck(rule, self.storage, row_id))
+        if self.target.ends is not None:
+            note_types(self.transaction, self.target.ends, row_id, row)
 
     def _remove(self, row_id: int, old_row: Row) -> None:
         if self._is_serial:

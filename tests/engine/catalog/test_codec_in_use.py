@@ -160,7 +160,14 @@ SEEN_ELSEWHERE = {
     "expr.SystemColumn": "no binder makes one yet; see test_trees",
     **dict.fromkeys(
         ("expr.RowId", "expr.WholeRow", "expr.Property", "expr.ValueProperty", "expr.HasLabels")
-        + ("expr.ValueHasLabels", "expr.ElementValue", "expr.PathValue", "expr.RecordOf", "query.PathSearch"),
+        + (
+            "expr.ValueHasLabels",
+            "expr.ElementValue",
+            "expr.PathValue",
+            "expr.RecordOf",
+            "query.PathSearch",
+            "query.EdgeWays",
+        ),
         "SQL has no elements of graphs; see algebra/test_graph_nodes",
     ),
     "catalog delta": "a difference; see test_codec",

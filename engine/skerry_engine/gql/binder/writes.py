@@ -23,6 +23,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import queries as q
 from skerry_engine.catalog.graphs import ElementTable
+from skerry_engine.functions.casts import find_coercion
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder.context import EDGE, NODE
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place, label_formula
@@ -35,6 +36,7 @@ from skerry_engine.values.types import SqlType, format_type
 if TYPE_CHECKING:
     from skerry_engine.gql.binder.linear import LinearBinder
 
+_NUMBERS = frozenset((oids.INT8, oids.NUMERIC, oids.FLOAT8))
 INSERT = Place("INSERT")
 SET = Place("SET")
 DELETE = Place("DELETE")
@@ -200,7 +202,7 @@ class WriteBinder:
 
     def _value(self, binder: ExpressionBinder, node: tree.Expr, table: ElementTable, name: str) -> ex.Expr:
         """The value of a property, which it is known to have from here on."""
-        value = self.operations.known(binder.bind(node))
+        value = self.operations.known(self._as_declared(binder.bind(node), table, name, node.position))
         if value.type.oid in oids.REFERENCES:
             raise errors.DatatypeMismatch(
                 f'property "{name}" cannot hold a value of type {format_type(value.type.oid)}',
@@ -209,6 +211,21 @@ class WriteBinder:
             )
         if not (isinstance(value, ex.Const) and value.value is None):
             self.context.note_written(table.oid, name, widened(value.type.oid))
+        return value
+
+    def _as_declared(self, value: ex.Expr, table: ElementTable, name: str, position: int | None) -> ex.Expr:
+        """A property's value as the type that a closed graph declares, if it is one by itself (1 for a FLOAT); others
+        are refused when they are written."""
+        types = self.source.types
+        declared = frozenset[SqlType]() if types is None else types.property_types(name, table.is_edges)
+        if len(declared) != 1:
+            return value
+        (wanted,) = declared
+        if value.type.oid == oids.UNKNOWN:
+            return self.operations.as_type(value, wanted.oid, position)
+        if value.type.oid in _NUMBERS and wanted.oid in _NUMBERS and value.type.oid != wanted.oid:
+            if find_coercion(value.type.oid, wanted.oid, "i") is not None:
+                return self.operations.as_type(value, wanted.oid, position)
         return value
 
     # --- elements ----------------------------------------

@@ -158,7 +158,9 @@ def _copy(context: DefinitionContext, source: Graph, parts: GraphParts) -> Steps
             for row_id, row in zip(ids, rows, strict=True):
                 shape_id = cast(int, row[0])
                 if shape_id not in known:
-                    checks.shape(of_edges)(shapes.by_id(shape_id))
+                    check = checks.shape(of_edges)
+                    if check is not None:
+                        check(shapes.by_id(shape_id))
                     known.add(shape_id)
                 if checks.ends is None:
                     continue

@@ -131,7 +131,7 @@ class FromBinder:
                 return self._sequence(relation, node, scope, range_id, position)
             case IndexDef():
                 raise errors.WrongObjectType(f'"{relation.name}" is an index', position=position)
-        raise errors.WrongObjectType("cannot be read as a table", position=position)
+        raise errors.WrongObjectType(f'"{node.this.this}" is not a table', position=position)
 
     def _schema(self, relation: Table | SystemTable | View) -> str:
         return self.context.database.schema_of(relation).name
