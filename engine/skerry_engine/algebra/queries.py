@@ -7,7 +7,7 @@ blocks (then it is correlated, or lateral).  Relations stand in FROM; queries st
     Query    = Select | SetOperation | With | Insert | Update | Delete
              | GraphInsert | GraphChange | GraphDelete | GraphMerge | Program
     Relation = OneRow | Scan | Values | FunctionScan | Derived | CteScan | Bindings | Join | Filter | Aggregation
-             | Window | ProjectSet | PathSearch | EdgeWays
+             | Window | ProjectSet | PathSearch | EdgeWays | GraphProcedure
 
 SQL and GQL are both translated to this; no node belongs to a language,
 and none says how it is to be executed.
@@ -205,6 +205,21 @@ class PathSearch(Relation):
     joined: tuple[int, ...] = ()
     nodes: tuple[PathLookup, ...] = ()
     edges: tuple[PathLookup, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GraphProcedure(Relation):
+    """The rows of a procedure over a whole native graph, which reads all of `nodes` and `edges`: columns of `types`.
+    `options` is a record."""
+
+    range_id: int
+    name: str
+    graph_oid: int
+    nodes: Scan
+    edges: Scan
+    args: tuple[Expr, ...]
+    options: Expr | None
+    types: tuple[SqlType, ...]
 
 
 # --- queries ----------------------------------------

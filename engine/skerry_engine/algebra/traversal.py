@@ -86,6 +86,7 @@ def bound_ranges(node: object) -> set[int]:
                 q.Window,
                 q.ProjectSet,
                 q.PathSearch,
+                q.GraphProcedure,
                 q.SetOperation,
             ),
         ):
@@ -174,6 +175,8 @@ def relation_ranges(relation: q.Relation) -> dict[int, int]:
             return {relation.range_id: len(relation.keys) + len(relation.aggregates) + extra}
         case q.EdgeWays():
             return {relation.scan.range_id: relation.scan.width, relation.ends: 2}
+        case q.GraphProcedure():
+            return {relation.range_id: len(relation.types)}
         case q.PathSearch():
             return {relation.range_id: len(relation.outputs)}
         case q.Window() | q.ProjectSet():

@@ -146,6 +146,8 @@ def _title(node: ph.Physical) -> str:
             return f"Id {node.kind.title()} Join on {node.scan.name}"
         case ph.BindingRows():
             return "Rows of the Stage Before"
+        case ph.ProcedureRows():
+            return f"Procedure {node.call.name} on {node.call.nodes.name}, {node.call.edges.name}"
         case ph.PathRows():
             return f"Path Search{' Backward' if node.backward else ''}"
         case ph.FunctionRows():

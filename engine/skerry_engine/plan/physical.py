@@ -5,7 +5,7 @@ split into conjuncts and sit at the lowest node that can check them.
 
     rows        OneRow | SeqScan | VirtualScan | IndexLookup | IndexKeys | IndexRange | ValuesRows | FunctionRows
                 | SubqueryRows | CteRows | BindingRows | RowLookup | LabelScan | WaysScan | WaysLookup
-                | PathRows
+                | PathRows | ProcedureRows
     joins       HashJoin | IndexJoin | RowJoin | NestedLoop
     the rest    Filtered | Aggregate | WindowRows | SetFunctions
 """
@@ -192,6 +192,14 @@ class PathRows(Physical):
 
 
 @dataclass(slots=True)
+class ProcedureRows(Physical):
+    """The rows of a procedure over a graph."""
+
+    call: q.GraphProcedure
+    filters: list[ex.Expr]
+
+
+@dataclass(slots=True)
 class Filtered(Physical):
     input: Physical
     filters: list[ex.Expr]
@@ -292,6 +300,8 @@ def ranges_of(node: Physical) -> dict[int, int]:
             return relation_ranges(node.values)
         case PathRows():
             return relation_ranges(node.search)
+        case ProcedureRows():
+            return relation_ranges(node.call)
         case SubqueryRows():
             return relation_ranges(node.derived)
         case Filtered():

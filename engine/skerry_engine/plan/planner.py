@@ -148,6 +148,9 @@ class Planner:
                 return ph.BindingRows(relation, conditions, rows=1.0 if few else 200.0)
             case q.PathSearch():
                 return self._paths(relation, conditions, outer)
+            case q.GraphProcedure():
+                nodes = float(max(self.statistics.row_count(relation.nodes.table_oid), 1))
+                return ph.ProcedureRows(relation, conditions, rows=nodes)
             case q.EdgeWays():
                 return self._ways(relation, conditions, outer)
             case q.Aggregation():

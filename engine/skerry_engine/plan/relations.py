@@ -25,12 +25,14 @@ from typing import TYPE_CHECKING
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
+from skerry_engine.algebra import queries as q
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan import runtime
 from skerry_engine.plan.aggregates import AggregateWriter
 from skerry_engine.plan.element_code import ElementWriter
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, is_hashable, may_yield
 from skerry_engine.plan.path_code import PathWriter
+from skerry_engine.plan.procedures import ProcedureCall
 from skerry_engine.plan.source import MAX_NESTED_LOOPS, Block
 from skerry_engine.storage.index import NO_KEY
 from skerry_engine.values import oids
@@ -131,6 +133,9 @@ class RelationWriter:
             case ph.PathRows():
                 row = self._bind_row(node.search.range_id, len(node.search.outputs))
                 self._batches(PathWriter(self).call(node), row, node.filters, consume)
+            case ph.ProcedureRows():
+                row = self._bind_row(node.call.range_id, len(node.call.types))
+                self._batches(self._procedure(node.call), row, node.filters, consume)
             case ph.Filtered():
                 self.produce(node.input, lambda: self._where(node.filters, consume))
             case ph.HashJoin():
@@ -432,6 +437,14 @@ class RelationWriter:
         else:
             row = self._bind_row(node.scan.range_id, node.scan.width)
             self._batches(source, row, node.filters, consume)
+
+    def _procedure(self, call: q.GraphProcedure) -> str:
+        nodes, edges = call.nodes, call.edges
+        made = ProcedureCall(call.name, call.graph_oid, nodes.table_oid, edges.table_oid)
+        readers = ", ".join(self.reader(scan.range_id, scan.table_oid) for scan in (nodes, edges))
+        args = "".join(f"{self.scalars.value(arg)}, " for arg in call.args)
+        options = "None" if call.options is None else self.scalars.value(call.options)
+        return f"{self.module.bind('procedure', made)}.run(ctx, {readers}, ({args}), {options})"
 
     # --- stages ----------------------------------------
 

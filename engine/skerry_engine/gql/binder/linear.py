@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skerry_engine import errors
@@ -17,7 +17,9 @@ from skerry_engine.gql.binder.context import INT8
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place
 from skerry_engine.gql.binder.operations import conjunction
 from skerry_engine.gql.binder.patterns import PatternBinder, left_joined
+from skerry_engine.gql.binder.procedures import bind_call, graph_procedure
 from skerry_engine.gql.binder.results import Result, ReturnBinder
+from skerry_engine.gql.binder.sources import source_of
 from skerry_engine.gql.binder.variables import Rows, ValueVariable, column_variable
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, format_type, type_info
@@ -229,6 +231,10 @@ class LinearBinder:
         """CALL of a procedure: a set-returning function of the catalog, its columns named by YIELD."""
         binder = self.expressions(ARGUMENTS)
         args = [binder.bind(arg) for arg in clause.args]
+        procedure = graph_procedure(clause)
+        if procedure is not None:
+            self._give(clause, bind_call(self.statements, procedure, args, clause), procedure.columns)
+            return
         schema = self.context.schema_name(clause.name.schema)
         function, types, result = resolve_function(
             clause.name.name,
@@ -242,17 +248,27 @@ class LinearBinder:
             self.operations.as_type(arg, oid, clause.position) for arg, oid in zip(args, types, strict=False)
         )
         columns = function.result_columns or ((clause.name.name, result),)
-        range_id = self.context.new_range()
         call = ex.Call(SqlType(result), function, coerced)
-        scan = q.FunctionScan(range_id, (call,), (len(columns),))
+        scan = q.FunctionScan(self.context.new_range(), (call,), (len(columns),))
+        self._give(clause, scan, columns)
+
+    def _give(
+        self,
+        clause: tree.CallNamed,
+        scan: q.FunctionScan | q.GraphProcedure,
+        columns: Sequence[tuple[str, int]],
+    ) -> None:
+        """Put a procedure's rows beside those that are there, with the columns that YIELD names."""
         after = self.rows
         for name, number in self._yields(clause, [name for name, _ in columns]):
             if name in self.rows.variables:
                 raise errors.DuplicateColumn(
                     f'variable "{name}" is already defined', position=clause.position
                 )
-            expr = ex.Column(SqlType(columns[number][1]), range_id, number, name)
-            after = after.with_variable(ValueVariable(name, expr))
+            expr = ex.Column(SqlType(columns[number][1]), scan.range_id, number, name)
+            is_element = isinstance(scan, q.GraphProcedure) and expr.type.oid in oids.ELEMENTS
+            source = source_of(self.context.working_graph(None), self.context) if is_element else None
+            after = after.with_variable(ValueVariable(name, expr, source))
         self.rows = left_joined(self.rows, after, [scan], []) if clause.is_optional else after.joined([scan])
 
     def _yields(self, clause: tree.CallNamed, names: list[str]) -> list[tuple[str, int]]:
