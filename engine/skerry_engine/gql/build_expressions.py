@@ -208,8 +208,11 @@ def literal(source: Source, position: int, index: int) -> tree.Literal:
 
 def fixed_literal(source: Source, position: int, index: int) -> tree.Literal:
     """A count: part of the plan, so never lifted."""
-    source.plain(index)
-    return literal(source, position, index)
+    text = source.plain(index)
+    found = literal(source, position, index)
+    if found.kind != "int8":
+        raise SyntaxError(f"{text} is too large here", position=position)
+    return found
 
 
 def literal_value(kind: int, text: str, position: int) -> tuple[str, int | Decimal | float | str | bytes]:

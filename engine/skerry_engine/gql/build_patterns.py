@@ -99,7 +99,7 @@ def _quantified(position: int, item: object, lower: int, upper: int | None) -> o
     if isinstance(item, tree.NodePattern):
         raise SyntaxError("a quantifier stands behind an edge or a path in brackets", position=position)
     assert isinstance(item, tree.PathItem)
-    return tree.Quantified(position, item, lower, upper)
+    return tree.Quantified(position, _bracketed(item), lower, upper)
 
 
 def zero_or_more(_source: Source, position: int, item: object) -> object:
@@ -140,7 +140,7 @@ def questioned(_source: Source, position: int, item: object) -> object:
     if isinstance(item, tree.NodePattern):
         raise SyntaxError("a question mark stands behind an edge or a path in brackets", position=position)
     assert isinstance(item, tree.PathItem)
-    return tree.Questioned(position, item)
+    return tree.Questioned(position, _bracketed(item))
 
 
 def subpath(

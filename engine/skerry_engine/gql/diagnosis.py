@@ -17,7 +17,7 @@ _CLASSES: Final = {
     "FLOAT": "a number",
     "STRING": "a string",
     "BYTES": "a byte string",
-    "PARAMETER": "a parameter",
+    "PARAM": "a parameter",
     "REFERENCE": "a parameter",
 }
 _LEFT_OUT: Final = frozenset(
@@ -25,7 +25,7 @@ _LEFT_OUT: Final = frozenset(
     + ("RECORD_OF",)
 )
 # What can begin a value, said in one word where all of it can stand
-_VALUE: Final = frozenset(("IDENT", "INTEGER", "STRING", "PARAMETER", "CASE", "NOT", "NULL", "(", "["))
+_VALUE: Final = frozenset(("IDENT", "INTEGER", "STRING", "PARAM", "CASE", "NOT", "NULL", "(", "["))
 _VALUE_STARTS: Final = _VALUE | frozenset(
     """
     NUMERIC FLOAT BYTES + - { ARRAY CAST DATE DATETIME DURATION EXISTS FALSE LET LIST PATH RECORD TIME TIMESTAMP

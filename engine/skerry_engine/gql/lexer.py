@@ -7,7 +7,7 @@ and `x` a name; strings have backslash escapes; // begins a comment; the arrows 
 One regular expression finds every token, the longest that there is.  Arrows make that wrong at three places, where
 what stands around tells that no arrow can be meant:
 
-    x<-1       `<-` is cut behind `<` before a number, and before another value unless `)` precedes it
+    x<-1       `<-` is cut behind `<` before a number, and behind a value (no bracket) before another one
     [1, 2]-3   `]-`, `]->`, `]~`, `]~>` are cut behind `]` unless an edge opened the bracket
     x/-2       `/-`, `/->`, `/~`, `/~>` are cut behind `/` outside of -/ ... /-
 
@@ -180,9 +180,14 @@ def _arrow_length(tokens: Tokens, value: str, end: int, brackets: list[str]) -> 
         brackets.pop()
     elif value == "<-" and tokens.kinds:
         following = _VALUE_START.match(tokens.text, end)
-        if following is not None and (following["word"] is None or tokens.values[-1] != ")"):
+        if following is not None and (following["word"] is None or _ends_value(tokens)):
             return 1
     return 0
+
+
+def _ends_value(tokens: Tokens) -> bool:
+    """Whether the last token ends a value rather than an element of a pattern."""
+    return tokens.kinds[-1] != PUNCTUATION or tokens.values[-1] == "]"
 
 
 def _rare_token(tokens: Tokens, group: int, raw: str, start: int, end: int) -> int:

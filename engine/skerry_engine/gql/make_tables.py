@@ -25,8 +25,8 @@ STARTS: Final = ("program", "graph_table")
 HERE: Final = Path(__file__).parent
 
 
-def make_tables(grammar: str) -> dict[str, Any]:
-    """The tables of a grammar.  Raises lark's GrammarError for conflicts."""
+def read_grammar(grammar: str) -> Any:
+    """The grammar as lark understands it, with its automaton.  Raises lark's GrammarError for conflicts."""
     from lark import Lark
     from lark.lexer import Lexer
 
@@ -37,10 +37,9 @@ def make_tables(grammar: str) -> dict[str, Any]:
         def lex(self, *_: object) -> Iterator[Any]:
             return iter(())
 
-    reader = Lark(
+    return Lark(
         grammar, parser="lalr", lexer=NoLexer, start=list(STARTS), maybe_placeholders=True, strict=True
     )
-    return _Writer(reader).tables()
 
 
 class _Writer:
@@ -143,8 +142,8 @@ def _rule_order(rule: Any) -> tuple[object, ...]:
 
 def written_tables() -> str:
     """What tables.json is to hold."""
-    tables = make_tables((HERE / "grammar.lark").read_text(encoding="utf-8"))
-    return json.dumps(tables, separators=(",", ":")) + "\n"
+    reader = read_grammar((HERE / "grammar.lark").read_text(encoding="utf-8"))
+    return json.dumps(_Writer(reader).tables(), separators=(",", ":")) + "\n"
 
 
 def main() -> None:
