@@ -44,6 +44,12 @@ if TYPE_CHECKING:
 
 CACHE_ENTRIES = 2000
 CACHED_TEXT_CHARACTERS = 2000
+FIRST_LOOK = 16
+"""Uses of a plan after which it is seen whether its tables have still the sizes that it was made for; then after
+twice as many, and so on: so looking costs nothing, and a plan made for empty tables does not stay for long."""
+GROWTH = 10
+SMALL_TABLE = 500
+"""Sizes below this are all alike."""
 _NUMBER_TYPES = frozenset({oids.INT2, oids.INT4, oids.INT8, oids.OID})
 _FLOAT_TYPES = frozenset({oids.FLOAT4, oids.FLOAT8})
 
@@ -55,7 +61,8 @@ class Plan:
     `parameter_types` are the client's parameters; `slots` say where run-time parameters come from; `locks`
     are (table OID, mode).  An `is_spooled` plan shows nothing until it is complete.  `lookups` are (schema,
     name, OID, version) of every relation that was looked up, `objects` (OID, version) of what was found by its OID,
-    `facts` what was known of graphs' properties (see graph_plans.py).
+    `facts` what was known of graphs' properties (see graph_plans.py).  `sizes` are (table OID, rows) as they were
+    planned for; `uses` says how often the plan has been asked for, `next_look` when sizes are looked at again.
     """
 
     compiled: CompiledQuery
@@ -74,6 +81,9 @@ class Plan:
     query: q.Query | None = field(default=None, repr=False)
     objects: tuple[tuple[int, int], ...] = ()
     facts: tuple[Fact, ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()
+    uses: int = 0
+    next_look: int = FIRST_LOOK
 
 
 class PlanCache:
@@ -167,6 +177,25 @@ def is_current(plan: Plan, here: StatementCatalog) -> bool:
     return True
 
 
+def is_outgrown(plan: Plan, here: StatementCatalog) -> bool:
+    """Whether a table that the plan reads is another size than when it was made, so that there may be a better one."""
+    plan.uses += 1
+    if plan.uses < plan.next_look:
+        return False
+    for oid, rows in plan.sizes:
+        before, now = max(rows, SMALL_TABLE), max(here.row_count(oid), SMALL_TABLE)
+        if now > GROWTH * before or before > GROWTH * now:
+            return True
+    plan.next_look *= 2
+    return False
+
+
+def _sizes(query: q.Query, here: StatementCatalog) -> tuple[tuple[int, int], ...]:
+    """The sizes of the tables that a query reads."""
+    read = {node.table_oid for node in walk_all(query) if isinstance(node, q.Scan) and not node.is_virtual}
+    return tuple((oid, here.row_count(oid)) for oid in sorted(read))
+
+
 def same_types(one: Sequence[ResultColumn] | None, other: Sequence[ResultColumn] | None) -> bool:
     """Whether two results have columns of the same types."""
     if one is None or other is None:
@@ -179,7 +208,10 @@ def make_plan(
 ) -> Plan:
     """Parse, bind and compile.  Raises what is wrong with the statement."""
     try:
-        return _made_plan(_in_full(normalised), verb, parameter_oids, here, io)
+        plan = _made_plan(_in_full(normalised), verb, parameter_oids, here, io)
+        assert plan.query is not None
+        plan.sizes = _sizes(plan.query, here)
+        return plan
     except RecursionError:
         raise too_complex() from None
 

@@ -18,6 +18,7 @@ from skerry_engine.session.execution import Execution, PlanChanged, command_tag,
 from skerry_engine.session.plans import (
     Plan,
     is_current,
+    is_outgrown,
     make_plan,
     row_data,
     run_time_parameters,
@@ -291,7 +292,9 @@ class StatementRunner(SessionState):
         """The query's plan, if there is one that is still good."""
         here = self.statement_catalog()
         plan = self.engine.plans.get(self._plan_key(statement, parameter_oids, here))
-        return plan if plan is not None and is_current(plan, here) else None
+        if plan is None or not is_current(plan, here) or is_outgrown(plan, here):
+            return None
+        return plan
 
     def _plan_key(
         self, statement: st.Query, parameter_oids: Sequence[int], here: StatementCatalog

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from skerry_engine import errors
 from skerry_engine.session.execution import Execution, command_tag
-from skerry_engine.session.plans import same_types
+from skerry_engine.session.plans import is_outgrown, same_types
 from skerry_engine.session.portals import Portal, Prepared, Steps
 from skerry_engine.session.running import StatementRunner, embedded_parameters
 from skerry_engine.session.steps import (
@@ -99,6 +99,8 @@ class Session(StatementRunner):
         self.check_not_failed(prepared.statement)
         if portal and portal in self.portals:
             raise errors.DuplicateCursor(f'cursor "{portal}" already exists')
+        if prepared.plan is not None and is_outgrown(prepared.plan, self.statement_catalog()):
+            self.refresh(prepared)
         wanted = prepared.parameter_oids
         if len(values) != len(wanted):
             raise errors.ProtocolViolation(
