@@ -7,6 +7,7 @@ relationship is an edge pattern with a quantifier, shortestPath() is ANY SHORTES
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -47,6 +48,10 @@ SHARED: Final = frozenset(
     """.split()
 )
 """Functions that both languages have under one name."""
+LISTS: Final = frozenset("collect range keys labels nodes relationships tail".split())
+"""Functions that give lists."""
+TEMPORAL: Final = frozenset("date time localtime datetime localdatetime duration".split())
+_FRACTION: Final = re.compile(r"[.,]\d{7,}")
 QUANTIFIERS: Final = frozenset(("ALL", "ANY", "NONE", "SINGLE"))
 LIST_KINDS: Final = ("string", "list")
 
@@ -59,6 +64,9 @@ class Piece:
     aggregates: bool = False
     kind: str = ""
     variable: str = ""
+    is_number: bool = False
+    fields: tuple[str, ...] = ()
+    """A map literal's names."""
 
 
 class Expressions(Cursor):
@@ -137,8 +145,10 @@ class Expressions(Cursor):
             sign = self.advance().text
             right = self._product()
             known = {piece.kind, right.kind} & set(LIST_KINDS)
-            if sign == "+" and known and piece.kind != right.kind:
+            if sign == "+" and piece.kind != right.kind and known:
                 self.extensions.add("+ of a list or a string and something else")
+            elif sign == "+" and not known and not (piece.is_number or right.is_number):
+                self.extensions.add("+ of what may be lists or strings")
             operator = "||" if sign == "+" and known else sign
             kind = next(iter(known), "") if sign == "+" else ""
             piece = _joined(f"{piece.text} {operator} {right.text}", piece, right, kind=kind)
@@ -200,7 +210,7 @@ class Expressions(Cursor):
     def _atom(self) -> Piece:
         token = self.token
         if token.kind == NUMBER:
-            return Piece(self.advance().text)
+            return Piece(self.advance().text, is_number=True)
         if token.kind == STRING:
             return Piece(_string(self.advance().text), kind="string")
         if token.kind == PARAMETER:
@@ -299,10 +309,13 @@ class Expressions(Cursor):
     def _map(self) -> Piece:
         texts: list[str] = []
         pieces: list[Piece] = []
+        names: list[str] = []
         for name, piece in self.map_entries():
+            names.append(name)
             texts.append(f"{identifier(name)}: {piece.text}")
             pieces.append(piece)
-        return _joined("{" + ", ".join(texts) + "}", *pieces, kind="map")
+        made = _joined("{" + ", ".join(texts) + "}", *pieces, kind="map")
+        return Piece(made.text, made.aggregates, "map", fields=tuple(names))
 
     def map_entries(self) -> list[tuple[str, Piece]]:
         """A map literal's names and values."""
@@ -394,11 +407,9 @@ class Expressions(Cursor):
             self.extensions.add(f"{name}()")
         if lower == "size" and len(arguments) == 1 and arguments[0].kind == "string":
             lower = "char_length"
-        kind = (
-            "list"
-            if lower in ("collect", "range", "keys", "labels", "nodes", "relationships", "tail")
-            else ""
-        )
+        if lower in TEMPORAL:
+            _check_temporal(name, arguments)
+        kind = "list" if lower in LISTS else ""
         piece = _joined(f"{RENAMED.get(lower, name)}({distinct}{texts})", *arguments, kind=kind)
         return Piece(piece.text, piece.aggregates or lower in AGGREGATES, kind)
 
@@ -509,6 +520,15 @@ class Expressions(Cursor):
 
 def _joined(text: str, *parts: Piece, kind: str = "") -> Piece:
     return Piece(text, any(part.aggregates for part in parts), kind)
+
+
+def _check_temporal(name: str, arguments: list[Piece]) -> None:
+    """Raise NotGql for what GQL's temporal functions have no fields for, or no digits."""
+    for argument in arguments:
+        if "nanosecond" in argument.fields or _FRACTION.search(argument.text):
+            raise NotGql("nanoseconds: how exact times are is the implementation's choice")
+        if TEMPORAL & set(argument.fields):
+            raise NotGql(f"{name}() of parts of another temporal value")
 
 
 def _string(literal: str) -> str:

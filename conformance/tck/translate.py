@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tck.cursor import NotGql
-from tck.cypher import NotCypher
+from tck.cypher import NAME, QUOTED, NotCypher
 from tck.expressions import Expressions, Piece
-from tck.names import identifier
+from tck.names import RESERVED, identifier
 
 
 @dataclass(frozen=True)
@@ -122,14 +122,33 @@ class Clauses(Expressions):
         distinct = "DISTINCT " if self.take_word("DISTINCT") else ""
         everything, items = self._items(must_be_named=True)
         tail = self._order_and_page()
+        begin = self.at
         condition = f"\nFILTER {self.expression().text}" if self.take_word("WHERE") else ""
+        behind = self._names_between(begin, self.at)
         if everything and not distinct and not tail and not any(item.piece.aggregates for item in items):
             if not items and not condition and is_first:
                 raise NotCypher("WITH * of nothing")
             return ((_let(items) if items else "") + condition).strip("\n") or "FILTER TRUE"
         if everything and items:
             raise NotGql("WITH * beside aggregates, DISTINCT, ORDER BY or LIMIT")
+        kept = {item.name for item in items}
+        if condition and not everything and not distinct and not tail and not behind <= kept:
+            return _filtered_first(items, condition)
         return f"RETURN {distinct}{'*' if everything else _result(items)}{tail}\nNEXT{condition}"
+
+    def _names_between(self, begin: int, end: int) -> set[str]:
+        """The names in a range of tokens that may be variables."""
+        found: set[str] = set()
+        for index in range(begin, end):
+            token, before, after = (
+                self.tokens[index],
+                self.tokens[index - 1].text,
+                self.tokens[index + 1].text,
+            )
+            is_name = token.kind == QUOTED or (token.kind == NAME and token.word not in RESERVED)
+            if is_name and before not in (".", ":", "|") and after not in ("(", ":"):
+                found.add(token.text)
+        return found
 
     def _items(self, must_be_named: bool = False) -> tuple[bool, list[_Item]]:
         """Whether there is a star, and the items."""
@@ -242,6 +261,16 @@ class Clauses(Expressions):
         if not all(item.variable for item in items):
             self.extensions.add("DELETE of an expression")
         return f"{detach}DELETE " + ", ".join(item.text for item in items)
+
+
+def _filtered_first(items: list[_Item], condition: str) -> str:
+    """WITH items WHERE a condition that sees what was there before: new names, the condition, then the projection."""
+    if any(item.piece.aggregates for item in items):
+        raise NotGql("WHERE behind WITH that sees variables from before an aggregation")
+    new = [item for item in items if item.piece.variable != item.name]
+    definitions = f"{_let(new)}\n" if new else ""
+    names = ", ".join(identifier(item.name) for item in items)
+    return f"{definitions}{condition.strip()}\nRETURN {names}\nNEXT"
 
 
 def _let(items: list[_Item]) -> str:

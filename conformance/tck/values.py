@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from skerry.types import Interval
 from tck.cursor import Cursor
 from tck.cypher import NAME, NUMBER, QUOTED, STRING, NotCypher
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
-_DATES = (datetime.date, datetime.time, datetime.timedelta)
 
 
 @dataclass(frozen=True)
@@ -201,9 +201,61 @@ def canonical(value: Any) -> object:
         return _element_of(value)
     if isinstance(value, float) and math.isnan(value):
         return "NaN"
-    if isinstance(value, _DATES):
-        return value.isoformat() if not isinstance(value, datetime.timedelta) else str(value)
+    return temporal_text(value)
+
+
+def temporal_text(value: Any) -> object:
+    """A temporal value as Cypher writes it; anything else as it is."""
+    if isinstance(value, datetime.datetime):
+        return f"{value.date().isoformat()}T{_time_text(value.timetz())}"
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, datetime.time):
+        return _time_text(value)
+    if isinstance(value, datetime.timedelta):
+        microseconds = value // datetime.timedelta(microseconds=1)
+        days, rest = _divided(microseconds, 86_400_000_000)
+        return _duration_text(0, days, rest)
+    if isinstance(value, Interval):
+        return _duration_text(value.months, value.days, value.microseconds)
     return value
+
+
+def _time_text(value: datetime.time) -> str:
+    """Seconds only where there are any, their fraction without trailing zeros, Z for no offset."""
+    text = f"{value.hour:02}:{value.minute:02}"
+    if value.second or value.microsecond:
+        text += f":{value.second:02}"
+    if value.microsecond:
+        text += f".{value.microsecond:06}".rstrip("0")
+    offset = value.utcoffset()
+    if offset is None:
+        return text
+    minutes = int(offset.total_seconds()) // 60
+    if not minutes:
+        return text + "Z"
+    return f"{text}{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
+def _duration_text(months: int, days: int, microseconds: int) -> str:
+    """ISO 8601 with signs in front of each number."""
+    years, months = _divided(months, 12)
+    hours, rest = _divided(microseconds, 3_600_000_000)
+    minutes, rest = _divided(rest, 60_000_000)
+    date = "".join(f"{number}{unit}" for number, unit in ((years, "Y"), (months, "M"), (days, "D")) if number)
+    time = "".join(f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M")) if number)
+    if rest:
+        seconds = f"{abs(rest) // 1_000_000}.{abs(rest) % 1_000_000:06}".rstrip("0").rstrip(".")
+        time += f"{'-' if rest < 0 else ''}{seconds}S"
+    if not date and not time:
+        return "PT0S"
+    return f"P{date}T{time}" if time else f"P{date}"
+
+
+def _divided(number: int, by: int) -> tuple[int, int]:
+    """Quotient and remainder, both with the number's sign."""
+    quotient, remainder = divmod(abs(number), by)
+    return (-quotient, -remainder) if number < 0 else (quotient, remainder)
 
 
 def _element_of(value: Any) -> Element:
