@@ -33,6 +33,7 @@ from skerry_engine.storage.reader import TableReader
 from skerry_engine.txn.durable_log import Flush
 from skerry_engine.txn.transaction import Transaction
 from support.crash_disk import CrashDisk
+from support.graph_rows import shown
 from support.sessions import Steps, answered
 
 State = dict[str, object]
@@ -44,6 +45,7 @@ SETUP = (
     "create table u (id serial primary key, t_id int references t on delete cascade, n numeric)",
     "create unique index u_n on u (n) where n > 0; create sequence told",
     "insert into t select i, i % 3, repeat('s', i * 7) from generate_series(1, 12) i",
+    "for i in range(1, 12) insert (:P {x: -i})-[:R {a: i}]->(:Q {a: 'first'})",
 )
 
 
@@ -68,7 +70,8 @@ def state_at(engine: Engine, epoch: int) -> State:
         after = -1
         while True:
             ids, found, after = reader.scan_ids_batch(after, 10_000)
-            rows.update((i, row[: table.width]) for i, row in zip(ids, found, strict=True))
+            for row_id, row in zip(ids, found, strict=True):
+                rows[row_id] = shown(storage.shapes, row) if storage.shapes else row[: table.width]
             if after < 0:
                 break
         state[f"{table.oid} {table.name}"] = rows
@@ -452,6 +455,40 @@ _CHANGES: list[Maker] = [
     lambda run: "select nextval('told')",
     lambda run: f"select setval('u_id_seq', {1000 + run.value()})",
 ]
+_GRAPH_CHANGES: list[Maker] = [
+    lambda run: f"insert (:P {{x: {run.value()}, {_property(run)}}})",
+    lambda run: f"insert (:P {{x: {run.value()}}})-[:R {{{_property(run)}}}]->(:Q&P {{x: {run.value()}}})",
+    lambda run: (
+        f"match (n:P), (m:P) where n.x % 7 = {_t(run) % 7} and m.x % 5 = 0 insert (n)-[:R {{{_property(run)}}}]->(m)"
+    ),
+    lambda run: f"match (n:P) where n.x % 6 = {_t(run) % 6} set n:Q, n.y = {run.value()}",
+    lambda run: f"match (n:Q) where n.x % 4 = {_t(run) % 4} remove n:Q, n.a",
+    lambda run: f"match (n:P) where n.x % 9 = {_t(run) % 9} detach delete n",
+    lambda run: f"match ()-[e:R]->(m) where m.x % 5 = {_t(run) % 5} delete e",
+    lambda run: (
+        f"merge (n:M {{k: {_t(run)}}}) on create set n.made = {run.value()} on match set n.{_property(run, ' = ')}"
+    ),
+]
+_GRAPH_DEFINITIONS: list[Maker] = [
+    lambda run: f"create graph g{run.value()} any; use g{run._values} insert (:P {{{_property(run)}}})",
+    lambda run: "create index if not exists by_x for (n:P) on (n.x)",
+    lambda run: "create constraint if not exists one_k for (n:M) require n.k is key",
+    lambda run: "create or replace graph copied as copy of home",
+    lambda run: (
+        "create graph if not exists closed {(:A {k int})-[:R]->(:B)}; use closed insert (:A {k: 1})-[:R]->(:B)"
+    ),
+    lambda run: "drop graph if exists copied",
+]
+
+
+def _property(run: CrashRun, equals: str = ": ") -> str:
+    """A property that has many types."""
+    value = run.dice.choice(
+        ("1", "1.5", "true", "'text'", "[1, 2]", "[1, 'x']", "date '2020-02-02'", "1e3", "{f: 1}")
+    )
+    return f"{run.dice.choice('abc')}{equals}{value}"
+
+
 _DEFINITIONS: list[Maker] = [
     lambda run: (
         f"create table d{run.value()} (a int primary key, b text default 'b'); "
@@ -472,8 +509,17 @@ _DEFINITIONS: list[Maker] = [
 def _many(run: CrashRun) -> str:
     """More rows than are installed in one unit; once in a run, since every state that is compared holds them."""
     if run.has_many:
-        return run.dice.choice(("delete from t where id >= 1000", "update t set v = v + 1 where id >= 1000"))
+        return run.dice.choice(
+            (
+                "delete from t where id >= 1000",
+                "update t set v = v + 1 where id >= 1000",
+                "match (n:Many) set n.w = n.i, n:More",
+                "match (n:Many) detach delete n",
+            )
+        )
     run.has_many = True
+    if run.dice.random() < 0.5:
+        return "for i in range(1, 1100) insert (:Many {i: i})-[:OF]->(:Many)"
     return "insert into t select i, i, repeat('z', i % 40) from generate_series(1000, 2020) i"
 
 
@@ -494,10 +540,19 @@ def _finish_prepared(run: CrashRun) -> str:
 _IN_BLOCK: list[Maker] = [
     *_CHANGES,
     *_CHANGES,
+    *_GRAPH_CHANGES,
+    *_GRAPH_CHANGES,
     *_DEFINITIONS,
+    *_GRAPH_DEFINITIONS,
     lambda run: "savepoint s",
     lambda run: "rollback to s",
     lambda run: "select sum(v) from t",
     _many,
 ]
-_ALONE: list[Maker] = [*_CHANGES, *_CHANGES, *_CHANGES, *_DEFINITIONS, _many, *([_finish_prepared] * 6)]
+_ALONE: list[Maker] = [
+    *([*_CHANGES, *_GRAPH_CHANGES] * 3),
+    *_DEFINITIONS,
+    *_GRAPH_DEFINITIONS,
+    _many,
+    *([_finish_prepared] * 6),
+]
