@@ -20,12 +20,15 @@ from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import used_ranges
 from skerry_engine.plan import graph_writing as gw
 from skerry_engine.plan.changes import ChangeWriter, check_new_row
-from skerry_engine.plan.expressions import RowVariable
+from skerry_engine.plan.expressions import RowVariable, may_yield
 from skerry_engine.plan.relations import MemorySink, RelationWriter
+from skerry_engine.plan.source import Block
+from skerry_engine.session.steps import Wait
+from skerry_engine.txn.locks import LockWait
 from skerry_engine.values import oids
 
 if TYPE_CHECKING:
-    from skerry_engine.plan.source import Block
+    from skerry_engine.plan.queries import QueryWriter
 
 Passed = list[tuple[int, RowVariable]]
 """Ranges whose rows go from the source to where they are wanted again."""
@@ -73,6 +76,18 @@ class GraphWriter(ChangeWriter):
 
     def _rt(self, function: object) -> str:
         return self.module.bind("rt", function)
+
+    def patiently(self, statement: str) -> None:
+        """A call that may meet a lock, made again after each wait for one."""
+        block, met = self.block, self.module.bind("rt", LockWait)
+        request = self.module.fresh("w_")
+        with block.indented("while True:"):
+            with block.indented("try:"):
+                block.emit(statement)
+                block.emit("break")
+            with block.indented(f"except {met} as {request}_met:"):
+                block.emit(f"{request} = {request}_met.request")
+            block.emit(f"yield {self._rt(Wait)}({request})")
 
     def _writer(self, table_oid: int) -> str:
         return self.block.declare(f"w{table_oid}", f"ctx.writer({table_oid})")
@@ -367,6 +382,25 @@ class InsertColumns:
             made, other = f"({', '.join([str(shape), *texts])},)", f"{bound}.node({values})"
         return f"({made} if {' and '.join(guards)} else {other})" if guards else made
 
+    def one_row(
+        self, element: q.NewElement, block: Block, writer: RelationWriter, ids: dict[int, str]
+    ) -> str:
+        """Python text of a whole row, where new nodes' ids are known by their names."""
+        self._shapes.append(None)
+        part = self._known_part(element, block, writer)
+        if element.ends is None:
+            assert part is not None
+            return part
+        ends: list[str] = []
+        for end in element.ends:
+            range_id = new_range_of(end, self.new_ranges)
+            ends.append(self._id_of(element, end, writer) if range_id is None else ids[range_id])
+        if part is None:
+            return f"({self._shapes[-1]}, {', '.join(ends)})"
+        name = self.module.fresh("t")
+        block.emit(f"{name} = {part}")
+        return f"({name}[0], {', '.join(ends)}, *{name}[1])"
+
     # --- in the write ----------------------------------------
 
     def write(self, batch: str, passed: list[str]) -> None:
@@ -375,13 +409,12 @@ class InsertColumns:
             self._write_rows(batch, passed)
             return
         block = self.owner.block
-        insert = self.owner._rt(gw.insert_elements)
         for number, element in enumerate(self.elements):
             rows, first = self.module.fresh("rows"), self.module.fresh("first")
             self._columns.append((rows, first))
             block.emit(f"{rows} = {self._rows_text(number, element, batch)}")
             writer = self.owner._writer(element.into.table_oid)
-            block.emit(f"{first} = yield from {insert}({writer}, {rows})")
+            self.owner.patiently(f"{first} = {writer}.insert_many({rows})")
 
     def _rows_text(self, number: int, element: q.NewElement, batch: str) -> str:
         cell = self._cell_of[number]
@@ -429,7 +462,6 @@ class InsertColumns:
     def _write_rows(self, batch: str, passed: list[str]) -> None:
         """Rows of tables may name those before them, by whatever keys they have: one item after the other."""
         block, relations = self.owner.block, self.owner.relations
-        insert = self.owner._rt(gw.insert_elements)
         for _ in self.elements:
             self._columns.append((self.module.fresh("rows"), self.module.fresh("ids")))
         for rows, ids in self._columns:
@@ -441,10 +473,36 @@ class InsertColumns:
                 block.emit(f"{row.name} = {self.owner._cells(element.row, relations)}")
                 check_new_row(block, relations.scalars, element.into, row)
                 writer = self.owner._writer(element.into.table_oid)
-                block.emit(f"{row.id_name} = yield from {insert}({writer}, [{row.name}])")
+                self.owner.patiently(f"{row.id_name} = {writer}.insert({row.name})")
                 relations.rows[element.into.range_id] = row
                 block.emit(f"{rows}.append({row.name})")
                 block.emit(f"{ids}.append({row.id_name})")
+
+
+def write_insert_point(queries: QueryWriter, query: q.GraphInsert) -> str | None:
+    """The name of a plain function for INSERT of one pattern; None if it has to be more than that."""
+    exprs = [expr for element in query.elements for _, expr in element.properties]
+    exprs += [element.record for element in query.elements if element.record is not None]
+    if any(element.row for element in query.elements) or any(may_yield(e) for e in (*exprs, *query.outputs)):
+        return None
+    module = queries.module
+    block = Block(module, module.fresh("point"), [])
+    relations = RelationWriter(queries, block, {})
+    columns = InsertColumns(GraphWriter(queries, relations), query.elements)
+    ids: dict[int, str] = {}
+    for element in query.elements:
+        row = RowVariable(module.fresh("r"), element.into.width, module.fresh("id"))
+        assert row.id_name is not None
+        block.emit(f"{row.name} = {columns.one_row(element, block, relations, ids)}")
+        writer = block.declare(f"w{element.into.table_oid}", f"ctx.writer({element.into.table_oid})")
+        block.emit(f"{row.id_name} = {writer}.insert({row.name})")
+        ids[element.into.range_id] = row.id_name
+        relations.rows[element.into.range_id] = row
+    block.emit(f"ctx.row_count = {len(query.elements)}")
+    cells = [relations.scalars.value(output) for output in query.outputs]
+    block.emit(f"return [({', '.join(cells)},)]" if cells else "return []")
+    module.functions.append([block.header, *block.prologue, *block.lines])
+    return block.name
 
 
 class MergeColumns:
@@ -534,7 +592,7 @@ class MergeColumns:
         block, graph = self.block, self.query.graph_oid
         new_row = self.module.fresh("r")
         maker, values = self.makers[number], self.values[number]
-        insert, writer = self.owner._rt(gw.insert_elements), self.owner._writer(element.into.table_oid)
+        writer = self.owner._writer(element.into.table_oid)
         tail = ""
         if element.ends is None:
             block.emit(f"{new_row} = {maker}.node({values})")
@@ -544,7 +602,7 @@ class MergeColumns:
             block.emit(f"{parts} = {maker}.parts({values})")
             block.emit(f"{new_row} = ({parts}[0], {source[1]}, {target[1]}, *{parts}[1])")
             tail = f", {source[0]}, {source[1]}, {target[0]}, {target[1]}"
-        block.emit(f"{ids[number]} = yield from {insert}({writer}, [{new_row}])")
+        self.owner.patiently(f"{ids[number]} = {writer}.insert({new_row})")
         return f"({graph}, {element.into.table_oid}, {ids[number]}, {new_row}{tail})"
 
     def _end(self, end: ex.Expr, ids: list[str]) -> tuple[str, str]:

@@ -188,12 +188,6 @@ def joined(parts: tuple[int, Values]) -> Row:
     return (parts[0], *parts[1])
 
 
-def insert_elements(writer: TableWriter, rows: list[Row]) -> Generator[Step, None, int]:
-    """Insert a batch of rows under contiguous ids; the first."""
-    first: int = yield from patiently(lambda: writer.insert_many(rows))
-    return first
-
-
 def end_id(element: Element | None, table_oid: int) -> int:
     """The row id of an edge's end, a node in that table.  Raises NullValueNotAllowed, WrongObjectType."""
     if element is None:

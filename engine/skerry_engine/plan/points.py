@@ -5,7 +5,7 @@ unit and has nothing to wait for but locks, so it is written as a function that 
 
     SELECT            look the row up, compute the outputs
     UPDATE, DELETE    look it up, compute and check the new row, write it
-    INSERT            compute and check the row, write it
+    INSERT            compute and check the row, write it; in a graph, the nodes and edges of one pattern
 
 Where a write meets a lock or a newer row it raises as `TableWriter` does; the statement is then run again by
 the generator that every statement has.
@@ -20,6 +20,7 @@ from skerry_engine.algebra import queries as q
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.changes import check_new_row
 from skerry_engine.plan.expressions import RowVariable, may_yield
+from skerry_engine.plan.graph_changes import write_insert_point
 from skerry_engine.plan.relations import RelationWriter
 from skerry_engine.plan.source import Block
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 def write_point(queries: QueryWriter, query: q.Query) -> str | None:
     """The name of the statement's plain function; None if the statement is more than a point."""
     plan = queries.physical[0][1] if len(queries.physical) == 1 else None
+    if isinstance(query, q.GraphInsert):
+        return write_insert_point(queries, query) if isinstance(plan, ph.OneRow) else None
     if plan is None or not _is_plain(query) or any(may_yield(e) for e in _expressions(query)):
         return None
     if isinstance(plan, ph.OneRow):

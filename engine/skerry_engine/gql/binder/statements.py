@@ -20,6 +20,7 @@ from skerry_engine.gql.binder.results import LIMIT, Result
 from skerry_engine.gql.binder.tidying import tidied
 from skerry_engine.gql.binder.value_types import sql_type
 from skerry_engine.gql.binder.variables import Rows, ValueVariable
+from skerry_engine.gql.binder.write_rules import insert_and_return
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType
 
@@ -51,6 +52,10 @@ class StatementBinder:
         if not self.stages:
             return result
         stages = self.stages if result.is_omitted else [*self.stages, result.query]
+        if len(stages) == 2:
+            whole = insert_and_return(*stages)
+            if whole is not None:
+                return Result(whole, result.columns)
         if len(stages) == 1:
             return Result(stages[0], ())
         return Result(q.Program(stages[-1].columns, tuple(stages)), result.columns)
