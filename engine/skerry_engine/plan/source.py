@@ -7,6 +7,8 @@ is executed.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
@@ -52,7 +54,17 @@ class Module:
 
     def text(self) -> str:
         """The whole source, functions in the order in which they were finished."""
-        return "\n\n".join("\n".join(lines) for lines in self.functions) + "\n"
+        text = "\n\n".join("\n".join(lines) for lines in self.functions) + "\n"
+        return _without_unread_ids(text) if _ID_OF_ROW.search(text) else text
+
+
+_ID_OF_ROW = re.compile(r"^( +)(id\d+) = \w+\[\d+\]\n(?=\1)", re.MULTILINE)
+"""A row's id taken out of another row: whether anybody reads it shows only in the end."""
+
+
+def _without_unread_ids(text: str) -> str:
+    uses = Counter(re.findall(r"\bid\d+\b", text))
+    return _ID_OF_ROW.sub(lambda found: found[0] if uses[found[2]] > 1 else "", text)
 
 
 class Block:

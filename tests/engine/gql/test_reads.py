@@ -169,6 +169,19 @@ def test_a_query_gives_its_rows(graph: GqlGraph, text: str, rows: list[Row]) -> 
     assert found == rows
 
 
+ORDERED: list[tuple[str, list[Row]]] = [
+    ("MATCH (:Person)-[]->(b) RETURN DISTINCT b ORDER BY b.name DESC NEXT RETURN b.name", [("Ulm",), ("Cy",), ("Bob",)]),
+    ("MATCH (a)-[e]->(b) RETURN a, count(e) AS n ORDER BY n DESC, a.name NEXT RETURN a.name, n",
+     [("Ada", 3), ("Bob", 2), ("Cy", 1)]),
+    ("MATCH (a) ORDER BY a.name LIMIT 3 RETURN count(*)", [(3,)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "rows"), ORDERED, ids=[text for text, _ in ORDERED])
+def test_rows_come_in_the_order_that_was_asked_for(graph: GqlGraph, text: str, rows: list[Row]) -> None:
+    assert graph.rows(text) == rows
+
+
 REFUSED: list[tuple[str, type[errors.DatabaseError], str]] = [
     ("MATCH (n) RETURN nope", errors.UndefinedColumn, 'variable "nope" is not defined'),
     ("MATCH (n) RETURN n.name.x", errors.DatatypeMismatch, 'a value of type text has no property "x"'),
@@ -193,6 +206,11 @@ REFUSED: list[tuple[str, type[errors.DatabaseError], str]] = [
     ("USE nowhere MATCH (n) RETURN n", errors.UndefinedTable, 'graph "nowhere" does not exist'),
     ("MATCH (n) WHERE n.name RETURN n", errors.DatatypeMismatch, "WHERE"),
     ("RETURN *", errors.SyntaxError, "no variables"),
+    (
+        "MATCH (a) RETURN DISTINCT a.name AS n ORDER BY a.age",
+        errors.UndefinedColumn,
+        'variable "a" is not defined',
+    ),
 ]
 
 

@@ -146,8 +146,8 @@ class LinearBinder:
         limit: ex.Expr | None = None,
         offset: ex.Expr | None = None,
     ) -> Rows:
-        """Rows made anew: every variable of their own becomes a column."""
-        own = rows.own
+        """Rows made anew: every variable of their own that something reads becomes a column."""
+        own = [variable for variable in rows.own if self.statements.is_mentioned(variable.name)]
         outputs = tuple(self.operations.known(variable.value()) for variable in own)
         columns = tuple(q.OutputColumn(v.name, e.type) for v, e in zip(own, outputs, strict=True))
         select = q.Select(columns, rows.relation, outputs, order_by=order_by, limit=limit, offset=offset)

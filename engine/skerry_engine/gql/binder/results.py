@@ -14,6 +14,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import ROW_READERS, relation_ranges, rewrite_all, walk_all
+from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder import native_reads as native
 from skerry_engine.gql.binder.context import BOOL, INT8
@@ -87,11 +88,14 @@ class ReturnBinder:
             ex.SortKey(expr, key.descending, key.nulls_first)
             for expr, key in zip(everything[len(items) :], sort_keys, strict=True)
         )
-        self._check_distinct(node, outputs, keys)
-        limit, offset = self.statements.page(node.page)
         columns = tuple(
             q.OutputColumn(item.column.name, output.type) for item, output in zip(items, outputs, strict=True)
         )
+        limit, offset = self.statements.page(node.page)
+        if node.is_distinct and any(key.expr not in outputs for key in keys):
+            distinct = q.Select(columns, relation, tuple(outputs), distinct=True)
+            result = Result(distinct, tuple(item.column for item in items))
+            return self._sorted(result, node, limit, offset)
         select = q.Select(
             columns,
             relation,
@@ -156,17 +160,30 @@ class ReturnBinder:
             keys.append(expr)
         return keys
 
-    def _check_distinct(
-        self, node: tree.Return, outputs: list[ex.Expr], keys: tuple[ex.SortKey, ...]
-    ) -> None:
-        if node.is_distinct and any(key.expr not in outputs for key in keys):
-            raise errors.InvalidColumnReference(
-                "behind RETURN DISTINCT, ORDER BY can only name what is returned", position=node.position
-            )
+    def _sorted(
+        self, result: Result, node: tree.Return, limit: ex.Expr | None, offset: ex.Expr | None
+    ) -> Result:
+        """The rows of RETURN DISTINCT in an order that hangs on what is returned."""
+        range_id = self.context.new_range()
+        rows = Rows(q.Derived(range_id, result.query))
+        for number in range(len(result.columns)):
+            rows = rows.with_variable(result.variable(number, range_id))
+        binder = ExpressionBinder(self.statements, rows, Place("ORDER BY behind RETURN DISTINCT"))
+        written = {name: variable.value() for name, variable in rows.variables.items()}
+        assert node.page is not None, "there is something to sort by"
+        keys = tuple(self.statements.sort_key(binder, each, written) for each in node.page.order_by)
+        outputs = tuple(written[column.name] for column in result.columns)
+        select = q.Select(
+            result.query.columns, rows.relation, outputs, order_by=keys, limit=limit, offset=offset
+        )
+        return Result(select, result.columns)
 
 
 class Grouping:
-    """Expressions over rows as expressions over their groups."""
+    """Expressions over rows as expressions over their groups.
+
+    Elements at hand are grouped by their row ids, which hash as numbers do; their values are those of any row.
+    """
 
     def __init__(self, returns: ReturnBinder, relation: q.Relation, keys: list[ex.Expr]) -> None:
         self.operations = returns.operations
@@ -175,13 +192,21 @@ class Grouping:
         self.keys = tuple(dict.fromkeys(returns.operations.known(key) for key in keys))
         self.aggregates: list[ex.Aggregate] = []
         self.below = set(relation_ranges(relation))
+        self._values: dict[int, ex.Expr] = {}
+        for number, key in enumerate(self.keys):
+            if _is_at_hand(key):
+                place = len(self.keys) + len(self.aggregates)
+                self._values[number] = ex.Column(key.type, self.range_id, place, "key")
+                self.aggregates.append(_any_value(key))
 
     def relation(self) -> q.Relation:
         """The groups, once all that is asked of them is known."""
-        return q.Aggregation(self.range_id, self.input, self.keys, tuple(self.aggregates))
+        keys = tuple(_hashed(key) for key in self.keys)
+        return q.Aggregation(self.range_id, self.input, keys, tuple(self.aggregates))
 
     def _key(self, number: int) -> ex.Expr:
-        return ex.Column(self.keys[number].type, self.range_id, number, "key")
+        found = self._values.get(number)
+        return found or ex.Column(self.keys[number].type, self.range_id, number, "key")
 
     def above(self, expr: ex.Expr, position: int) -> ex.Expr:
         """The expression over groups.  Raises GroupingError."""
@@ -219,6 +244,24 @@ class Grouping:
                 if isinstance(node, ex.HasLabels):
                     return ex.ValueHasLabels(BOOL, value, node.labels)
         return None
+
+
+def _is_at_hand(key: ex.Expr) -> bool:
+    """Whether a key is an element of one table, told apart by its row id alone."""
+    return isinstance(key, ex.ElementValue) and isinstance(key.table, ex.Const)
+
+
+def _hashed(key: ex.Expr) -> ex.Expr:
+    return key.row_id if isinstance(key, ex.ElementValue) and _is_at_hand(key) else key
+
+
+def _any_value(key: ex.Expr) -> ex.Aggregate:
+    """The value that all rows of a group have."""
+    oid = key.type.oid
+    function = AggregateFunction(
+        0, "any value", (oid,), oid, strict=False, initial=("None",), step="{s0} = {0}", final="{s0}"
+    )
+    return ex.Aggregate(key.type, function, (key,))
 
 
 def column_of(variable: Variable, name: str | None = None) -> ResultColumn:
