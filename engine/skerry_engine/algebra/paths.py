@@ -155,3 +155,42 @@ class PathSelector:
     count: Expr
     shortest: bool = False
     by_length: bool = False
+
+
+# --- what a pattern says of its matches ----------------------------------------
+
+
+def shortest(part: PathPart) -> int:
+    """The fewest edges that a match can have."""
+    if isinstance(part, PathSegment):
+        return len(part.elements) // 2
+    if isinstance(part, PathSequence):
+        return sum([shortest(each) for each in part.parts])
+    if isinstance(part, PathChoice):
+        return min([shortest(each) for each in part.parts])
+    if isinstance(part, PathRepeat):
+        return part.least * shortest(part.part)
+    assert isinstance(part, PathGroup)
+    return shortest(part.part)
+
+
+def longest(part: PathPart) -> int | None:
+    """The most edges that a match can have; None where there is no limit."""
+    if isinstance(part, PathSegment):
+        return len(part.elements) // 2
+    if isinstance(part, (PathSequence, PathChoice)):
+        most = [longest(each) for each in part.parts]
+        known = [each for each in most if each is not None]
+        if len(known) < len(most):
+            return None
+        return sum(known) if isinstance(part, PathSequence) else max(known)
+    if isinstance(part, PathRepeat):
+        inner = longest(part.part)
+        return None if part.most is None or inner is None else part.most * inner
+    assert isinstance(part, PathGroup)
+    return longest(part.part)
+
+
+def is_fixed(part: PathPart) -> bool:
+    """Whether all matches have the same length."""
+    return shortest(part) == longest(part)

@@ -28,6 +28,7 @@ from __future__ import annotations
 from typing import Final
 
 from skerry_engine.algebra import paths as pt
+from skerry_engine.algebra.paths import is_fixed, shortest
 
 WALK: Final = 0
 TRAIL: Final = 1
@@ -371,37 +372,6 @@ def _hops(
 # --- what a pattern says of its matches ----------------------------------------
 
 
-def shortest(part: pt.PathPart) -> int:
-    """The fewest edges that a match can have."""
-    if isinstance(part, pt.PathSegment):
-        return len(part.elements) // 2
-    if isinstance(part, pt.PathSequence):
-        return sum([shortest(each) for each in part.parts])
-    if isinstance(part, pt.PathChoice):
-        return min([shortest(each) for each in part.parts])
-    if isinstance(part, pt.PathRepeat):
-        return part.least * shortest(part.part)
-    assert isinstance(part, pt.PathGroup)
-    return shortest(part.part)
-
-
-def longest(part: pt.PathPart) -> int | None:
-    """The most edges that a match can have; None where there is no limit."""
-    if isinstance(part, pt.PathSegment):
-        return len(part.elements) // 2
-    if isinstance(part, (pt.PathSequence, pt.PathChoice)):
-        most = [longest(each) for each in part.parts]
-        known = [each for each in most if each is not None]
-        if len(known) < len(most):
-            return None
-        return sum(known) if isinstance(part, pt.PathSequence) else max(known)
-    if isinstance(part, pt.PathRepeat):
-        inner = longest(part.part)
-        return None if part.most is None or inner is None else part.most * inner
-    assert isinstance(part, pt.PathGroup)
-    return longest(part.part)
-
-
 def _repeated_step(part: pt.PathPart) -> pt.PathRepeat | None:
     repeat = _bare(part)
     if not isinstance(repeat, pt.PathRepeat) or repeat.least > 1:
@@ -418,11 +388,6 @@ def _bare(part: pt.PathPart) -> pt.PathPart:
     while isinstance(part, pt.PathSequence) and len(part.parts) == 1:
         part = part.parts[0]
     return part
-
-
-def is_fixed(part: pt.PathPart) -> bool:
-    """Whether all matches have the same length."""
-    return shortest(part) == longest(part)
 
 
 def is_ambiguous(part: pt.PathPart) -> bool:

@@ -35,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final, Protocol
 
-from skerry_engine.algebra.paths import PathRepeat
+from skerry_engine.algebra.paths import PathRepeat, shortest
 from skerry_engine.plan.path_program import (
     ACYCLIC,
     TRAIL,
@@ -46,7 +46,6 @@ from skerry_engine.plan.path_program import (
     Move,
     Program,
     State,
-    shortest,
 )
 
 NONE: Final = -1

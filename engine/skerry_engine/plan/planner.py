@@ -447,13 +447,13 @@ class Planner:
         dependent: bool,
     ) -> ph.Physical:
         """Join a planned left side with one more item."""
+        if isinstance(right, q.PathSearch):
+            found = self._paths(right, right_local + conditions, outer | here)
+            if dependent or used_ranges(tuple(found.start + found.end)) & here:
+                return ph.NestedLoop(kind, left, found, [], True, rows=left.rows * max(found.rows, 1.0))
         if dependent:
             inner = self.plan(right, right_local, outer | here)
             return ph.NestedLoop(kind, left, inner, conditions, True, rows=left.rows * max(inner.rows, 1.0))
-        if isinstance(right, q.PathSearch):
-            found = self._paths(right, right_local + conditions, outer | here)
-            if used_ranges(tuple(found.start + found.end)) & here:
-                return ph.NestedLoop(kind, left, found, [], True, rows=left.rows * max(found.rows, 1.0))
         by_id = self._row_join(kind, left, right, right_local, conditions, here, outer)
         if by_id is not None:
             return by_id

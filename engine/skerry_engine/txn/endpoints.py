@@ -166,9 +166,7 @@ class TypesCheck(Check):
             check_types(transaction, self.endpoints, edge)
 
 
-def check_types(
-    transaction: Transaction, endpoints: Endpoints, row: Row, may_restart: bool = False
-) -> None:
+def check_types(transaction: Transaction, endpoints: Endpoints, row: Row, may_restart: bool = False) -> None:
     """Raise GraphTypeViolation if an edge may not be between the nodes that are at its ends now.
 
     Where the statement has seen other labels there it is T001, or (`may_restart`) RestartStatement for READ COMMITTED.

@@ -15,8 +15,8 @@ What a variable gives depends on where it stands: outside of quantifiers an elem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
@@ -24,6 +24,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.paths import shortest
 from skerry_engine.algebra.traversal import conjuncts
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder.context import EDGE, INT8, NODE, PATH
@@ -93,6 +94,9 @@ class SearchBinder:
     def search(self, path: tree.PathPattern, prefix: tree.PathPrefix | None) -> None:
         """Put the search among the pattern's items, with its ends connected and its variables declared."""
         parts = list(_parts(path.item))
+        ends = _named_ends(parts)
+        if prefix is not None and prefix.selector not in (None, "all"):
+            _check_own(parts)
         start = self._end(parts, 0)
         end = self._end(parts, -1)
         if start is None and end is None:
@@ -101,6 +105,7 @@ class SearchBinder:
         if piece is None:
             assert start is not None
             piece = self._one_node(path.position)
+        piece = self._with_ends(piece, ends, path.position)
         self._check_ends(piece, prefix, path.position)
         self._put(path, prefix, piece, start, end)
 
@@ -120,6 +125,20 @@ class SearchBinder:
         ):
             return None
         return self.patterns.node(pattern)
+
+    def _with_ends(self, piece: Piece, ends: tuple[str | None, str | None], position: int) -> Piece:
+        """The pattern with its ends, where their variables stand inside of it, too: that decides what is a match."""
+        parts = [piece.part]
+        for name, place in zip(ends, (0, 2), strict=True):
+            if name is None or name not in piece.variables:
+                continue
+            placed = self.source.node(None)
+            element = pt.PathElement(False, placed.reference, (self.number(name),))
+            parts.insert(place, pt.PathSegment(placed.relation, (element,)))
+            _join(piece.variables, {name: Bound(False)}, position)
+        if len(parts) > 1:
+            piece.part = pt.PathSequence(tuple(parts))
+        return piece
 
     def _one_node(self, position: int) -> Piece:
         placed = self.source.node(None)
@@ -187,8 +206,10 @@ class SearchBinder:
 
     def _repeated(self, item: tree.PathItem, least: int, most: int | None, kind: str, position: int) -> Piece:
         inner = self._part(item) if isinstance(item, tree.Subpath) else self._sequence(_parts(item), position)
-        if not inner.has_edges and most != 1:
-            raise errors.SyntaxError("a quantified path pattern needs an edge", position=position)
+        if most != 1 and shortest(inner.part) == 0:
+            raise errors.SyntaxError(
+                "a path pattern that is repeated needs an edge in every match", position=position
+            )
         if most is not None and most < least:
             raise errors.SyntaxError("the bounds of a quantifier are in the wrong order", position=position)
         part = self._with_joined(inner)
@@ -570,6 +591,42 @@ class SegmentBinder:
                 self.conditions.extend(conjuncts(binder.condition(pattern.where, "WHERE")))
         if self.where is not None:
             self.conditions.extend(conjuncts(binder.condition(self.where, "WHERE")))
+
+
+def _named_ends(parts: Sequence[tree.PathItem]) -> tuple[str | None, str | None]:
+    """The variables of the nodes at the ends of a path."""
+    first, last = parts[0], parts[-1]
+    start = first.variable if isinstance(first, tree.NodePattern) else None
+    end = last.variable if isinstance(last, tree.NodePattern) and len(parts) > 1 else None
+    return start, end
+
+
+def _check_own(parts: Sequence[tree.PathItem]) -> None:
+    """Raise NotSupportedError for a condition of an end of a path that a selector chooses about what is between."""
+    ends = [part for part in (parts[0], parts[-1]) if isinstance(part, tree.NodePattern)]
+    inside = set(declared(tuple(parts[1:-1])))
+    for end in ends:
+        written = (*([] if end.where is None else [end.where]), *(each.value for each in end.properties))
+        for name in mentioned(written):
+            if name in inside and name not in {each.variable for each in ends}:
+                raise errors.NotSupportedError(
+                    f'a condition of the end of a path about "{name}", which is inside of it, is not supported'
+                    " with a selector",
+                    position=end.position,
+                )
+
+
+def declared(node: object) -> Iterator[str]:
+    """The names of variables that patterns bind."""
+    if isinstance(node, (tree.NodePattern, tree.EdgePattern)):
+        if node.variable is not None:
+            yield node.variable
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from declared(item)
+    elif isinstance(node, tree.PathItem):
+        for each in fields(node):
+            yield from declared(getattr(node, each.name))
 
 
 def _is_any(pattern: tree.NodePattern) -> bool:

@@ -1,0 +1,127 @@
+"""Path patterns that are searched for, one by one: what random patterns seldom are."""
+
+from __future__ import annotations
+
+import pytest
+from support.gql_graphs import GqlGraph
+
+from skerry_engine import errors
+
+
+@pytest.fixture
+def ring() -> GqlGraph:
+    """Alix -> Bo -> Cy -> Alix, with w 1, 2, 3 and k 1, 2, 3."""
+    graph = GqlGraph()
+    nodes = [graph.node("P", name=name, k=k) for k, name in enumerate(("Alix", "Bo", "Cy"), 1)]
+    for w in (1, 2, 3):
+        graph.edge(nodes[w - 1], nodes[w % 3], "E", w=w)
+    return graph
+
+
+def test_conditions_inside_may_be_about_what_is_outside(ring: GqlGraph) -> None:
+    text = "MATCH (a {name: 'Alix'}) ((x)-[e WHERE e.w > a.k]->(y)){1,3} (b) RETURN b.name"
+    assert ring.rows(text) == []
+    text = "MATCH (a {name: 'Alix'}) ((x)-[e WHERE e.w >= a.k]->(y)){1,3} (b) RETURN b.name ORDER BY b.name"
+    assert ring.rows(text) == [("Alix",), ("Bo",), ("Cy",)]
+
+
+def test_conditions_inside_may_be_about_an_earlier_match(ring: GqlGraph) -> None:
+    text = "MATCH (z {name: 'Bo'}) MATCH (a {name: 'Alix'}) ((x)-[e WHERE e.w < z.k]->(y)){1,3} (b) RETURN b.name"
+    assert ring.rows(text) == [("Bo",)]
+
+
+@pytest.mark.parametrize(
+    ("selector", "rows"), [("ANY SHORTEST", [(3,)]), ("ALL SHORTEST", [(3,)]), ("", [(3,)])]
+)
+def test_an_end_that_stands_inside_too_decides_which_is_the_shortest(
+    ring: GqlGraph, selector: str, rows: list[tuple[int]]
+) -> None:
+    """The shortest path from a to a node has to pass a again: a selector must not choose one that does not."""
+    text = f"MATCH p = {selector} (a {{name: 'Alix'}})-[:E]->+(a)-[:E]->{{0}}(b) RETURN path_length(p)"
+    assert ring.rows(text) == rows
+    text = f"MATCH p = {selector} (b)-[:E]->{{0}}(a)-[:E]->+(a {{name: 'Alix'}}) RETURN path_length(p)"
+    assert ring.rows(text) == rows
+
+
+def test_a_selector_takes_no_condition_between_an_end_and_the_inside(ring: GqlGraph) -> None:
+    with pytest.raises(errors.NotSupportedError, match='"m"'):
+        ring.rows("MATCH ANY SHORTEST (a)-[:E]->+(m)-[:E]->+(b WHERE b.k < m.k) RETURN b.name")
+    text = "MATCH (a {name: 'Alix'})-[:E]->+(m)-[:E]->+(b WHERE b.k < m.k) RETURN m.name, b.name"
+    assert sorted(ring.rows(text)) == [("Bo", "Alix"), ("Cy", "Alix")]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "error", "words"),
+    [
+        ("(a) ((x)-[]->{0,1}(y))* (b)", errors.SyntaxError, "needs an edge"),
+        ("(a) (((x)-[]->(y))?){2} (b)", errors.SyntaxError, "needs an edge"),
+        ("(a) ((x)){2} (b)", errors.SyntaxError, "needs an edge"),
+        ("(a)-[e]->{2,1}(b)", errors.SyntaxError, "2,1"),
+        ("(a)-[x]->{1,2}(b)-[x]->{1,2}(c)", errors.DuplicateColumn, '"x"'),
+        ("(a)-[e]->{1,2}(e)", errors.ProgrammingError, "e"),
+        ("SHORTEST 0 (a)-[]->*(b)", errors.InvalidParameterValue, "positive"),
+        ("REPEATABLE ELEMENTS (a)-[]->*(b)", errors.SyntaxError, "infinitely many"),
+        ("REPEATABLE ELEMENTS ALL (a)-[]->*(b)", errors.SyntaxError, "infinitely many"),
+        ("REPEATABLE ELEMENTS (a) (TRAIL (x)-[]->(y))+ (b)", errors.SyntaxError, "infinitely many"),
+        ("p = ANY (a)-[]->*(b) KEEP ANY", errors.SyntaxError, "KEEP"),
+    ],
+)
+def test_patterns_that_make_no_sense_are_errors(
+    ring: GqlGraph, pattern: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        ring.rows(f"MATCH {pattern} RETURN 1 AS one")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [
+        ("REPEATABLE ELEMENTS TRAIL (a {k: 1})-[]->*(b)", 4),
+        ("REPEATABLE ELEMENTS ANY (a {k: 1})-[]->*(b)", 3),
+        ("REPEATABLE ELEMENTS (a {k: 1}) (TRAIL (x)-[]->*(y)) (b)", 4),
+        ("REPEATABLE ELEMENTS (a {k: 1})-[]->{5}(b)", 1),
+        ("(a {k: 1})-[]->{5}(b)", 0),
+        ("(a {k: 1})-[]->*(b)", 4),
+        ("ACYCLIC (a {k: 1})-[]->*(b)", 3),
+        ("SIMPLE (a {k: 1})-[]->*(b)", 4),
+        ("SHORTEST 2 (a {k: 1})-[]->*(b)", 4),
+        ("REPEATABLE ELEMENTS SHORTEST 2 (a {k: 1})-[]->*(b)", 6),
+        ("REPEATABLE ELEMENTS SHORTEST 3 GROUPS (a {k: 1})-[]->*(b)", 9),
+        ("(a {k: 1})-[]->{1,2}()-[]->{1,2}(b)", 2),
+        ("(a {k: 1})-[]->{1,2}(m)-[]->{1,2}(b)", 3),
+        ("(a {k: 1}) (()-[:E]->() | ()-[:E]->()) (b)", 1),
+        ("(a {k: 1}) (()-[:E]->() |+| ()-[:E]->()) (b)", 2),
+        ("(a {k: 1})-[:E]->{1,2}(b), (b)-[:E]->{1,2}(c)", 3),
+        ("REPEATABLE ELEMENTS (a {k: 1})-[:E]->{1,2}(b), (b)-[:E]->{1,2}(c)", 4),
+        ("(a {k: 1})-[:E]->{1,2}(b), (a)-[:E]->(c)", 0),
+        ("(a {k: 1})-[:E]->*(b) KEEP ANY SHORTEST", 3),
+    ],
+)
+def test_match_modes_path_modes_and_selectors_count_as_the_standard_says(
+    ring: GqlGraph, pattern: str, count: int
+) -> None:
+    assert ring.rows(f"MATCH {pattern} RETURN count(*)") == [(count,)]
+
+
+def test_group_variables_are_lists_and_aggregates_go_over_their_items(ring: GqlGraph) -> None:
+    text = "MATCH (a {k: 1}) ((x)-[e:E]->(y)){2} (b) RETURN size(x), sum(e.w), max(y.k), count(e), collect_list(x.name)"
+    assert ring.rows(text) == [(2, 3, 3, 2, ("Alix", "Bo"))]
+    assert ring.rows("MATCH (a {k: 1})-[e:E]->{1,3}(b) WHERE sum(e.w) = 3 RETURN b.name") == [("Cy",)]
+    with pytest.raises(errors.DatatypeMismatch, match="w"):
+        ring.rows("MATCH (a {k: 1})-[e:E]->{2}(b) RETURN e.w")
+
+
+def test_questioned_and_alternative_variables_may_be_null(ring: GqlGraph) -> None:
+    text = "MATCH (a {k: 1}) (-[e:E]->)? (b) RETURN e.w, b.name ORDER BY b.name"
+    assert ring.rows(text) == [(None, "Alix"), (1, "Bo")]
+    text = "MATCH (a {k: 1}) (()-[e:E]->() | ()<-[f:E]-()) (b) RETURN e.w, f.w ORDER BY b.name"
+    assert ring.rows(text) == [(1, None), (None, 3)]
+
+
+def test_optional_and_tested_patterns_are_searched(ring: GqlGraph) -> None:
+    lone = ring.node("P", name="Di", k=4)
+    assert lone
+    text = "MATCH (a) OPTIONAL MATCH p = (a)-[:E]->{2}(b) RETURN a.name, b.name ORDER BY a.name"
+    assert ring.rows(text) == [("Alix", "Cy"), ("Bo", "Alix"), ("Cy", "Bo"), ("Di", None)]
+    text = "MATCH (a) WHERE NOT EXISTS {(a)-[:E]->+(b {name: 'Cy'})} RETURN a.name"
+    assert ring.rows(text) == [("Di",)]
