@@ -165,6 +165,66 @@ def test_random_patterns_are_the_joins_that_they_mean(seed: int) -> None:
         assert sorted(found, key=repr) == sorted(session.rows(pattern.sql()), key=repr), pattern.text
 
 
+def all_edges(session: SqlSession) -> list[tuple[object, object, object]]:
+    """(edge, source, target), told apart by kind and key."""
+    rows = session.rows(f"select kind, key, k1, i1, k2, i2 from {EDGES} as e")
+    nodes = {(kind, number) for kind, number in session.rows(f"select kind, id from {NODES} as n")}
+    found = [((r[0], r[1]), (r[2], r[3]), (r[4], r[5])) for r in rows]
+    return [edge for edge in found if edge[1] in nodes and edge[2] in nodes]
+
+
+def trails(
+    edges: list[tuple[object, object, object]], start: object, used: frozenset[object], least: int, most: int
+) -> list[object]:
+    """The ends of all paths without an edge twice, of so many edges."""
+    found: list[object] = [start] if least <= 0 else []
+    if most:
+        for edge, source, target in edges:
+            if source == start and edge not in used:
+                found += trails(edges, target, used | {edge}, least - 1, most - 1)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_quantified_patterns_are_the_paths_that_there_are(seed: int) -> None:
+    session = filled(seed + 500)
+    edges = all_edges(session)
+    nodes = session.rows(f"select kind, id from {NODES} as n")
+    label = {"person": "human", "city": "place"}
+    for kind, number in nodes:
+        for quantifier, least, most in (("{1,3}", 1, 3), ("{0,2}", 0, 2), ("*", 0, 99)):
+            text = (
+                f"select k, i from graph_table (g match (a is {label[str(kind)]} where a.id = {number})-[e]->{quantifier}(b)"
+                " columns (case when b is labeled human then 'person' else 'city' end as k, b.id as i))"
+            )
+            expected = trails(edges, (kind, number), frozenset(), least, most)
+            assert sorted(session.rows(text)) == sorted(expected), (text, edges)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shortest_paths_within_one_table_of_nodes(seed: int) -> None:
+    """A graph of one table of nodes and one of edges, whose references are row ids alone."""
+    session = filled(seed + 900)
+    session.run_all(
+        "create property graph one vertex tables (person) edge tables (knows source key (a) references person"
+        " destination key (b) references person)"
+    )
+    edges = [("", a, b) for a, b in session.rows("select a, b from knows")]
+    for (start,) in session.rows("select id from person"):
+        lengths = {start: 0}
+        queue = [start]
+        for node in queue:
+            for _, source, target in edges:
+                if source == node and target not in lengths:
+                    lengths[target] = lengths[node] + 1
+                    queue.append(target)
+        found = session.rows(
+            f"select * from graph_table (one match p = any shortest (a where a.id = {start})-[]->*(b)"
+            " columns (b.id, path_length(p) as n))"
+        )
+        assert sorted(found) == sorted(lengths.items())  # type: ignore[type-var]
+
+
 # --- what a text can say -------------------------------------------------------------------------------------------
 
 

@@ -324,11 +324,12 @@ class SearchBinder:
         end: Spot | None,
     ) -> None:
         range_id = self.context.new_range()
-        outputs = [pt.PathOutput("start", INT8), pt.PathOutput("end", INT8)]
-        for spot, place in ((start, 0), (end, 1)):
+        width = self.source.reference_width(False)
+        outputs = [pt.PathOutput(kind, INT8, part=part) for kind in ("start", "end") for part in range(width)]
+        columns = [ex.Column(INT8, range_id, n, output.kind, False) for n, output in enumerate(outputs)]
+        for spot, ends in ((start, columns[:width]), (end, columns[width:])):
             if spot is not None:
-                column = ex.Column(INT8, range_id, place, outputs[place].kind, False)
-                self.state.conditions.append(same_element(spot.reference, (column,)))
+                self.state.conditions.append(same_element(spot.reference, tuple(ends)))
         if self.different_edges and not self.is_alone:
             self.state.edge_lists.append(
                 ex.Column(SqlType(oids.INT8_ARRAY), range_id, len(outputs), "edges", False)

@@ -231,7 +231,7 @@ class PatternBinder:
         if isinstance(variable, ElementVariable):
             return Spot(variable.placed.reference, value, variable.name)
         parts = (native.table(value), native.row_id(value))
-        return Spot(self.state.source.value_reference(parts), value, variable.name)
+        return Spot(self.state.source.value_reference(parts, kind == oids.EDGE), value, variable.name)
 
     def _labels(self, pattern: tree.NodePattern | tree.EdgePattern, is_edge: bool) -> lb.LabelFormula | None:
         if pattern.label is None:
@@ -294,8 +294,8 @@ class PatternBinder:
     def _known_edge(self, known: Variable, way: str, position: int) -> Spot:
         """An edge that is bound already: its ends, as it is walked here."""
         spot = self.spot(known, oids.EDGE, position)
-        source = self.state.source.value_reference(native.source(spot.value))
-        target = self.state.source.value_reference(native.target(spot.value))
+        source = self.state.source.value_reference(native.source(spot.value), False)
+        target = self.state.source.value_reference(native.target(spot.value), False)
         if way == "both":
             start, end = self._two_ways(source, target)
         else:

@@ -93,8 +93,12 @@ class ElementSource(Protocol):
         """A property of a value of type NODE or EDGE of this graph."""
         ...
 
-    def value_reference(self, part: tuple[ex.Expr, ex.Expr]) -> Reference:
+    def value_reference(self, parts: tuple[ex.Expr, ex.Expr], is_edge: bool) -> Reference:
         """The reference that a value's parts make: its table and its row id, or those of one of an edge's ends."""
+        ...
+
+    def reference_width(self, is_edge: bool) -> int:
+        """How many parts references to nodes, or to edges, have."""
         ...
 
 
@@ -274,8 +278,11 @@ class NativeSource:
             shown = f'{of} with the labels {lb.label_text(labels)} of graph "{self.graph.name}"'
         raise errors.UndefinedColumn(f'{shown} have no property "{name}"', position=position)
 
-    def value_reference(self, part: tuple[ex.Expr, ex.Expr]) -> Reference:
-        return (part[1],)
+    def value_reference(self, parts: tuple[ex.Expr, ex.Expr], is_edge: bool) -> Reference:
+        return (parts[1],)
+
+    def reference_width(self, is_edge: bool) -> int:
+        return 1
 
     def value_property(
         self, value: ex.Expr, labels: lb.LabelFormula | None, name: str, position: int | None

@@ -6,7 +6,7 @@ Labels decide which tables can be meant, so a pattern becomes joins of just thes
     (a:person|city), (a)       UNION ALL of the tables' rows, each with the properties of all: NULL where it has none
     -[e:knows]->               Scan knows, joined with its ends' tables by the ends' columns
 
-    reference                  (the element's OID, row id); an edge's ends are references, too
+    reference                  (the element's OID, row id), or just the row id where all nodes, or edges, are one table's
     value                      ElementValue with the element's OID for a table, and the values of its properties for
                                a row (catalog/mapped_elements.py)
 
@@ -68,15 +68,23 @@ class MappedElement:
     row: ex.Expr
     elements: tuple[GraphElement, ...]
     properties: dict[str, ex.Expr]
-    start: Reference = ()
-    end: Reference = ()
+    walked: tuple[ex.Expr, ...] = ()
+    """Where an edge is walked from and to: element, row id, element, row id."""
     ends: tuple[ex.Expr, ...] = ()
-    """An edge's source and target, whatever way it is walked: element, row id, element, row id."""
+    """An edge's source and target in the same way, whatever way it is walked."""
     labels: lb.LabelFormula | None = None
 
     @property
     def reference(self) -> Reference:
-        return (self.number, self.row_id)
+        return self.source.value_reference((self.number, self.row_id), self.is_edge)
+
+    @property
+    def start(self) -> Reference:
+        return self.source.value_reference((self.walked[0], self.walked[1]), False)
+
+    @property
+    def end(self) -> Reference:
+        return self.source.value_reference((self.walked[2], self.walked[3]), False)
 
     def value(self) -> ex.Expr:
         kind = EDGE if self.is_edge else NODE
@@ -263,7 +271,7 @@ class TableSource:
         made = MappedElement(self, is_edge, relation, number, row_id, row, elements, properties)
         if not is_edge:
             return made
-        return replace(made, start=tuple(columns[3:5]), end=tuple(columns[5:7]), ends=tuple(columns[7:11]))
+        return replace(made, walked=tuple(columns[3:7]), ends=tuple(columns[7:11]))
 
     def _single(self, branch: _Branch, is_edge: bool) -> MappedElement:
         return MappedElement(
@@ -275,8 +283,7 @@ class TableSource:
             branch.row,
             (branch.element,),
             branch.properties,
-            branch.start,
-            branch.end,
+            (*branch.start, *branch.end),
             (*branch.ends[0], *branch.ends[1]),
         )
 
@@ -316,8 +323,11 @@ class TableSource:
             found.append(pt.PathLookup(placed.relation, placed.reference, placed.value()))
         return tuple(found)
 
-    def value_reference(self, part: tuple[ex.Expr, ex.Expr]) -> Reference:
-        return part
+    def value_reference(self, parts: tuple[ex.Expr, ex.Expr], is_edge: bool) -> Reference:
+        return parts[1:] if self.reference_width(is_edge) == 1 else parts
+
+    def reference_width(self, is_edge: bool) -> int:
+        return 1 if len(self.graph.edges if is_edge else self.graph.vertices) == 1 else 2
 
     def value_property(
         self, value: ex.Expr, labels: lb.LabelFormula | None, name: str, position: int | None
