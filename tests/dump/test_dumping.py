@@ -247,3 +247,25 @@ def test_a_table_that_changes_before_it_is_locked_is_read_anew(two_tables: skerr
         assert "more integer" in dump_of(two_tables)
     with changed_while_read(two_tables, "DROP TABLE IF EXISTS z", 1):
         assert "public.z" not in dump_of(two_tables)
+
+
+# --- graphs -------------------------------------------------------------------------------------------------
+
+
+def test_a_graph_over_tables_is_dumped_and_one_with_elements_is_refused_by_name() -> None:
+    database = skerry.open()
+    database.execute("create table person (id int primary key, name text)")
+    database.execute('create property graph "Who" vertex tables (person label human)')
+    text = dump_of(database)
+    assert 'CREATE PROPERTY GRAPH public."Who"\n' in text
+    again = skerry.open()
+    again.execute(re.sub(r"COPY .*?\\\.\n", "", text, flags=re.DOTALL))
+    assert dump_of(again) == text
+    database.execute("INSERT (:Person {name: 'Ada'})")
+    with pytest.raises(skerry.errors.NotSupportedError, match=r"can't be dumped: graph public\.home"):
+        dump_of(database)
+    database.execute("MATCH (n) DELETE n")
+    database.execute("CREATE GRAPH other ANY")
+    with pytest.raises(skerry.errors.NotSupportedError, match=r"can't be dumped: graph public\.other"):
+        dump_of(database)
+    assert "person" in dump_of(database, tables=["person"])

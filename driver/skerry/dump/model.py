@@ -114,6 +114,16 @@ class View(Relation):
 
 
 @dataclass(slots=True)
+class PropertyGraph:
+    """A graph over tables; `definition` is the statement that makes it."""
+
+    sort_key: SortKey
+    name: str
+    definition: str
+    comment: str | None = None
+
+
+@dataclass(slots=True)
 class Contents:
     """Everything that is to be dumped, each kind in the order of names."""
 
@@ -121,3 +131,4 @@ class Contents:
     sequences: list[SequenceObject]
     tables: list[Table]
     views: list[View]
+    graphs: list[PropertyGraph]

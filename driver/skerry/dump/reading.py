@@ -14,6 +14,7 @@ from skerry.dump.model import (
     Constraint,
     Contents,
     Index,
+    PropertyGraph,
     Relation,
     Schema,
     SequenceObject,
@@ -49,6 +50,11 @@ LEFT JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass
     AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
 LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 WHERE {_OURS}"""
+
+_GRAPHS = f"""
+SELECT c.oid, {_NAMES}
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {_OURS} AND c.relkind = 'g'"""
 
 _COLUMNS = f"""
 SELECT c.oid, a.attnum, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -94,7 +100,7 @@ WHERE k.relname IN ('pg_class', 'pg_namespace', 'pg_constraint')"""
 _UNKNOWN = f"""
 SELECT 'relation ' || c.oid::regclass::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {_OURS} AND c.relkind NOT IN ('r', 'v', 'i', 'S', 't')
+WHERE {_OURS} AND c.relkind NOT IN ('r', 'v', 'i', 'S', 't', 'g')
 UNION ALL
 SELECT 'type ' || t.oid::regtype::text
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
@@ -122,6 +128,10 @@ WHERE {_OURS} AND NOT t.tgisinternal
 ORDER BY 1 LIMIT 5"""
 
 
+HOME = ("public", "home")
+"""The graph that every database has."""
+
+
 class Queries(Protocol):
     """Whatever runs a query."""
 
@@ -135,6 +145,23 @@ def refuse_unknown(source: Queries) -> None:
     found = [name for (name,) in source.rows(_UNKNOWN)]
     if found:
         raise errors.NotSupportedError(f"can't be dumped: {', '.join(found)}")
+
+
+def _graphs(source: Queries, comments: Comments) -> list[PropertyGraph]:
+    """The graphs over tables.  Raises NotSupportedError for one with elements of its own, unless there are none in the
+    graph that every database has."""
+    found: list[PropertyGraph] = []
+    for oid, schema, bare, name in source.rows(_GRAPHS):
+        ((definition,),) = source.rows(f"SELECT pg_get_propgraphdef({oid})")
+        if definition is not None:
+            comment = comments.get(("pg_class", oid, 0))
+            found.append(PropertyGraph((schema, bare), name, definition, comment))
+        elif (schema, bare) != HOME or source.rows("USE /public/home MATCH (n) RETURN 1 LIMIT 1"):
+            raise errors.NotSupportedError(
+                f"can't be dumped: graph {name}",
+                hint="A dump is SQL; `skerry backup` copies graphs, too.",
+            )
+    return found
 
 
 def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None) -> Contents:
@@ -155,6 +182,7 @@ def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None)
         schemas = []
         relations = {oid: each for oid, each in relations.items() if is_wanted(*each.sort_key)}
         sequences = [s for s in sequences if s.owner_oid in relations or is_wanted(*s.sort_key)]
+    graphs = _graphs(source, comments) if is_wanted is None else []
     _add_columns(relations, source.rows(_COLUMNS), comments)
     tables = {oid: each for oid, each in relations.items() if isinstance(each, Table)}
     views = {oid: each for oid, each in relations.items() if isinstance(each, View)}
@@ -169,10 +197,11 @@ def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None)
         sorted(sequences, key=_by_name),
         sorted(tables.values(), key=_by_name),
         sorted(views.values(), key=_by_name),
+        sorted(graphs, key=_by_name),
     )
 
 
-def _by_name(each: Relation | Constraint | Index) -> tuple[str, ...]:
+def _by_name(each: Relation | Constraint | Index | PropertyGraph) -> tuple[str, ...]:
     return each.sort_key
 
 

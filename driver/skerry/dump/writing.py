@@ -45,7 +45,7 @@ def before_data(contents: Contents) -> Iterator[str]:
 
 
 def after_data(contents: Contents) -> Iterator[str]:
-    """Checks that are not valid, keys, indexes, foreign keys, views."""
+    """Checks that are not valid, keys, indexes, foreign keys, graphs over tables, views."""
     for kinds in ("c", "pu"):
         for table in contents.tables:
             for constraint in table.constraints:
@@ -57,6 +57,9 @@ def after_data(contents: Contents) -> Iterator[str]:
         for constraint in table.constraints:
             if constraint.kind == "f":
                 yield from _add_constraint(table, constraint)
+    for graph in contents.graphs:
+        yield f"{graph.definition};"
+        yield from _comment("PROPERTY GRAPH", graph.name, graph.comment)
     for view in in_order_of_use(contents.views):
         yield from _view(view)
 
