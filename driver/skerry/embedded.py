@@ -27,7 +27,7 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 
 from skerry.abc import ColumnInfo, Notification, Outcome, Row
-from skerry.embedded_values import NEED_THE_CATALOG, Converter, converter, engine_parameter
+from skerry.embedded_values import NEED_THE_CATALOG, Converter, converter, engine_parameters
 from skerry.engine_mutex import interrupts
 from skerry.shared_engine import SharedEngine
 from skerry.targets import EngineOptions, Target
@@ -192,7 +192,7 @@ class EmbeddedBackend:
 
     def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:
         """Run to the end; raises what the engine raises."""
-        values = None if parameters is None else [engine_parameter(value) for value in parameters]
+        values = None if parameters is None else engine_parameters(text, parameters)
         return self._run(text, values, _ignore)
 
     def copy_out(self, text: str, write: Callable[[bytes], object]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from skerry import types
 from skerry.graph import Edge, Node, Path
+from skerry.languages import is_gql
 from skerry_engine.abc import ElementResolver
 from skerry_engine.values import graph_text, oids
 from skerry_engine.values.graphs import (
@@ -19,8 +20,8 @@ from skerry_engine.values.graphs import (
     type_of,
 )
 from skerry_engine.values.io import IoContext, text_encoder
+from skerry_engine.values.python import GraphParameter, to_python
 from skerry_engine.values.python import Interval as EngineInterval
-from skerry_engine.values.python import to_python
 from skerry_engine.values.types import SqlType, find_type
 
 Converter = Callable[[Any], Any]
@@ -126,8 +127,16 @@ class GraphValues:
 # --- parameters ---------------------------------------------------------------------------------------------
 
 
+def engine_parameters(text: str, parameters: Sequence[object]) -> list[object]:
+    """The parameters of a statement as the engine knows them."""
+    if is_gql(text):
+        return [None if value is None else GraphParameter(_inner(value)) for value in parameters]
+    return [engine_parameter(value) for value in parameters]
+
+
 def engine_parameter(value: object) -> object:
-    """A parameter as the engine knows it: lists for tuples, its own Interval; empty lists take their place's type."""
+    """A parameter of SQL as the engine knows it: lists for tuples, its own Interval; empty lists take their place's
+    type."""
     if isinstance(value, list | tuple):
         return [_inner(item) for item in value] if _has_item(value) else "{}"
     return _inner(value)

@@ -35,6 +35,7 @@ from skerry.graph_json import (
     is_regular,
     write_value,
 )
+from skerry.languages import is_gql
 from skerry.sqlstates import error_from_fields
 from skerry.targets import Target
 from skerry.text_values import READERS
@@ -46,6 +47,7 @@ UNSPECIFIED_OID = 0
 ARRAY_OIDS = {16: 1000, 20: 1016, 21: 1005, 23: 1007, 25: 1009, 701: 1022, 1082: 1182, 1114: 1115, 1184: 1185}
 ARRAY_OIDS |= {1186: 1187, 1700: 1231, 2950: 2951, 3802: 3807, 17: 1001, 1083: 1183, 1266: 1270}
 ARRAY_OIDS |= {RECORD_OID: RECORD_ARRAY_OID}
+TEXT_OID, INT8_OID, NUMERIC_OID = 25, 20, 1700
 TEXT_ARRAY_OID = 1009
 _NUMBER_ARRAYS = (1022, 1231, 1016, 1007)  # double precision[], numeric[], bigint[], integer[]: widest first
 
@@ -237,8 +239,8 @@ class NetworkBackend:
             if parameters is None:
                 context = connection.execute_simple(text)
             else:
-                oids = [parameter_oid(value) for value in parameters]
-                context = connection.execute_unnamed(text, [_outgoing(value) for value in parameters], oids)
+                oids, values = _typed(text, parameters)
+                context = connection.execute_unnamed(text, values, oids)
         except (pg8000.exceptions.Error, OSError, struct.error) as problem:
             raise self._failure(problem) from None
         except BaseException:
@@ -346,6 +348,41 @@ def _translate(problem: Exception) -> errors.Error:
 
 
 # --- values out ---------------------------------------------------------------------------------------------
+
+
+def _typed(text: str, parameters: Sequence[object]) -> tuple[list[int], list[object]]:
+    """The types and texts of a statement's parameters."""
+    if is_gql(text):
+        pairs = [graph_parameter(value) for value in parameters]
+        return [oid for oid, _ in pairs], [value for _, value in pairs]
+    return [parameter_oid(value) for value in parameters], [_outgoing(value) for value in parameters]
+
+
+def graph_parameter(value: object) -> tuple[int, object]:
+    """The type that a value has in GQL, and what pg8000 makes its text of.  None has no type.
+
+    A str is a string, an int a bigint, a dict a record; a list is an array of its items' one type, else a list of
+    anything.  Raises NotSupportedError for objects that no type stands for.
+    """
+    if isinstance(value, str):
+        return TEXT_OID, value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (INT8_OID, value) if -(2**63) <= value < 2**63 else (NUMERIC_OID, value)
+    if isinstance(value, dict):
+        return RECORD_OID, _written(value)
+    if isinstance(value, list | tuple):
+        return _graph_list(value)
+    return parameter_oid(value), _outgoing(value)
+
+
+def _graph_list(value: Sequence[object]) -> tuple[int, object]:
+    found = {graph_parameter(item)[0] for item in value if item is not None}
+    if len(found) == 1:
+        element = found.pop()
+        array = TEXT_ARRAY_OID if element == TEXT_OID else ARRAY_OIDS.get(element)
+        if array is not None and element != ANYVALUE_ARRAY_OID:
+            return array, [None if item is None else graph_parameter(item)[1] for item in value]
+    return ANYVALUE_ARRAY_OID, [_written(item) for item in value]
 
 
 def parameter_oid(value: object) -> int:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from skerry.languages import is_gql
 from skerry_engine.errors import InterfaceError
 
 Parameters = Sequence[object] | Mapping[str, object]
@@ -30,6 +31,20 @@ _NATIVE = re.compile(
     | '(?:[^']|'')*'
     | "(?:[^"]|"")*"                            # quoted name
     | (?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)   # dollar-quoted string
+    | (?<![\w$])\$(?P<name>[^\W\d]\w*)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_NATIVE_GQL = re.compile(
+    r"""
+      (?:--|//)[^\n]*                           # comment
+    | /\*.*?\*/
+    | @(?:'[^']*'|"[^"]*"|`[^`]*`)              # without escapes
+    | '(?:[^'\\]|\\.)*'                        # strings and quoted names
+    | "(?:[^"\\]|\\.)*"
+    | `(?:[^`\\]|\\.)*`
+    | \$\$\w+                                  # a parameter that stands for a graph
     | (?<![\w$])\$(?P<name>[^\W\d]\w*)
     """,
     re.VERBOSE | re.DOTALL,
@@ -102,7 +117,8 @@ def _translate_native(text: str) -> tuple[str, tuple[str, ...]]:
             return match[0]
         return f"${names.setdefault(name, len(names) + 1)}"
 
-    return _NATIVE.sub(placeholder, text), tuple(names)
+    pattern = _NATIVE_GQL if is_gql(text) else _NATIVE
+    return pattern.sub(placeholder, text), tuple(names)
 
 
 def _pick(parameters: Mapping[str, object], names: tuple[str, ...]) -> list[object]:

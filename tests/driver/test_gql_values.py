@@ -265,6 +265,14 @@ def test_properties_of_several_types_keep_theirs(graph: skerry.Database) -> None
         ["a", None],
         [1, "a", None],
         [[1, 2], [3]],
+        [[1, 2], [3, 4]],
+        [],
+        [None],
+        [[]],
+        {},
+        [1, 2.5],
+        "{}",
+        "5",
         {"a": 1, "b": [1, {"c": None}]},
         {"at": datetime.date(2024, 1, 1), "n": 1},
         [{"a": 1}, {"a": "x"}],
@@ -290,6 +298,20 @@ def test_parameters_are_values_like_others(graph: skerry.Database) -> None:
     assert graph.execute("MATCH (n {name: $n}) RETURN n.tags", {"n": "Gus"}).scalar() == ["a", "b"]
     rows = graph.execute("MATCH (n) WHERE n.name IN $names RETURN n.name", {"names": ["Gus", "x"]})
     assert rows.fetchall() == [("Gus",)]
+
+
+def test_a_string_is_no_number_whatever_its_place(graph: skerry.Database) -> None:
+    assert graph.execute("MATCH (n:Person {age: $a}) RETURN n.name", {"a": "3"}).fetchall() == []
+    assert value_of(graph, "$a = 3", {"a": "3"}) is False
+    with pytest.raises(skerry.ProgrammingError):
+        value_of(graph, "$a + 1", {"a": "3"})
+
+
+def test_objects_that_no_type_stands_for_are_refused(graph: skerry.Database) -> None:
+    node = graph.execute("MATCH (n:Dog) RETURN n").scalar()
+    for value in (object(), [object()], {"a": object()}, node, [1, {"a": [node]}]):
+        with pytest.raises(skerry.NotSupportedError):
+            value_of(graph, "$v", {"v": value})
 
 
 def test_rows_of_records_become_nodes(database: skerry.Database) -> None:

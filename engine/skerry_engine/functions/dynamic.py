@@ -14,8 +14,10 @@ as all functions that are called so are strict.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -56,6 +58,7 @@ NUMBER_COMPARISONS = {"=": 9210, "<>": 9211, "<": 9212, "<=": 9213, ">": 9214, "
 DECIMAL_COMPARISONS = {"=": 9216, "<>": 9217, "<": 9218, "<=": 9219, ">": 9220, ">=": 9221}
 ELEMENT_COMPARISONS = {"=": 9222, "<>": 9223}
 PATH_COMPARISONS = {"=": 9224, "<>": 9225}
+ROW_ID_OF_ANY = 9203
 ANY_OF_JSON = 9226
 RECORD_OF_JSON = 9228
 
@@ -230,6 +233,19 @@ _ORDER_TESTS: dict[str, Callable[[int], bool]] = {
     ">=": lambda order: order >= 0,
 }
 
+
+def _row_id(value: Any) -> int | None:
+    """The whole number that a value is; None for every other value, which equals no row id."""
+    if type(value) is int:
+        return value
+    number: Any = value if type(value) is float or type(value) is Decimal else math.nan
+    if not abs(number) < 1 << 63:  # NaN is not, either
+        return None
+    whole = int(number)
+    return whole if whole == number else None
+
+
+define("skerry_row_id", _row_id)
 define("skerry_any_eq", _any_equal)
 define("skerry_any_ne", _any_unequal)
 for _symbol, _holds in _ORDER_TESTS.items():

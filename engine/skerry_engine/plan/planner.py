@@ -25,8 +25,9 @@ from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.labels import AllOf, AnyOf, Label, LabelFormula
 from skerry_engine.algebra.traversal import conjuncts, free_ranges, relation_ranges, used_ranges, walk_all
 from skerry_engine.plan import physical as ph
+from skerry_engine.plan.dynamic_keys import can_meet, hash_keys, is_exact, row_id_of, without_tag
 from skerry_engine.plan.keys import same_key_class
-from skerry_engine.values.oids import BOOL, INT8
+from skerry_engine.values.oids import BOOL
 from skerry_engine.values.types import SqlType, type_info
 
 PATHS_FROM = 100.0
@@ -469,11 +470,11 @@ class Planner:
         inner = self.plan(right, right_local, outer)
         keys = [_key_sides(c, here, set(relation_ranges(right))) for c in conditions]
         pairs = [k for k in keys if k is not None]
-        residual = [c for c, k in zip(conditions, keys, strict=True) if k is None]
+        residual = [c for c, k in zip(conditions, keys, strict=True) if k is None or not k[2]]
         if not pairs:
             rows = left.rows * inner.rows * _selectivity(conditions)
             return ph.NestedLoop(kind, left, inner, conditions, False, rows=max(rows, 1.0))
-        left_keys, right_keys = [a for a, _ in pairs], [b for _, b in pairs]
+        left_keys, right_keys = [a for a, _, _ in pairs], [b for _, b, _ in pairs]
         rows = max(left.rows, inner.rows) * _selectivity(residual)
         if kind == "inner" and inner.rows > 2 * left.rows:
             return ph.HashJoin(kind, inner, left, right_keys, left_keys, residual, rows=rows)
@@ -616,12 +617,12 @@ class Planner:
         on = conjuncts(join.condition)
         keys = [_key_sides(c, here, there) for c in on]
         pairs = [k for k in keys if k is not None]
-        residual = [c for c, k in zip(on, keys, strict=True) if k is None]
+        residual = [c for c, k in zip(on, keys, strict=True) if k is None or not k[2]]
         rows = left.rows + right.rows
         if not pairs:
             return ph.NestedLoop("full", left, right, on, False, rows=rows)
         return ph.HashJoin(
-            "full", left, right, [a for a, _ in pairs], [b for _, b in pairs], residual, rows=rows
+            "full", left, right, [a for a, _, _ in pairs], [b for _, b, _ in pairs], residual, rows=rows
         )
 
     def _semi_join(self, join: q.Join, conditions: list[ex.Expr], outer: set[int]) -> ph.Physical:
@@ -670,22 +671,23 @@ def _is_equality(expr: ex.Expr) -> bool:
     return isinstance(expr, ex.Call) and expr.operator == "=" and len(expr.args) == 2
 
 
-def _key_sides(expr: ex.Expr, left: set[int], right: set[int]) -> tuple[ex.Expr, ex.Expr] | None:
-    """(left key, right key) if the condition is an equality between the two sides
+def _key_sides(expr: ex.Expr, left: set[int], right: set[int]) -> tuple[ex.Expr, ex.Expr, bool] | None:
+    """(left key, right key, whether equal keys are enough) if the condition is an equality between the two sides
     that a hash table can serve."""
     if not isinstance(expr, ex.Call) or expr.operator != "=" or len(expr.args) != 2 or has_subquery(expr):
         return None
-    a, b = expr.args
-    if not same_key_class(a.type.oid, b.type.oid):
+    found = hash_keys(expr)
+    if found is None:
         return None
+    a, b, is_enough = found
     both = left | right
     a_used, b_used = used_ranges(a) & both, used_ranges(b) & both
     if not a_used or not b_used:
         return None
     if a_used <= left and b_used <= right:
-        return a, b
+        return a, b, is_enough
     if a_used <= right and b_used <= left:
-        return b, a
+        return b, a, is_enough
     return None
 
 
@@ -781,8 +783,9 @@ def _row_id_key(
         assert isinstance(condition, ex.Call)
         for row_id, other in (condition.args, condition.args[::-1]):
             if isinstance(row_id, ex.RowId) and row_id.range_id == range_id:
-                if _available(other, range_id, outer) and same_key_class(INT8, other.type.oid):
-                    return other, [c for c in conditions if c is not condition]
+                key = row_id_of(other) if _available(other, range_id, outer) else None
+                if key is not None:
+                    return key, [c for c in conditions if c is not condition]
     return None
 
 
@@ -802,7 +805,8 @@ def _property_lookup(
         if found is None:
             return None
         keys.append(found[0])
-        spent.append(found[1])
+        if found[2]:
+            spent.append(found[1])
     filters = [c for c in conditions if not any(c is s for s in spent)]
     return ph.IndexLookup(scan, index.oid, index.name, keys, index.unique, filters, is_dynamic=True)
 
@@ -828,17 +832,17 @@ def _formula_implies(labels: LabelFormula, label: str) -> bool:
 
 def _property_equality(
     name: str, range_id: int, conditions: list[ex.Expr], outer: set[int]
-) -> tuple[ex.Expr, ex.Expr] | None:
-    """(what the property equals, the condition)."""
+) -> tuple[ex.Expr, ex.Expr, bool] | None:
+    """(what the property equals, the condition, whether equal keys are enough for it)."""
     for condition in conditions:
         if not _is_equality(condition):
             continue
         assert isinstance(condition, ex.Call)
         for side, other in (condition.args, condition.args[::-1]):
-            bare = _stripped(side)
+            bare = without_tag(side)
             if isinstance(bare, ex.Property) and bare.range_id == range_id and bare.name == name:
-                if _available(other, range_id, outer) and same_key_class(bare.type.oid, other.type.oid):
-                    return other, condition
+                if _available(other, range_id, outer) and can_meet(bare.type.oid, other.type.oid):
+                    return other, condition, is_exact(bare.type.oid, other.type.oid)
     return None
 
 

@@ -49,6 +49,7 @@ from skerry_engine.values.graphs import (
     path_nodes,
     type_of,
 )
+from skerry_engine.values.json_diagnosis import find_bad_escape
 from skerry_engine.values.json_text import parse_json, write_canonical
 from skerry_engine.values.numeric import write_numeric
 from skerry_engine.values.text import read_text
@@ -296,10 +297,24 @@ def read_record(text: str) -> GraphRecord:
     return record
 
 
+def _refused_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refused_constant)
+
+
 def _parsed(text: str) -> Any:
-    """JSON that was read; whole numbers are int, others float.  Raises InvalidJsonText."""
-    parse_json(read_text(text))
-    return json.loads(text)
+    """JSON that was read; whole numbers are int, others float.  Raises InvalidJsonText, UntranslatableCharacter."""
+    try:
+        value = _DECODER.decode(read_text(text))
+    except (ValueError, RecursionError):
+        parse_json(text)  # which finds the words for what is wrong
+        raise
+    problem = find_bad_escape(text) if "\\u" in text else None
+    if problem is not None:
+        raise problem
+    return value
 
 
 def value_of_json(value: Any) -> AnyValue:

@@ -19,7 +19,7 @@ from skerry_engine.errors import NotSupportedError
 from skerry_engine.values import calendar, datetimes, interval, json_text, numeric, oids
 from skerry_engine.values.calendar import EPOCH, EPOCH_ORDINAL, MICROSECONDS_PER_DAY
 from skerry_engine.values.graph_text import list_of
-from skerry_engine.values.graphs import AnyValue, atom_of, dynamic
+from skerry_engine.values.graphs import AnyValue, atom_of, dynamic, type_of
 from skerry_engine.values.types import SqlType, find_type, type_display
 
 _UTC_EPOCH = EPOCH.replace(tzinfo=datetime.UTC)
@@ -131,6 +131,13 @@ def _array_converter(element: Converter | None) -> Converter:
         ]
 
     return convert
+
+
+@dataclass(frozen=True, slots=True)
+class GraphParameter:
+    """A parameter of a GQL statement: a value of its own type, whatever its place."""
+
+    value: object
 
 
 # --- Python to atoms ----------------------------------------------------------------------------------------
@@ -264,6 +271,11 @@ def _shape_of(value: list[Any]) -> tuple[int, ...] | None:
     return (len(value), *inner) if 0 not in inner else None
 
 
+def _from_graph_parameter(parameter: GraphParameter) -> tuple[SqlType, object]:
+    value = anyvalue_from_python(parameter.value)
+    return (SqlType(oids.UNKNOWN), None) if value is None else (SqlType(type_of(value)), atom_of(value))
+
+
 def anyvalue_from_python(value: object) -> AnyValue:
     """The anyvalue that a Python object is in GQL: a str a string, a dict a record, a list a list."""
     if value is None or isinstance(value, (str, bool)):
@@ -333,6 +345,7 @@ _ADAPTERS: dict[type, Adapter] = {
     datetime.time: _from_time,
     datetime.timedelta: _from_timedelta,
     Interval: _from_interval,
+    GraphParameter: _from_graph_parameter,
     uuid.UUID: _from_uuid,
     dict: _from_dict,
     list: _from_list,
