@@ -169,6 +169,17 @@ def test_a_query_gives_its_rows(graph: GqlGraph, text: str, rows: list[Row]) -> 
     assert found == rows
 
 
+NULLS: list[tuple[str, list[Row]]] = [
+    ("LET m = NULL RETURN m.x AS y, size(m) AS s, m + 1 AS p, m.x.y AS z", [(None, None, None, None)]),
+    ("RETURN NULL AS m NEXT RETURN m.x AS y, size(m) AS s", [(None, None)]),
+]
+
+
+@pytest.mark.parametrize(("text", "rows"), NULLS, ids=[text for text, _ in NULLS])
+def test_null_is_of_any_type(graph: GqlGraph, text: str, rows: list[Row]) -> None:
+    assert graph.rows(text) == rows
+
+
 ORDERED: list[tuple[str, list[Row]]] = [
     ("MATCH (:Person)-[]->(b) RETURN DISTINCT b ORDER BY b.name DESC NEXT RETURN b.name", [("Ulm",), ("Cy",), ("Bob",)]),
     ("MATCH (a)-[e]->(b) RETURN a, count(e) AS n ORDER BY n DESC, a.name NEXT RETURN a.name, n",
@@ -206,6 +217,12 @@ REFUSED: list[tuple[str, type[errors.DatabaseError], str]] = [
     ("USE nowhere MATCH (n) RETURN n", errors.UndefinedTable, 'graph "nowhere" does not exist'),
     ("MATCH (n) WHERE n.name RETURN n", errors.DatatypeMismatch, "WHERE"),
     ("RETURN *", errors.SyntaxError, "no variables"),
+    ("RETURN [1, 2][1.5] AS x", errors.DatatypeMismatch, "an index is an integer"),
+    (
+        "MATCH (n) RETURN n.age ORDER BY count(*)",
+        errors.GroupingError,
+        "ORDER BY can aggregate only where RETURN does",
+    ),
     (
         "MATCH (a) RETURN DISTINCT a.name AS n ORDER BY a.age",
         errors.UndefinedColumn,

@@ -94,7 +94,7 @@ def list_slice(
 
 
 def _list_call(operations: Operations, name: str, position: int, *args: ex.Expr) -> ex.Expr:
-    bounds = [operations.as_type(arg, oids.INT8, position) for arg in args[1:]]
+    bounds = [operations.integer(arg, "an index", position) for arg in args[1:]]
     given = [args[0].type.oid, *(oids.INT8 for _ in bounds)]
     function, _, result = resolve_function(name, given, "skerry", position)
     assert isinstance(function, Function)

@@ -74,6 +74,8 @@ class Operations:
         self, name: str, args: Sequence[ex.Expr], position: int | None
     ) -> tuple[Function | AggregateFunction, tuple[ex.Expr, ...], SqlType]:
         """The function or aggregate of that name for these arguments, which are brought to its types."""
+        if args and all(arg.type.oid == oids.UNKNOWN and _is_null(arg) for arg in args):
+            args = [ex.Const(SqlType(oids.ANYVALUE), None) for _ in args]
         function, types, result = resolve_graph_function(
             name, [arg.type.oid for arg in args], position, inferred=any(map(is_inferred, args))
         )
@@ -146,6 +148,15 @@ class Operations:
     def known(self, expr: ex.Expr) -> ex.Expr:
         """What is still untyped is a string, as in a result."""
         return self.as_type(expr, oids.TEXT) if expr.type.oid == oids.UNKNOWN else expr
+
+    def integer(self, expr: ex.Expr, construct: str, position: int | None) -> ex.Expr:
+        """An index or a count.  Raises DatatypeMismatch for what is of another type, numbers with a point too."""
+        if expr.type.oid not in (*oids.INTEGERS, oids.UNKNOWN, oids.ANYVALUE):
+            raise errors.DatatypeMismatch(
+                f"{construct} is an integer, not a value of type {format_type(expr.type.oid)}",
+                position=position,
+            )
+        return self.as_type(expr, oids.INT8, position)
 
     def boolean(self, expr: ex.Expr, construct: str, position: int | None) -> ex.Expr:
         """A condition.  Raises DatatypeMismatch; a value of dynamic type is looked at when it comes."""

@@ -403,7 +403,9 @@ class SearchBinder:
         count: ex.Expr = ex.Const(INT8, 1)
         if prefix.count is not None:
             binder = ExpressionBinder(self.statements, Rows(), PATTERN)
-            count = self.statements.operations.as_type(binder.bind(prefix.count), oids.INT8, prefix.position)
+            count = self.statements.operations.integer(
+                binder.bind(prefix.count), "the number of paths", prefix.position
+            )
         is_shortest = prefix.selector != "any"
         by_length = prefix.selector in ("all shortest", "shortest groups")
         return pt.PathSelector(count, is_shortest, by_length)

@@ -17,7 +17,7 @@ from skerry_engine.algebra.traversal import ROW_READERS, relation_ranges, rewrit
 from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder import native_reads as native
-from skerry_engine.gql.binder.context import BOOL, INT8
+from skerry_engine.gql.binder.context import BOOL, INT8, UNKNOWN
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place
 from skerry_engine.gql.binder.sources import ElementSource
 from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable
@@ -51,6 +51,9 @@ class Result:
     def variable(self, number: int, range_id: int, name: str | None = None) -> ValueVariable:
         """Column `number` as a variable of the range that the query is."""
         column = self.columns[number]
+        output = self.query.outputs[number] if isinstance(self.query, q.Select) else None
+        if isinstance(output, ex.Const) and output.value is None:  # of any type that its uses want
+            return ValueVariable(name or column.name, ex.Const(UNKNOWN, None))
         expr = ex.Column(self.query.columns[number].type, range_id, number, column.name)
         return ValueVariable(name or column.name, expr, column.source, column.labels)
 
@@ -79,6 +82,8 @@ class ReturnBinder:
         outputs = [item.expr for item in items]
         relation = self.rows.relation
         everything = [*outputs, *(key.expr for key in sort_keys)]
+        if node.group_by is None and not any(map(_has_aggregate, outputs)):
+            self._refuse_aggregates(node, sort_keys)
         if node.group_by is not None or any(_has_aggregate(expr) for expr in everything):
             grouping = Grouping(self, relation, self._group_keys(node, items))
             everything = [grouping.above(expr, node.position) for expr in everything]
@@ -106,6 +111,13 @@ class ReturnBinder:
             offset=offset,
         )
         return Result(select, tuple(item.column for item in items))
+
+    def _refuse_aggregates(self, node: tree.Return, keys: list[ex.SortKey]) -> None:
+        """Raise GroupingError for aggregates in ORDER BY where RETURN groups nothing."""
+        if any(_has_aggregate(key.expr) for key in keys):
+            raise errors.GroupingError(
+                "ORDER BY can aggregate only where RETURN does, or has GROUP BY", position=node.position
+            )
 
     # --- items ----------------------------------------
 

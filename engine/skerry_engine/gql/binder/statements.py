@@ -243,7 +243,9 @@ class StatementBinder:
 
     def defined(self, definition: tree.ValueDefinition, binder: ExpressionBinder) -> ValueVariable:
         """The variable that LET and its kin define."""
-        expr = self.operations.known(binder.bind(definition.value))
+        expr = binder.bind(definition.value)
+        if not (isinstance(expr, ex.Const) and expr.value is None):  # NULL becomes what its uses want
+            expr = self.operations.known(expr)
         if definition.type is not None:
             target = sql_type(definition.type)
             expr = (
@@ -263,13 +265,13 @@ class StatementBinder:
         """LIMIT and OFFSET."""
         if page is None:
             return None, None
-        return self._count(page.limit), self._count(page.offset)
+        return self._count(page.limit, "LIMIT"), self._count(page.offset, "OFFSET")
 
-    def _count(self, node: tree.Expr | None) -> ex.Expr | None:
+    def _count(self, node: tree.Expr | None, construct: str) -> ex.Expr | None:
         if node is None:
             return None
         binder = ExpressionBinder(self, Rows(), LIMIT)
-        return self.operations.as_type(binder.bind(node), oids.INT8, node.position)
+        return self.operations.integer(binder.bind(node), construct, node.position)
 
     def sort_key(
         self, binder: ExpressionBinder, item: tree.SortItem, written: dict[str, ex.Expr]

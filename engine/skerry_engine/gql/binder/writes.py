@@ -342,6 +342,10 @@ class WriteBinder:
         path, names = _named(clause.path)
         made = NewPattern()
         self._new_path(path.item, made, MERGE)
+        if not made.elements:
+            raise errors.DuplicateColumn(
+                "MERGE of what is bound already has nothing to make", position=clause.position
+            )
         spots = dict(zip(names, made.spots, strict=True))
         names = list(spots)
         match = self._match_of(path, names, clause.position)
