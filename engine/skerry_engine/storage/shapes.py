@@ -45,6 +45,9 @@ TARGET_POSITION: Final = 2
 ABSENT: Final = 0
 """The slot of a property that a shape does not have; no property stands there."""
 
+ANY_PROPERTY: Final = ""
+"""Instead of a property's name, where it matters which properties there are."""
+
 LabelTest = Callable[[frozenset[str]], bool]
 """Whether an element with these labels is meant."""
 
@@ -178,8 +181,8 @@ class ShapeRegistry:
 
     def property_version(self, name: str) -> int:
         """A number that is greater whenever a property of that name has come with labels, or with a type, that it
-        did not have together before; 0 for one that no shape has."""
-        return self._property_versions.get(name, 0)
+        did not have together before; 0 for one that no shape has.  Of ANY_PROPERTY: `version`."""
+        return self._property_versions.get(name, 0) if name else self.version
 
     def property_types(self, name: str, fits: LabelTest | None = None) -> frozenset[int]:
         """The types that the property has in the shapes whose labels fit; empty where none of them has it."""

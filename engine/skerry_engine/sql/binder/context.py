@@ -128,10 +128,14 @@ class BoundCte:
 
 
 class GraphTables(Protocol):
-    """What binds GRAPH_TABLE: it belongs to GQL, which stands on this package, so it is handed in."""
+    """What binds graphs in FROM: it belongs to GQL, which stands on this package, so it is handed in."""
 
     def __call__(self, context: BindContext, written: GraphTableText) -> q.Query:
         """The query whose rows GRAPH_TABLE stands for.  Raises what is wrong with it."""
+        ...
+
+    def label_view(self, context: BindContext, graph: str, label: str) -> q.Query | None:
+        """The query whose rows `graph.label` stands for in FROM; None where there is no such graph or label."""
         ...
 
 

@@ -87,6 +87,9 @@ class FromBinder:
         try:
             relation = self.context.relation(name, schema, position)
         except errors.UndefinedTable as error:
+            label = None if schema is None else self._label(schema, name, node, scope, position)
+            if label is not None:
+                return label
             if schema is None and self.queries.ctes.is_coming(name):
                 error.detail = (
                     f'There is a WITH item named "{name}",'
@@ -193,6 +196,19 @@ class FromBinder:
         range_id = self.context.new_range()
         columns = [ScopeColumn(c.name, c.type, i) for i, c in enumerate(query.columns)]
         self._add(scope, node, Range("graph_table", range_id, columns), position_of(node))
+        return q.Derived(range_id, query)
+
+    def _label(
+        self, graph: str, label: str, node: Node, scope: Scope, position: int | None
+    ) -> q.Relation | None:
+        """A label of a graph as a view; None where there is no such thing."""
+        graphs = self.context.graph_tables
+        query = None if graphs is None else graphs.label_view(self.context, graph, label)
+        if query is None:
+            return None
+        range_id = self.context.new_range()
+        columns = [ScopeColumn(c.name, c.type, i) for i, c in enumerate(query.columns)]
+        self._add(scope, node, Range(label, range_id, columns, schema=graph), position)
         return q.Derived(range_id, query)
 
     def _parenthesized_join(self, node: Node, scope: Scope) -> q.Relation:
