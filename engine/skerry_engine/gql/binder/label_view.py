@@ -23,8 +23,8 @@ ENDS = ("source", "target")
 def bind_label_view(context: GqlContext, graph: Graph, label: str) -> q.Query | None:
     """The query whose rows the view has; None where no element of the graph has, or is declared to have, the label."""
     source = NativeSource(graph, context)
-    for table in (source.nodes, source.edges):
-        context.rely_on(table.oid, ANY_PROPERTY)
+    for each in (source.nodes, source.edges):
+        context.rely_on(each.oid, ANY_PROPERTY)
     table = next((each for each in (source.nodes, source.edges) if _has_label(source, each, label)), None)
     if table is None:
         return None
