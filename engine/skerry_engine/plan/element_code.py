@@ -164,6 +164,8 @@ class ElementWriter:
                 case ph.IndexLookup():
                     is_loop = not left.unique or left.scan.range_id in self.relations.ids_wanted
                     return left.scan.range_id if is_loop and left.scan.range_id in used else -1
+                case ph.PathRows():
+                    return left.search.range_id if left.search.range_id in used else -1
                 case ph.WaysScan() | ph.WaysLookup():
                     return left.ways.scan.range_id if used & {left.ways.scan.range_id, left.ways.ends} else -1
                 case _:

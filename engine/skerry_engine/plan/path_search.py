@@ -62,7 +62,8 @@ WAYS_PER_ROW: Final = 8
 CACHED_WAYS: Final = 1_000_000
 """Ways on that are remembered at most, as long as half of the memory does for them; beyond, all are forgotten."""
 
-Ways = list[int]
+Ways = list[Any]
+"""Numbers.  What is given out again is taken as it is; what is compared, as a number."""
 Row = tuple[object, ...]
 Work = Generator[object, None, Any]
 """A generator of steps (PAUSE and others), whose result is what it returns."""
@@ -442,9 +443,10 @@ class PathSearcher:
         direct = self.is_direct and not self.in_order and not target.moves and _ends_plainly(target)
         pair = direct and self.is_pair
         rows = self.rows
+        shown: object = start
         for position in range(0, len(ways), 2):
-            edge = ways[position]
-            node = ways[position + 1]
+            edge: int = ways[position]
+            node: int = ways[position + 1]
             if is_trail:
                 back: Link | None = link
                 while back is not None and back.edge != edge:
@@ -456,7 +458,8 @@ class PathSearcher:
             if direct:
                 if end == NONE or node == end:
                     if pair:
-                        rows.append((node, start) if self.backward else (start, node))
+                        reached: object = ways[position + 1]
+                        rows.append((reached, shown) if self.backward else (shown, reached))
                     else:
                         rows.append(self._plain_row(start, node, length))
             else:
@@ -492,7 +495,8 @@ class PathSearcher:
         last = link
         for number in range(move.length):
             hop = move.hops[number]
-            edge, node = way[2 * number], way[2 * number + 1]
+            edge: int = way[2 * number]
+            node: int = way[2 * number + 1]
             if hop.groups and not self._may(last, edge, node, hop):
                 return None
             last = Link(move.target, node, last.length + 1, last, edge, hop, link.start)
@@ -906,7 +910,7 @@ class PathSearcher:
             ways = known[node]
             self.work += (len(ways) >> 1) + 1
             for position in range(size - 1, len(ways), size):
-                reached = ways[position]
+                reached: int = ways[position]
                 if reached in came:
                     continue
                 found = new.get(reached)
@@ -1024,7 +1028,7 @@ class PathSearcher:
             length = vertex.length + move.length
             size = 2 * move.length or 1
             for position in range(0, len(ways), size):
-                node = ways[position + size - 1] if move.length else vertex.node
+                node: int = ways[position + size - 1] if move.length else vertex.node
                 known = layer.get(node)
                 found: Vertex | None = None
                 if known is not None:

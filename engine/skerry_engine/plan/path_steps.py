@@ -22,6 +22,7 @@ from skerry_engine.plan.path_program import Program
 from skerry_engine.plan.path_search import NONE, Output, PathSearcher, Ways, Work
 from skerry_engine.plan.runtime import FEW, index_rows_ids
 from skerry_engine.session.steps import PAUSE
+from skerry_engine.storage.reader import add_ways
 
 Row = tuple[Any, ...]
 Function = Callable[[], Iterator[Any]]
@@ -49,37 +50,21 @@ class EdgeHop:
 
     def ways(self, nodes: list[int]) -> list[Ways | None]:
         """The ways on from each node; None where there are so many, or so far away, that they take a while."""
-        found: list[Ways | None] = []
-        for node in nodes:
-            ways: Ways = []
-            known = True
-            if self.forward is not None:
-                known = self._few(node, self.forward[0], self.forward[1], False, ways)
-            if known and self.backward is not None:
-                known = self._few(node, self.backward[0], self.backward[1], self.forward is not None, ways)
-            found.append(ways if known else None)
+        found: list[Ways | None] | None = None
+        if self.forward is not None:
+            found = self.reader.ways_of(self.forward[0], nodes, self.forward[1], self.fits, False, FEW)
+        if self.backward is not None:
+            both = found is not None
+            back: list[Ways | None] = self.reader.ways_of(
+                self.backward[0], nodes, self.backward[1], self.fits, both, FEW
+            )
+            if found is None:
+                return back
+            for number in range(len(nodes)):
+                there, more = found[number], back[number]
+                found[number] = None if there is None or more is None else there + more
+        assert found is not None, "a hop has a side"
         return found
-
-    def _few(self, node: int, index: Any, other: int, no_loops: bool, ways: Ways) -> bool:
-        few = self.reader.few_ids(index, node, FEW)
-        if few is None:
-            return False
-        self._add(node, few[0], few[1], other, no_loops, ways)
-        return True
-
-    def _add(
-        self, node: int, ids: list[int], rows: list[Row], other: int, no_loops: bool, ways: Ways
-    ) -> None:
-        fits = self.fits
-        for number in range(len(rows)):
-            row = rows[number]
-            if fits is not None and not fits[row[0]]:
-                continue
-            end: int = row[other]
-            if no_loops and end == node:
-                continue
-            ways.append(ids[number])
-            ways.append(end)
 
     def many(self, node: int) -> Work:
         """The ways on from one node, in time."""
@@ -89,7 +74,7 @@ class EdgeHop:
                 continue
             no_loops = side is self.backward and self.forward is not None
             for ids, rows in index_rows_ids(self.reader, side[0], node, (node,)):
-                self._add(node, ids, rows, side[1], no_loops, ways)
+                add_ways(node, ids, rows, side[1], self.fits, no_loops, ways)
                 yield PAUSE
         return ways
 

@@ -32,7 +32,6 @@ from skerry_engine.values.types import SqlType, type_info
 
 PATHS_FROM = 100.0
 PATHS_BETWEEN = 2.0
-FEW_ENDS = 4.0
 """How many matches a path search is taken to find from a node, and between two."""
 EQUALITY_SELECTIVITY = 0.02
 RANGE_SELECTIVITY = 0.3
@@ -395,12 +394,15 @@ class Planner:
         here: set[int],
         outer: set[int],
     ) -> set[int]:
-        """Items of about one row that a path search next to come ends at: it is made between two nodes rather than
-        from one."""
+        """Items that are pinned down by an equality, and at which a path search next to come ends: what a selector
+        chooses among is then sought between two nodes, rather than from one to everywhere.
+
+        A plan outlives what it was made for, so it is not asked how many rows there are now.
+        """
         found: set[int] = set()
         for number in possible:
             search = items[number]
-            if not isinstance(search, q.PathSearch):
+            if not isinstance(search, q.PathSearch) or search.selector is None:
                 continue
             found_path = self._paths(search, local[number] + rest, outer | here)
             if not used_ranges(tuple(found_path.start + found_path.end)) & here:
@@ -409,7 +411,7 @@ class Planner:
             missing = used_ranges(tuple(both.start + both.end)) - here - outer
             for other in possible:
                 if other != number and ranges[other] & missing:
-                    if self._estimate(items[other], local[other], outer | here) <= FEW_ENDS:
+                    if any(_pins(c, ranges[other], outer | here) for c in local[other]):
                         found.add(other)
         return found
 
@@ -771,6 +773,15 @@ def _of(element: ElementInfo | None, node: _E) -> _E:
     if element is not None:
         node.graph, node.is_edges = element.graph, element.is_edges
     return node
+
+
+def _pins(condition: ex.Expr, ranges: set[int], outer: set[int]) -> bool:
+    """Whether the condition says what something of these ranges is equal to."""
+    if not _is_equality(condition):
+        return False
+    assert isinstance(condition, ex.Call)
+    left, right = (used_ranges(arg) for arg in condition.args)
+    return (bool(left & ranges) and right <= outer) or (bool(right & ranges) and left <= outer)
 
 
 def _row_id_key(

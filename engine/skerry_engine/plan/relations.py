@@ -132,7 +132,8 @@ class RelationWriter:
                 self.elements.write(node, consume)
             case ph.PathRows():
                 row = self._bind_row(node.search.range_id, len(node.search.outputs))
-                self._batches(PathWriter(self).call(node), row, node.filters, consume)
+                call = PathWriter(self).call(node)
+                self._batches(call, row, node.filters, consume, node.search.range_id)
             case ph.ProcedureRows():
                 row = self._bind_row(node.call.range_id, len(node.call.types))
                 self._batches(self._procedure(node.call), row, node.filters, consume)
@@ -368,11 +369,13 @@ class RelationWriter:
             self.fan_out = self.fan_out or not self._driving()
             self._after_batch(f"len({chunk})")
 
-    def _batches(self, source: str, row: RowVariable, filters: list[ex.Expr], consume: Consume) -> None:
+    def _batches(
+        self, source: str, row: RowVariable, filters: list[ex.Expr], consume: Consume, range_id: int = -1
+    ) -> None:
         """Rows of a generator of batches."""
         batch = self.module.fresh("b")
         with self.block.each_batch(batch, source):
-            self._row_loop(row, batch, None, filters, consume)
+            self._row_loop(row, batch, None, filters, consume, range_id)
             self.fan_out = self.fan_out or not self._driving()
             self._after_batch(f"len({batch})")
 

@@ -4,6 +4,7 @@ the reader's interface over a single state."""
 from __future__ import annotations
 
 from skerry_engine.storage.index import Index
+from skerry_engine.storage.reader import add_ways
 
 Row = tuple[object, ...]
 
@@ -52,6 +53,23 @@ class SingleRowReader:
 
     def few_ids(self, index: Index, key: object, limit: int) -> tuple[list[int], list[Row]] | None:
         return self.lookup_ids(index, key)
+
+    def ways_of(
+        self,
+        index: Index,
+        nodes: list[int],
+        other: int,
+        fits: dict[int, bool] | None,
+        no_loops: bool,
+        limit: int,
+    ) -> list[list[object] | None]:
+        found: list[list[object] | None] = []
+        for node in nodes:
+            ways: list[object] = []
+            ids, rows = self.lookup_ids(index, node)
+            add_ways(node, ids, rows, other, fits, no_loops, ways)
+            found.append(ways)
+        return found
 
     def note_from(self, index: Index, key: object) -> None:
         """Nothing: whoever rechecks a row has noted before what it relies on."""

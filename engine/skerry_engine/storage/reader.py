@@ -244,6 +244,87 @@ class TableReader:
             return None
         return self.lookup_ids(index, key)
 
+    def ways_of(
+        self,
+        index: Index,
+        nodes: list[int],
+        other: int,
+        fits: dict[int, bool] | None,
+        no_loops: bool,
+        limit: int,
+    ) -> list[list[object] | None]:
+        """For each key of an index of edges' ends: the edges under it, as row id and value at position `other`, one
+        after the other.
+
+        Only edges whose shape (at position 0) `fits`, and with `no_loops` none whose ends are equal.  None for a key
+        with more than `limit` entries, or where the base might have to be read.
+        """
+        found: list[list[object] | None] = []
+        plain = self.pending is None and not index.is_paged
+        for node in nodes:
+            ways: list[object] = []
+            known = False
+            if plain:
+                known = self._plain_ways(index, node, other, fits, no_loops, limit, ways)
+            else:
+                few = self.few_ids(index, node, limit)
+                if few is not None:
+                    known = True
+                    add_ways(node, few[0], few[1], other, fits, no_loops, ways)
+            found.append(ways if known else None)
+        return found
+
+    def _plain_ways(
+        self,
+        index: Index,
+        node: int,
+        other: int,
+        fits: dict[int, bool] | None,
+        no_loops: bool,
+        limit: int,
+        ways: list[object],
+    ) -> bool:
+        """`ways_of` one node without own writes, straight from the heap."""
+        entered = index.equal.get(node)
+        if entered is None:
+            return True
+        if isinstance(entered, int):
+            entries: set[object] = {entered}
+        else:
+            entries = cast("set[object]", entered)
+            if len(entries) > limit:
+                return False
+        pages = self._pages
+        shape = -1
+        wanted = fits is None
+        for entry in entries:
+            row_id = cast("int", entry)
+            number = row_id >> PAGE_BITS
+            page = pages[number] if number < len(pages) else None
+            slot: object = (
+                page[row_id & PAGE_MASK] if isinstance(page, list) else self.storage.heap.slot(row_id)
+            )
+            if isinstance(slot, tuple):
+                row: Row = slot
+            else:
+                seen = visible_row(slot, self.snapshot_epoch)
+                if seen is None or not index.matches(seen, node):
+                    continue
+                row = seen
+            if fits is not None:
+                own = cast("int", row[0])
+                if own != shape:
+                    shape = own
+                    wanted = fits[own]
+            if not wanted:
+                continue
+            end = row[other]
+            if no_loops and end == node:
+                continue
+            ways.append(entry)
+            ways.append(end)
+        return True
+
     def note_from(self, index: Index, key: object) -> None:
         """Tell that the absence of rows with keys from `key` on was relied upon: `TrackingReader` notes it."""
 
@@ -350,3 +431,24 @@ class TableReader:
     def _is_stale(self, row_id: int) -> bool:
         """Whether an entry that the visible row does not match matches no other version either."""
         return self.pending is None and not isinstance(self.storage.heap.slot(row_id), Version)
+
+
+def add_ways(
+    node: int,
+    ids: list[int],
+    rows: list[Row],
+    other: int,
+    fits: dict[int, bool] | None,
+    no_loops: bool,
+    ways: list[object],
+) -> None:
+    """Put edges at a node, as row id and value at position `other`, behind `ways`, as `TableReader.ways_of` does."""
+    for number in range(len(rows)):
+        row = rows[number]
+        if fits is not None and not fits[cast("int", row[0])]:
+            continue
+        end = row[other]
+        if no_loops and end == node:
+            continue
+        ways.append(ids[number])
+        ways.append(end)

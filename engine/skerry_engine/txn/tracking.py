@@ -18,7 +18,7 @@ from __future__ import annotations
 from skerry_engine.storage.heap import PAGE_ROWS, Row, Version
 from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.pending import PendingTable
-from skerry_engine.storage.reader import TableReader
+from skerry_engine.storage.reader import TableReader, add_ways
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.storage.trees import entry_order_key
 from skerry_engine.txn.serializable import SerializableState
@@ -98,6 +98,26 @@ class TrackingReader(TableReader):
     def lookup_ids(self, index: Index, key: object) -> tuple[list[int], list[Row]]:
         self._note_key(index, key)
         return super().lookup_ids(index, key)
+
+    def ways_of(
+        self,
+        index: Index,
+        nodes: list[int],
+        other: int,
+        fits: dict[int, bool] | None,
+        no_loops: bool,
+        limit: int,
+    ) -> list[list[object] | None]:
+        found: list[list[object] | None] = []
+        for node in nodes:
+            few = self.few_ids(index, node, limit)
+            if few is None:
+                found.append(None)
+                continue
+            ways: list[object] = []
+            add_ways(node, few[0], few[1], other, fits, no_loops, ways)
+            found.append(ways)
+        return found
 
     def note_from(self, index: Index, key: object) -> None:
         state = self.state

@@ -162,11 +162,16 @@ def test_a_search_begins_at_the_end_where_fewer_nodes_are() -> None:
     assert any("Path Search Backward" in line for line in backward), backward
 
 
-def test_a_search_between_two_single_nodes_knows_both() -> None:
-    both = [same(row_id(FROM), number(3)), same(row_id(TO), number(4))]
-    reads = [node_property(FROM, "k"), node_property(TO, "k")]
-    lines = explained(*both, outputs=reads)
+def test_a_selector_is_sought_between_nodes_that_are_pinned_down() -> None:
+    pinned = [same(node_property(FROM, "k"), number(3)), same(node_property(TO, "k"), number(4))]
+    reads = [node_property(FROM, "x"), node_property(TO, "x")]
+    one = pt.PathSelector(number(1), True)
+    lines = explained(*pinned, outputs=reads, selector=one)
     assert any(line.startswith("From:") for line in lines) and any(line.startswith("To:") for line in lines)
+    lines = explained(*pinned, outputs=reads)
+    assert sum(line.startswith(("From:", "To:")) for line in lines) == 1, "all paths lead everywhere anyway"
+    lines = explained(pinned[0], labelled(TO, "A"), outputs=reads, selector=one)
+    assert sum(line.startswith(("From:", "To:")) for line in lines) == 1
 
 
 def test_an_end_that_nobody_reads_is_not_fetched() -> None:
