@@ -197,7 +197,7 @@ def _parts(tokens: Tokens) -> Found:
         if isinstance(part, tree.Procedure):
             found += gql_statements(own) if len(program.parts) > 1 else _procedure(part, own)
         else:
-            found.append((_command(part), _text(own)))
+            found.append((_command(part, own), _text(own)))
     return found
 
 
@@ -211,10 +211,19 @@ def _index_at(tokens: Tokens, position: int) -> int:
     return tokens.starts.index(position - 1)
 
 
-def _command(part: tree.SessionStatement | tree.TransactionStatement) -> st.Statement:
+def _command(part: tree.SessionStatement | tree.TransactionStatement, tokens: Tokens) -> st.Statement:
+    if isinstance(part, tree.SessionSetParameter) and part.definition.kind == "value":
+        return SessionCommand(part, _value_query(tokens))
     if isinstance(part, tree.SessionStatement):
         return SessionCommand(part)
     return _TRANSACTIONS[type(part)](part)
+
+
+def _value_query(tokens: Tokens) -> st.Query:
+    """What gives a parameter its value: the expression behind the equals sign, returned."""
+    begin = tokens.starts[tokens.values.index("=") + 1]
+    own = tokenize(f"return ({tokens.text[begin : tokens.ends[-2]]}) as value")
+    return st.Query(normalise(own), VERB)
 
 
 _TRANSACTIONS: Final[dict[type[tree.TransactionStatement], Callable[..., st.Statement]]] = {

@@ -14,6 +14,7 @@ from typing import Final
 from skerry_engine import errors
 from skerry_engine.gql import tree
 from skerry_engine.sql.statement_parts import Statement
+from skerry_engine.sql.statements import Query
 
 CATALOG_CLAUSES: Final = (
     tree.CreateGraph,
@@ -52,9 +53,10 @@ class GraphDefinition(Statement):
 
 @dataclass(frozen=True, slots=True)
 class SessionCommand(Statement):
-    """SESSION SET, SESSION RESET, SESSION CLOSE."""
+    """SESSION SET, SESSION RESET, SESSION CLOSE.  `value` is a query for the value that a parameter is set to."""
 
     statement: tree.SessionStatement
+    value: Query | None = None
 
 
 def clause_tag(clause: tree.Clause) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from skerry_engine import errors
 from skerry_engine.session.execution import Execution, PlanChanged, command_tag, deadline_of
+from skerry_engine.session.graphs.parameters import session_values
 from skerry_engine.session.plans import (
     Plan,
     is_current,
@@ -308,12 +309,23 @@ class StatementRunner(SessionState):
         return self.transaction is not None and bool(self.transaction.changes)
 
     def plan_for(
-        self, statement: st.Query, types: Sequence[int], values: list[object]
+        self, statement: st.Query, types: list[int], values: list[object]
     ) -> tuple[Plan, list[object]]:
-        """The plan for embedded parameters: values are brought to the types that the plan settled on."""
+        """The plan for embedded parameters: values are brought to the types that the plan settled on.
+
+        Where none are given, the session's are: their types go into `types`.
+        """
         plan = self.plan_query(statement, types)
+        if not values and plan.parameter_names and self.graph_parameters:
+            found = session_values(self, plan.parameter_names)
+            if found is not None:
+                types[:], values = found
+                plan = self.plan_query(statement, types)
         if len(values) < len(plan.parameter_types):
-            raise errors.UndefinedParameter(f"there is no parameter ${len(values) + 1}")
+            number = len(values)
+            names = plan.parameter_names
+            name = names[number] if number < len(names) else number + 1
+            raise errors.UndefinedParameter(f"there is no parameter ${name}")
         return plan, self.adapted(values, types, plan.parameter_types)
 
     def adapted(self, values: Sequence[object], types: Sequence[int], wanted: Sequence[int]) -> list[object]:

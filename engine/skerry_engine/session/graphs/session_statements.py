@@ -6,40 +6,34 @@ go back when the transaction that changed them is rolled back.  Parameters are t
     SESSION SET VALUE $since = DATE '2020-01-01'      MATCH (n) WHERE n.day > $since ...
     SESSION SET GRAPH $g = CURRENT_GRAPH              USE $g ...
 
-A parameter that the client sends with a statement hides the session's of the same name.
+A parameter that the client sends with a statement hides the session's of the same name: who sends any, sends all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from skerry_engine import errors
 from skerry_engine.catalog.quoting import quote_identifier
 from skerry_engine.gql import tree
 from skerry_engine.gql.statements import SessionCommand
+from skerry_engine.session.definition_context import SessionDefinitionContext
+from skerry_engine.session.execution import finish_statement
 from skerry_engine.session.graphs.names import (
     GRAPH_SETTING,
     referenced_graph,
     schema_name,
     setting_of,
 )
-from skerry_engine.session.steps import Complete, Step
+from skerry_engine.session.graphs.parameters import SessionParameter
+from skerry_engine.session.steps import Complete, Rows, Step
+from skerry_engine.sql import statements as st
 
 if TYPE_CHECKING:
     from skerry_engine.session.session import Session
 
 Steps = Generator[Step, object, None]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionParameter:
-    """A parameter of the session.  `kind` 'value': an anyvalue, or None for null; 'graph': a graph as the setting
-    names it."""
-
-    kind: str
-    value: object
 
 
 def session_steps(session: Session, command: SessionCommand) -> Steps:
@@ -53,7 +47,7 @@ def session_steps(session: Session, command: SessionCommand) -> Steps:
         case tree.SessionSetTimeZone():
             session.settings.set("TimeZone", (_text(statement.zone, "a time zone"),), False)
         case tree.SessionSetParameter():
-            _set_parameter(session, statement)
+            yield from _set_parameter(session, statement, command.value)
         case tree.SessionReset():
             _reset(session, statement)
             yield Complete("SESSION RESET")
@@ -103,7 +97,7 @@ def _text(written: tree.Expr, what: str) -> str:
 # --- parameters -------------------------------------------------------------------------------------------------
 
 
-def _set_parameter(session: Session, statement: tree.SessionSetParameter) -> None:
+def _set_parameter(session: Session, statement: tree.SessionSetParameter, query: st.Query | None) -> Steps:
     definition = statement.definition
     name = definition.variable
     if statement.if_not_exists and name in session.graph_parameters:
@@ -117,22 +111,30 @@ def _set_parameter(session: Session, statement: tree.SessionSetParameter) -> Non
         assert isinstance(definition.value, tree.GraphReference)
         found = SessionParameter("graph", _graph(session, definition.value))
     else:
-        assert isinstance(definition.value, tree.Expr)
-        found = SessionParameter("value", _value(definition.value))
+        assert query is not None, "a value has an expression"
+        found = yield from _evaluated(session, query)
     session.graph_parameters[name] = found
 
 
-def _value(written: tree.Expr) -> object:
-    """The anyvalue of an expression that is known as it stands.  Raises NotSupportedError for others."""
-    if isinstance(written, tree.Literal):
-        return written.value
-    if isinstance(written, tree.Unary) and written.operator == "-" and isinstance(written.arg, tree.Literal):
-        return -cast(int, written.arg.value)
-    raise errors.NotSupportedError(
-        "session parameters are set to literals",
-        hint="Others can be sent with a statement.",
-        position=written.position,
-    )
+def _evaluated(session: Session, query: st.Query) -> Generator[Step, object, SessionParameter]:
+    """The value of an expression, with its type, in a statement of the session's transaction."""
+    transaction = session.need_transaction()
+    context = SessionDefinitionContext(session)
+    mark = transaction.start_statement()
+    found: list[tuple[object, ...]] = []
+    try:
+        type_oid = context.query_columns(query)[0].type.oid
+        for step in context.run_query(query):
+            if isinstance(step, Rows):
+                found += step.rows
+            else:
+                yield step
+        yield from finish_statement(transaction)
+    except BaseException:
+        if transaction.state == "active":
+            transaction.abandon_statement(mark)
+        raise
+    return SessionParameter("value", found[0][0], type_oid)
 
 
 # --- RESET ------------------------------------------------------------------------------------------------------
