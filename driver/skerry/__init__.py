@@ -20,6 +20,7 @@ from skerry.dbapi import Connection, Cursor, apilevel, paramstyle, threadsafety
 from skerry.graph import Edge, Node, Path
 from skerry.isolation import milliseconds
 from skerry.listening import Listener
+from skerry.loading import End
 from skerry.native import Backup, Database, Transaction, TransactionState
 from skerry.network import NetworkSource
 from skerry.pending import PendingChange, PendingCommit, TableChanges
@@ -80,6 +81,7 @@ __all__ = [
     "DateFromTicks",
     "DeadlockDetected",
     "Edge",
+    "End",
     "Error",
     "IntegrityError",
     "InterfaceError",

@@ -278,7 +278,10 @@ def _from_graph_parameter(parameter: GraphParameter) -> tuple[SqlType, object]:
 
 def anyvalue_from_python(value: object) -> AnyValue:
     """The anyvalue that a Python object is in GQL: a str a string, a dict a record, a list a list."""
-    if value is None or isinstance(value, (str, bool)):
+    kind = type(value)
+    if value is None or kind is str or kind is float or kind is bool:
+        return value
+    if kind is int and -9223372036854775808 <= value <= 9223372036854775807:  # type: ignore[operator]
         return value
     if isinstance(value, list):
         return list_of([anyvalue_from_python(item) for item in value])
