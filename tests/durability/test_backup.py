@@ -103,6 +103,12 @@ CHANGES = [
     "create index if not exists i{n} on t (lower(v)) where id > {n}",
     "truncate t cascade",
     "select nextval('s')",
+    "insert (:P {{x: {n}}})-[:R {{p{n}: {n}.5}}]->(:Q {{x: 'text {n}'}})",
+    "match (n:P) where n.x % {n} = 0 set n:More, n.y = date '2020-01-01', n.x = n.x + 1",
+    "match (n:Q) detach delete n",
+    "create graph if not exists g{n} {{(:A {{k int}})}}; use g{n} insert (:A {{k: {n}}})",
+    "create or replace graph copied as copy of home",
+    "begin; insert (:Prepared {{n: {n}}}); prepare transaction 'g{n}'",
 ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.durable import DurableSqlDatabase, State, checkpoint, reopened, state_of
 from support.graph_rows import Elements, begun, committed
+from support.past import PastDatabase
 
 from skerry_engine.durability.check import check_contents
 from skerry_engine.engine import Engine
@@ -178,4 +179,66 @@ def test_a_log_whose_shapes_contradict_the_base_is_damage(tmp_path: Path) -> Non
         database.session().run_all("create table t (i int)")
         storages = [s.storage_id for s in database.engine.stores.all() if s.shapes is None]
         database.engine.stores.restore_shapes([(storages[0], 1, (), (), ())])
+    database.close()
+
+
+# --- the past -----------------------------------------------------------------------------------------------
+
+STEPS = (
+    "insert (:Person {name: 'Ada', age: 36})-[:KNOWS {since: 1833}]->(:Person {name: 'Charles'})",
+    "match (n:Person) where n.age is not null set n.age = 'thirty-six'",
+    "match (n:Person) where n.name = 'Ada' set n:Countess, n.born = date '1815-12-10' remove n.age",
+    "match (a:Countess), (b:Person) where b.name = 'Charles' insert (b)-[:KNOWS {since: 1.5}]->(a)",
+    "match (a)-[e:KNOWS]->(n:Countess) set a.left = true delete e",
+    "match (n:Person) where n.name = 'Charles' detach delete n",
+    "insert (:Person {name: 'Mary', age: 53, tags: [1, 'x']})",
+)
+PROBES = (
+    "match (n) return labels(n) as l, properties(n) as p order by n.name",
+    "match (a)-[e]->(b) return a.name, e.since, b.name order by a.name, b.name",
+    "match (n:Person) where n.age = 36 return n.name",
+)
+
+
+def probed(database: DurableSqlDatabase, epoch: int | None = None) -> list[list[object]]:
+    """What the probes give, now or at an epoch."""
+    as_of = "" if epoch is None else f" as of epoch {epoch}"
+    return [list(database.rows(text + as_of)) for text in PROBES]
+
+
+@pytest.mark.parametrize("checkpoints", [(), (2,), (1, 4, 6)], ids=str)
+def test_the_past_of_a_graph_can_be_read_after_restarts(tmp_path: Path, checkpoints: tuple[int, ...]) -> None:
+    database = PastDatabase(tmp_path / "database", None, "create index by_name for (n:Person) on (n.name)")
+    if checkpoints:
+        checkpoint(database)
+    seen: dict[int, list[list[object]]] = {}
+    for number, text in enumerate(STEPS):
+        database.session().run_all(text)
+        seen[database.engine.manager.published] = probed(database)
+        if number in checkpoints:
+            checkpoint(database)
+    assert len({repr(each) for each in seen.values()}) == len(STEPS)
+    for directory in (database.copy(tmp_path / "killed"), None):
+        if directory is None:
+            database.close()
+        again = PastDatabase(directory or database.directory)
+        assert {epoch: probed(again, epoch) for epoch in seen} == seen
+        again.close()
+
+
+def test_a_copied_graph_and_its_source_go_their_own_ways_after_a_restart(tmp_path: Path) -> None:
+    database = DurableSqlDatabase(tmp_path / "database", *STEPS[:3])
+    session = database.session()
+    session.run_all("match (n:Person) where n.name = 'Nobody' delete n")
+    session.run_all("create graph copied as copy of home")
+    before = probed(database)
+    session.run_all("use copied match (n:Countess) set n:Lady remove n.born")
+    session.run_all("insert (:Only {here: true})")
+    both_ways(database, tmp_path)
+    database = DurableSqlDatabase(tmp_path / "database")
+    assert database.rows("use copied match (n:Countess) return count(n.born) as b, n:Lady as l") == [
+        (0, True)
+    ]
+    assert database.rows("use copied match (a)-[e]->(b) return a.name, e.since, b.name") == before[1]
+    assert database.rows("use copied match (n:Only) return count(*) as c") == [(0,)]
     database.close()
