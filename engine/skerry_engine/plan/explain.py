@@ -45,7 +45,17 @@ def _scan_of(node: ph.OfElements) -> q.Scan:
     if isinstance(node, (ph.WaysScan, ph.WaysLookup)):
         return node.ways.scan
     assert isinstance(
-        node, (ph.SeqScan, ph.IndexLookup, ph.RowLookup, ph.LabelScan, ph.IndexJoin, ph.RowJoin)
+        node,
+        (
+            ph.SeqScan,
+            ph.IndexKeys,
+            ph.IndexRange,
+            ph.IndexLookup,
+            ph.RowLookup,
+            ph.LabelScan,
+            ph.IndexJoin,
+            ph.RowJoin,
+        ),
     )
     return node.scan
 
@@ -83,8 +93,10 @@ def _element_title(node: ph.OfElements) -> str:
             text = f"Expand {_arrow(node.way, shown)}"
         case ph.IndexJoin() if node.way:
             text = f"Expand{_join_kind(node.kind)} {_arrow(node.way, shown)}"
-        case ph.IndexLookup():
+        case ph.IndexLookup() | ph.IndexKeys():
             text = f"{kind}Lookup {shown} using {node.index_name}"
+        case ph.IndexRange():
+            text = f"{kind}Range {shown} using {node.index_name}"
         case ph.IndexJoin():
             text = f"{kind}Lookup{_join_kind(node.kind)} {shown} using {node.index_name}"
         case ph.WaysLookup():

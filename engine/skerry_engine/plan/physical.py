@@ -72,7 +72,7 @@ class IndexLookup(OfElements):
 
 
 @dataclass(slots=True)
-class IndexKeys(Physical):
+class IndexKeys(OfElements):
     """Rows whose key, of a one-column index, is an element of `array`: IN (list), = ANY (array)."""
 
     scan: q.Scan
@@ -91,9 +91,9 @@ class Bound:
 
 
 @dataclass(slots=True)
-class IndexRange(Physical):
+class IndexRange(OfElements):
     """Rows in index order whose leading key columns equal `equal`,
-    and whose next one lies between the bounds."""
+    and whose next one lies between the bounds.  `is_dynamic`: the index's keys are of type ANYVALUE."""
 
     scan: q.Scan
     index_oid: int
@@ -104,6 +104,7 @@ class IndexRange(Physical):
     key_descending: bool
     backward: bool
     filters: list[ex.Expr]
+    is_dynamic: bool = False
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ from skerry_engine.algebra.traversal import conjuncts, free_ranges, relation_ran
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.dynamic_keys import can_meet, hash_keys, is_exact, row_id_of, without_tag
 from skerry_engine.plan.keys import same_key_class
+from skerry_engine.values.graphs import UNTAGGED
 from skerry_engine.values.oids import BOOL
 from skerry_engine.values.types import SqlType, type_info
 
@@ -294,26 +295,35 @@ class Planner:
     def _index_keys(
         self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int], total: float
     ) -> ph.IndexKeys | None:
+        element = self.statistics.element_info(scan.table_oid)
         for index in self.statistics.indexes(scan.table_oid):
-            if len(index.positions) != 1 or index.properties:
+            if len(index.positions) != 1:
                 continue
-            for condition in conditions:
-                if _is_listed(condition, scan.range_id, index.positions[0], outer):
+            labels = _label_conditions(index, scan.range_id, conditions)
+            for condition in conditions if labels is not None else ():
+                if _is_listed(condition, scan.range_id, index, outer):
                     assert isinstance(condition, ex.AnyAll)
-                    filters = [c for c in conditions if c is not condition]
-                    rows = 10.0 if index.unique else max(1.0, total * EQUALITY_SELECTIVITY)
-                    return ph.IndexKeys(scan, index.oid, index.name, condition.array, filters, rows=rows)
+                    filters = [c for c in conditions if not any(c is s for s in (condition, *(labels or ())))]
+                    share = PROPERTY_SELECTIVITY if index.properties else EQUALITY_SELECTIVITY
+                    rows = 10.0 if index.unique else max(1.0, total * share)
+                    found = ph.IndexKeys(scan, index.oid, index.name, condition.array, filters, rows=rows)
+                    return _of(element, found)
         return None
 
     def _index_range(
         self, scan: q.Scan, conditions: list[ex.Expr], outer: set[int], total: float
     ) -> ph.IndexRange | None:
         equalities = _equalities(scan.range_id, conditions, outer)
+        element = self.statistics.element_info(scan.table_oid)
         best: ph.IndexRange | None = None
         for index in self.statistics.indexes(scan.table_oid):
-            found = _range_on(index, scan, conditions, equalities, outer)
+            if index.properties:
+                found = _property_range(index, scan, conditions, outer)
+            else:
+                found = _range_on(index, scan, conditions, equalities, outer)
             if found is None:
                 continue
+            _of(element, found)
             found.rows = max(1.0, total * _selectivity(conditions))
             if best is None or len(found.equal) > len(best.equal):
                 best = found
@@ -732,19 +742,21 @@ def _equalities(
     return found
 
 
-def _is_listed(condition: ex.Expr, range_id: int, position: int | None, outer: set[int]) -> bool:
-    """Whether the condition is `column = ANY (array)` with an array known before the rows are read."""
-    if (
-        not isinstance(condition, ex.AnyAll)
-        or condition.is_all
-        or condition.operator != "="
-        or position is None
-    ):
+def _is_listed(condition: ex.Expr, range_id: int, index: IndexInfo, outer: set[int]) -> bool:
+    """Whether the condition is `key = ANY (array)` of a one-column index, with an array known before the rows are
+    read."""
+    if not isinstance(condition, ex.AnyAll) or condition.is_all or condition.operator != "=":
         return False
-    if _column_of(condition.left, range_id) != position or not _available(condition.array, range_id, outer):
+    left = _stripped(condition.left)
+    if index.properties:
+        if not _is_property(left, range_id, index.properties[0]) or left.type.oid not in UNTAGGED:
+            return False
+    elif index.positions[0] is None or _column_of(left, range_id) != index.positions[0]:
+        return False
+    if not _available(condition.array, range_id, outer):
         return False
     element = type_info(condition.array.type.oid).element_oid
-    return same_key_class(_stripped(condition.left).type.oid, element)
+    return same_key_class(left.type.oid, element)
 
 
 def _work(node: ph.Physical) -> float:
@@ -800,26 +812,91 @@ def _row_id_key(
     return None
 
 
+def _label_conditions(index: IndexInfo, range_id: int, conditions: list[ex.Expr]) -> list[ex.Expr] | None:
+    """The conditions that the index's label makes true; None if the conditions don't imply the label, so that the
+    index may lack rows."""
+    if not index.label:
+        return []
+    implying = [c for c in conditions if _implies_label(c, range_id, index.label)]
+    if not implying:
+        return None
+    return [c for c in implying if isinstance(c, ex.HasLabels) and c.labels == Label(index.label)]
+
+
+def _is_property(expr: ex.Expr, range_id: int, name: str) -> bool:
+    return isinstance(expr, ex.Property) and expr.range_id == range_id and expr.name == name
+
+
 def _property_lookup(
     index: IndexInfo, scan: q.Scan, conditions: list[ex.Expr], outer: set[int]
 ) -> ph.IndexLookup | None:
     """A look-up in an index of properties, if the conditions fix them all and imply the index's label."""
-    spent: list[ex.Expr] = []
-    if index.label:
-        implying = [c for c in conditions if _implies_label(c, scan.range_id, index.label)]
-        if not implying:
-            return None
-        spent = [c for c in implying if isinstance(c, ex.HasLabels) and c.labels == Label(index.label)]
+    spent = _label_conditions(index, scan.range_id, conditions)
+    if spent is None:
+        return None
     keys: list[ex.Expr] = []
     for name in index.properties:
         found = _property_equality(name, scan.range_id, conditions, outer)
         if found is None:
             return None
         keys.append(found[0])
-        if found[2]:
-            spent.append(found[1])
+        spent.append(found[1])
     filters = [c for c in conditions if not any(c is s for s in spent)]
     return ph.IndexLookup(scan, index.oid, index.name, keys, index.unique, filters, is_dynamic=True)
+
+
+def _property_range(
+    index: IndexInfo, scan: q.Scan, conditions: list[ex.Expr], outer: set[int]
+) -> ph.IndexRange | None:
+    """A range of an index of properties.  Its order is that of all values, whatever their types; the conditions say
+    themselves which of those between the bounds they mean.  All of its properties must be asked for: the index lacks
+    what lacks one of them."""
+    spent = _label_conditions(index, scan.range_id, conditions)
+    if spent is None:
+        return None
+    equal: list[ex.Expr] = []
+    for name in index.properties:
+        found = _property_equality(name, scan.range_id, conditions, outer)
+        if found is None:
+            break
+        equal.append(found[0])
+        spent.append(found[1])
+    if len(equal) + 1 != len(index.properties):
+        return None
+    low: ph.Bound | None = None
+    high: ph.Bound | None = None
+    for condition in conditions:
+        bound = _property_bound(condition, scan.range_id, index.properties[-1], outer)
+        if bound is not None and bound[0] and low is None:
+            low = bound[1]
+        elif bound is not None and not bound[0] and high is None:
+            high = bound[1]
+    if low is None and high is None:
+        return None
+    descending = index.descending[-1]
+    filters = [c for c in conditions if not any(c is s for s in spent)]
+    return ph.IndexRange(
+        scan, index.oid, index.name, equal, low, high, descending, False, filters, is_dynamic=True
+    )
+
+
+def _property_bound(
+    condition: ex.Expr, range_id: int, name: str, outer: set[int]
+) -> tuple[bool, ph.Bound] | None:
+    if not isinstance(condition, ex.Call) or condition.operator not in _RANGE_OPERATORS:
+        return None
+    if len(condition.args) != 2:
+        return None
+    left, right = map(_stripped, condition.args)
+    operator = condition.operator
+    if not _is_property(left, range_id, name):
+        left, right, operator = right, left, _MIRRORED[operator]
+    if not _is_property(left, range_id, name) or not _available(right, range_id, outer):
+        return None
+    if not same_key_class(left.type.oid, right.type.oid):
+        return None
+    is_low, inclusive = _RANGE_OPERATORS[operator]
+    return is_low, ph.Bound(right, inclusive)
 
 
 def _implies_label(condition: ex.Expr, range_id: int, label: str) -> bool:

@@ -334,9 +334,18 @@ class RelationWriter:
         bounds = self.module.bind("rt", runtime.index_bounds)
         low_high = self.module.fresh("lh")
         equal = ", ".join(self.scalars.value(e) for e in node.equal)
+        ends = [
+            self.scalars.value(limit.expr) if limit is not None else "" for limit in (node.low, node.high)
+        ]
+        if node.is_dynamic:
+            equal = ", ".join(self._dynamic_atoms(node.equal))
+            ends = [
+                "" if limit is None else self._dynamic_atoms([limit.expr])[0]
+                for limit in (node.low, node.high)
+            ]
         limits = [
-            "None" if limit is None else f"({self.scalars.value(limit.expr)}, {limit.inclusive})"
-            for limit in (node.low, node.high)
+            "None" if limit is None else f"({end}, {limit.inclusive})"
+            for limit, end in zip((node.low, node.high), ends, strict=True)
         ]
         equal_tuple = f"({equal},)" if node.equal else "()"
         self.block.emit(

@@ -10,7 +10,7 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import queries as q
-from skerry_engine.functions.graph_resolution import AGGREGATES
+from skerry_engine.functions.graph_resolution import AGGREGATES, resolve_graph_operator
 from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder import native_reads as native
@@ -243,6 +243,10 @@ class ExpressionBinder:
         if node.operator in ("and", "or", "xor"):
             return self._connective(node)
         left, right = self._operand(node.left), self._operand(node.right)
+        if node.operator == "in":
+            listed = self._listed(left, right)
+            if listed is not None:
+                return listed
         same = self._same_elements(node, left, right)
         if same is not None:
             return same
@@ -261,6 +265,16 @@ class ExpressionBinder:
         for arg in (left, right):
             args.extend(arg.args if isinstance(arg, made) else (arg,))
         return made(BOOL, tuple(args))
+
+    def _listed(self, left: ex.Expr, right: ex.Expr) -> ex.Expr | None:
+        """a IN list where its items are of a's own type: what an index, or a set of constants, can serve."""
+        info = type_info(right.type.oid)
+        if left.type.oid in (oids.UNKNOWN, *oids.GRAPH_TYPES) or info.element_oid != left.type.oid:
+            return None
+        function, types, _ = resolve_graph_operator("=", left.type.oid, info.element_oid)
+        if types != (left.type.oid, info.element_oid):
+            return None
+        return ex.AnyAll(BOOL, left, right, function, "=", False, True)
 
     def _same_elements(self, node: tree.Binary, left: ex.Expr, right: ex.Expr) -> ex.Expr | None:
         """a = b of two elements at hand: by their references, without making values."""
