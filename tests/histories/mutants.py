@@ -18,8 +18,11 @@ from typing import Any
 from unittest.mock import patch
 
 from histories.script import READ_COMMITTED, SERIALIZABLE, SNAPSHOT
+from skerry_engine.plan import graph_writing
+from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.storage import table as table_module
 from skerry_engine.txn import (
+    endpoints,
     foreign_keys,
     locking,
     locks,
@@ -62,6 +65,14 @@ class Mutant:
         if (module.__file__ or "").endswith(".py"):
             return ""
         return f"{module.__name__} is compiled: its functions can't be replaced"
+
+
+def _detaching_nothing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def nothing(*args: object) -> Iterator[object]:
+        yield from ()
+        return 0
+
+    return nothing
 
 
 def _returning(value: object) -> Replacement:
@@ -292,6 +303,18 @@ MUTANTS: dict[str, Mutant] = {
     "parents at commit": Mutant(validation, "_check_children", _returning(()), _SI, "family", 1000),
     "children at commit": Mutant(validation, "_check_parents", _returning(()), _SI, "family", 1000),
     "children": Mutant(foreign_keys, "refuse_children", _nothing, _RC, "family"),
+    # graphs
+    "ends of edges": Mutant(writer, "check_new_edge", _nothing, _RC, "graph"),
+    "ends of edges at commit": Mutant(validation, "_check_ends", _returning(()), _SI, "graph"),
+    "edges of the deleted": Mutant(endpoints, "refuse_edges", _nothing, _RC, "graph"),
+    "edges of the deleted at commit": Mutant(
+        validation, "_check_incident", _returning(()), _SI, "graph", 600
+    ),
+    "edges of the detached": Mutant(graph_writing.Deletions, "_detach", _detaching_nothing, _RC, "graph"),
+    "looking again for what MERGE finds taken": Mutant(
+        graph_writing, "_may_be_newer", _returning(False), _RC, "graph"
+    ),
+    "stages that see each other": Mutant(ExecutionContext, "next_stage", _nothing, _RC, "graph"),
     # SERIALIZABLE: what is tracked
     "SIREADs on keys": Mutant(serializable.Reads, "add_key", _nothing, _SER, "registers"),
     "SIREADs on ranges": Mutant(serializable.Reads, "add_range", _nothing, _SER, "sets", 1000),

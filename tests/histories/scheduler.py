@@ -30,7 +30,7 @@ from histories.script import (
     TransactionRecord,
     TransactionScript,
 )
-from histories.statements import TABLES, Release, RollbackTo, Savepoint, Statement
+from histories.statements import GRAPH_TABLES, TABLES, Release, RollbackTo, Savepoint, Statement
 from histories.world import World
 from skerry_engine.errors import DatabaseError
 from skerry_engine.session.session import Session
@@ -47,12 +47,14 @@ def run_script(world: World, script: Script, schedule: list[int]) -> History:
 
 def _run(world: World, script: Script, schedule: list[int]) -> History:
     world.reset(script)
-    initial = {name: {row[0]: row for row in script.tables.get(name, [])} for name in TABLES}
+    initial = {
+        name: {row[0]: row for row in script.tables.get(name, [])} for name in (*TABLES, *GRAPH_TABLES)
+    }
     history = History(script, schedule, initial)
     _Scheduler(world, history).run()
     world.come_to_rest()
     if history.failure is None:
-        history.final = world.final_rows([name for name in TABLES if name in script.tables])
+        history.final = world.final_rows(list(script.tables))
         left = world.leftovers()
         if left is not None:
             history.failure = ("leftovers", left)

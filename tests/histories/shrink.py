@@ -15,8 +15,9 @@ from dataclasses import replace
 from random import Random
 
 from histories.checker import Verdict
+from histories.graph_statements import LINK, VERTEX
 from histories.script import Line, Script, TransactionScript
-from histories.statements import Insert, Statement
+from histories.statements import Insert, Row, Statement
 from histories.workload import make_schedule
 
 Run = Callable[[Script, list[int]], Verdict]
@@ -129,7 +130,8 @@ class _Shrinker:
             while True:
                 for start in range(0, len(rows), step):
                     fewer = rows[:start] + rows[start + step :]
-                    yield self._try(replace(script, tables={**script.tables, table: fewer}), self._as_run())
+                    tables = _connected({**script.tables, table: fewer})
+                    yield self._try(replace(script, tables=tables), self._as_run())
                 if step == 1:
                     break
                 step = max(1, step // 2)
@@ -189,3 +191,11 @@ def _runs(units: list[int]) -> list[list[int]]:
         else:
             runs.append([number])
     return runs
+
+
+def _connected(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """The tables without edges whose nodes are gone."""
+    if LINK not in tables:
+        return tables
+    keys = {row[0] for row in tables[VERTEX]}
+    return {**tables, LINK: [row for row in tables[LINK] if row[1] in keys]}

@@ -30,6 +30,9 @@ Version = tuple[str, int, int]
 COLUMNS = "k, g, n, tag, prev, log"
 K, G, N, TAG, PREV, LOG = range(6)
 
+GRAPH_TABLES = ("vertex", "link")
+"""What is no table of SQL's: see graph_statements.py."""
+
 TABLES = {
     "item": "create table item (k int primary key, g int, n int, tag int, prev int, log text);"
     " create index on item (g); create index on item (n)",
@@ -44,8 +47,8 @@ TABLES = {
     " tag int, prev int, log text); create index on late (g)",
 }
 UNIQUE_N = frozenset({"uniq"})
-CHILDREN = frozenset({"child", "ward", "late"})
-"""Tables whose `g` references `parent`."""
+CHILDREN = frozenset({"child", "ward", "late", "link"})
+"""Tables whose `g` references `parent`, or, of a graph, `vertex`."""
 CASCADING = frozenset({"ward"})
 """Of these: rows go with their parent."""
 DEFERRED = frozenset({"late"})
@@ -481,9 +484,14 @@ def _returning(returning: bool) -> str:
 
 def _connected(table: str) -> tuple[str, ...]:
     """The tables that a write's foreign keys look at."""
-    if table == "parent":
-        return tuple(sorted(CHILDREN))
-    return ("parent",) if table in CHILDREN else ()
+    if table in ("parent", "vertex"):
+        return tuple(sorted(child for child in CHILDREN if parent_of(child) == table))
+    return (parent_of(table),) if table in CHILDREN else ()
+
+
+def parent_of(child: str) -> str:
+    """The table that a child's `g` references."""
+    return "vertex" if child == "link" else "parent"
 
 
 # --- constraints --------------------------------------------------------------------------------------------
@@ -521,24 +529,25 @@ def _check_parents(changes: list[Change], newest: State, errors: set[str]) -> No
     for change in changes:
         row, before = change.after, change.before
         if row is not None and row[G] is not None and (before is None or before[G] != row[G]):
-            if row[G] not in newest["parent"]:
+            if row[G] not in newest[parent_of(change.table)]:
                 errors.add("23503")
 
 
 def _leave_children(outcome: Outcome, newest: State) -> None:
     """What happens to the children of parents that are gone: they go too, or it is an error."""
-    gone = {
-        change.before[K]
-        for change in outcome.changes
-        if change.table == "parent" and change.before is not None
-    }
-    gone -= {
-        change.after[K] for change in outcome.changes if change.table == "parent" and change.after is not None
-    }
-    if not gone:
-        return
+    for parent in ("parent", "vertex"):
+        changes = [change for change in outcome.changes if change.table == parent]
+        gone = {change.before[K] for change in changes if change.before is not None}
+        gone -= {change.after[K] for change in changes if change.after is not None}
+        if gone:
+            _leave_children_of(parent, gone, outcome, newest)
+
+
+def _leave_children_of(parent: str, gone: set[int], outcome: Outcome, newest: State) -> None:
     is_deletion = all(change.after is None for change in outcome.changes)
     for table in sorted(CHILDREN - DEFERRED):
+        if parent_of(table) != parent:
+            continue
         left = [row for row in newest[table].values() if row[G] in gone]
         if left and is_deletion and table in CASCADING:
             outcome.changes += [Change(table, row, None) for row in left]
@@ -562,8 +571,8 @@ def broken_constraint(state: State) -> str | None:
     for table in UNIQUE_N:
         if has_duplicates(state[table]):
             return f"two rows of {table} with the same n"
-    parents: Rows = state["parent"]
     for child in CHILDREN:
+        parents = state[parent_of(child)]
         for row in state[child].values():
             if row[G] is not None and row[G] not in parents:
                 return f"{child} {row[K]} without its parent {row[G]}"

@@ -10,6 +10,7 @@ other all the time.  Every write has a tag of its own.
     skew        read here, write there                            mixture   everything at once
     reports     long writers, short writers, late readers         turnover  keys that come and go
     undone      inserts that are taken back, and told something   tables    definitions in between
+    graph       nodes by key and label, edges between them, in GQL: see graph_statements.py
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from histories import graph_statements as gs
 from histories import statements as st
 from histories.script import (
     COMMIT,
@@ -57,6 +59,7 @@ SHAPES: dict[str, int] = {
     "family": 4,
     "long": 1,
     "mixture": 3,
+    "graph": 5,
 }
 """Shapes with their weights."""
 
@@ -101,7 +104,10 @@ class _Generator:
         self.makers = _MAKERS_OF[shape]
         self.read_only_share = random.choice((0.05, 0.05, 0.25))
         self.savepoint_share = random.choice((0.05, 0.15, 0.4))
-        self.cursor_share = 0.0 if shape in ("undone", "tables") else random.choice((0, 0, 0.05, 0.3))
+        self.next_link = 100
+        self.cursor_share = (
+            0.0 if shape in ("undone", "tables", "graph") else random.choice((0, 0, 0.05, 0.3))
+        )
         if shape == "undone":
             self.savepoint_share = 0.0
             self.tables = random.choice((("item",), ("heap",), ("parent", "child")))
@@ -116,7 +122,9 @@ class _Generator:
         sessions = random.choices((2, 3, 4, 5), (1, 4, 3, 1) if is_crowded else (4, 4, 2, 1))[0]
         tables: dict[str, list[Row]] = {}
         for name in self.tables:
-            tables[name] = self._first_rows(name, [row[0] for row in tables.get("parent", [])])
+            tables[name] = self._first_rows(
+                name, [row[0] for row in tables.get(gs.VERTEX if name == gs.LINK else "parent", [])]
+            )
             self.first_keys[name] = {row[0] for row in tables[name]}
         made = [self._session(number) for number in range(sessions)]
         return Script(
@@ -136,6 +144,8 @@ class _Generator:
             if self.random.random() < _MISSING_SHARE.get(self.shape, 0):
                 continue
             group = k % GROUPS if table not in st.CHILDREN else self.random.choice([None, *parents])
+            if table == gs.LINK and group is None:
+                continue
             rows.append((k, group, k * 10, k, 0, ""))
         return rows
 
@@ -449,6 +459,82 @@ def _truncate(g: _Generator, table: str) -> st.Statement:
     return st.Truncate(table)
 
 
+# --- graphs ----------------------------------------
+
+
+def _element_where(g: _Generator, table: str) -> st.Condition:
+    kind = g.random.randrange(6)
+    if kind == 0:
+        return gs.everything(table)
+    if kind <= 2:
+        return gs.by_group(table, g.group() if table == gs.VERTEX else g.key())
+    if kind == 3:
+        return gs.by_tag(table, 2, g.random.randrange(2))
+    low = g.number()
+    return gs.by_range(table, low, low + g.random.choice((10, 20, 1000)))
+
+
+def _match(g: _Generator, table: str) -> st.Statement:
+    return gs.Match(table, gs.by_key(table, g.key()) if g.random.random() < 0.4 else _element_where(g, table))
+
+
+def _match_numbers(g: _Generator, table: str) -> st.Statement:
+    return gs.MatchNumbers(table, _element_where(g, table))
+
+
+def _neighbours(g: _Generator, table: str) -> st.Statement:
+    where = gs.by_key(gs.VERTEX, g.key()) if g.random.random() < 0.6 else _element_where(g, gs.VERTEX)
+    return gs.Neighbours(where)
+
+
+def _set(g: _Generator, table: str) -> st.Statement:
+    tag = g.tag()
+    where = gs.by_key(table, g.key()) if g.random.random() < 0.7 else _element_where(g, table)
+    to = g.random.choice((st.add(1), st.put(g.number()), st.append(tag)))
+    return gs.Set(table, where, to, tag)
+
+
+def _set_label(g: _Generator, table: str) -> st.Statement:
+    group = None if g.random.random() < 0.2 else g.group()
+    return gs.Set(gs.VERTEX, gs.by_key(gs.VERTEX, g.key()), st.move(group), g.tag())
+
+
+def _count_label(g: _Generator, table: str) -> st.Statement:
+    to = st.count_of(gs.VERTEX, g.group())
+    return gs.Set(gs.VERTEX, gs.by_key(gs.VERTEX, g.key()), to, g.tag())
+
+
+def _remove(g: _Generator, table: str) -> st.Statement:
+    where = gs.by_key(table, g.key()) if g.random.random() < 0.8 else _element_where(g, table)
+    return gs.Remove(table, where, table == gs.VERTEX and g.random.random() < 0.4)
+
+
+def _insert_vertex(g: _Generator, table: str) -> st.Statement:
+    key = g.new_key(gs.VERTEX)
+    return gs.InsertVertex(key, None if g.random.random() < 0.2 else g.group(), key * 10, g.tag())
+
+
+def _merge_vertex(g: _Generator, table: str) -> st.Statement:
+    return gs.MergeVertex(g.key(), g.group(), g.number(), g.tag())
+
+
+def _insert_link(g: _Generator, table: str) -> st.Statement:
+    g.next_link += 1
+    return gs.InsertLink(g.next_link, g.key(), g.number(), g.tag())
+
+
+_GRAPH: dict[Maker, float] = {
+    _match: 5,
+    _match_numbers: 3,
+    _neighbours: 3,
+    _set: 5,
+    _set_label: 2,
+    _count_label: 1,
+    _remove: 4,
+    _insert_vertex: 2,
+    _merge_vertex: 3,
+    _insert_link: 5,
+}
 _REGISTERS: dict[Maker, float] = {_read_key: 4, _count_up: 3, _put: 3, _append: 1, _lock: 1}
 _LISTS: dict[Maker, float] = {_append: 5, _read_key: 3, _read_set: 2}
 _SETS: dict[Maker, float] = {
@@ -529,6 +615,7 @@ _MAKERS_OF = {
     "long": _LONG,
     "mixture": _MIXTURE,
     "tables": _TABLES,
+    "graph": _GRAPH,
 }
 _KEYS_OF: dict[str, tuple[int, ...]] = {
     "registers": (1, 2, 3, 4),
@@ -543,9 +630,10 @@ _KEYS_OF: dict[str, tuple[int, ...]] = {
     "long": (LONG_ROWS,),
     "mixture": (2, 3, 4),
     "tables": (2, 3, 6),
+    "graph": (2, 2, 3, 4),
 }
 """How many keys there are at first."""
-_MISSING_SHARE = {"sets": 0.2, "keys": 0.2, "mixture": 0.2, "family": 0.5, "turnover": 0.5}
+_MISSING_SHARE = {"graph": 0.2, "sets": 0.2, "keys": 0.2, "mixture": 0.2, "family": 0.5, "turnover": 0.5}
 _TABLES_OF: dict[str, tuple[str, ...]] = {
     "registers": ("item",),
     "lists": ("item",),
@@ -559,4 +647,5 @@ _TABLES_OF: dict[str, tuple[str, ...]] = {
     "long": ("item", "heap"),
     "mixture": ("item", "uniq", "heap"),
     "tables": ("item", "heap"),
+    "graph": gs.TABLES,
 }

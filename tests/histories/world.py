@@ -21,11 +21,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
+from histories import graph_statements as gs
 from histories.paging import BaseBeneath, entries_of, leaves_differ
 from histories.script import Script
 from histories.statements import COLUMNS, TABLES, Row
 from skerry_engine.engine import Engine
-from skerry_engine.plan import runtime, writing
+from skerry_engine.plan import graph_writing, runtime, writing
 from skerry_engine.session import execution
 from skerry_engine.session.plans import PlanCache, StatementCache
 from skerry_engine.session.session import Session
@@ -33,12 +34,14 @@ from skerry_engine.session.steps import Rows, Wait
 from skerry_engine.storage.heap import Heap
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn import commit, manager, transaction, validation, writer
+from skerry_engine.values import oids
 
 CLAIMED_ROWS = 1000
 
 _FINE_GRAINED = {
     (runtime, "BATCH"): 3,
     (writing, "ROWS_PER_UNIT"): 2,
+    (graph_writing, "ROWS_PER_UNIT"): 2,
     (execution, "ROWS_PER_STEP"): 2,
     (execution, "CHECKS_PER_UNIT"): 1,
     (commit, "SLICE_ROWS"): 2,
@@ -66,7 +69,7 @@ class World:
         if base is not None:
             self.engine.stores.page_indexes(base.blocks, base.leaf_cache)
         self.sessions: list[Session] = []
-        for text in TABLES.values():
+        for text in (*TABLES.values(), gs.SETUP):
             self.run(text)
         if shares_plans:
             engine = self.engine
@@ -77,6 +80,8 @@ class World:
     def units(self) -> Iterator[None]:
         """While a script runs: units of this world's size."""
         with ExitStack() as stack:
+            # How far a statement gets at once hangs on a clock, which a history must not.
+            stack.enter_context(patch.object(execution, "AT_ONCE_S", 0.0))
             if self._is_fine_grained:
                 for (module, name), value in _FINE_GRAINED.items():
                     stack.enter_context(patch.object(module, name, value))
@@ -104,8 +109,11 @@ class World:
         catalog = self.engine.published_catalog()
         database = catalog.database(self.session(0).database_oid)
         stores = self.engine.stores
+        names = {name: name for name in TABLES} | {"home.nodes": gs.VERTEX, "home.edges": gs.LINK}
         return {
-            table.name: stores.get(table.storage_id) for table in database.tables() if table.name in TABLES
+            names[table.name]: stores.get(table.storage_id)
+            for table in database.tables()
+            if table.name in names
         }
 
     def reset(self, script: Script) -> None:
@@ -127,11 +135,36 @@ class World:
                 storage.heap = Heap()
                 for index in storage.indexes.values():
                     index.clear()
-            rows: list[Row] = script.tables.get(name, [])
+            rows = script.tables.get(name, [])
+            if name in gs.TABLES:
+                rows = self._elements(name, rows, script)  # type: ignore[assignment]
             row_id = storage.allocate(len(rows))
             for row in rows:
                 storage.row_count += storage.install_frozen(row_id, row)
                 row_id += 1
+
+    def _elements(self, name: str, rows: list[Row], script: Script) -> list[tuple[object, ...]]:
+        """Rows as those of nodes and edges; the hub, to which links lead, is node 1, and vertices follow."""
+        registry = self.storages()[name].shapes
+        assert registry is not None
+        made: list[tuple[object, ...]] = []
+        if name == gs.VERTEX:
+            made.append((registry.shape(frozenset({"Hub"}), (), ()).id,))
+        ids = {row[0]: number for number, row in enumerate(script.tables.get(gs.VERTEX, []), 2)}
+        for row in rows:
+            k, g, n, tag, prev, log = row
+            values: dict[str, object] = {"k": k, "g": g, "n": n, "tag": tag, "prev": prev, "log": log}
+            labels = {"V"} if g is None else {"V", f"G{g}"}
+            ends: tuple[int, ...] = ()
+            if name == gs.LINK:
+                assert g is not None
+                del values["g"]
+                labels, ends = {"L"}, (ids[g], 1)
+            kept = {name: value for name, value in values.items() if value is not None}
+            types = tuple(oids.TEXT if isinstance(value, str) else oids.INT8 for value in kept.values())
+            shape = registry.shape(frozenset(labels), tuple(kept), types)
+            made.append((shape.id, *ends, *kept.values()))
+        return made
 
     def between_units(self) -> None:
         """What goes on in the background."""
@@ -145,7 +178,7 @@ class World:
 
     def final_rows(self, tables: list[str]) -> dict[str, list[tuple[object, ...]]]:
         """All rows of the tables."""
-        return {name: self.run(f"select {COLUMNS} from {name}") for name in tables}
+        return {name: self.run(_all_of(name)) for name in tables}
 
     def leftovers(self) -> str | None:
         """What an engine at rest should not have: open transactions, snapshots, locks, garbage; None if clean."""
@@ -176,6 +209,13 @@ class World:
         return None
 
 
+def _all_of(name: str) -> str:
+    """The text of a query for all rows of a table."""
+    if name in gs.TABLES:
+        return gs.LISTED[name].format(where=gs.everything(name).text)
+    return f"select {COLUMNS} from {name}"
+
+
 def _disorder(name: str, storage: TableStorage) -> str | None:
     found = [storage.heap.slot(row_id) for row_id in range(storage.next_row_id)]
     slots = [slot for slot in found if slot is not None]
@@ -184,6 +224,7 @@ def _disorder(name: str, storage: TableStorage) -> str | None:
         return f"{name} keeps {len(chains)} version chains that nobody can see"
     for index in storage.indexes.values():
         count = len(entries_of(index))
-        if count != len(slots):
-            return f"an index of {name} has {count} entries for {len(slots)} rows"
+        rows = [slot for slot in slots if isinstance(slot, tuple) and index.values(slot) is not None]
+        if count != len(rows):
+            return f"an index of {name} has {count} entries for {len(rows)} rows"
     return None

@@ -602,7 +602,8 @@ class MergeColumns:
             block.emit(f"{parts} = {maker}.parts({values})")
             block.emit(f"{new_row} = ({parts}[0], {source[1]}, {target[1]}, *{parts}[1])")
             tail = f", {source[0]}, {source[1]}, {target[0]}, {target[1]}"
-        self.owner.patiently(f"{ids[number]} = {writer}.insert({new_row})")
+        insert = self.owner._rt(gw.insert_merged)
+        block.emit(f"{ids[number]} = yield from {insert}(ctx, {writer}, {new_row})")
         return f"({graph}, {element.into.table_oid}, {ids[number]}, {new_row}{tail})"
 
     def _end(self, end: ex.Expr, ids: list[str]) -> tuple[str, str]:

@@ -52,6 +52,8 @@ PropertyCheck = Callable[[tuple[str, ...], tuple[int, ...]], None]
 labels, and which properties elements must have, waits until the statement ends (txn/shape_rules.py)."""
 
 ANY: Final = oids.ANYVALUE
+MAX_MERGES: Final = 20
+"""So often READ COMMITTED looks again for what MERGE could not insert."""
 _NEW: Final = -1
 """From here down, in a transition: values[-1 - n] instead of the old row's."""
 
@@ -644,6 +646,33 @@ def claim_name(ctx: Any, name: Name) -> Generator[Step, None, None]:
     """Nothing of that name was found.  Raises RestartStatement, T001 where somebody has made it since."""
     transaction: Transaction = ctx.transaction
     yield from patiently(lambda: claim(transaction, name))
+
+
+def insert_merged(ctx: Any, writer: TableWriter, row: Row) -> Generator[Step, None, int]:
+    """Insert an element that MERGE has not found; its row id.
+
+    READ COMMITTED: somebody who did not MERGE may have inserted it since the statement's snapshot, which shows only
+    where a unique constraint says so.  Then the statement is run again, and finds it.
+    """
+    while True:
+        request = None
+        try:
+            return writer.insert(row)
+        except LockWait as wait:
+            request = wait.request
+        except errors.UniqueViolation:
+            if not _may_be_newer(ctx):
+                raise
+        if request is None:
+            raise RestartStatement(writer.storage.storage_id, 0)
+        yield Wait(request)
+
+
+def _may_be_newer(ctx: Any) -> bool:
+    """Whether a row that was not found may have been committed after the statement's snapshot."""
+    transaction: Transaction = ctx.transaction
+    is_old = transaction.manager.published > transaction.snapshot
+    return is_old and not transaction.is_snapshot and ctx.restarts < MAX_MERGES
 
 
 # --- programs -----------------------------------------------------------------------------------------------
