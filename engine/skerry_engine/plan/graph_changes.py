@@ -288,6 +288,8 @@ class GraphWriter(ChangeWriter):
             self.block.emit(f"{rows}.extend({batch})")
             self.block.emit(f"ctx.check_memory(len({rows}))")
             self.block.emit("yield PAUSE")
+        if isinstance(stage, (q.Insert, q.Update, q.Delete)):
+            self.block.emit("ctx.next_stage()")
         if not isinstance(stage, q.GraphWrite):
             return
         self.block.emit("ctx.next_stage()")
@@ -454,7 +456,7 @@ class InsertColumns:
         for element, (rows, first) in zip(self.elements, self._columns, strict=True):
             row = RowVariable(self.module.fresh("r"), element.into.width, self.module.fresh("id"))
             self.owner.block.emit(f"{row.name} = {rows}[n]")
-            self.owner.block.emit(f"{row.id_name} = {first} + n")
+            self.owner.block.emit(f"{row.id_name} = {f'{first}[n]' if self.is_rowwise else f'{first} + n'}")
             self.owner.relations.rows[element.into.range_id] = row
 
     # --- graphs over tables ----------------------------------------

@@ -9,6 +9,7 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import conjuncts
+from skerry_engine.catalog.graphs import PropertyGraph
 from skerry_engine.functions.registry import Function
 from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.gql import tree
@@ -78,9 +79,11 @@ class LinearBinder:
 
     def _write(self, clause: tree.Clause, is_last: bool) -> None:
         """A clause that writes: it ends a stage."""
+        from skerry_engine.gql.binder.table_writes import TableWriteBinder
         from skerry_engine.gql.binder.writes import WriteBinder
 
-        binder = WriteBinder(self, clause)
+        is_mapped = isinstance(self.context.working_graph(clause.position), PropertyGraph)
+        binder = TableWriteBinder(self, clause) if is_mapped else WriteBinder(self, clause)
         match clause:
             case tree.Insert():
                 self.rows = binder.insert(clause, is_last)

@@ -6,7 +6,7 @@ Labels decide which tables can be meant, so a pattern becomes joins of just thes
     (a:person|city), (a)       UNION ALL of the tables' rows, each with the properties of all: NULL where it has none
     -[e:knows]->               Scan knows, joined with its ends' tables by the ends' columns
 
-    reference                  (the element's OID, row id), or just the row id where all nodes, or edges, are one table's
+    reference                  (the element's OID, row id); just the row id where all nodes, or edges, are one table's
     value                      ElementValue with the element's OID for a table, and the values of its properties for
                                a row (catalog/mapped_elements.py)
 
@@ -221,13 +221,13 @@ class TableSource:
             assert end is not None, "edges have two ends"
             vertex = self.vertices[end.alias]
             at_end = self._scan(vertex)
-            condition = self._meets(element, scan, end, vertex, at_end)
+            condition = self.meets(element, scan, end, vertex, at_end)
             relation = q.Join("inner", relation, at_end, condition)
             ends.append((ex.Const(INT8, vertex.oid), ex.RowId(INT8, at_end.range_id)))
         properties = self._properties(element, scan.range_id)
         return _Branch(element, relation, scan.range_id, properties, (ends[0], ends[1]))
 
-    def _meets(
+    def meets(
         self, element: GraphElement, edge: q.Scan, end: ElementEnd, vertex: GraphElement, node: q.Scan
     ) -> ex.Expr:
         """The edge's columns are equal to the node's."""
@@ -239,6 +239,20 @@ class TableSource:
             coerced = map(self.context.coercer.implicit, sides, types)
             tests.append(ex.Call(BOOL, operator.function, tuple(coerced), "="))
         return conjunction(tests)
+
+    def new_element(
+        self, element: GraphElement, range_id: int, ends: tuple[ex.Expr, ex.Expr] | None
+    ) -> MappedElement:
+        """An element that a statement makes: its row is current in a range, once it is there."""
+        parts = tuple(_reference_of(end) for end in ends or ())
+        branch = _Branch(
+            element,
+            q.OneRow(),
+            range_id,
+            self._properties(element, range_id),
+            (parts[0], parts[1]) if parts else ((), ()),
+        )
+        return self._single(branch, ends is not None)
 
     # --- several tables ----------------------------------------
 
@@ -341,6 +355,12 @@ class TableSource:
 def _meant(elements: Sequence[GraphElement], labels: lb.LabelFormula | None) -> list[GraphElement]:
     """The elements whose labels fit."""
     return [each for each in elements if labels is None or lb.holds(labels, _labels_of(each))]
+
+
+def _reference_of(value: ex.Expr) -> tuple[ex.Expr, ...]:
+    from skerry_engine.gql.binder import native_reads as native
+
+    return native.table(value), native.row_id(value)
 
 
 def _labels_of(element: GraphElement) -> frozenset[str]:

@@ -28,7 +28,8 @@ from skerry_engine.gql import tree
 from skerry_engine.gql.binder.context import EDGE, NODE
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place, label_formula
 from skerry_engine.gql.binder.sources import NativeElement, NativeSource, source_of
-from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable, column_variable
+from skerry_engine.gql.binder.stages import StageBinder
+from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import widened
 from skerry_engine.values.types import SqlType, format_type
@@ -55,22 +56,13 @@ class NewPattern:
     spots: list[ex.Expr] = field(default_factory=list)
 
 
-class WriteBinder:
-    """Binds the writing clauses of one linear statement."""
+class WriteBinder(StageBinder):
+    """Binds the writing clauses of one linear statement, in a native graph."""
 
     def __init__(self, linear: LinearBinder, clause: tree.Clause) -> None:
-        self.linear = linear
-        self.statements = linear.statements
-        self.context = linear.context
-        self.operations = linear.operations
-        self.rows = linear.rows
-        self.statements.check_writable(clause)
+        super().__init__(linear, clause)
         source = source_of(self.context.working_graph(clause.position), self.context)
-        if not isinstance(source, NativeSource):
-            raise errors.NotSupportedError(
-                f'graph "{source.graph.name}" is laid over tables: writing to it is not supported',
-                position=clause.position,
-            )
+        assert isinstance(source, NativeSource)
         self.source: NativeSource = source
 
     @property
@@ -80,31 +72,6 @@ class WriteBinder:
     @property
     def tables(self) -> tuple[int, ...]:
         return self.source.nodes.oid, self.source.edges.oid
-
-    # --- stages ----------------------------------------
-
-    def _end_stage(self, query: q.GraphWrite, variables: Sequence[Variable], is_last: bool) -> Rows:
-        """Put a stage into the program; the rows that the next clause begins with.  Only what later clauses can name
-        is handed on; nothing of the last clause."""
-        if is_last:
-            self.statements.stages.append(query)
-            return Rows()
-        outputs = tuple(self.operations.known(variable.value()) for variable in variables)
-        columns = tuple(
-            q.OutputColumn(variable.name, output.type)
-            for variable, output in zip(variables, outputs, strict=True)
-        )
-        if not outputs:  # that there is a row matters all the same
-            outputs = (ex.Const(SqlType(oids.BOOL), True),)
-            columns = (q.OutputColumn("", outputs[0].type),)
-        number = len(self.statements.stages)
-        self.statements.stages.append(replace(query, columns=columns, outputs=outputs))
-        range_id = self.context.new_range()
-        made = {
-            variable.name: column_variable(variable, range_id, position)
-            for position, variable in enumerate(variables)
-        }
-        return Rows(q.Bindings(range_id, number, len(columns)), dict(made))
 
     # --- INSERT ----------------------------------------
 
@@ -120,7 +87,7 @@ class WriteBinder:
         elements = sorted(made.elements, key=lambda element: element.ends is not None)
         query = q.GraphInsert((), self.graph_oid, self.rows.relation, tuple(elements), ())
         kept = [v for v in made.variables.values() if not v.name.startswith(" ")]
-        return self._end_stage(query, [*self.rows.own, *kept], is_last)
+        return self.end_stage(query, [*self.rows.own, *kept], is_last)
 
     def _new_path(self, item: tree.PathItem, made: NewPattern, place: Place) -> None:
         """The elements of one path; nodes first, since edges name them."""
@@ -276,7 +243,7 @@ class WriteBinder:
 
     def _change(self, changes: Sequence[q.ElementChange], is_last: bool) -> Rows:
         query = q.GraphChange((), self.graph_oid, self.tables, self.rows.relation, tuple(changes), ())
-        return self._end_stage(query, self.rows.own, is_last)
+        return self.end_stage(query, self.rows.own, is_last)
 
     def set_items(self, items: Sequence[tree.SetItem], rows: Rows) -> list[q.ElementChange]:
         """The changes of SET, and of MERGE's ON CREATE and ON MATCH."""
@@ -329,7 +296,7 @@ class WriteBinder:
         query = q.GraphDelete(
             (), self.graph_oid, self.tables, self.rows.relation, tuple(elements), clause.is_detach, ()
         )
-        return self._end_stage(query, self.rows.own, is_last)
+        return self.end_stage(query, self.rows.own, is_last)
 
     # --- MERGE ----------------------------------------
 
@@ -371,7 +338,7 @@ class WriteBinder:
             (),
         )
         kept = [v for v in rows.own if not v.name.startswith(" ")]
-        return self._end_stage(query, kept, is_last)
+        return self.end_stage(query, kept, is_last)
 
     def _match_of(self, path: tree.PathPattern, names: list[str], position: int) -> q.Query:
         """The query that looks for the path, over one row of the input; out come its elements."""

@@ -80,7 +80,8 @@ class ChangeBinder:
             raise errors.WrongObjectType(f'cannot {verb.split()[0]} "{name}"', position=position)
         return found
 
-    def _target(self, table: Table, range_id: int) -> q.Target:
+    def target(self, table: Table, range_id: int) -> q.Target:
+        """The table as what is written, with its constraints over the new row."""
         names = [""] * table.width
         for column in table.columns:
             names[column.position] = column.name
@@ -157,7 +158,7 @@ class ChangeBinder:
         row: list[ex.Expr] = [ex.Const(SqlType(oids.UNKNOWN), None)] * table.width
         for column in table.live_columns:
             row[column.position] = self._inserted(table, column, targets, values, overriding)
-        target = self._target(table, range_id)
+        target = self.target(table, range_id)
         scope = Scope(None, [self.range_of(table, node.this, range_id)])
         clause = node.args.get("conflict")
         conflict = None if clause is None else ConflictBinder(self, table, node, range_id).bind(clause)
@@ -355,7 +356,7 @@ class ChangeBinder:
         returning_scope.merged = others.merged
         returning_scope.outputs[len(table.live_columns) :] = others.outputs
         returning, columns = self._returning(node, returning_scope)
-        target = self._target(table, new_range)
+        target = self.target(table, new_range)
         return q.Update(columns, target, scan_range, source, tuple(row), tuple(updates), returning)
 
     def _delete(self, node: Node) -> q.Query:
@@ -376,7 +377,7 @@ class ChangeBinder:
             binder = be.ExpressionBinder(self.queries, scope, be.WHERE)
             source = q.Filter(source, binder.condition(node.args["where"].this, "WHERE"))
         returning, columns = self._returning(node, scope)
-        return q.Delete(columns, self._target(table, range_id), source, returning)
+        return q.Delete(columns, self.target(table, range_id), source, returning)
 
 
 def over_range(expr: ex.Expr, range_id: int) -> ex.Expr:
