@@ -15,6 +15,7 @@ from skerry import errors
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "transactions.md"
 HISTORY = ROOT / "docs" / "history.md"
+GQL = ROOT / "docs" / "gql.md"
 
 
 def run_examples(text: str, fewest: int = 31) -> None:
@@ -61,6 +62,30 @@ def test_the_page_on_history_over_the_network(skerry_server: Address) -> None:
             database.execute("SELECT skerry.set_retention('0')")
 
 
+def test_the_page_on_gql_embedded() -> None:
+    run_examples(GQL.read_text(encoding="utf-8"), 25)
+
+
+def test_the_page_on_gql_over_the_network(skerry_server: Address) -> None:
+    address = (
+        f"skerry://{skerry_server.user}@{skerry_server.host}:{skerry_server.port}/{skerry_server.database}"
+    )
+    text = GQL.read_text(encoding="utf-8").replace('skerry.open(":memory:")', f'skerry.open("{address}")')
+    assert address in text
+    try:
+        run_examples(text, 25)
+    finally:
+        with skerry.open(address) as database:
+            for leftover in (
+                "DROP PROPERTY GRAPH IF EXISTS crossings",
+                "DROP TABLE IF EXISTS bridge, isle",
+                "DROP GRAPH IF EXISTS town",
+                "DROP GRAPH IF EXISTS sea",
+                "DROP GRAPH TYPE IF EXISTS ferries",
+            ):
+                database.execute(leftover)
+
+
 def test_the_table_of_errors() -> None:
     """Codes, classes, SQLSTATEs and what may be run again, as the classes themselves have them."""
     row = re.compile(r"^\| (T\d{3}) \| `(\w+)` \| ([\w, ]+) \| (yes|no) \|", re.MULTILINE)
@@ -73,8 +98,9 @@ def test_the_table_of_errors() -> None:
         assert {cls.is_retryable for cls in classes if cls.code == code} == {retryable == "yes"}, code
 
 
-def test_the_page_on_history_is_found() -> None:
-    assert "docs/history.md" in (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["docs/history.md", "docs/gql.md"])
+def test_the_page_is_found(page: str) -> None:
+    assert page in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("place", ["README.md", "docs/isolation.md"])
