@@ -187,6 +187,9 @@ class ElementWriter:
                 where = f" if {tests}" if tests else ""
                 self.block.emit(f"{batch} = [{item} for {item.strip('()')} in {source}{where}]")
                 source = batch
+            if not relations._driving():  # what is fetched is work, too
+                self.block.declare("work", "0")
+                self.block.emit(f"work += {len(joins)} * len({source})")
             item, source = self._fetched(joins, item, source)
             early = []
         with self.block.indented(f"for {item} in {source}:"):

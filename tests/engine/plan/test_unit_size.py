@@ -7,6 +7,8 @@ import pytest
 from support.query_runs import UnitMeter
 from support.sessions import SqlDatabase, SqlSession
 
+from skerry_engine.plan.runtime import BATCH
+
 ROWS_PER_UNIT = 5_000
 LINES_PER_UNIT = 60_000
 COUNT = 6_000
@@ -85,6 +87,42 @@ def test_units_are_small(session: SqlSession, text: str) -> None:
 def test_index_joins_read_one_large_key_at_a_time(session: SqlSession, text: str) -> None:
     rows, _ = UnitMeter(session).measure(text)
     assert rows <= COUNT + ROWS_PER_UNIT
+
+
+GRAPH_QUERIES = [
+    "MATCH (n:Leaf) RETURN count(*), sum(n.v)",
+    "MATCH (n:Leaf) WHERE n.v = 77 RETURN n.v",
+    "MATCH (n) RETURN n.v ORDER BY n.v LIMIT 5",
+    "MATCH (h:Hub)-[e]->(b) RETURN b.v",
+    "MATCH (h:Hub)-[e]->(b) RETURN count(*)",
+    "MATCH (b)<-[e:TO]-(h:Hub) WHERE b.v < 10 RETURN e.w, b.v",
+    "MATCH (h:Hub)-[e]-(b) RETURN count(b.v)",
+    "MATCH (a)-[e]-(b) RETURN count(*)",
+    "MATCH (a:Leaf {v: 5})<-[]-(h)-[]->(b) RETURN count(b.v)",
+    "MATCH (h:Hub) OPTIONAL MATCH (h)-[e]->(b) WHERE b.v > 3 RETURN count(*)",
+    "MATCH (a:Leaf) WHERE a.v < 50 AND EXISTS { (a)<-[]-(h)-[]->(b WHERE b.v = 1) } RETURN count(*)",
+    "MATCH (h:Hub) CALL (h) { MATCH (h)-[e]->(b) RETURN sum(b.v) AS s } RETURN s",
+    "MATCH (h:Hub)-[e]->{1,2}(b) RETURN count(*)",
+    "MATCH (n:Leaf) RETURN n.v % 10 AS k, count(*) AS c ORDER BY k",
+    "MATCH (n:Leaf) RETURN DISTINCT n.v % 10 AS k",
+    "MATCH (h:Hub)-[]->(b) RETURN h, count(b) AS c",
+]
+
+
+@pytest.fixture(scope="module")
+def graph_session() -> SqlSession:
+    return SqlDatabase(
+        "insert (:Hub {v: -1})",
+        f"call generate_series(1, {COUNT}) yield generate_series as g insert (:Leaf {{v: g}})",
+        "match (h:Hub), (n:Leaf) insert (h)-[:TO {w: n.v}]->(n)",
+    ).session()
+
+
+@pytest.mark.parametrize("text", GRAPH_QUERIES)
+def test_units_are_small_in_graphs(graph_session: SqlSession, text: str) -> None:
+    rows, lines = UnitMeter(graph_session).measure(text)
+    assert rows <= ROWS_PER_UNIT + 2 * BATCH  # the last batch of edges, and the nodes at their ends
+    assert lines <= LINES_PER_UNIT
 
 
 def test_the_meter_sees_large_units(session: SqlSession) -> None:
