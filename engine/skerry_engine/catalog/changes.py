@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.graphs import Graph
 from skerry_engine.catalog.objects import (
     SYSTEM_SCHEMAS,
     Address,
@@ -329,8 +330,8 @@ def alter_constraint(
 
 
 def rename_relation(catalog: Catalog, database_oid: int, oid: int, name: str) -> Catalog:
-    """Rename a table, view, index or sequence.  A key's index takes its constraint along.  Raises
-    DuplicateTable.
+    """Rename a table, view, index, sequence or graph.  A key's index takes its constraint along, a graph what is
+    called after it.  Raises DuplicateTable.
     """
     database = catalog.database(database_oid)
     relation = database.relations[oid]
@@ -338,6 +339,8 @@ def rename_relation(catalog: Catalog, database_oid: int, oid: int, name: str) ->
     check_name_free(database, renamed)
     if isinstance(renamed, IndexDef):
         return catalog.with_database(_rename_index(database, renamed))
+    if isinstance(renamed, Graph):
+        return catalog.with_database(_rename_graph(database, renamed))
     return catalog.with_database(database.with_relations((renamed,)))
 
 
@@ -347,6 +350,35 @@ def _rename_index(database: Database, index: IndexDef) -> Database:
         replace(c, name=index.name) if c.oid == index.constraint_oid else c for c in table.constraints
     )
     return _put(database, replace(with_index(table, index), constraints=constraints), index)
+
+
+def _rename_graph(database: Database, graph: Graph) -> Database:
+    """The hidden tables and their hidden indexes have the graph's name in theirs, for messages."""
+    put: list[Relation] = [graph]
+    for table in (graph.nodes(database), graph.edges(database)):
+        name = f"{graph.name}.{table.name.rpartition('.')[2]}"
+        indexes = tuple(
+            replace(index, name=f"{name}.{index.name.rpartition('.')[2]}") if index.is_hidden else index
+            for index in table.indexes
+        )
+        put += [replace(table, name=name, indexes=indexes, version=new_version()), *indexes]
+    return database.with_relations(put)
+
+
+def _moved(database: Database, relation: Relation, change: Callable[[Relation], Relation]) -> list[Relation]:
+    """What a change of schema or owner makes of a relation, a table's indexes and owned sequences, a graph's
+    tables."""
+    if isinstance(relation, Graph):
+        graph = replace(change(relation), version=new_version())
+        tables = (relation.nodes(database), relation.edges(database))
+        return [graph, *(each for table in tables for each in _moved(database, table, change))]
+    changed = replace(change(relation), version=new_version())
+    if not isinstance(changed, Table):
+        return [changed]
+    indexes = tuple(cast(IndexDef, change(index)) for index in changed.indexes)
+    owned = (database.owned_sequence(changed.oid, column.attnum) for column in changed.columns)
+    sequences = [replace(change(s), version=new_version()) for s in owned if s is not None]
+    return [replace(changed, indexes=indexes), *indexes, *sequences]
 
 
 def rename_column(catalog: Catalog, database_oid: int, oid: int, attnum: int, name: str) -> Catalog:
@@ -375,41 +407,24 @@ def rename_constraint(catalog: Catalog, database_oid: int, table_oid: int, oid: 
 
 
 def set_schema(catalog: Catalog, database_oid: int, oid: int, schema_oid: int) -> Catalog:
-    """Move a relation to another schema, a table with its indexes and owned sequences.  Raises
-    DuplicateTable.
+    """Move a relation to another schema, a table with its indexes and owned sequences, a graph with its indexes.
+
+    Raises DuplicateTable.
     """
     database = catalog.database(database_oid)
-    relation = database.relations[oid]
-    moved: list[Relation] = [replace(relation, schema_oid=schema_oid, version=new_version())]
-    if isinstance(relation, Table):
-        indexes = tuple(replace(index, schema_oid=schema_oid) for index in relation.indexes)
-        moved = [
-            replace(relation, schema_oid=schema_oid, version=new_version(), indexes=indexes),
-            *indexes,
-        ]
-        owned = (database.owned_sequence(oid, column.attnum) for column in relation.columns)
-        moved += [replace(s, schema_oid=schema_oid, version=new_version()) for s in owned if s is not None]
+    moved = _moved(database, database.relations[oid], lambda each: replace(each, schema_oid=schema_oid))
     for item in moved:
         taken = database.relation_named(schema_oid, item.name)
-        if taken is not None and taken.oid != item.oid:
+        if taken is not None and taken.oid != item.oid and not item.is_hidden:
             schema = database.schemas[schema_oid].name
             raise errors.DuplicateTable(f'relation "{item.name}" already exists in schema "{schema}"')
     return catalog.with_database(database.with_relations(moved))
 
 
 def set_owner(catalog: Catalog, database_oid: int, oid: int, owner_oid: int) -> Catalog:
-    """Give a relation, and a table's indexes and owned sequences, another owner."""
+    """Give a relation, and a table's indexes and owned sequences, a graph's tables, another owner."""
     database = catalog.database(database_oid)
-    relation = database.relations[oid]
-    changed: list[Relation] = [replace(relation, owner_oid=owner_oid, version=new_version())]
-    if isinstance(relation, Table):
-        indexes = tuple(replace(index, owner_oid=owner_oid) for index in relation.indexes)
-        changed = [
-            replace(relation, owner_oid=owner_oid, version=new_version(), indexes=indexes),
-            *indexes,
-        ]
-        owned = (database.owned_sequence(oid, column.attnum) for column in relation.columns)
-        changed += [replace(s, owner_oid=owner_oid) for s in owned if s is not None]
+    changed = _moved(database, database.relations[oid], lambda each: replace(each, owner_oid=owner_oid))
     return catalog.with_database(database.with_relations(changed))
 
 

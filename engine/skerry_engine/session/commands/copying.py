@@ -165,7 +165,8 @@ def _query_of(session: Session, statement: st.Copy) -> tuple[st.Query, Table | S
         )
     if isinstance(relation, SequenceDef):
         raise errors.WrongObjectType(f'cannot copy from sequence "{relation.name}"')
-    assert isinstance(relation, (Table, SystemTable))
+    if not isinstance(relation, (Table, SystemTable)):
+        raise errors.WrongObjectType(f'cannot copy from "{relation.name}": it is not a table')
     names = [_quoted(column.name) for column in _given_columns(relation, statement.columns)]
     schema = session.statement_catalog().database.schema_of(relation).name
     text = f"SELECT {', '.join(names)} FROM {_quoted(schema)}.{_quoted(relation.name)}"
@@ -245,7 +246,8 @@ def _writable(session: Session, name: st.ObjectName) -> Table:
         raise errors.WrongObjectType(f'cannot copy to sequence "{relation.name}"')
     if isinstance(relation, SystemTable):
         raise errors.InsufficientPrivilege(f'permission denied: "{relation.name}" is a system catalog')
-    assert isinstance(relation, Table)
+    if not isinstance(relation, Table):
+        raise errors.WrongObjectType(f'cannot copy to "{relation.name}": it is not a table')
     return relation
 
 

@@ -79,13 +79,12 @@ def _template(context: DefinitionContext, name: str) -> Database:
     found = context.catalog.database_named(name)
     if found is None:
         raise errors.InvalidCatalogName(f'template database "{name}" does not exist')
-    home = {
-        oid
-        for graph in found.of_type(Graph)
-        if is_empty_home(context, found, graph)
-        for oid in oids_of(found, graph)
-    }
-    if any(oid >= FIRST_USER_OID and oid not in home for oid in (*found.relations, *found.schemas)):
+    graphs = list(found.of_type(Graph))
+    empty = [graph for graph in graphs if is_empty_home(context, found, graph)]
+    home = {oid for graph in empty for oid in oids_of(found, graph)}
+    if len(empty) < len(graphs) or any(
+        oid >= FIRST_USER_OID and oid not in home for oid in (*found.relations, *found.schemas)
+    ):
         raise errors.NotSupportedError(f'copying the contents of template database "{name}" is not supported')
     return found
 

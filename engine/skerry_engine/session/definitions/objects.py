@@ -8,6 +8,7 @@ from dataclasses import replace
 from skerry_engine import errors
 from skerry_engine.catalog import changes, cluster_changes, naming
 from skerry_engine.catalog.catalog import Catalog
+from skerry_engine.catalog.graphs import Graph
 from skerry_engine.catalog.objects import (
     CLASS_CONSTRAINT,
     CLASS_DATABASE,
@@ -255,6 +256,9 @@ def set_schema(context: DefinitionContext, statement: st.SetSchema) -> Generator
 
 def _names_that_move(context: DefinitionContext, found: Relation) -> list[str]:
     names = [found.name]
+    if isinstance(found, Graph):
+        tables = (found.nodes(context.database), found.edges(context.database))
+        names += [index.name for table in tables for index in table.indexes if not index.is_hidden]
     if isinstance(found, Table):
         names += [index.name for index in found.indexes]
         owned = (context.database.owned_sequence(found.oid, column.attnum) for column in found.columns)
