@@ -560,7 +560,7 @@ class MergeColumns:
                 self._make(row, found)
             if query.on_match:
                 with block.indented("else:"):
-                    self._change(query.on_match, row, found)
+                    self._change(query.on_match, row, found, False)
             if query.outputs:
                 with block.indented(f"for {row} in {found}:"):
                     block.emit(f"out.append({self.owner._cells(query.outputs, relations)})")
@@ -587,7 +587,7 @@ class MergeColumns:
         block.emit("ctx.next_stage()")
         block.emit(f"{found} = [({', '.join(cells)},)]")
         if query.on_create:
-            self._change(query.on_create, row, found)
+            self._change(query.on_create, row, found, True)
 
     def _make_element(self, number: int, element: q.NewElement, ids: list[str]) -> str:
         """Insert it; the text of its value."""
@@ -646,13 +646,14 @@ class MergeColumns:
             return str(-1 - self.new_ranges[row_id.range_id])
         return f"{self.bound[self._bound_position(end)]}[2]"
 
-    def _change(self, changes: tuple[q.ElementChange, ...], row: str, found: str) -> None:
+    def _change(self, changes: tuple[q.ElementChange, ...], row: str, found: str, is_new: bool) -> None:
         """ON CREATE SET, ON MATCH SET: at once, so that the next input row sees it."""
         block = self.block
         block.emit(f"changes = {self.owner._rt(gw.Changes)}(ctx)")
         with block.indented(f"for {row} in {found}:"):
             self.owner._add_changes(changes, "changes", self.owner.relations)
-        block.emit("ctx.row_count += yield from changes.write()")
+        count = "" if is_new else "ctx.row_count += "  # what was made is counted already
+        block.emit(f"{count}yield from changes.write()")
         block.emit("ctx.next_stage()")
         columns = self.module.bind(
             "k",
