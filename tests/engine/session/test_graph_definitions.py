@@ -134,5 +134,6 @@ def test_a_template_may_have_an_empty_home_but_not_one_that_would_have_to_be_cop
     session = database.session()
     with pytest.raises(errors.NotSupportedError, match="copying the contents"):
         session.run_all("create database three template postgres")
-    session.run_all("drop database two; drop database one")
+    for name in ("two", "one"):
+        session.run_all(f"drop database {name}")
     assert sum(storage.shapes is not None for storage in database.engine.stores.all()) == 6
