@@ -169,6 +169,17 @@ def test_a_query_gives_its_rows(graph: GqlGraph, text: str, rows: list[Row]) -> 
     assert found == rows
 
 
+def test_brackets_that_say_nothing_are_opened(graph: GqlGraph) -> None:
+    opened = graph.rows("MATCH (a)-[e:KNOWS]->(b)-[f]->(c) WHERE f.since > 5 RETURN a.name, c.name")
+    for text in (
+        "((a)-[e:KNOWS]->(b)) ((b)-[f]->(c) WHERE f.since > 5)",
+        "(((a)-[e:KNOWS]->(b)-[f]->) (c) WHERE f.since > 5)",
+    ):
+        query = f"MATCH {text} RETURN a.name, c.name"
+        assert graph.rows(query) == opened, text
+        assert not any("Path" in line for line in graph.plan(query))
+
+
 NULLS: list[tuple[str, list[Row]]] = [
     ("LET m = NULL RETURN m.x AS y, size(m) AS s, m + 1 AS p, m.x.y AS z", [(None, None, None, None)]),
     ("RETURN NULL AS m NEXT RETURN m.x AS y, size(m) AS s", [(None, None)]),

@@ -48,7 +48,16 @@ def is_fixed(item: tree.PathItem, prefix: tree.PathPrefix | None) -> bool:
     """Whether the pattern's matches are the rows of a join: nodes and edges one after the other, all of them wanted."""
     if prefix is not None and prefix.selector not in (None, "all"):
         return False
-    return all(isinstance(part, (tree.NodePattern, tree.EdgePattern)) for part in _parts(item))
+    return _is_chain(item)
+
+
+def _is_chain(item: tree.PathItem) -> bool:
+    """Whether an item is nodes and edges one after the other, in brackets that restrict nothing but by conditions."""
+    if isinstance(item, tree.Subpath):
+        return item.mode is None and item.variable is None and _is_chain(item.item)
+    if isinstance(item, tree.Concatenation):
+        return all(map(_is_chain, item.items))
+    return isinstance(item, (tree.NodePattern, tree.EdgePattern))
 
 
 def _parts(item: tree.PathItem) -> tuple[tree.PathItem, ...]:

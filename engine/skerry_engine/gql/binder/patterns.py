@@ -156,7 +156,7 @@ class PatternBinder:
     def chain(self, item: tree.PathItem) -> list[Spot]:
         """The elements of a fixed path pattern, node, edge, node, ..., connected."""
         spots: list[Spot] = []
-        for part in flattened(item):
+        for part in self._opened(item):
             if isinstance(part, tree.EdgePattern):
                 if len(spots) % 2 == 0:
                     spots.append(self.node(tree.NodePattern(part.position)))
@@ -179,6 +179,16 @@ class PatternBinder:
             self.state.conditions.append(same_element(spots[place - 1].reference, edge.start))
             self.state.conditions.append(same_element(spots[place + 1].reference, edge.end))
         return spots
+
+    def _opened(self, item: tree.PathItem) -> list[tree.PathItem]:
+        """The nodes and edges of a fixed path pattern, in order, out of all brackets; conditions of these are noted."""
+        if isinstance(item, tree.Concatenation):
+            return [part for each in item.items for part in self._opened(each)]
+        if isinstance(item, tree.Subpath):
+            if item.where is not None:
+                self.state.written.append((item.where, "WHERE"))
+            return self._opened(item.item)
+        return [item]
 
     def _same_node(self, spot: Spot, node: Spot) -> None:
         """Two node patterns side by side mean one node."""
@@ -387,13 +397,6 @@ def _bound_inside(condition: ex.Expr) -> set[int]:
     from skerry_engine.algebra.traversal import bound_ranges
 
     return bound_ranges(condition)
-
-
-def flattened(item: tree.PathItem) -> list[tree.PathItem]:
-    """The nodes and edges of a path item, in order; subpaths that say nothing of their own are opened."""
-    if isinstance(item, tree.Concatenation):
-        return [part for each in item.items for part in flattened(each)]
-    return [item]
 
 
 def _prefix_of(path: tree.PathPattern, pattern: tree.GraphPattern) -> tree.PathPrefix | None:
