@@ -44,6 +44,16 @@ _STATEMENT_STARTS: Final = _STATEMENT | frozenset(
     PROPERTY RELEASE REMOVE ROLLBACK SAVEPOINT SESSION SET SKIP START TABLE USE
     """.split()
 )
+_WORDS_ELSEWHERE: Final = {
+    "UNWIND": "Write FOR x IN list.",
+    "WITH": "Write RETURN ... NEXT: what follows goes on from the rows returned.",
+    "FOREACH": "Write FOR x IN list, and the change behind it.",
+    "BETWEEN": "Write x >= a AND x <= b.",
+    "ILIKE": "Write LOWER(x) LIKE pattern.",
+    "HAVING": "Write NEXT FILTER condition behind RETURN.",
+    "SELECT": "SELECT is SQL's; GQL has RETURN.",
+}
+_ARROWS: Final = frozenset(("-[", "<-[", "~[", "->", "<-", "<->"))
 _SHOWN: Final = 12
 _LIKENESS: Final = 0.7
 _EXCERPT: Final = 100
@@ -58,10 +68,41 @@ def unexpected(tokens: Tokens, index: int, expected: Sequence[str]) -> SyntaxErr
         message = f'unexpected "{tokens.text[tokens.starts[index] : tokens.ends[index]]}"'
     if words:
         message += f": {listed(words)} was expected"
-    hint = _meant(tokens.values[index], expected) if tokens.kinds[index] == WORD else None
+    hint = _written_elsewhere(tokens, index)
+    if hint is None and tokens.kinds[index] == WORD:
+        hint = _meant(tokens.values[index], expected)
     error = SyntaxError(message, position=tokens.starts[index] + 1, hint=hint)
     error.expected = tuple(words)
     return error
+
+
+def _written_elsewhere(tokens: Tokens, index: int) -> str | None:
+    """What to write for something that other graph languages have at this place."""
+    value = tokens.values[index]
+    before = tokens.values[index - 1] if index else ""
+    if tokens.kinds[index] == END:
+        cut = tokens.text.find("--", tokens.ends[index - 1] if index else 0)
+        is_edge = cut >= 0 and before in (")", "<") and cut == tokens.ends[index - 1]
+        return "-- begins a comment: write an edge without brackets as -, -> or <-." if is_edge else None
+    if tokens.kinds[index] == WORD:
+        return _WORDS_ELSEWHERE.get(value.upper())
+    if value == "~" and before == "=":
+        return "There are LIKE, CONTAINS, STARTS WITH and ENDS WITH."
+    if value == "*" and _opener(tokens, index) in ("-[", "<-[", "~["):
+        return "A quantifier stands behind the edge: -[:LABEL]->{1,3}, ->*, ->+."
+    if value in _ARROWS and before == ")":
+        return "A pattern among values is EXISTS {(a)-[]->(b)}."
+    return None
+
+
+def _opener(tokens: Tokens, index: int) -> str:
+    """The edge bracket that is open at a token."""
+    for value in reversed(tokens.values[:index]):
+        if value.startswith("]"):
+            return ""
+        if value.endswith("["):
+            return value
+    return ""
 
 
 def _meant(word: str, expected: Sequence[str]) -> str | None:

@@ -17,6 +17,7 @@ GQL's place.  AS OF is taken off a query's end as in SQL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -42,6 +43,8 @@ Found = list[tuple[st.Statement, str]]
 VERB: Final = "match"
 _ENDS: Final = frozenset(("commit", "rollback", "transaction", "work", "close"))
 _STARTS: Final = frozenset(("start", "begin", "session", "commit", "rollback", "savepoint", "release"))
+_CREATE_OR_DROP: Final = re.compile(r"\b(?:create|drop)\b", re.IGNORECASE)
+_OF: Final = re.compile(r"\bof\b", re.IGNORECASE)
 _DEFINED: Final = frozenset(("graph", "property", "schema", "index", "constraint", "or"))
 
 
@@ -137,12 +140,7 @@ def _read_gql(text: str, begun: Beginning) -> tuple[Found, int]:
 
 def gql_statements(tokens: Tokens) -> Found:
     """The statements that the tokens of one text without semicolons hold."""
-    words = [
-        value.lower() if kind == WORD else "" for kind, value in zip(tokens.kinds, tokens.values, strict=True)
-    ]
-    if words[0] in _STARTS or words[-2] in _ENDS:
-        return _parts(tokens)
-    if _defines(words):
+    if tokens.values[0].lower() in _STARTS or tokens.values[-2].lower() in _ENDS or _defines(tokens):
         return _parts(tokens)
     return [(gql_query(tokens), _text(tokens))]
 
@@ -161,6 +159,8 @@ def gql_query(tokens: Tokens) -> st.Statement:
 
 def _suffix_index(tokens: Tokens) -> int:
     """Where AS OF EPOCH or AS OF TIMESTAMP begins outside of all brackets; -1 where there is none."""
+    if _OF.search(tokens.text, tokens.starts[0]) is None:
+        return -1
     depth = 0
     for index in range(len(tokens.kinds) - 2, 1, -1):
         kind, value = tokens.kinds[index], tokens.values[index]
@@ -177,10 +177,11 @@ def _text(tokens: Tokens) -> str:
     return tokens.text[tokens.starts[0] : tokens.ends[-2]]
 
 
-def _defines(words: list[str]) -> bool:
-    """Whether there are catalog statements among the words."""
-    if "create" not in words and "drop" not in words:
+def _defines(tokens: Tokens) -> bool:
+    """Whether there are, or may be, catalog statements among the tokens."""
+    if _CREATE_OR_DROP.search(tokens.text, tokens.starts[0]) is None:
         return False
+    words = [value.lower() for value in tokens.values]
     return any(
         word in ("create", "drop") and words[index + 1] in _DEFINED for index, word in enumerate(words[:-1])
     )

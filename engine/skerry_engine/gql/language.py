@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 AUTO: Final = "auto"
@@ -36,7 +35,7 @@ _TOKEN = re.compile(
 _GQL_WORDS: Final = frozenset(
     """
     match optional let for filter return finish use call session remove detach nodetach at order limit offset skip
-    graph binding property value
+    graph binding property value unwind foreach
     """.split()
 )
 _COMMON: Final = frozenset(
@@ -55,20 +54,34 @@ _TABLES_WORDS: Final = frozenset(("vertex", "node", "edge", "relationship"))
 _EXPLAIN_WORDS: Final = frozenset(("analyze", "analyse", "verbose"))
 
 
-@dataclass(frozen=True, slots=True)
+# What most statements begin with, so that they need not be read further: group 1 SQL, group 2 GQL
+_AT_ONCE = re.compile(
+    r"\s*(?:(select|update|delete\s+from|insert\s+into|with|values|set|show|commit|rollback)"
+    r"|(match|return|optional|insert(?=\s*\()|create(?=\s*\()|merge(?=\s*\()|for|let|use|call))\b",
+    re.IGNORECASE,
+)
+
+
 class Beginning:
     """Where a statement begins and in which language it is.
 
     `body` is where the GQL begins: behind EXPLAIN, PREPARE ... AS and their like, else the same as `begin`.
     """
 
-    language: str
-    begin: int
-    body: int
+    __slots__ = ("begin", "body", "language")
+
+    def __init__(self, language: str, begin: int, body: int) -> None:
+        self.language: str = language
+        self.begin: int = begin
+        self.body: int = body
 
 
 def beginning(text: str, position: int = 0, forced: str = AUTO) -> Beginning:
     """The beginning of the statement that follows `position`."""
+    known = _AT_ONCE.match(text, position) if forced == AUTO else None
+    if known is not None and known.lastindex is not None:
+        begin = known.start(known.lastindex)
+        return Beginning(SQL if known.lastindex == 1 else GQL, begin, begin)
     begin = _skip(text, position)
     body = _inner(text, begin)
     if forced == SQL:

@@ -98,7 +98,7 @@ class Tables:
         self.words: dict[str, int] = {
             word: number for word, number in self.numbers.items() if word[0].isalpha() and "_OF" not in word
         }
-        for word in ("IDENT", *(name for name in _CLASSES.values() if name != "$END"), *_PAIRS.values()):
+        for word in ["IDENT", *_CLASSES.values(), *_PAIRS.values()]:
             self.words.pop(word, None)
         for word, synonym in _SYNONYMS.items():
             self.words[word] = self.numbers[synonym]

@@ -81,6 +81,25 @@ def test_an_error_guesses_a_misspelt_keyword() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("UNWIND [1] AS x RETURN x", "FOR x IN list"),
+        ("MATCH (n) WITH n RETURN n", "RETURN ... NEXT"),
+        ("MATCH (a)-[:X*1..3]->(b) RETURN a", "behind the edge"),
+        ("MATCH (a) WHERE EXISTS {(a)--(b)} RETURN a", "begins a comment"),
+        ("MATCH (a) WHERE EXISTS {(a)-->(b)} RETURN a", "begins a comment"),
+        ("MATCH (a) WHERE (a)-[:X]->() RETURN a", "EXISTS"),
+        ("MATCH (a) WHERE a.x =~ 'b' RETURN a", "LIKE"),
+        ("MATCH (a) RETURN a.x HAVING a.x > 1", "NEXT FILTER"),
+    ],
+)
+def test_what_other_languages_write_is_met_with_a_hint(text: str, hint: str) -> None:
+    with pytest.raises(errors.SyntaxError) as caught:
+        parse(text)
+    assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
     ("text", "same"),
     [
         ("1 + 2 * 3 - 4", "(1 + (2 * 3)) - 4"),

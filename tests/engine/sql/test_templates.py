@@ -123,3 +123,51 @@ def test_sessions_answer_recognised_texts_with_their_own_numbers() -> None:
     session.run_all("drop table t")
     with pytest.raises(DatabaseError, match='"t" does not exist'):
         session.rows("select v from t where id = 4")
+
+
+GQL_TEXTS = (
+    "MATCH (n:Person {{id: {0}}}) RETURN n.age + {1}",
+    "INSERT (:A {{x: {0}, y: [{1}, 3]}})",
+    "MATCH (a)-[e]->(b WHERE b.x<-{0}) WHERE a.y > {1} RETURN a",
+    "MATCH (n) RETURN n.x / {0} - {1}",
+)
+
+
+@pytest.mark.parametrize("form", GQL_TEXTS)
+def test_gql_texts_that_differ_in_numbers_are_recognised(form: str) -> None:
+    from skerry_engine.gql.front import parse_batch
+
+    templates = Templates()
+    text = form.format(1, 2)
+    templates.learn(text, parse_batch(text)[0][0])
+    for numbers in ((1, 2), (999999999, 0), (7, 7)):
+        text = form.format(*numbers)
+        ((read, _),) = parse_batch(text)
+        found = templates.recognised(text)
+        assert isinstance(read, Query) and found is not None
+        assert found.normalised.language == "gql"
+        assert (found.normalised.key, found.normalised.literals, found.verb) == (
+            read.normalised.key,
+            read.normalised.literals,
+            read.verb,
+        )
+
+
+@pytest.mark.parametrize(
+    "form",
+    (
+        "MATCH (a)-[e]->{{{0},3}}(b) RETURN a",
+        "MATCH (n) RETURN n LIMIT {0}",
+        "MATCH (n) RETURN n.x + {0} ORDER BY n.x + {0}",
+        'MATCH (n {{x: "a {0}"}}) RETURN n',
+        "RETURN $1 + {0} AS `x {0}`",
+        "RETURN {0} // {0}",
+    ),
+)
+def test_numbers_of_gql_that_are_no_literals_make_no_template(form: str) -> None:
+    from skerry_engine.gql.front import parse_batch
+
+    templates = Templates()
+    text = form.format(2)
+    templates.learn(text, parse_batch(text)[0][0])
+    assert templates.recognised(form.format(3)) is None
