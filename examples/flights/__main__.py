@@ -24,9 +24,7 @@ def main() -> None:
     flights = read_flights()
     print(f"{len(flights.airports):,} airports, {len(flights.routes):,} routes between them", end="")
     print(f" ({flights.left_out} to airports unknown)")
-    with database.begin_transaction() as transaction:
-        load(transaction, flights)
-        transaction.commit()
+    load(database, flights)
     for number, question in enumerate(QUESTIONS, start=1):
         print(f"\n{number}. {question.text}")
         began_s = time.perf_counter()

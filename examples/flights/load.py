@@ -1,10 +1,13 @@
-"""From the files' rows to nodes and edges, a batch of them in each statement, all in one transaction."""
+"""From the files' rows to nodes and edges, a batch of them in each statement.
+
+Airports are committed before the routes come, so that the planner knows how many there are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
+import skerry
 from flights.files import Airport, Flights, Route
 from flights.progress import batches
 
@@ -30,21 +33,18 @@ INSERT_ROUTES = """
 """
 
 
-class Executes(Protocol):
-    """A skerry.Transaction."""
-
-    def execute(self, statement: str, parameters: dict[str, object] | None = None, /) -> object:
-        """Run one statement."""
-
-
-def load(transaction: Executes, flights: Flights, quiet: bool = False) -> None:
+def load(database: skerry.Database, flights: Flights, quiet: bool = False) -> None:
     """Insert every airport and every route."""
-    transaction.execute(ONE_OF_EACH)
-    airports = list(flights.airports.values())
-    for some in batches(airports, BATCH, "airports", quiet):
-        transaction.execute(INSERT_AIRPORTS, {"airports": [airport_values(airport) for airport in some]})
-    for some_routes in batches(flights.routes, BATCH, "routes", quiet):
-        transaction.execute(INSERT_ROUTES, {"routes": route_values(some_routes)})
+    with database.begin_transaction() as transaction:
+        transaction.execute(ONE_OF_EACH)
+        airports = list(flights.airports.values())
+        for some in batches(airports, BATCH, "airports", quiet):
+            transaction.execute(INSERT_AIRPORTS, {"airports": [airport_values(each) for each in some]})
+        transaction.commit()
+    with database.begin_transaction() as transaction:
+        for some_routes in batches(flights.routes, BATCH, "routes", quiet):
+            transaction.execute(INSERT_ROUTES, {"routes": route_values(some_routes)})
+        transaction.commit()
 
 
 def airport_values(airport: Airport) -> dict[str, object]:

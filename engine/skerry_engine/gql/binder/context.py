@@ -86,6 +86,8 @@ class GqlContext:
         self.coercer = Coercer(parameters, io)
         self.shapes = shapes
         self.graph = graph
+        self.anonymous = 0
+        """How many elements of patterns have been given names."""
         self.has_mapped = False
         """Whether a graph over tables has been read."""
         self.united: set[int] = set()

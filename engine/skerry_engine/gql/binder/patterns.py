@@ -82,7 +82,6 @@ class MatchState:
     maps: list[tuple[str, tuple[tree.Field, ...]]] = field(default_factory=list)
     edges: list[Spot] = field(default_factory=list)
     edge_lists: list[ex.Expr] = field(default_factory=list)
-    anonymous: int = 0
 
 
 class PatternBinder:
@@ -201,11 +200,12 @@ class PatternBinder:
         self.state.rows = self.state.rows.with_variable(variable)
 
     def _name_of(self, pattern: tree.NodePattern | tree.EdgePattern) -> str:
-        """The pattern's variable, or a name that no text can have."""
+        """The pattern's variable, or a name that no text can have, and no other pattern of the statement has: those
+        around this one may still know theirs."""
         if pattern.variable is not None:
             return pattern.variable
-        self.state.anonymous += 1
-        return f" {self.state.anonymous}"
+        self.context.anonymous += 1
+        return f" {self.context.anonymous}"
 
     # --- elements ----------------------------------------
 
