@@ -9,7 +9,7 @@ planned and compiled like any other.  A segment that is one edge of a native gra
 its edges come straight from the index of their ends (`EdgeHop`).
 
     for b4 in paths1.run(ctx, (id1,), None, None, lambda: tools1(
-            (hop1(rd0, (ix0, 2), None, fits1),), (None,), (), (), ())):
+            (hop1(rd0, (ix0, 2), None, fits1, labels1),), (None,), (), (), ())):
 """
 
 from __future__ import annotations
@@ -156,7 +156,9 @@ class PathWriter:
         into = f"({relations.index(scan.range_id, scan.table_oid, info.by_target)}, 1)"
         leaves_source = (first.position == ends[1]) is not backward
         sides = (out, into) if both else (out, "None") if leaves_source else ("None", into)
-        return f"{self.module.bind('hop', EdgeHop)}({reader}, {sides[0]}, {sides[1]}, {fits})"
+        asked = conditions[0].labels if conditions and isinstance(conditions[0], ex.HasLabels) else None
+        labels = "None" if asked is None else self.module.keep("labels", asked, lambda: asked)
+        return f"{self.module.bind('hop', EdgeHop)}({reader}, {sides[0]}, {sides[1]}, {fits}, {labels})"
 
     def _labels(self, scan: q.Scan, conditions: list[ex.Expr]) -> str | None:
         """What tells by a row's shape whether the conditions hold; None where they are about more."""

@@ -14,7 +14,7 @@ row id; they are packed into one number, with the table's place in a list that g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
 from skerry_engine import errors
@@ -35,29 +35,38 @@ class EdgeHop:
     """The edges of a native graph as ways on, from the indexes of their ends.
 
     `forward` and `backward` are an index and the position of the other end in an edge's row, or None: with both, edges
-    are walked either way, loops once.  `fits` tells by shape whether an edge's labels do; None: they all do.
+    are walked either way, loops once.  `fits` tells by shape whether an edge's labels do; None: they all do.  `labels`
+    are what it goes by.
     """
 
-    __slots__ = ("reader", "forward", "backward", "fits")
+    __slots__ = ("reader", "forward", "backward", "fits", "labels")
 
     def __init__(
-        self, reader: Any, forward: tuple[Any, int] | None, backward: tuple[Any, int] | None, fits: Any
+        self,
+        reader: Any,
+        forward: tuple[Any, int] | None,
+        backward: tuple[Any, int] | None,
+        fits: Any,
+        labels: Hashable,
     ) -> None:
         self.reader: Any = reader
         self.forward: tuple[Any, int] | None = forward
         self.backward: tuple[Any, int] | None = backward
         self.fits: Any = fits
+        self.labels: Hashable = labels
 
     def ways(self, nodes: list[int]) -> list[Ways | None]:
         """The ways on from each node; None where there are so many, or so far away, that they take a while."""
         found: list[Ways | None] | None = None
         if self.forward is not None:
-            found = self.reader.ways_of(self.forward[0], nodes, self.forward[1], self.fits, False, FEW)
+            index, other = self.forward
+            kind = (other, False, self.labels)
+            found = self.reader.ways_of(index, nodes, other, self.fits, False, FEW, kind)
         if self.backward is not None:
             both = found is not None
-            back: list[Ways | None] = self.reader.ways_of(
-                self.backward[0], nodes, self.backward[1], self.fits, both, FEW
-            )
+            index, other = self.backward
+            kind = (other, both, self.labels)
+            back: list[Ways | None] = self.reader.ways_of(index, nodes, other, self.fits, both, FEW, kind)
             if found is None:
                 return back
             for number in range(len(nodes)):

@@ -3,6 +3,8 @@ the reader's interface over a single state."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.reader import add_ways
 
@@ -62,6 +64,7 @@ class SingleRowReader:
         fits: dict[int, bool] | None,
         no_loops: bool,
         limit: int,
+        kind: Hashable,
     ) -> list[list[object] | None]:
         found: list[list[object] | None] = []
         for node in nodes:

@@ -167,13 +167,15 @@ class Heap:
     itself is never replaced; a page may be read for as long as its reader likes, but is written through the heap only.
     """
 
-    __slots__ = ("pages", "pager", "lease")
+    __slots__ = ("pages", "pager", "lease", "changes")
 
     def __init__(self, pager: Pager | None = None, lease: object = None) -> None:
         self.pages: list[object] = [] if pager is None else pager.pages
         self.pager: Pager | None = pager
         # What goes with the heap, so that the cache learns that nobody needs its pages any more.
         self.lease: object = lease
+        # Grows whenever a slot gets other content, or might.
+        self.changes: int = 0
 
     def slot(self, row_id: int) -> object:
         """What stands at `row_id`: None, a tuple or a Version.  Raises DatabaseDamaged."""
@@ -227,6 +229,7 @@ class Heap:
         number = row_id >> PAGE_BITS
         pages = self.pages
         pager = self.pager
+        self.changes += 1
         while number >= len(pages):
             if pager is not None:
                 pager.touch(len(pages))
@@ -248,6 +251,7 @@ class Heap:
     def clear(self, row_id: int) -> None:
         """Empty the slot at `row_id`, and give up its page when that was its last one."""
         number = row_id >> PAGE_BITS
+        self.changes += 1
         page = self.fetch(number)
         if page is None:
             return
@@ -262,6 +266,7 @@ class Heap:
     def settle(self, row_id: int, slot: object) -> None:
         """Put `slot` where a Version stands, saying the same in fewer words: the newest committed content stays."""
         number = row_id >> PAGE_BITS
+        self.changes += 1
         page = self.pages[number]
         assert isinstance(page, list), "a page with a version on it stays in memory"
         page[row_id & PAGE_MASK] = slot

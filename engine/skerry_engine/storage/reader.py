@@ -17,6 +17,7 @@ Rules that callers may rely on, and that keep concurrent change harmless:
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Final, cast
 
 from skerry_engine.storage.heap import PAGE_BITS, PAGE_MASK, PAGE_ROWS, Row, Version, visible_row
@@ -28,6 +29,11 @@ from skerry_engine.storage.trees import entry_key, entry_order_key, entry_row_id
 
 BATCH_LOADS: Final = 16
 """Blocks that a batch in key order reads from the base at most, or few more: less than a millisecond."""
+
+
+TOO_MANY: Final = 0
+CHANGING: Final = 1
+FROZEN: Final = 2
 
 
 class TableReader:
@@ -252,26 +258,41 @@ class TableReader:
         fits: dict[int, bool] | None,
         no_loops: bool,
         limit: int,
+        kind: Hashable,
     ) -> list[list[object] | None]:
         """For each key of an index of edges' ends: the edges under it, as row id and value at position `other`, one
         after the other.
 
-        Only edges whose shape (at position 0) `fits`, and with `no_loops` none whose ends are equal.  None for a key
-        with more than `limit` entries, or where the base might have to be read.
+        Only edges whose shape (at position 0) `fits`, and with `no_loops` none whose ends are equal; `kind` stands for
+        all that says which ways these are, and what is kept of them is found under it.  None for a key with more than
+        `limit` entries, or where the base might have to be read.
         """
         found: list[list[object] | None] = []
-        plain = self.pending is None and not index.is_paged
-        for node in nodes:
-            ways: list[object] = []
-            known = False
-            if plain:
-                known = self._plain_ways(index, node, other, fits, no_loops, limit, ways)
-            else:
+        if self.pending is not None or index.is_paged:
+            for node in nodes:
                 few = self.few_ids(index, node, limit)
+                made: list[object] | None = None
                 if few is not None:
-                    known = True
-                    add_ways(node, few[0], few[1], other, fits, no_loops, ways)
-            found.append(ways if known else None)
+                    made = []
+                    add_ways(node, few[0], few[1], other, fits, no_loops, made)
+                found.append(made)
+            return found
+        storage = self.storage
+        kept = storage.ways.of(kind, storage.heap.changes)
+        for node in nodes:
+            if kept is not None:
+                known = kept.get(node)
+                if known is not None:
+                    found.append(cast("list[object]", known.tolist()))
+                    continue
+            ways: list[object] = []
+            state = self._plain_ways(index, node, other, fits, no_loops, limit, ways)
+            if state == TOO_MANY:
+                found.append(None)
+                continue
+            if kept is not None and state == FROZEN:
+                storage.ways.enter(kept, node, ways)
+            found.append(ways)
         return found
 
     def _plain_ways(
@@ -283,20 +304,22 @@ class TableReader:
         no_loops: bool,
         limit: int,
         ways: list[object],
-    ) -> bool:
-        """`ways_of` one node without own writes, straight from the heap."""
+    ) -> int:
+        """`ways_of` one node without own writes, straight from the heap.  TOO_MANY; FROZEN where every snapshot sees
+        the same; else CHANGING."""
         entered = index.equal.get(node)
         if entered is None:
-            return True
+            return FROZEN
         if isinstance(entered, int):
             entries: set[object] = {entered}
         else:
             entries = cast("set[object]", entered)
             if len(entries) > limit:
-                return False
+                return TOO_MANY
         pages = self._pages
         shape = -1
         wanted = fits is None
+        state = FROZEN
         for entry in entries:
             row_id = cast("int", entry)
             number = row_id >> PAGE_BITS
@@ -307,6 +330,7 @@ class TableReader:
             if isinstance(slot, tuple):
                 row: Row = slot
             else:
+                state = CHANGING
                 seen = visible_row(slot, self.snapshot_epoch)
                 if seen is None or not index.matches(seen, node):
                     continue
@@ -323,7 +347,7 @@ class TableReader:
                 continue
             ways.append(entry)
             ways.append(end)
-        return True
+        return state
 
     def note_from(self, index: Index, key: object) -> None:
         """Tell that the absence of rows with keys from `key` on was relied upon: `TrackingReader` notes it."""

@@ -31,6 +31,7 @@ from skerry_engine.storage.heap import (
 )
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.shapes import ShapeRegistry
+from skerry_engine.storage.ways import WaysKept
 
 if TYPE_CHECKING:
     from skerry_engine.storage.paging import Paging
@@ -43,7 +44,7 @@ class TableStorage:
     lacks. `row_count` is the exact number of committed live rows, `changed_epoch` the last commit that wrote
     here.  `is_temporary`: it goes with its session, and nothing of it is logged.  With `paging` checkpoints write the
     table into the base, and `page_count` of its pages are there already.  Rows of graphs' elements have `shapes`, and
-    are as long as theirs says.
+    are as long as theirs says; `ways` is what is kept of where edges lead.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class TableStorage:
         "changed_epoch",
         "is_temporary",
         "shapes",
+        "ways",
     )
 
     def __init__(
@@ -77,6 +79,7 @@ class TableStorage:
         self.changed_epoch: int = 0
         self.is_temporary: bool = is_temporary
         self.shapes: ShapeRegistry | None = None
+        self.ways: WaysKept = WaysKept()
 
     def allocate(self, count: int) -> int:
         """Give out `count` contiguous row ids and return the first; they are never given out again."""

@@ -15,6 +15,8 @@ Other levels read through TableReader itself and pay for none of this.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from skerry_engine.storage.heap import PAGE_ROWS, Row, Version
 from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.pending import PendingTable
@@ -107,6 +109,7 @@ class TrackingReader(TableReader):
         fits: dict[int, bool] | None,
         no_loops: bool,
         limit: int,
+        kind: Hashable,
     ) -> list[list[object] | None]:
         found: list[list[object] | None] = []
         for node in nodes:
