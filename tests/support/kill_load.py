@@ -9,6 +9,7 @@ was.  So of every client it is known which numbers must be there and which numbe
     builder     tables with an index and rows, and their removal, in one transaction
     pledges     PREPARE TRANSACTION, then COMMIT PREPARED or ROLLBACK PREPARED
     bulk        the rows of a table replaced by more than are installed in one unit
+    links       nodes in a chain of edges, each with a shape that is new or old
     careless    rows with synchronous_commit = off: promised is only that none is missing before another
 
 Clients talk to a target of `skerry.connect`, so the same load runs in the process that is killed, in threads on an
@@ -32,6 +33,7 @@ Tell = Callable[[str], object]
 ACCOUNTS = 20
 BALANCE = 1000
 BULK_ROWS = 1100
+SHAPES = 30
 SETUP = (
     f"CREATE TABLE accounts (id int PRIMARY KEY, balance int NOT NULL);"
     f"CREATE INDEX ON accounts (balance);"
@@ -63,6 +65,7 @@ class Load:
         self.is_over = threading.Event()
         self._clients: list[Callable[[Connection, str, Random], None]] = [
             *(self._journal, self._bank, self._bank, self._tickets, self._builder, self._pledges, self._bulk),
+            self._links,
             self._careless,
         ]
         if checkpoints:
@@ -192,6 +195,20 @@ class Load:
         connection.execute("COMMIT")
         self._done("bulk", number)
 
+    def _links(self, connection: Connection, name: str, dice: Random) -> None:
+        first = _next(connection, "MATCH (n:Link) RETURN max(n.number) AS last")
+        for number in range(first, first + 10):
+            self._attempt("links", number)
+            connection.execute("BEGIN")
+            connection.execute(f"INSERT (:Link {{number: {number}, p{number % SHAPES}: {number}}})")
+            connection.execute(
+                f"MATCH (a:Link), (b:Link) WHERE a.number = {number - 1} AND b.number = {number} "
+                f"INSERT (a)-[:NEXT {{n{number % SHAPES}: 'to {number}'}}]->(b)"
+            )
+            connection.execute(f"MATCH (n:Link) WHERE n.number = {number} SET n:L{number % SHAPES}")
+            connection.execute("COMMIT")
+            self._done("links", number)
+
     def _checkpoints(self, connection: Connection, name: str, dice: Random) -> None:
         time.sleep(dice.random() * 0.1)
         connection.execute("CHECKPOINT")
@@ -239,6 +256,7 @@ def check(database: skerry.Database, told: Told) -> None:
     _check_built(database, told)
     _check_bulk(database, told)
     _check_pledges(database, told)
+    _check_links(database, told)
     value = cast(int, database.execute("SELECT nextval('tickets')").scalar())
     assert value > told.acknowledged.get("tickets", 0), f"ticket {value} comes again"
     told.acknowledged["tickets"] = value
@@ -255,7 +273,7 @@ def _check_missing(database: skerry.Database, told: Told) -> None:
     found = {
         name for (name,) in database.execute("SELECT client FROM journal UNION SELECT client FROM transfers")
     }
-    others = {"tickets", "builder", "pledges", "bulk"}
+    others = {"tickets", "builder", "pledges", "bulk", "links"}
     lost = {name for name in told.acknowledged if name not in found and name not in others}
     assert not lost, f"nothing is there of {lost}"
 
@@ -292,6 +310,26 @@ def _check_bulk(database: skerry.Database, told: Told) -> None:
         assert len(found) == 1 and found[0][1:] == (BULK_ROWS, 1, BULK_ROWS), f"bulk: {found}"
         last = cast(int, found[0][0])
     _check_last(told, "bulk", last)
+
+
+def _check_links(database: skerry.Database, told: Told) -> None:
+    nodes = {
+        number: (set(labels), dict(properties))
+        for number, labels, properties in database.execute(
+            "MATCH (n:Link) RETURN n.number, labels(n), properties(n)"
+        )
+    }
+    last = len(nodes)
+    expected = {
+        number: ({"Link", f"L{number % SHAPES}"}, {"number": number, f"p{number % SHAPES}": number})
+        for number in range(1, last + 1)
+    }
+    assert nodes == expected, "links that are not as they were made"
+    edges = database.execute("MATCH (a:Link)-[e:NEXT]->(b) RETURN b.number, a.number, properties(e)")
+    found = {number: (before, dict(properties)) for number, before, properties in edges}
+    made = {n: (n - 1, {f"n{n % SHAPES}": f"to {n}"}) for n in range(2, last + 1)}
+    assert found == made, "edges that do not join links as they were made"
+    _check_last(told, "links", last)
 
 
 def _check_pledges(database: skerry.Database, told: Told) -> None:
