@@ -303,6 +303,16 @@ def graph_of(database: Database, table: ElementTable) -> Graph:
     return found
 
 
+def oid_shown(database: Database, oid: int) -> int:
+    """The OID under which users know a relation: what is hidden in a graph is the graph's."""
+    relation = database.relation(oid)
+    if relation is None or not relation.is_hidden:
+        return oid
+    if isinstance(relation, IndexDef):
+        return table_shown(database, relation).oid
+    return relation.graph_oid if isinstance(relation, ElementTable) else oid
+
+
 def table_shown(database: Database, index: IndexDef) -> Table | Graph:
     """What users know an index to be of: its table, or the graph of its elements."""
     table = database.table(index.table_oid)

@@ -49,6 +49,19 @@ def test_catalogs_show_graphs_and_indexes_but_nothing_hidden(database: SqlDataba
         assert not [row for row in found if "g.nodes" in row or "shape" in row or "present" in row]
 
 
+def test_locks_on_elements_are_shown_as_the_graphs(database: SqlDatabase) -> None:
+    session = database.session()
+    session.run_all("begin isolation level serializable")
+    session.run_all("use g match (n:P) where n.x = 1 set n.z = 1")
+    shown = (
+        "select distinct c.relname, l.locktype, l.mode from pg_locks l join pg_class c on c.oid = l.relation"
+    )
+    found = {row for row in database.rows(shown) if row[0] != "pg_locks"}
+    assert {("g", "relation", "RowExclusiveLock")} <= found
+    unknown = "select count(*) from pg_locks where relation is not null and relation not in (select oid from pg_class)"
+    assert database.rows(unknown) == [(0,)]
+
+
 def test_a_graph_is_renamed_and_moved_with_what_is_in_it(database: SqlDatabase) -> None:
     session = database.session()
     session.run_all("alter table g rename to h; create schema app; alter table h set schema app")

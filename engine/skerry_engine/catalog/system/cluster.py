@@ -5,8 +5,9 @@ locks.
 from __future__ import annotations
 
 from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.graphs import oid_shown
 from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, PG_CATALOG, Role
-from skerry_engine.catalog.system.context import SystemContext
+from skerry_engine.catalog.system.context import LockInfo, SystemContext
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.registry import fixed_rows_of, rows_of
 from skerry_engine.values import interval
@@ -259,13 +260,20 @@ def activity_rows(context: SystemContext) -> list[Row]:
     ]
 
 
+def _relation_shown(context: SystemContext, lock: LockInfo) -> int | None:
+    """The relation that is locked; a graph where its nodes or edges are."""
+    database = context.catalog.databases.get(lock.database_oid or 0)
+    oid = lock.relation_oid
+    return oid if oid is None or database is None else oid_shown(database, oid)
+
+
 @rows_of("pg_locks")
 def lock_rows(context: SystemContext) -> list[Row]:
     return [
         LOCKS.row(
             locktype=lock.lock_type,
             database=lock.database_oid,
-            relation=lock.relation_oid,
+            relation=_relation_shown(context, lock),
             page=lock.page,
             tuple=lock.tuple,
             virtualxid=lock.virtual_id,
