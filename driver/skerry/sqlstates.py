@@ -47,11 +47,22 @@ def _index() -> dict[tuple[str, str | None], type[errors.DatabaseError]]:
 
 
 _BY_SQLSTATE = _index()
+_BY_GQLSTATUS = {
+    (cls.sqlstate, cls.gqlstatus): cls
+    for cls in _subclasses(errors.DatabaseError)
+    if "gqlstatus" in cls.__dict__ and "sqlstate" not in cls.__dict__
+}
 _CODES = sorted({code for _, code in _BY_SQLSTATE if code is not None})
 
 
-def error_class(sqlstate: str, code: str | None = None) -> type[errors.DatabaseError]:
-    """The class for a SQLSTATE and a Skerry code; the SQLSTATE's category when Skerry has no class for it."""
+def error_class(
+    sqlstate: str, code: str | None = None, gqlstatus: str | None = None
+) -> type[errors.DatabaseError]:
+    """The class for a SQLSTATE and a Skerry code, or a GQLSTATUS of its own; the SQLSTATE's category when Skerry has
+    no class for it."""
+    own = _BY_GQLSTATUS.get((sqlstate, gqlstatus))
+    if own is not None:
+        return own
     for candidate in (code, None, *_CODES):
         found = _BY_SQLSTATE.get((sqlstate, candidate))
         if found is not None:
@@ -63,7 +74,7 @@ def error_from_fields(fields: Mapping[str, str]) -> errors.DatabaseError:
     """The exception for an ErrorResponse, its fields keyed by their one-letter codes."""
     sqlstate = fields.get("C", "XX000")
     routine = fields.get("R")
-    cls = error_class(sqlstate, routine if routine in _CODES else None)
+    cls = error_class(sqlstate, routine if routine in _CODES else None, fields.get("G"))
     position = fields.get("P", "")
     error = cls(
         fields.get("M", ""),

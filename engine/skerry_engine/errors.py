@@ -14,6 +14,47 @@ from __future__ import annotations
 
 import errno
 
+_GQLSTATUS = {
+    "25001": "25G01",
+    "25006": "25G03",
+    "42601": "42001",
+    "42703": "42002",
+    "42704": "42002",
+    "42883": "42002",
+    "42P01": "42002",
+    "3D000": "42002",
+    "3F000": "42002",
+}
+"""What GQL numbers otherwise: an active transaction, a read-only one; syntax; references to what there is not."""
+_SHARED_DATA_EXCEPTIONS = frozenset(
+    (
+        "22001",
+        "22003",
+        "22004",
+        "22007",
+        "22008",
+        "22011",
+        "22012",
+        "22015",
+        "22018",
+        "2201E",
+        "22025",
+        "22027",
+    )
+)
+_CLASSES = frozenset(("08", "22", "25", "2D", "40", "42"))
+
+
+def gqlstatus_of(sqlstate: str) -> str | None:
+    """The GQLSTATUS that says the same as a SQLSTATE: its own, or that of its class; None for classes that are SQL's
+    alone."""
+    if sqlstate in _SHARED_DATA_EXCEPTIONS:
+        return sqlstate
+    own = _GQLSTATUS.get(sqlstate)
+    if own is None and sqlstate[:2] in _CLASSES:
+        return f"{sqlstate[:2]}000"
+    return own
+
 
 class Warning(Exception):  # the name PEP 249 prescribes
     """A notice of importance, such as truncation while inserting (PEP 249)."""
@@ -39,12 +80,19 @@ class DatabaseError(Error):
     """Base of all errors that the database reports.
 
     `position` is the 1-based character offset in the statement text,
-    as in PostgreSQL's ErrorResponse field P.  `ends_session`: over the wire it is FATAL, and the connection is
-    closed.
+    as in PostgreSQL's ErrorResponse field P.  `gqlstatus` is the code of ISO/IEC 39075, None where GQL has none for
+    it.  `ends_session`: over the wire it is FATAL, and the connection is closed.
     """
 
     sqlstate: str = "XX000"
+    gqlstatus: str | None = None
     ends_session: bool = False
+
+    def __init_subclass__(cls) -> None:
+        """GQLSTATUS follows from SQLSTATE, unless a class has one of its own."""
+        super().__init_subclass__()
+        if "sqlstate" in cls.__dict__ and "gqlstatus" not in cls.__dict__:
+            cls.gqlstatus = gqlstatus_of(cls.sqlstate)
 
     def __init__(
         self,

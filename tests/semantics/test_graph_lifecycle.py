@@ -451,3 +451,22 @@ def test_t19_a_lock_timeout_is_t002(graph: skerry.Database) -> None:
         Beside(wait).result()
     assert caught.value.code == "T002"
     holder.rollback()
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "sqlstate", "gqlstatus"),
+    [
+        ("MATCH (n:Q) DELETE n", skerry.errors.EdgesStillExist, "23503", "G1001"),
+        ("MATCH (n:Alone) DELETE n INSERT (n)-[:E]->(n)", skerry.errors.EndpointDeleted, "23503", "G1002"),
+        ("MATCH (n), (m) SET n.x = m.id", skerry.errors.MultipleAssignments, "21000", "22G0M"),
+        ("MATCH (n", skerry.errors.SyntaxError, "42601", "42001"),
+        ("MATCH (n) RETURN m", skerry.errors.UndefinedColumn, "42703", "42002"),
+        ("RETURN 1 / 0 AS x", skerry.errors.DivisionByZero, "22012", "22012"),
+    ],
+)
+def test_t19_errors_have_a_gqlstatus_beside_their_sqlstate(
+    graph: skerry.Database, text: str, error: type[skerry.DatabaseError], sqlstate: str, gqlstatus: str
+) -> None:
+    with pytest.raises(error) as caught:
+        graph.execute(text)
+    assert (caught.value.sqlstate, caught.value.gqlstatus) == (sqlstate, gqlstatus)

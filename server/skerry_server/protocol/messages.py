@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from skerry_engine.errors import DatabaseError
+from skerry_engine.errors import DatabaseError, gqlstatus_of
 
 AUTHENTICATION_OK: Final = b"R\0\0\0\x08\0\0\0\0"
 PARSE_COMPLETE: Final = b"1\0\0\0\x04"
@@ -136,9 +136,11 @@ def notice_response(
 def error_response(error: DatabaseError, severity: str) -> bytes:
     """ErrorResponse; `severity` is ERROR (the session lives on) or FATAL (the connection closes).
 
-    The Skerry code (T001 ...) travels in field R, where PostgreSQL has the name of a C function.
+    The Skerry code (T001 ...) travels in field R, where PostgreSQL has the name of a C function; a GQLSTATUS that does
+    not follow from the SQLSTATE in a field of our own, G, as clients pass over fields that they do not know.
     """
     position = error.position
+    gqlstatus = error.gqlstatus if error.gqlstatus != gqlstatus_of(error.sqlstate) else None
     parts = [
         _field("S", severity),
         _field("V", severity),
@@ -154,6 +156,7 @@ def error_response(error: DatabaseError, severity: str) -> bytes:
         _field("d", error.datatype),
         _field("n", error.constraint),
         _field("R", error.code),
+        _field("G", gqlstatus),
     ]
     return _message(b"E", b"".join(parts) + b"\0")
 
