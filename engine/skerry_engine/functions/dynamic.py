@@ -33,6 +33,7 @@ from skerry_engine.functions.registry import (
     Function,
     Implementation,
     define,
+    functions_named,
     on_redefinition,
     scalar_function,
     specialise,
@@ -126,7 +127,10 @@ def _casting(_arg_types: tuple[int, ...], return_type: int) -> Implementation:
 
 @lru_cache(maxsize=1024)
 def cast_between(source: int, target: int) -> Callable[[FunctionContext, Any], Any]:
-    """CAST from one static type to another.  Raises CannotCoerce."""
+    """CAST from one static type to another, in GQL.  Raises CannotCoerce."""
+    own = own_cast(source, target)
+    if own is not None:
+        return _called_as_cast(own)
     from skerry_engine.functions.casts import find_coercion  # which hands out the functions above
 
     coercion = find_coercion(source, target, "e")
@@ -136,6 +140,32 @@ def cast_between(source: int, target: int) -> Callable[[FunctionContext, Any], A
     if function is None:
         return lambda context, value: value
     return _called_as_cast(function)
+
+
+_ISO_TEXTS = {oids.INTERVAL: 9370, oids.TIMESTAMP: 9371, oids.TIMESTAMPTZ: 9372, oids.TIMETZ: 9373}
+
+
+def own_cast(source: int, target: int) -> Function | None:
+    """The cast of GQL where it is another than SQL's: dates, times and durations are text as ISO 8601 has it."""
+    if target in oids.STRINGS and source in _ISO_TEXTS:
+        return scalar_function(_ISO_TEXTS[source])
+    name = _TIMES.get(target)
+    if name is None or source not in oids.STRINGS:
+        return None
+    for each in functions_named(name, "skerry"):
+        if isinstance(each, Function) and each.arg_types == (oids.TEXT,):
+            return specialise(each, each.arg_types, target)
+    raise AssertionError(name)
+
+
+_TIMES = {
+    oids.DATE: "date",
+    oids.TIME: "local_time",
+    oids.TIMETZ: "zoned_time",
+    oids.TIMESTAMP: "local_datetime",
+    oids.TIMESTAMPTZ: "zoned_datetime",
+    oids.INTERVAL: "duration",
+}
 
 
 def _called_as_cast(function: Function) -> Callable[[FunctionContext, Any], Any]:

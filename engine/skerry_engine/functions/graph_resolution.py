@@ -88,7 +88,7 @@ TARGETS = _table(
 
     abs                              -> abs skerry.abs
     sign                             -> sign
-    mod                              -> mod
+    mod                              -> mod skerry.mod
     floor                            -> skerry.floor floor
     ceil ceiling                     -> skerry.ceil ceil
     round                            -> round
@@ -452,6 +452,10 @@ def _static_operator(
         function, _, result = resolve_function(special, (left, right), "skerry", position)
         assert isinstance(function, Function)
         return function, (left, right), result
+    if symbol == "%" and left in _NUMBERS and right in _NUMBERS:
+        function, wanted, result = resolve_graph_function("mod", (left or 0, right), position)
+        assert isinstance(function, Function)
+        return function, wanted, result
     if symbol == "||" and left is not None:
         return _concatenation(left, right, position)
     operator, types, result = resolve_operator(symbol, left, right, position)
@@ -460,6 +464,7 @@ def _static_operator(
     return function, types, wide
 
 
+_NUMBERS = frozenset((oids.INT8, oids.NUMERIC, oids.FLOAT8))
 _SPECIAL_OPERATORS: dict[tuple[str, int | None, int], str] = {
     ("+", oids.DATE, oids.INTERVAL): "date_plus",
     ("+", oids.INTERVAL, oids.DATE): "plus_date",

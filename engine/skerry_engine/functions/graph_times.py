@@ -14,12 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skerry_engine.abc import FunctionContext
 from skerry_engine.errors import (
     DataError,
-    DatetimeFieldOverflow,
     InvalidDatetimeField,
     InvalidDatetimeValue,
     InvalidDurationField,
@@ -27,28 +26,35 @@ from skerry_engine.errors import (
 )
 from skerry_engine.functions.casts import find_coercion
 from skerry_engine.functions.dates import date_to_timestamp, timestamp_plus, timestamp_to_date, to_instant
-from skerry_engine.functions.registry import Implementation, define
+from skerry_engine.functions.iso_times import (
+    duration_of,
+    duration_text,
+    extended,
+    local_text,
+    offset_text,
+    packed,
+    read_duration,
+    zoned_time_text,
+)
+from skerry_engine.functions.registry import Factory, Implementation, define
 from skerry_engine.values import calendar, interval, oids
 from skerry_engine.values.datetimes import pack_timetz, unpack_timetz
 from skerry_engine.values.graphs import GraphRecord
 from skerry_engine.values.timezones import fixed_zone, offset_at, zone_of_argument
-from skerry_engine.values.types import type_display
+from skerry_engine.values.types import SqlType, type_display
 
-_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)?")
+if TYPE_CHECKING:
+    from skerry_engine.values.io import IoContext
+
+_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)?:?(\d\d)?")
 _DAY_US = calendar.MICROSECONDS_PER_DAY
-_UNITS_US = {
-    "hours": 3_600_000_000,
-    "minutes": 60_000_000,
-    "seconds": 1_000_000,
-    "milliseconds": 1_000,
-    "microseconds": 1,
-}
 _DATE_FIELDS = frozenset(
     ("year", "quarter", "month", "week", "day", "dayofweek", "ordinalday", "dayofquarter")
 )
 _TIME_FIELDS = frozenset(("hour", "minute", "second", "millisecond", "microsecond", "nanosecond"))
 _DURATION_FIELDS = frozenset(
-    ("years", "quarters", "months", "weeks", "days", "nanoseconds", *_UNITS_US),
+    ("years", "quarters", "months", "weeks", "days", "hours", "minutes", "seconds")
+    + ("milliseconds", "microseconds", "nanoseconds")
 )
 
 
@@ -74,8 +80,8 @@ def _whole(fields: Mapping[str, Any], name: str, default: int, low: int, high: i
     return value
 
 
-def _days(fields: Mapping[str, Any]) -> int:
-    """The date of calendar, week, ordinal or quarter fields."""
+def days_of(fields: Mapping[str, Any]) -> int:
+    """The date of calendar, week, ordinal or quarter fields.  Raises InvalidDatetimeValue."""
     if "year" not in fields:
         raise InvalidDatetimeValue('field "year" is missing')
     year = _whole(fields, "year", 0, -4713, 5_874_897)
@@ -125,8 +131,10 @@ def _zone(context: FunctionContext, fields: Mapping[str, Any]) -> Any:
     offset = _OFFSET.fullmatch(name)
     if offset is None:
         return zone_of_argument(name)
-    sign, hours, minutes = offset.groups()
-    offset_s = int(hours) * 3600 + int(minutes or 0) * 60  # east of Greenwich, as ISO 8601 has it
+    sign, hours, minutes, seconds = offset.groups()
+    offset_s = (
+        int(hours) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)
+    )  # east of Greenwich, as ISO 8601 has it
     return fixed_zone(-offset_s if sign == "-" else offset_s, name)
 
 
@@ -134,7 +142,7 @@ def _zone(context: FunctionContext, fields: Mapping[str, Any]) -> Any:
 
 
 def _date_of_record(record: GraphRecord) -> int:
-    return _days(_fields(record, _DATE_FIELDS, InvalidDatetimeField))
+    return days_of(_fields(record, _DATE_FIELDS, InvalidDatetimeField))
 
 
 def _time_of_record(record: GraphRecord) -> int:
@@ -148,7 +156,7 @@ def _zoned_time_of_record(context: FunctionContext, record: GraphRecord) -> byte
 
 
 def _local_of_fields(fields: Mapping[str, Any]) -> int:
-    return date_to_timestamp(_days(fields)) + _clock(fields)
+    return date_to_timestamp(days_of(fields)) + _clock(fields)
 
 
 def _datetime_of_record(record: GraphRecord) -> int:
@@ -165,39 +173,28 @@ def _duration_of_record(record: GraphRecord) -> bytes:
     for name, value in fields.items():
         if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
             raise InvalidDatetimeValue(f'field "{name}" must be a number')
-    months = _whole_sum(fields, {"years": 12, "quarters": 3, "months": 1})
-    days = _whole_sum(fields, {"weeks": 7, "days": 1})
-    total = sum(_exact(fields.get(name, 0)) * unit for name, unit in _UNITS_US.items())
-    microseconds = int(total + _exact(fields.get("nanoseconds", 0)) / 1000)
-    return _packed(months, days, microseconds)
+    return duration_of(fields)
 
 
-def _whole_sum(fields: Mapping[str, Any], units: Mapping[str, int]) -> int:
-    total = sum((_exact(fields.get(name, 0)) * unit for name, unit in units.items()), Decimal(0))
-    if total != total.to_integral_value():
-        raise InvalidDatetimeValue("durations have whole months and days")
-    return int(total)
+def read_text(type_oid: int, text: str, io: IoContext) -> Any:
+    """A date, time or duration from text: ISO 8601 in all forms, else what the type's input function reads."""
+    from skerry_engine.values.io import text_decoder
+
+    if type_oid == oids.INTERVAL:
+        found = read_duration(text)
+        if found is not None:
+            return found
+    return text_decoder(SqlType(type_oid), io)(extended(type_oid, text))
 
 
-def _exact(value: Any) -> Decimal:
-    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    if not number.is_finite():
-        raise InvalidDatetimeValue("durations are finite")
-    return number
-
-
-def _packed(months: int, days: int, microseconds: int) -> bytes:
-    if abs(months) >= 1 << 31 or abs(days) >= 1 << 31 or abs(microseconds) >= 1 << 63:
-        raise DatetimeFieldOverflow("interval out of range")
-    return interval.pack(months, days, microseconds)
-
-
-def _cast_to(target: int) -> Implementation:
+def _cast_to(target: int) -> Factory:
     """date(x) of anything that CAST makes a date of."""
 
     def make(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
         from skerry_engine.functions.dynamic import cast_between
 
+        if arg_types[0] in oids.STRINGS:
+            return lambda context, text: read_text(target, text, context.io)
         if arg_types[0] != target and find_coercion(arg_types[0], target, "e") is None:
             raise InvalidValueType(f"cannot make {type_display(target)} of {type_display(arg_types[0])}")
         return cast_between(arg_types[0], target)
@@ -213,13 +210,26 @@ for _name, _oid in (
     ("zoned_datetime", oids.TIMESTAMPTZ),
     ("duration", oids.INTERVAL),
 ):
-    define(f"skerry_{_name}_of", factory=_cast_to(_oid), needs_context=True)  # type: ignore[arg-type]
+    define(f"skerry_{_name}_of", factory=_cast_to(_oid), needs_context=True)
 define("skerry_date_of_record", _date_of_record)
 define("skerry_local_time_of_record", _time_of_record)
 define("skerry_zoned_time_of_record", _zoned_time_of_record, needs_context=True)
 define("skerry_local_datetime_of_record", _datetime_of_record)
 define("skerry_zoned_datetime_of_record", _zoned_datetime_of_record, needs_context=True)
 define("skerry_duration_of_record", _duration_of_record)
+
+
+def _zoned_text(context: FunctionContext, instant: int) -> str:
+    if not calendar.is_finite_timestamp(instant):
+        return local_text(instant)
+    east_s = offset_at(context.time_zone, instant)
+    return local_text(instant + east_s * 1_000_000) + offset_text(east_s)
+
+
+define("skerry_duration_text", duration_text)
+define("skerry_local_text", local_text)
+define("skerry_zoned_text", _zoned_text, needs_context=True)
+define("skerry_zoned_time_text", zoned_time_text)
 
 
 # --- the clock ----------------------------------------------------------------------------------------------
@@ -246,33 +256,36 @@ define("skerry_local_timestamp", _local_now, needs_context=True)
 
 
 def _date_plus(days: int, duration: bytes) -> int:
-    """A date stays a date: what the duration has of a day beyond whole days is cut off."""
-    return timestamp_to_date(timestamp_plus(date_to_timestamp(days), duration))
+    """A date stays a date: what the duration has beyond whole days is cut off."""
+    months, more_days, microseconds = interval.unpack(duration)
+    whole = microseconds // _DAY_US if microseconds >= 0 else -(-microseconds // _DAY_US)
+    moved = packed(months, more_days + whole, 0)
+    return timestamp_to_date(timestamp_plus(date_to_timestamp(days), moved))
 
 
 def _negative(duration: bytes) -> bytes:
     months, days, microseconds = interval.unpack(duration)
-    return _packed(-months, -days, -microseconds)
+    return packed(-months, -days, -microseconds)
 
 
 def _days_and_time(microseconds: int) -> bytes:
     """A span as whole days and the rest, both with its sign."""
     days, rest = divmod(abs(microseconds), _DAY_US)
     sign = -1 if microseconds < 0 else 1
-    return _packed(0, sign * days, sign * rest)
+    return packed(0, sign * days, sign * rest)
 
 
 def _months_between(first: int, second: int) -> bytes:
     """Whole years and months from one local moment to another."""
     if first > second:
         months = interval.unpack(_months_between(second, first))[0]
-        return _packed(-months, 0, 0)
+        return packed(-months, 0, 0)
     year, month, _ = calendar.civil_from_days(first // _DAY_US)
     later_year, later_month, _ = calendar.civil_from_days(second // _DAY_US)
     months = (later_year - year) * 12 + later_month - month
     if timestamp_plus(first, interval.pack(months, 0, 0)) > second:
         months -= 1
-    return _packed(months, 0, 0)
+    return packed(months, 0, 0)
 
 
 def _is_year_to_month(qualifier: str) -> bool:
@@ -285,7 +298,7 @@ def _is_year_to_month(qualifier: str) -> bool:
 def _between_dates(first: int, second: int, qualifier: str = "day to second") -> bytes:
     if _is_year_to_month(qualifier):
         return _months_between(date_to_timestamp(first), date_to_timestamp(second))
-    return _packed(0, second - first, 0)
+    return packed(0, second - first, 0)
 
 
 def _between_moments(first: int, second: int, qualifier: str = "day to second") -> bytes:
@@ -295,7 +308,7 @@ def _between_moments(first: int, second: int, qualifier: str = "day to second") 
 
 
 def _between_times(first: int, second: int, qualifier: str = "day to second") -> bytes:
-    return _packed(0, 0, 0 if _is_year_to_month(qualifier) else second - first)
+    return packed(0, 0, 0 if _is_year_to_month(qualifier) else second - first)
 
 
 def _between_zoned_times(first: bytes, second: bytes, qualifier: str = "day to second") -> bytes:
@@ -305,7 +318,7 @@ def _between_zoned_times(first: bytes, second: bytes, qualifier: str = "day to s
 
 def _absolute(duration: bytes) -> bytes:
     months, days, microseconds = interval.unpack(duration)
-    return _packed(abs(months), abs(days), abs(microseconds))
+    return packed(abs(months), abs(days), abs(microseconds))
 
 
 define("skerry_date_plus", _date_plus)

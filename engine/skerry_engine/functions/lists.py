@@ -182,4 +182,13 @@ def _logarithm(base: float, value: float) -> float:
 
 
 define("skerry_same_number", template="{0}")
+
+
+def _remainder(value: float, divisor: float) -> float:
+    if divisor == 0:
+        raise DivisionByZero("division by zero")
+    return math.fmod(value, divisor) if math.isfinite(value) else math.nan
+
+
+define("skerry_mod", _remainder)
 define("skerry_log", _logarithm)

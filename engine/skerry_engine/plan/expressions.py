@@ -203,6 +203,8 @@ class ExpressionWriter:
     def _templated_condition(self, call: ex.Call, form: str) -> str:
         template = call.function.template
         assert template is not None
+        if _has_null(call.args):
+            return "False"
         texts, guards = self.guarded_arguments(call.args, lambda i: template.count(f"{{{i}}}") > 1)
         body = form.format(_fill(template, texts))
         return f"({' and '.join([*guards, body])})" if guards else body
@@ -297,6 +299,8 @@ class ExpressionWriter:
         if _has_template(function):
             template = function.template
             assert template is not None
+            if _has_null(expr.args):
+                return "None"
             texts, guards = self.guarded_arguments(expr.args, lambda i: template.count(f"{{{i}}}") > 1)
             return _conditional(_fill(template, texts), guards)
         if function.strict:
@@ -472,6 +476,14 @@ class ExpressionWriter:
         compare = self.module.bind("cmp", tuple(_comparer(f) for f in expr.comparisons))
         helper = self.module.bind("rt", runtime.rows_any if is_any else runtime.rows_all)
         return f"{helper}({compare}, {lefts}, {rows}, {expr.operator == '<>'})"
+
+
+def _has_null(args: tuple[ex.Expr, ...]) -> bool:
+    """Whether a strict function's call is sure to be NULL; what else there is to compute must do no harm if it is not
+    computed.  (A template filled with None would be odd Python: `None[2]`.)"""
+    if not any(isinstance(arg, ex.Const) and arg.value is None for arg in args):
+        return False
+    return not any(isinstance(node, (ex.Call, ex.SubqueryExpr)) for arg in args for node in ex.walk(arg))
 
 
 def _fill(template: str, texts: list[str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from support.any_values import TYPED
-from support.graph_calls import Typed, aggregate, dynamic, static
+from support.graph_calls import CONTEXT, Typed, aggregate, dynamic, static
 
 from skerry_engine import errors
 from skerry_engine.functions import dynamic as dynamic_module
@@ -161,6 +161,49 @@ CALLS: list[tuple[str, list[Typed], Typed]] = [
     ("duration", [(S, "P1Y2M3DT4H")], duration("1 year 2 mons 3 days 04:00:00")),
     ("duration", [record(days=1, hours=36, seconds=1.5)], duration("1 day 36:00:01.5")),
     ("duration", [record(years=1, months=2, weeks=1)], duration("1 year 2 mons 7 days")),
+    ("duration", [record(months=0.75)], duration("22 days 19:51:49.5")),
+    ("duration", [record(years=0.5, days=1.5)], duration("6 mons 1 day 12:00")),
+    ("duration", [(S, "P0.75M")], duration("22 days 19:51:49.5")),
+    ("duration", [(S, "-P1DT-2H")], duration("-1 day 02:00")),
+    ("duration", [(S, "P1Y2M3W4DT5H6M7,5S")], duration("14 mons 25 days 05:06:07.5")),
+    ("duration", [(S, "1 day 2 hours")], duration("1 day 02:00")),
+    *[
+        ("date", [(S, text)], date(expected))
+        for text, expected in (
+            *(("2015-07-21", "2015-07-21"), ("20150721", "2015-07-21"), ("2015-07", "2015-07-01")),
+            *(("201507", "2015-07-01"), ("2015-W30-2", "2015-07-21"), ("2015W302", "2015-07-21")),
+            *(("2015-W30", "2015-07-20"), ("2015W30", "2015-07-20"), ("2015-202", "2015-07-21")),
+            *(("2015202", "2015-07-21"), ("2015", "2015-01-01")),
+        )
+    ],
+    *[
+        ("local_time", [(S, text)], read("TIME", expected))
+        for text, expected in (
+            ("21", "21:00"),
+            ("2140", "21:40"),
+            ("214032.142", "21:40:32.142"),
+            ("21:40:32", "21:40:32"),
+        )
+    ],
+    *[
+        ("zoned_time", [(S, text)], read("TIMETZ", expected))
+        for text, expected in (
+            *(("214032.142Z", "21:40:32.142+00"), ("2140-02", "21:40-02"), ("21:40-01:30", "21:40-01:30")),
+            *(("214032-0100", "21:40:32-01"), ("22+01:30:15", "22:00+01:30:15")),
+        )
+    ],
+    ("local_datetime", [(S, "2015-W30-2T214032.142")], read("TIMESTAMP", "2015-07-21 21:40:32.142")),
+    ("local_datetime", [(S, "2015T21")], read("TIMESTAMP", "2015-01-01 21:00")),
+    *[
+        ("zoned_datetime", [(S, text)], read("TIMESTAMPTZ", "2015-07-21 20:40:32+00"))
+        for text in (
+            *("2015-07-21T21:40:32+0100", "2015202T214032+01", "2015-W30-2T20:40:32Z"),
+            *("2015-07-21T21:40:32[Europe/London]", "2015-07-21T16:40:32-04[America/New_York]"),
+        )
+    ],
+    ("%", [(F, 7.5), (INT, 2)], (F, 1.5)),
+    ("mod", [(F, -7.5), (F, 2.0)], (F, -1.5)),
+    ("-", [date("1984-10-11"), duration("12 years 5 mons 14 days 16:13:10")], date("1972-04-27")),
     ("duration_between", [date("2024-02-01"), date("2024-03-01")], duration("29 days")),
     (
         "duration_between",
@@ -379,7 +422,11 @@ def test_inferred_types_fail_only_when_a_value_comes():
         ("date", [record(year=2024, week=53)], "22G06"),
         ("date", [record(year=2024, hour=1)], "22G05"),
         ("duration", [record(fortnights=1)], "22G07"),
-        ("duration", [record(months=0.5)], "22G06"),
+        ("duration", [record(months=math.inf)], "22G06"),
+        ("date", [(S, "2015-W54")], "22G06"),
+        ("date", [(S, "2015-02-30")], "22G06"),
+        ("date", [(S, "soon")], "22007"),
+        ("%", [(F, 1.0), (F, 0.0)], "22012"),
         ("duration_between", [date("2024-01-01"), date("2024-01-02"), (S, "day to minute")], "22G06"),
         ("same", [(INT, 1), (oids.NODE, ALIX)], "22G03"),
     ],
@@ -432,6 +479,27 @@ def test_alternatives_have_a_common_type(types: list[int], expected: int):
 )
 def test_a_list_is_an_array_of_its_items_one_type(types: list[int], expected: int):
     assert list_type(types) == expected
+
+
+# --- casts --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (duration("1 year 2 mons 10 days 02:30"), "P1Y2M10DT2H30M"),
+        (duration("-00:00:01.5"), "PT-1.5S"),
+        (read("TIMESTAMP", "2015-07-21 21:40:32.5"), "2015-07-21T21:40:32.5"),
+        (read("TIMESTAMPTZ", "2015-07-21 21:40:32+02"), "2015-07-21T19:40:32Z"),
+        (read("TIMETZ", "21:40:32-01:30"), "21:40:32-01:30"),
+        (date("2015-07-21"), "2015-07-21"),
+        (read("TIME", "21:40"), "21:40:00"),
+    ],
+)
+def test_dates_times_and_durations_are_iso_8601_as_text_and_back(value: Typed, text: str):
+    to_text = dynamic_module.cast_between(value[0], S)
+    assert to_text(CONTEXT, value[1]) == text
+    assert dynamic_module.cast_between(S, value[0])(CONTEXT, text) == value[1]
 
 
 # --- parameters and narrow types ----------------------------------------------------------------------------

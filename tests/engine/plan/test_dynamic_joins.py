@@ -140,3 +140,11 @@ def test_elements_are_found_by_ids_of_any_type(db: skerry.Database):
     assert sorted(db.execute(text, {"rows": rows})) == [(1,), (2,), (3,)]
     assert "Seq" not in plan_of(db, text, {"rows": rows})
     assert "NodeScan" not in plan_of(db, text, {"rows": rows})
+
+
+@pytest.mark.filterwarnings("error")
+def test_elements_can_be_compared_with_null(db: skerry.Database):
+    db.execute("INSERT (:A)-[:R]->(:B)")
+    assert db.execute("MATCH p = (a)-[e]->(b) WHERE a = NULL OR e <> NULL RETURN a").fetchall() == []
+    found = db.execute("MATCH (a:A) RETURN a = NULL, a <> NULL, path_length(NULL), nodes(NULL)").one()
+    assert found == (None, None, None, None)

@@ -10,7 +10,9 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import queries as q
+from skerry_engine.functions.dynamic import own_cast
 from skerry_engine.functions.graph_resolution import AGGREGATES, resolve_graph_operator
+from skerry_engine.functions.graph_times import read_text
 from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder import native_reads as native
@@ -19,7 +21,6 @@ from skerry_engine.gql.binder.operations import Operations, conjunction
 from skerry_engine.gql.binder.value_types import narrow_type
 from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable
 from skerry_engine.values import oids
-from skerry_engine.values.io import text_decoder
 from skerry_engine.values.types import SqlType, format_type, type_info
 
 if TYPE_CHECKING:
@@ -118,9 +119,8 @@ class ExpressionBinder:
         oid = _TEMPORAL[node.kind]
         if oid in _LOCAL and not _names_a_zone(node.text):
             oid = _LOCAL[oid]
-        text = node.text.replace("T", " ", 1) if oid in (oids.TIMESTAMP, oids.TIMESTAMPTZ) else node.text
         try:
-            return ex.Const(SqlType(oid), text_decoder(SqlType(oid), self.context.io)(text))
+            return ex.Const(SqlType(oid), read_text(oid, node.text, self.context.io))
         except errors.DatabaseError as error:
             error.position = error.position or node.position
             raise
@@ -422,6 +422,9 @@ class ExpressionBinder:
             return arg
         if arg.type.oid == oids.UNKNOWN or target.oid in (oids.ANYVALUE, arg.type.oid):
             return self.operations.as_any(arg) if target.oid == oids.ANYVALUE else self._sized(arg, target)
+        own = own_cast(arg.type.oid, target.oid)
+        if own is not None:
+            arg = ex.Cast(SqlType(own.return_type), arg, own, True)
         return self.context.coercer.cast(arg, target, node.position)
 
     def _sized(self, arg: ex.Expr, target: SqlType) -> ex.Expr:
