@@ -18,6 +18,7 @@ type may have one name.  A graph made of a type keeps a copy of what the type sa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from skerry_engine import errors
@@ -106,9 +107,13 @@ class ElementTypes:
         """The types of edges with exactly these labels; they differ in their ends."""
         return tuple(each for each in self.edges if frozenset(each.labels) == labels)
 
-    def property_types(self, name: str, of_edges: bool) -> frozenset[SqlType]:
-        """The types that a property has among the nodes' or the edges' types; empty where none has it."""
-        found = (each.property_named(name) for each in self.types(of_edges))
+    def property_types(
+        self, name: str, of_edges: bool, fits: Callable[[frozenset[str]], bool] | None = None
+    ) -> frozenset[SqlType]:
+        """The types that a property has among the nodes' or the edges' types whose labels fit; empty where none has
+        it."""
+        types = [each for each in self.types(of_edges) if fits is None or fits(frozenset(each.labels))]
+        found = (each.property_named(name) for each in types)
         return frozenset(each.type for each in found if each is not None)
 
     def types(self, of_edges: bool) -> tuple[NodeType | EdgeType, ...]:

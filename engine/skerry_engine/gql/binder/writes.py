@@ -14,7 +14,7 @@ Values of a new element are computed from the rows before the clause: what one I
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -146,7 +146,7 @@ class WriteBinder(StageBinder):
         range_id = self.context.new_range()
         labels = _label_names(pattern.label)
         self.source.check_labels(lb.AllOf(tuple(map(lb.Label, labels))), table.is_edges, pattern.position)
-        properties = self._properties(pattern.properties, table, place)
+        properties = self._properties(pattern.properties, table, place, frozenset(labels))
         schema = self.context.database.schema_of(table).name
         into = q.Target(table.oid, table.name, schema, range_id, table.width, ())
         kind = EDGE if table.is_edges else NODE
@@ -161,15 +161,26 @@ class WriteBinder(StageBinder):
         return variable.value()
 
     def _properties(
-        self, fields: Sequence[tree.Field], table: ElementTable, place: Place
+        self, fields: Sequence[tree.Field], table: ElementTable, place: Place, labels: frozenset[str]
     ) -> tuple[tuple[str, ex.Expr], ...]:
         """The properties of a new element; the parser has seen to it that each is given once."""
         binder = ExpressionBinder(self.statements, self.rows, place)
-        return tuple((each.name, self._value(binder, each.value, table, each.name)) for each in fields)
+        return tuple(
+            (each.name, self._value(binder, each.value, table, each.name, lambda found: found == labels))
+            for each in fields
+        )
 
-    def _value(self, binder: ExpressionBinder, node: tree.Expr, table: ElementTable, name: str) -> ex.Expr:
-        """The value of a property, which it is known to have from here on."""
-        value = self.operations.known(self._as_declared(binder.bind(node), table, name, node.position))
+    def _value(
+        self,
+        binder: ExpressionBinder,
+        node: tree.Expr,
+        table: ElementTable,
+        name: str,
+        fits: Callable[[frozenset[str]], bool] | None = None,
+    ) -> ex.Expr:
+        """The value of a property, which it is known to have from here on; of elements whose labels fit."""
+        declared = self._declared(table, name, fits)
+        value = self.operations.known(self._as_declared(binder.bind(node), declared, node.position))
         if value.type.oid in oids.REFERENCES:
             raise errors.DatatypeMismatch(
                 f'property "{name}" cannot hold a value of type {format_type(value.type.oid)}',
@@ -180,14 +191,20 @@ class WriteBinder(StageBinder):
             self.context.note_written(table.oid, name, widened(value.type.oid))
         return value
 
-    def _as_declared(self, value: ex.Expr, table: ElementTable, name: str, position: int | None) -> ex.Expr:
-        """A property's value as the type that a closed graph declares, if it is one by itself (1 for a FLOAT); others
-        are refused when they are written."""
+    def _declared(
+        self, table: ElementTable, name: str, fits: Callable[[frozenset[str]], bool] | None
+    ) -> SqlType | None:
+        """The type that a closed graph declares for a property of elements whose labels fit; None where there is none,
+        or more than one."""
         types = self.source.types
-        declared = frozenset[SqlType]() if types is None else types.property_types(name, table.is_edges)
-        if len(declared) != 1:
+        found = frozenset[SqlType]() if types is None else types.property_types(name, table.is_edges, fits)
+        return next(iter(found)) if len(found) == 1 else None
+
+    def _as_declared(self, value: ex.Expr, wanted: SqlType | None, position: int | None) -> ex.Expr:
+        """A property's value as the declared type, if it is one by itself (1 for a FLOAT); others are refused when they
+        are written."""
+        if wanted is None:
             return value
-        (wanted,) = declared
         if value.type.oid == oids.UNKNOWN:
             return self.operations.as_type(value, wanted.oid, position)
         if value.type.oid in _NUMBERS and wanted.oid in _NUMBERS and value.type.oid != wanted.oid:
@@ -257,7 +274,8 @@ class WriteBinder(StageBinder):
             self.source.check_labels(formula, table.is_edges, item.position)
             return q.ElementChange(element, table.oid, labels_added=item.labels)
         if isinstance(item, tree.SetProperty):
-            value = self._value(binder, item.value, table, item.name)
+            fits = _known_labels(rows.find(item.variable, item.position))
+            value = self._value(binder, item.value, table, item.name, fits)
             return q.ElementChange(element, table.oid, ((item.name, value),))
         replaces = not item.is_added
         if isinstance(item.value, tree.RecordValue):
@@ -387,6 +405,15 @@ def _go_together(one: q.ElementChange, other: q.ElementChange) -> bool:
         return False
     names = {name for name, _ in one.properties}
     return not any(name in names for name, _ in other.properties)
+
+
+def _known_labels(variable: Variable) -> Callable[[frozenset[str]], bool] | None:
+    """Whether elements with these labels may be what a variable stands for, by the labels that it was asked to have."""
+    placed = variable.placed if isinstance(variable, ElementVariable) else None
+    formula = placed.labels if isinstance(placed, NativeElement) else None
+    if isinstance(variable, ValueVariable):
+        formula = variable.labels
+    return None if formula is None else lambda labels: lb.holds(formula, labels)
 
 
 def _label_names(label: tree.Label | None) -> tuple[str, ...]:
