@@ -840,7 +840,8 @@ def _property_lookup(
         if found is None:
             return None
         keys.append(found[0])
-        spent.append(found[1])
+        if found[2]:
+            spent.append(found[1])
     filters = [c for c in conditions if not any(c is s for s in spent)]
     return ph.IndexLookup(scan, index.oid, index.name, keys, index.unique, filters, is_dynamic=True)
 
@@ -860,7 +861,8 @@ def _property_range(
         if found is None:
             break
         equal.append(found[0])
-        spent.append(found[1])
+        if found[2]:
+            spent.append(found[1])
     if len(equal) + 1 != len(index.properties):
         return None
     low: ph.Bound | None = None
@@ -887,13 +889,13 @@ def _property_bound(
         return None
     if len(condition.args) != 2:
         return None
-    left, right = map(_stripped, condition.args)
+    left, right = map(without_tag, condition.args)
     operator = condition.operator
     if not _is_property(left, range_id, name):
         left, right, operator = right, left, _MIRRORED[operator]
     if not _is_property(left, range_id, name) or not _available(right, range_id, outer):
         return None
-    if not same_key_class(left.type.oid, right.type.oid):
+    if not can_meet(left.type.oid, right.type.oid):
         return None
     is_low, inclusive = _RANGE_OPERATORS[operator]
     return is_low, ph.Bound(right, inclusive)

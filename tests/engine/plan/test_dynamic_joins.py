@@ -148,3 +148,16 @@ def test_elements_can_be_compared_with_null(db: skerry.Database):
     assert db.execute("MATCH p = (a)-[e]->(b) WHERE a = NULL OR e <> NULL RETURN a").fetchall() == []
     found = db.execute("MATCH (a:A) RETURN a = NULL, a <> NULL, path_length(NULL), nodes(NULL)").one()
     assert found == (None, None, None, None)
+
+
+def test_a_range_of_an_index_is_that_of_numbers_whatever_their_types(db: skerry.Database):
+    db.execute("FOR r IN $rows INSERT (:A {v: r})", {"rows": list(range(3000))})
+    db.execute("FOR r IN $rows INSERT (:A {v: r})", {"rows": [0.5, Decimal("1.5"), float("nan")]})
+    db.execute("CREATE INDEX FOR (n:A) ON (n.v)")
+    text = "MATCH (a:A) WHERE a.v > $low AND a.v <= $high RETURN a.v"
+    for low, high in ((0, 2), (0.25, 1.75), (Decimal("0.25"), 2), (-5.5, Decimal("0.5"))):
+        assert "Index" in plan_of(db, text, {"low": low, "high": high}) or "NodeRange" in plan_of(
+            db, text, {"low": low, "high": high}
+        )
+        wanted = sorted(v for v in (0, 0.5, 1, Decimal("1.5"), 2) if low < v <= high)
+        assert sorted(row[0] for row in db.execute(text, {"low": low, "high": high})) == wanted
