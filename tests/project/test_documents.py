@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "transactions.md"
 HISTORY = ROOT / "docs" / "history.md"
 GQL = ROOT / "docs" / "gql.md"
+PATHS = ROOT / "docs" / "paths.md"
 
 
 def run_examples(text: str, fewest: int = 31) -> None:
@@ -86,6 +87,11 @@ def test_the_page_on_gql_over_the_network(skerry_server: Address) -> None:
                 database.execute(leftover)
 
 
+def test_the_page_on_paths() -> None:
+    pytest.importorskip("scipy")
+    run_examples(PATHS.read_text(encoding="utf-8"), 10)
+
+
 def test_the_table_of_errors() -> None:
     """Codes, classes, SQLSTATEs and what may be run again, as the classes themselves have them."""
     row = re.compile(r"^\| (T\d{3}) \| `(\w+)` \| ([\w, ]+) \| (yes|no) \|", re.MULTILINE)
@@ -98,7 +104,7 @@ def test_the_table_of_errors() -> None:
         assert {cls.is_retryable for cls in classes if cls.code == code} == {retryable == "yes"}, code
 
 
-@pytest.mark.parametrize("page", ["docs/history.md", "docs/gql.md"])
+@pytest.mark.parametrize("page", ["docs/history.md", "docs/gql.md", "docs/paths.md"])
 def test_the_page_is_found(page: str) -> None:
     assert page in (ROOT / "README.md").read_text(encoding="utf-8")
 
