@@ -11,7 +11,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "gql-language.md"
 
 def blocks() -> str:
     """The indented lines of the page."""
-    return "\n".join([line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("    ")])
+    return "\n".join(
+        [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("    ")]
+    )
 
 
 def test_every_statement_of_the_page_runs() -> None:
