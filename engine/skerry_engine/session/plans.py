@@ -345,6 +345,8 @@ def run_time_parameters(
     values: list[object] = []
     for slot in plan.slots:
         if slot.source == "client":
+            if slot.number >= len(client):
+                raise errors.UndefinedParameter(f"there is no parameter ${slot.number + 1}")
             values.append(client[slot.number])
         elif slot.source == "literal":
             literal = normalised.literals[slot.number]

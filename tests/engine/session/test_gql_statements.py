@@ -76,3 +76,12 @@ def test_explain_prepare_and_cursor_of_gql(db: skerry.Database) -> None:
 def test_as_of_an_epoch(db: skerry.Database) -> None:
     epoch = db.execute("SELECT skerry.current_epoch()").scalar()
     assert db.execute(f"MATCH (n) RETURN count(*) AS c AS OF EPOCH {epoch}").scalar() == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SESSION SET VALUE $p = $1", "create table t as select $1", "declare c cursor with hold for select $1"],
+)
+def test_a_parameter_where_nobody_gives_one_is_undefined(db: skerry.Database, text: str) -> None:
+    with pytest.raises(errors.UndefinedParameter, match=r"there is no parameter \$1"):
+        db.execute(text)
