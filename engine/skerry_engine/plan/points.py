@@ -103,13 +103,28 @@ class PointWriter:
 
     def _select(self, query: q.Select, plan: ph.IndexLookup | None) -> None:
         if plan is not None:
-            reader, index, key = self._look_up(plan)
-            row = RowVariable(self.module.fresh("r"), plan.scan.width)
-            self.block.emit(f"{row.name} = {reader}.lookup({index}, {key})")
-            self.block.emit(f"if {row.name} is None:")
-            self.block.emit("    return []")
-            self._filter(plan, row)
+            self._filter(plan, self._found_row(plan))
         self.block.emit(f"return [{self._tuple(query.outputs)}]")
+
+    def _found_row(self, plan: ph.IndexLookup) -> RowVariable:
+        """The row, with its id where that is asked for; without one the function has ended."""
+        if plan.scan.range_id in self.relations.ids_wanted:
+            return self._row_with_id(plan)
+        reader, index, key = self._look_up(plan)
+        row = RowVariable(self.module.fresh("r"), plan.scan.width)
+        self.block.emit(f"{row.name} = {reader}.lookup({index}, {key})")
+        self.block.emit(f"if {row.name} is None:")
+        self.block.emit("    return []")
+        return row
+
+    def _row_with_id(self, plan: ph.IndexLookup) -> RowVariable:
+        reader, index, key = self._look_up(plan)
+        row_id, found = self.module.fresh("id"), self.module.fresh("b")
+        row = RowVariable(self.module.fresh("r"), plan.scan.width, row_id)
+        self.block.emit(f"{found} = {reader}.lookup_ids({index}, {key})")
+        self._end_unless(f"{found}[0]")
+        self.block.emit(f"({row_id},), ({row.name},) = {found}")
+        return row
 
     # --- changing ----------------------------------------
 
@@ -124,12 +139,8 @@ class PointWriter:
     def _change(self, query: q.Update | q.Delete, plan: ph.IndexLookup) -> None:
         block, target = self.block, query.target
         writer = block.declare("writer", f"ctx.writer({target.table_oid})")
-        reader, index, key = self._look_up(plan)
-        row_id, found = self.module.fresh("id"), self.module.fresh("b")
-        old = RowVariable(self.module.fresh("r"), plan.scan.width, row_id)
-        block.emit(f"{found} = {reader}.lookup_ids({index}, {key})")
-        self._end_unless(f"{found}[0]")
-        block.emit(f"({row_id},), ({old.name},) = {found}")
+        old = self._row_with_id(plan)
+        row_id = old.id_name
         self._filter(plan, old)
         if isinstance(query, q.Update):
             new = RowVariable(self.module.fresh("r"), target.width)

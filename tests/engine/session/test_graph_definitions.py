@@ -150,3 +150,19 @@ def test_a_template_may_have_an_empty_home_but_not_one_that_would_have_to_be_cop
     for name in ("two", "one"):
         session.run_all(f"drop database {name}")
     assert sum(storage.shapes is not None for storage in database.engine.stores.all()) == 6
+
+
+def test_what_a_unique_constraint_finds_is_an_element_too(database: SqlDatabase) -> None:
+    """A statement that reads one row by a unique key is done in one unit; elements need the row's id as well."""
+    for level in ("read committed", "serializable"):
+        session = database.session(level)
+        session.run_all(f"begin isolation level {level}")
+        found = session.rows(
+            "use g match (n:P) where n.y = 2 return n.x, labels(n), element_id(n) > 0 as here"
+        )
+        assert found == [(2, ("P",), True)]
+        assert session.rows("use g match (n:P) where n.y = 3 return n") == []
+        ((node,),) = session.rows("use g match (n:P) where n.y = 1 return n")
+        assert node[3][1:] == (1, 1)  # type: ignore[index]
+        assert session.rows("use g match (n:P) where n.y = 1 and n.x = 2 return n") == []
+        session.run_all("commit")
