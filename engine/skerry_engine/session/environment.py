@@ -20,7 +20,7 @@ from skerry_engine import errors
 from skerry_engine.algebra.labels import LabelFormula, holds
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.graph_checks import graph_checks
-from skerry_engine.catalog.graphs import ElementTable, PropertyIndex, graph_of
+from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyIndex, graph_of
 from skerry_engine.catalog.mapped_elements import mapped_elements
 from skerry_engine.catalog.names import CatalogNames
 from skerry_engine.catalog.objects import SequenceDef, SystemTable, Table
@@ -252,6 +252,8 @@ class StatementCatalog:
     def relation_size_bytes(self, relation_oid: int) -> int:
         """An estimate: rows times what a row of that width takes in memory."""
         relation = self.database.relation(relation_oid)
+        if isinstance(relation, Graph):
+            return sum(map(self.relation_size_bytes, (relation.nodes_oid, relation.edges_oid)))
         if not isinstance(relation, Table):
             return 0
         return self.row_count(relation_oid) * (56 + 40 * relation.width)
