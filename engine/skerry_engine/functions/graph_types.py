@@ -7,15 +7,23 @@ They are types that graphs store (INT8, FLOAT8, BYTEA) with a modifier, as varch
     BYTEA    the greatest length, plus 4
 
 SQL has no such modifiers for these types.  A value that does not fit is an error; a float is rounded.
+
+`fitted` is what storing does in a graph whose type declares a property's: numbers become wider ones, lists of nothing
+lists of what is wanted, and what is narrower is looked at.  Anything else is left to be refused.
 """
 
 from __future__ import annotations
 
 import math
 import struct
+from decimal import Decimal
+from typing import Any
 
 from skerry_engine.errors import NumericValueOutOfRange, StringDataRightTruncation
-from skerry_engine.functions.registry import define
+from skerry_engine.functions.registry import Function, define
+from skerry_engine.values import oids
+from skerry_engine.values.graphs import AnyValue, atom_of, dynamic, type_of
+from skerry_engine.values.types import find_type
 
 UNSIGNED = 100
 _FORMATS = {16: "<e", 32: "<f"}
@@ -62,6 +70,55 @@ def _fitting_bytes(value: bytes, modifier: int, explicit: bool = False) -> bytes
     raise StringDataRightTruncation(f"value too long for type BYTES({longest})")
 
 
+# --- storing ------------------------------------------------------------------------------------------------
+
+_RANKS = {oids.INT8: 0, oids.NUMERIC: 1, oids.FLOAT8: 2}
+
+
+def narrowing(type_oid: int) -> Function | None:
+    """The function that applies a declared property's modifier to its values, which are of a stored type."""
+    from skerry_engine.functions.casts import length_coercion
+
+    return length_coercion(_SIZED.get(type_oid, type_oid))
+
+
+_SIZED = {oids.TEXT: oids.VARCHAR, oids.TEXT_ARRAY: oids.VARCHAR_ARRAY}
+
+
+def fitted(value: AnyValue, wanted: int, modifier: int) -> AnyValue:
+    """A value as a property of the declared type is stored."""
+    found, atom = type_of(value), atom_of(value)
+    if found != wanted:
+        if found in _RANKS and wanted in _RANKS and _RANKS[found] < _RANKS[wanted]:
+            atom = float(atom) if wanted == oids.FLOAT8 else Decimal(atom)
+        else:
+            as_list = _fitted_list(found, atom, wanted)
+            if as_list is None:
+                return value
+            atom = as_list
+    if modifier >= 0:
+        function = narrowing(wanted)
+        assert function is not None and function.implementation is not None
+        atom = function.implementation(atom, *(modifier, False)[: len(function.arg_types) - 1])
+    return dynamic(wanted, atom)
+
+
+def _fitted_list(found: int, items: Any, wanted: int) -> tuple[Any, ...] | None:
+    source, target = find_type(found), find_type(wanted)
+    if source is None or target is None or not (source.is_array and target.is_array):
+        return None
+    element = target.element_oid
+    made = [
+        None if item is None else fitted(dynamic(source.element_oid, item), element, -1) for item in items
+    ]
+    if element == oids.ANYVALUE:
+        return tuple(made)
+    if any(item is not None and type_of(item) != element for item in made):
+        return None
+    return tuple([atom_of(item) for item in made])
+
+
+define("skerry_fitted", fitted)
 define("skerry_int8_range", _fitting_integer)
 define("skerry_float8_range", _fitting_float)
 define("skerry_bytea_length", _fitting_bytes)

@@ -261,7 +261,7 @@ class NativeSource:
         """The type that a closed graph gives a property which no element has yet."""
         if self.types is None:
             return None
-        declared = self.types.property_types(name, table.is_edges)
+        declared = {SqlType(each.oid) for each in self.types.property_types(name, table.is_edges)}
         return PropertyFact(next(iter(declared)) if len(declared) == 1 else ANYVALUE)
 
     def _check_property(

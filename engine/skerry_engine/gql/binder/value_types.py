@@ -15,6 +15,7 @@ from skerry_engine.functions.graph_resolution import list_type
 from skerry_engine.functions.graph_types import UNSIGNED
 from skerry_engine.gql import tree
 from skerry_engine.values import oids
+from skerry_engine.values.graphs import widened
 from skerry_engine.values.types import SqlType, interval_typmod, numeric_typmod
 
 _NAMES = {
@@ -113,6 +114,20 @@ def _narrow_simple(value_type: tree.SimpleType) -> SqlType:
     if found.oid != oids.NUMERIC:
         _refuse_parameters(value_type)
     return found
+
+
+def property_type(value_type: tree.ValueType) -> SqlType:
+    """The type that a property of a graph with a type is declared with: the type it is stored as, with the modifier
+    that says what fits.
+
+    Raises NotSupportedError as `narrow_type`, but for unions and records, which are stored as they come.
+    """
+    is_narrow = isinstance(value_type, tree.SimpleType) or (
+        isinstance(value_type, tree.ListType) and value_type.max_length is None
+    )
+    found = narrow_type(value_type) if is_narrow else sql_type(value_type)
+    is_interval = found.oid == oids.INTERVAL  # whose modifier would cut something off
+    return SqlType(widened(found.oid), -1 if is_interval else found.typmod)
 
 
 _SIZED = {"string": oids.VARCHAR, "varchar": oids.VARCHAR, "text": oids.VARCHAR, "char": oids.BPCHAR}

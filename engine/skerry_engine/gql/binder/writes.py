@@ -24,6 +24,9 @@ from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import queries as q
 from skerry_engine.catalog.graphs import ElementTable
 from skerry_engine.functions.casts import find_coercion
+from skerry_engine.functions.graph_types import narrowing
+from skerry_engine.functions.registry import Function
+from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder.context import EDGE, NODE
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place, label_formula
@@ -32,7 +35,7 @@ from skerry_engine.gql.binder.stages import StageBinder
 from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import widened
-from skerry_engine.values.types import SqlType, format_type
+from skerry_engine.values.types import SqlType, format_type, type_info
 
 if TYPE_CHECKING:
     from skerry_engine.gql.binder.linear import LinearBinder
@@ -201,16 +204,27 @@ class WriteBinder(StageBinder):
         return next(iter(found)) if len(found) == 1 else None
 
     def _as_declared(self, value: ex.Expr, wanted: SqlType | None, position: int | None) -> ex.Expr:
-        """A property's value as the declared type, if it is one by itself (1 for a FLOAT); others are refused when they
-        are written."""
+        """A property's value as the declared type, if it is one by itself (1 for a FLOAT), and looked at for what
+        narrows it (INT16, STRING(3)); others are refused when they are written."""
         if wanted is None:
             return value
         if value.type.oid == oids.UNKNOWN:
-            return self.operations.as_type(value, wanted.oid, position)
-        if value.type.oid in _NUMBERS and wanted.oid in _NUMBERS and value.type.oid != wanted.oid:
+            value = self.operations.as_type(value, wanted.oid, position)
+        elif value.type.oid in _NUMBERS and wanted.oid in _NUMBERS and value.type.oid != wanted.oid:
             if find_coercion(value.type.oid, wanted.oid, "i") is not None:
-                return self.operations.as_type(value, wanted.oid, position)
-        return value
+                value = self.operations.as_type(value, wanted.oid, position)
+        if widened(value.type.oid) == wanted.oid:
+            if wanted.typmod < 0:
+                return value
+            return ex.Cast(wanted, value, narrowing(wanted.oid), False)
+        if value.type.oid != oids.ANYVALUE and not type_info(value.type.oid).is_array:
+            return value
+        if wanted.oid == oids.ANYVALUE:
+            return value
+        described = [ex.Const(SqlType(oids.INT8), number) for number in (wanted.oid, wanted.typmod)]
+        fit, _, _ = resolve_function("fitted", (oids.ANYVALUE, oids.INT8, oids.INT8), "skerry", position)
+        assert isinstance(fit, Function)
+        return ex.Call(SqlType(oids.ANYVALUE), fit, (self.operations.as_any(value), *described))
 
     # --- elements ----------------------------------------
 

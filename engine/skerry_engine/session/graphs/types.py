@@ -19,7 +19,7 @@ from skerry_engine.catalog.graphs import (
     PropertyType,
 )
 from skerry_engine.gql import tree
-from skerry_engine.gql.binder.value_types import sql_type
+from skerry_engine.gql.binder.value_types import property_type
 from skerry_engine.values import oids
 
 RULES = {"unique": "u", "key": "k", "not null": "n"}
@@ -173,7 +173,7 @@ def _properties(filler: tree.ElementFiller) -> tuple[PropertyType, ...]:
 
 
 def _property(written: tree.PropertyType) -> PropertyType:
-    found = sql_type(written.type)
+    found = property_type(written.type)
     if found.oid in oids.REFERENCES or found.oid == oids.UNKNOWN:
         raise errors.InvalidObjectDefinition(
             f'property "{written.name}" cannot hold elements of graphs, nor nothing at all',
