@@ -24,7 +24,7 @@ from skerry_engine.algebra.traversal import used_ranges
 from skerry_engine.plan import element_rows, elements
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.expressions import RowVariable, may_yield
-from skerry_engine.plan.source import MAX_NESTED_LOOPS
+from skerry_engine.plan.source import MAX_NESTED_LOOPS, AppendRow
 
 if TYPE_CHECKING:
     from skerry_engine.plan.relations import RelationWriter
@@ -192,6 +192,10 @@ class ElementWriter:
                 self.block.emit(f"work += {len(joins)} * len({source})")
             item, source = self._fetched(joins, item, source)
             early = []
+        conditions = [*early, *late, *(c for join in joins for c in join.residual)]
+        if isinstance(consume, AppendRow) and not any(map(may_yield, conditions)):
+            self._comprehension(joins, conditions, item, source, consume)
+            return
         with self.block.indented(f"for {item} in {source}:"):
             relations.inner += 1
             with ExitStack() as stack:
@@ -200,10 +204,24 @@ class ElementWriter:
                     stack.enter_context(self.block.indented(f"if {row.name} is not None:"))
                     if row.id_name is not None:
                         self.block.emit(f"{row.id_name} = {relations.scalars.value(join.key)}")
-                conditions = [*early, *late, *(c for join in joins for c in join.residual)]
                 relations._where(conditions, consume)
             relations.inner -= 1
             relations._after_row()
+
+    def _comprehension(
+        self, joins: list[ph.RowJoin], conditions: list[ex.Expr], item: str, source: str, consume: AppendRow
+    ) -> None:
+        """The loop over a batch and the rows fetched beside it, in one expression."""
+        relations = self.relations
+        text = consume.text()
+        tests = [relations.scalars.is_true(c) for c in conditions]
+        there = []
+        for join in joins:
+            row = relations.rows[join.scan.range_id]
+            there.append(f"{row.name} is not None")
+            if row.id_name is not None and any(row.id_name in written for written in (text, *tests)):
+                there.append(f"({row.id_name} := {relations.scalars.value(join.key)}) is not None")
+        consume.rows_of(item, source, there + tests, text)
 
     def _fetched(self, joins: list[ph.RowJoin], item: str, batch: str) -> tuple[str, str]:
         """What the loop over a batch is over when the joins' rows, fetched at once, stand beside it."""

@@ -27,7 +27,7 @@ from skerry_engine.plan.graph_writing import PropertyCheck
 from skerry_engine.plan.planner import Planner, Statistics
 from skerry_engine.plan.relations import MemorySink, OutputSink, RelationWriter, canonical_codec
 from skerry_engine.plan.sorting import sort_key_text
-from skerry_engine.plan.source import Block, Module
+from skerry_engine.plan.source import AppendRow, Block, Module
 from skerry_engine.session.steps import PAUSE
 from skerry_engine.storage.shapes import ShapeRegistry
 
@@ -351,7 +351,11 @@ class SelectWriter:
         def consume() -> None:
             self._unless_seen(self._row_text(), lambda row: self._append(row, has_limit))
 
-        self.relations.produce(plan, consume)
+        filtered = has_limit or query.distinct or query.distinct_on
+        if filtered or any(map(may_yield, query.outputs)):
+            self.relations.produce(plan, consume)
+        else:
+            self.relations.produce(plan, AppendRow(self.block, self._row_text))
         if has_limit:
             self.block.emit("if out[offset:]:")
             self.block.emit("    yield out[offset:]")

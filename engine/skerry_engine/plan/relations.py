@@ -33,7 +33,7 @@ from skerry_engine.plan.element_code import ElementWriter
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, is_hashable, may_yield
 from skerry_engine.plan.path_code import PathWriter
 from skerry_engine.plan.procedures import ProcedureCall
-from skerry_engine.plan.source import MAX_NESTED_LOOPS, Block
+from skerry_engine.plan.source import MAX_NESTED_LOOPS, AppendRow, Block
 from skerry_engine.storage.index import NO_KEY
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import UNTAGGED
@@ -214,6 +214,12 @@ class RelationWriter:
             self.elements.joined_loop(
                 range_id, names, [batch] if ids is None else [batch, ids], filters, consume
             )
+            return
+        if isinstance(consume, AppendRow) and not any(map(may_yield, filters)):
+            item, source = row.name, batch
+            if row.id_name is not None:
+                item, source = f"{row.id_name}, {row.name}", f"zip({ids}, {batch})"
+            consume.rows_of(item, source, [self.scalars.is_true(c) for c in filters])
             return
         header = f"for {row.name} in {batch}:"
         if row.id_name is not None:
@@ -723,7 +729,10 @@ class RelationWriter:
             if node.kind == "inner":
                 self.fan_out = True
                 self.inner += 1
-                self.produce(node.right, lambda: self._where(node.conditions, consume))
+                conditions = node.conditions
+                self.produce(
+                    node.right, (lambda: self._where(conditions, consume)) if conditions else consume
+                )
                 self.inner -= 1
                 return
             call, made = self.stage(

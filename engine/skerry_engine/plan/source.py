@@ -119,3 +119,24 @@ class Block:
         self.module.functions.append(
             [self.header, *self.prologue, *self.lines, "    if False:", "        yield None"]
         )
+
+
+class AppendRow:
+    """What a pipeline ends with where each row gives one output row, and nothing else happens: loops may be written as
+    comprehensions then, which take half the time."""
+
+    def __init__(self, block: Block, text: Callable[[], str]) -> None:
+        self.block = block
+        self.text = text
+
+    def __call__(self) -> None:
+        self.block.emit(f"out.append({self.text()})")
+
+    def rows_of(self, item: str, source: str, tests: list[str], text: str = "") -> None:
+        """Write the loop: a row for each item for which all tests hold."""
+        where = f" if {' and '.join(tests)}" if tests else ""
+        if ":=" in source:  # Python takes none in what a comprehension iterates over
+            name = self.block.module.fresh("z")
+            self.block.emit(f"{name} = {source}")
+            source = name
+        self.block.emit(f"out += [{text or self.text()} for {item} in {source}{where}]")
