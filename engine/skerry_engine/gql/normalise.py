@@ -5,8 +5,8 @@
 As in SQL (sql/normalise.py), whose classes this fills.  Lifted are numbers and strings wherever a value may stand; a
 string in double quotes may turn out to be a name, which the grammar notices: then the whole text becomes the key.
 Not lifted, because the plan depends on them: counts behind LIMIT, OFFSET, SKIP, SHORTEST and ANY, bounds of
-quantifiers, typed literals (DATE '...').  Where values are compared as expressions (ORDER BY, GROUP BY, DISTINCT),
-equal literals share a place and the key shows which.
+quantifiers, lengths of types, typed literals (DATE '...').  Where values are compared as expressions (ORDER BY,
+GROUP BY, DISTINCT), equal literals share a place and the key shows which.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ _INT8_LIMIT: Final = 1 << 63
 _INT8_DIGITS: Final = 19
 _FIXED_BEHIND: Final = frozenset(
     ("limit", "offset", "skip", "shortest", "any", "date", "time", "datetime", "timestamp", "duration")
+)
+_SIZED_TYPES: Final = frozenset(
+    """
+    decimal dec numeric float int integer uint string char varchar bytes binary varbinary timestamp time datetime
+    """.split()
 )
 _LIFTED_KINDS: Final = frozenset((INTEGER, NUMERIC, FLOAT, STRING, DOUBLE_QUOTED))
 _COMPARING: Final = re.compile(r"\b(?:order|group|distinct)\b", re.IGNORECASE)
@@ -72,7 +77,14 @@ def _is_liftable(tokens: Tokens, index: int) -> bool:
         return value.lower() not in _FIXED_BEHIND
     if value == "{":
         return False  # a quantifier: records begin with names
-    return value != "," or not _is_bound(tokens, index)
+    if value == "(":
+        return not _names_type(tokens, index - 2)
+    return value != "," or not (_is_bound(tokens, index) or _names_type(tokens, index - 4))
+
+
+def _names_type(tokens: Tokens, index: int) -> bool:
+    """Whether DECIMAL ( or its like begins at `index`: the numbers behind it are a type's."""
+    return index >= 0 and tokens.values[index + 1] == "(" and tokens.values[index].lower() in _SIZED_TYPES
 
 
 def _is_bound(tokens: Tokens, index: int) -> bool:

@@ -157,6 +157,8 @@ def test_a_gql_query_is_a_query_with_its_literals_taken_out() -> None:
         ("MATCH (a) RETURN a LIMIT 3", "LIMIT 3"),
         ("MATCH (a) RETURN a OFFSET 3", "OFFSET 3"),
         ("RETURN DATE '2020-01-01'", "DATE '2020-01-01'"),
+        ("RETURN CAST(1.5 AS DECIMAL(5, 2))", "CAST ( ?n AS DECIMAL ( 5 , 2 ) )"),
+        ("RETURN abs(5), left('abc', 2)", "abs ( ?l ) , left ( ?s , ?l )"),
         (
             "MATCH (n) RETURN n.x + 1, n.x + 1 ORDER BY n.x + 2",
             "n . x + ?l0 , n . x + ?l0 ORDER BY n . x + ?l1",

@@ -78,6 +78,26 @@ def test_as_of_an_epoch(db: skerry.Database) -> None:
     assert db.execute(f"MATCH (n) RETURN count(*) AS c AS OF EPOCH {epoch}").scalar() == 0
 
 
+def test_texts_that_differ_where_no_value_stands_do_not_share_a_plan(db: skerry.Database) -> None:
+    db.execute("INSERT (:Person {name: 'a'})-[:X]->(:Robot {name: 'b'})-[:X]->(:Robot {name: 'c'})")
+    pairs = [
+        ("RETURN CAST(1.239 AS DECIMAL(5, %s)) AS x", "2", "1", "1.24", "1.2"),
+        ("FOR x IN [1, 2] RETURN x LIMIT %s", "1", "0", "1", "None"),
+        ('MATCH (n:"%s") RETURN count(*) AS x', "Person", "Robot", "1", "2"),
+        ("MATCH (:Person)-[:X]->{1,%s}(n) RETURN count(*) AS x", "1", "2", "1", "2"),
+        ('MATCH (n:Person) RETURN n."%s" AS x', "name", "none", "a", "None"),
+    ]
+    for _ in range(2):
+        for text, one, other, result, other_result in pairs:
+            assert str(first_of(db, text % one)) == result
+            assert str(first_of(db, text % other)) == other_result
+
+
+def first_of(db: skerry.Database, text: str) -> object:
+    rows = db.execute(text).fetchall()
+    return rows[0][0] if rows else None
+
+
 @pytest.mark.parametrize(
     "text",
     ["SESSION SET VALUE $p = $1", "create table t as select $1", "declare c cursor with hold for select $1"],
