@@ -6,7 +6,7 @@
             INSERT (, INSERT name =, CREATE (, CREATE name =, MERGE (not MERGE INTO)
             CREATE [OR REPLACE] [PROPERTY] GRAPH, DROP GRAPH, CREATE CONSTRAINT, DROP CONSTRAINT
             CREATE INDEX [IF NOT EXISTS] [name] FOR, CREATE or DROP SCHEMA with a path (/name)
-            START TRANSACTION and BEGIN with more behind their modes than the end
+            START TRANSACTION and BEGIN with a statement behind their modes
     either  EXPLAIN, PREPARE ... AS, DECLARE ... FOR, COPY (: the language of the statement inside
 
 CREATE PROPERTY GRAPH name is SQL where VERTEX, NODE, EDGE or RELATIONSHIP TABLES follow, or nothing; so is
@@ -38,6 +38,7 @@ _GQL_WORDS: Final = frozenset(
     graph binding property value unwind foreach
     """.split()
 )
+_WRITING_WORDS: Final = frozenset(("insert", "create", "merge", "set", "delete", "drop"))
 _COMMON: Final = frozenset(
     """
     set show reset begin start commit rollback end abort savepoint release prepare execute deallocate declare fetch
@@ -148,7 +149,9 @@ def _is_gql(text: str, begin: int) -> bool:
     if first in _GQL_WORDS or first == "{":
         return True
     match first:
-        case "insert" | "merge":
+        case "insert":
+            return words[1] == "(" or words[2] == "="
+        case "merge":
             return words[1] not in ("into", "")
         case "create":
             return _creates_graph(words)
@@ -197,11 +200,11 @@ def _behind_condition(words: _Words, at: int) -> int:
 
 
 def _is_followed(words: _Words) -> bool:
-    """Whether more than modes stands behind START TRANSACTION or BEGIN."""
+    """Whether a statement of GQL stands behind START TRANSACTION or BEGIN and their modes."""
     at = 1
     while words[at] in _MODES or words[at] == ",":
         at += 1
-    return words[at] not in ("", "as")
+    return words[at] in _GQL_WORDS or words[at] in _WRITING_WORDS
 
 
 def _inner(text: str, begin: int) -> int:

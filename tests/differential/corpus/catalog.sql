@@ -6,7 +6,7 @@ CREATE VIEW cheap AS SELECT title, price FROM book WHERE price < 10;
 CREATE SCHEMA other;
 CREATE TABLE other.thing (x int);
 INSERT INTO author (name) VALUES ('ann'), ('bob');
-SELECT relname, relkind, relnatts, relhasindex, relchecks, reltriggers IS NULL FROM (SELECT relname, relkind, relnatts, relhasindex, relchecks, NULL AS reltriggers FROM pg_class WHERE relnamespace = 'public'::regnamespace) c ORDER BY relname;
+SELECT relname, relkind, relnatts, relhasindex, relchecks, reltriggers IS NULL FROM (SELECT relname, relkind, relnatts, relhasindex, relchecks, NULL AS reltriggers FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind <> 'g') c ORDER BY relname;
 SELECT c.relname, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relname IN ('author', 'book', 'cheap') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, 3;
 SELECT c.relname, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid WHERE c.relname IN ('author', 'book') ORDER BY 1, d.adnum;
 SELECT conname, contype, conkey, confkey, confdeltype, confupdtype, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY conname;
@@ -35,7 +35,7 @@ SELECT relname FROM pg_class WHERE pg_table_is_visible(oid) AND relname IN ('boo
 SELECT attname FROM pg_attribute WHERE attrelid = 'pg_namespace'::regclass AND attnum > 0 ORDER BY attnum;
 SELECT relname, relkind FROM pg_class WHERE relname IN ('pg_class', 'pg_attribute', 'pg_tables', 'tables') ORDER BY 1;
 SELECT count(*) > 50 FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace;
-SELECT proname, pronargs, prorettype::regtype FROM pg_proc WHERE proname IN ('upper', 'abs') AND prokind = 'f' AND prorettype IN (25, 23) ORDER BY 1;
+SELECT proname, pronargs, prorettype::regtype FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN ('upper', 'abs') AND prokind = 'f' AND prorettype IN (25, 23) ORDER BY 1;
 SELECT amname FROM pg_am WHERE amname IN ('btree', 'heap') ORDER BY 1;
 SELECT has_table_privilege('book', 'select'), has_schema_privilege('public', 'usage'), has_database_privilege(current_database(), 'connect');
 SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal;
