@@ -17,6 +17,7 @@ GUIDE = ROOT / "docs" / "transactions.md"
 HISTORY = ROOT / "docs" / "history.md"
 GQL = ROOT / "docs" / "gql.md"
 PATHS = ROOT / "docs" / "paths.md"
+VALUES = ROOT / "docs" / "values.md"
 
 
 def run_examples(text: str, fewest: int = 31) -> None:
@@ -40,6 +41,10 @@ def test_the_transaction_guide_over_the_network(skerry_server: Address) -> None:
     text = GUIDE.read_text(encoding="utf-8").replace('skerry.open(":memory:")', f'skerry.open("{address}")')
     assert address in text
     run_examples(text.replace(">>> db.close()", '>>> _ = db.execute("DROP TABLE account"); db.close()'))
+
+
+def test_the_page_on_values_embedded() -> None:
+    run_examples(VALUES.read_text(encoding="utf-8"), 17)
 
 
 def test_the_page_on_history_embedded() -> None:
@@ -104,7 +109,7 @@ def test_the_table_of_errors() -> None:
         assert {cls.is_retryable for cls in classes if cls.code == code} == {retryable == "yes"}, code
 
 
-@pytest.mark.parametrize("page", ["docs/history.md", "docs/gql.md", "docs/paths.md"])
+@pytest.mark.parametrize("page", ["docs/history.md", "docs/gql.md", "docs/paths.md", "docs/values.md"])
 def test_the_page_is_found(page: str) -> None:
     assert page in (ROOT / "README.md").read_text(encoding="utf-8")
 
