@@ -151,7 +151,7 @@ class Remove(st.Delete):
 
     def __init__(self, table: str, where: Condition, detach: bool = False) -> None:
         super().__init__(table, where, True)
-        self.detach = detach
+        self.detach = self.is_by_snapshot = detach
         columns = _returned(table)
         self.text = (
             f"match {where.text} {'detach ' if detach else ''}delete {VARIABLE[table]} return {columns}"

@@ -215,7 +215,8 @@ class Oracle:
     def _outcome(self, pending: Pending, operation: Operation, seen_at: int, newest_at: int) -> Outcome:
         statement = operation.statement
         seen = pending.over(self.states[seen_at], statement.tables)
-        if newest_at == seen_at:
+        is_by_snapshot = statement.is_by_snapshot and operation.transaction.level != READ_COMMITTED
+        if newest_at == seen_at or is_by_snapshot:
             return statement.outcome(seen, seen)
         return statement.outcome(seen, pending.over(self.states[newest_at], statement.tables))
 

@@ -95,6 +95,8 @@ class Statement:
     is_change = False
     """Writes or locks rows: READ COMMITTED may wait for others in it, and start it over."""
     is_definition = False
+    is_by_snapshot = False
+    """Above READ COMMITTED the newest rows are nothing to it."""
 
     def outcome(self, seen: State, newest: State) -> Outcome:
         """What it gives in these states."""

@@ -47,16 +47,6 @@ def new_range_of(end: ex.Expr, new_ranges: set[int]) -> int | None:
     return None
 
 
-def static_shape(maker: gw.RowMaker) -> int | None:
-    """The shape that all rows have if no value is NULL; None where that is not known, or forbidden."""
-    if gw.ANY in maker.types:
-        return None
-    try:
-        return maker.full_shape()
-    except errors.DatabaseError:
-        return None  # rows will be refused as they come: there may be none
-
-
 class GraphWriter(ChangeWriter):
     """Writes one graph write's function."""
 
@@ -316,7 +306,7 @@ class InsertColumns:
         self.width = 0
         self._cell_of: list[int | None] = []
         self._end_cells: list[tuple[int | None, int | None]] = []
-        self._shapes: list[int | None] = []
+        self._shapes: list[str | None] = []
         self._columns: list[tuple[str, str]] = []
 
     # --- in the source ----------------------------------------
@@ -355,10 +345,10 @@ class InsertColumns:
     def _known_part(self, element: q.NewElement, block: Block, writer: RelationWriter) -> str | None:
         """Python text of a node's row, or of (shape, values) of an edge; None for an edge that has no properties."""
         maker = self.owner._maker(element)
-        shape = static_shape(maker) if element.record is None else None
-        self._shapes[-1] = shape
         is_edge = element.ends is not None
         bound = self.module.bind("maker", maker)
+        shape = f"{bound}.full or {bound}.full_shape()" if maker.has_full and element.record is None else None
+        self._shapes[-1] = shape
         texts: list[str] = []
         guards: list[str] = []
         for _, expr in element.properties:

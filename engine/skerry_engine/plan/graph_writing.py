@@ -108,10 +108,11 @@ def _check_items(type_oid: int, value: Any) -> None:
 class RowMaker:
     """Makes rows of elements that all have the same labels and the same properties written.
 
-    `types` are those of the written values (ANYVALUE: each its own).
+    `types` are those of the written values (ANYVALUE: each its own).  `full` is the shape of rows without NULLs, 0
+    until the first of them: shapes come with rows, for what is only planned is nothing that readers should know of.
     """
 
-    __slots__ = ("registry", "labels", "names", "types", "check", "_shapes", "_static")
+    __slots__ = ("registry", "labels", "names", "types", "check", "full", "_shapes")
 
     def __init__(
         self,
@@ -127,15 +128,19 @@ class RowMaker:
         self.types: tuple[int, ...] = types
         self.check: PropertyCheck = check
         self._shapes: dict[tuple[int, ...], int] = {}
-        self._static: bool = ANY not in types
+        self.full: int = 0
         for name, type_oid in zip(names, types, strict=True):
             check_storable(type_oid, name)
 
+    @property
+    def has_full(self) -> bool:
+        """Whether all rows without NULLs have one shape."""
+        return ANY not in self.types
+
     def full_shape(self) -> int:
-        """The id of the shape with all properties; their types must be known.  It is made if it is new, unless the
-        graph's type forbids it: then rows will be refused one by one, as they come."""
-        assert self._static, "types that are not known yet have no shape"
-        return self._shape_of(tuple([widened(type_oid) for type_oid in self.types]))
+        """`full`, from now on; `has_full` says whether there is one.  Raises what the graph's type says of it."""
+        self.full = self._shape_of(tuple([widened(type_oid) for type_oid in self.types]))
+        return self.full
 
     def parts(self, values: Values) -> tuple[int, Values]:
         """The shape of an element with these values, None being none, and the values as its row has them."""

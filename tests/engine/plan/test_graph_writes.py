@@ -90,6 +90,20 @@ def test_a_property_that_is_null_is_absent(graph: AlgebraGraph) -> None:
     assert shown(graph) == [(a, {"x": 1, "y": 2}), (a, {"x": 3, "y": 4}), (a, {"y": 7}), (a, {})]
 
 
+def test_what_is_only_planned_and_what_is_null_has_no_type(graph: AlgebraGraph) -> None:
+    """Readers would have to reckon with values of that type otherwise."""
+    session = graph.database.session().session
+    session.need_transaction()
+    registry = session.statement_catalog().storage(graph.nodes_oid).shapes
+    assert registry is not None
+    graph.plan(graph.insert([graph.new_node(1, ["A"], x=param(0, oids.TEXT))]))
+    assert registry.shapes() == ()
+    graph.gql("INSERT (:A {x: NULL, y: 1})-[:R {x: NULL}]->(:A {x: NULL})")
+    graph.run(graph.insert([graph.new_node(1, ["A"], x=param(0, oids.TEXT))]), None)
+    graph.gql("INSERT (:A {x: 5})")
+    assert registry.property_types("x") == {oids.INT8}
+
+
 def test_values_of_unknown_type_are_stored_as_what_they_are(graph: AlgebraGraph) -> None:
     node = graph.new_node(1, [], v=ex.Param(ANY, 0))
     for value in (1, "a", 1.5, True, (oids.DATE, 9131), (oids.INT8_ARRAY, (1, 2)), None):
