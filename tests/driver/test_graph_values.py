@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from support.any_values import ANY, EDGES, NODES, PATHS
+from support.any_values import ANY, EDGES, NODES, PATHS, unhurried
 from support.elements import TYPED, RowsThatTell
 
 import skerry
@@ -119,6 +119,7 @@ def _both(type_oid: int, value: Any) -> tuple[object, object]:
     [(oids.ANYVALUE, ANY), (oids.NODE, NODES), (oids.EDGE, EDGES), (oids.PATH, PATHS)],
 )
 @given(some.data())
+@unhurried()
 def test_embedded_and_network_values_are_the_same(
     type_oid: int, strategy: some.SearchStrategy[Any], data: some.DataObject
 ) -> None:

@@ -5,10 +5,21 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
 
 from skerry_engine.values import graphs, interval, oids
 from skerry_engine.values.numeric import canonical
+
+
+def unhurried(max_examples: int = 60) -> settings:
+    """Settings for tests of values that take long to make when the machine is busy: no time is too long."""
+    return settings(
+        max_examples=max_examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
 
 INT8 = some.integers(-(2**63), 2**63 - 1) | some.integers(-9, 9)
 FLOAT8 = some.floats() | some.sampled_from([0.0, -0.0, 0.1, 1.0, 2.0**53, 2.0**60, 1e22, 5e-324])

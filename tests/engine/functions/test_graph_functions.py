@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
-from support.any_values import TYPED
+from support.any_values import TYPED, unhurried
 from support.graph_calls import CONTEXT, Typed, aggregate, dynamic, static
 
 from skerry_engine import errors
@@ -310,7 +310,7 @@ OPERAND_TYPES = sorted([*TYPED, LIST, oids.TEXT_ARRAY])
 @pytest.mark.parametrize("symbol", sorted(COMPARISONS | ARITHMETIC | {"||"}))
 @pytest.mark.parametrize("left", OPERAND_TYPES, ids=lambda oid: type_info(oid).name)
 @given(some.data())
-@settings(max_examples=3, deadline=None)
+@unhurried(3)
 def test_operators_agree_whether_types_are_known_or_not(symbol: str, left: int, data: some.DataObject):
     values = {
         **TYPED,

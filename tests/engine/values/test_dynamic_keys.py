@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
-from support.any_values import ANY, FLOAT8, INT8, NUMBERS, NUMERIC, TYPED
+from support.any_values import ANY, FLOAT8, INT8, NUMBERS, NUMERIC, TYPED, unhurried
 
 from skerry_engine.errors import ValuesNotComparable
 from skerry_engine.functions.resolve import resolve_operator
@@ -34,6 +34,7 @@ def equality_key(value: Any) -> object:
 
 
 @given(ANY, ANY)
+@unhurried()
 def test_order_and_equality_keys_agree(first: Any, second: Any):
     same = equality_key(first) == equality_key(second)
     assert same == (order_key(first) == order_key(second))
@@ -42,7 +43,7 @@ def test_order_and_equality_keys_agree(first: Any, second: Any):
 
 
 @given(NUMBERS, NUMBERS)
-@settings(max_examples=500)
+@unhurried(500)
 def test_order_and_equality_keys_of_numbers_agree_across_types(first: Any, second: Any):
     same = equality_key(first) == equality_key(second)
     assert (
@@ -52,6 +53,7 @@ def test_order_and_equality_keys_of_numbers_agree_across_types(first: Any, secon
 
 
 @given(FLOAT8.filter(lambda value: value == value), some.integers(-2, 2))
+@unhurried()
 def test_numbers_next_to_each_other_keep_their_order(value: float, steps: int):
     if abs(value) == float("inf"):
         return
@@ -65,11 +67,13 @@ def test_numbers_next_to_each_other_keep_their_order(value: float, steps: int):
 
 
 @given(ANY)
+@unhurried()
 def test_an_order_key_can_be_made_of_the_equality_key(value: Any):
     assert CODEC.order_key_of(equality_key(value)) == order_key(value)
 
 
 @given(ANY, ANY)
+@unhurried()
 def test_keys_delimit_themselves(first: Any, second: Any):
     one, other = order_key(first), order_key(second)
     if one != other:
@@ -78,6 +82,7 @@ def test_keys_delimit_themselves(first: Any, second: Any):
 
 
 @given(some.lists(ANY, max_size=3), some.lists(ANY, max_size=3))
+@unhurried()
 def test_items_of_lists_are_compared_in_turn(first: list[Any], second: list[Any]):
     keys = [order_key((oids.ANYVALUE_ARRAY, tuple(items))) for items in (first, second)]
     items = [[order_key(item) for item in items] for items in (first, second)]
@@ -86,7 +91,7 @@ def test_items_of_lists_are_compared_in_turn(first: list[Any], second: list[Any]
 
 @pytest.mark.parametrize("type_oid", sorted(TYPED))
 @given(some.data())
-@settings(max_examples=30)
+@unhurried(30)
 def test_a_values_key_within_its_type_orders_as_among_all_types(type_oid: int, data: some.DataObject):
     first, second = data.draw(TYPED[type_oid]), data.draw(TYPED[type_oid])
     static = [order_body(type_oid)(value) for value in (first, second)]
@@ -97,7 +102,7 @@ def test_a_values_key_within_its_type_orders_as_among_all_types(type_oid: int, d
 
 @pytest.mark.parametrize("type_oid", [*sorted(oids.GRAPH_TYPES), *oids.GRAPH_ARRAYS])
 @given(some.data())
-@settings(max_examples=30)
+@unhurried(30)
 def test_graph_types_have_the_same_keys_by_themselves_and_in_arrays(type_oid: int, data: some.DataObject):
     def draw(oid: int) -> Any:
         if oid == oids.GRAPHRECORD:
@@ -207,7 +212,7 @@ ORDERED_TYPES = {
 
 @pytest.mark.parametrize("type_oid", sorted(ORDERED_TYPES))
 @given(some.data())
-@settings(max_examples=50)
+@unhurried(50)
 def test_comparison_is_sqls_where_the_types_are_the_same(type_oid: int, data: some.DataObject):
     strategy = ORDERED_TYPES[type_oid]
     first = data.draw(strategy)
@@ -225,6 +230,7 @@ def test_comparison_is_sqls_where_the_types_are_the_same(type_oid: int, data: so
 
 
 @given(ANY, ANY)
+@unhurried()
 def test_equal_is_what_keys_say_unless_a_null_hides_it(first: Any, second: Any):
     verdict = dynamic_keys.equal(first, second)
     if verdict is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from support.any_values import ANY
+from support.any_values import ANY, unhurried
 from support.any_values import TYPED as TYPED_VALUES
 from support.elements import PLAIN, TYPED
 
@@ -111,6 +111,7 @@ def readable(value: Any) -> bool:
 
 
 @given(ANY.filter(readable))
+@unhurried()
 def test_the_typed_dialect_reads_back_as_the_same_value(value: Any):
     text = written(oids.ANYVALUE, value, TYPED)
     read = graph_text.read_anyvalue(text)
@@ -119,6 +120,7 @@ def test_the_typed_dialect_reads_back_as_the_same_value(value: Any):
 
 
 @given(some.lists(some.none() | ANY.filter(readable), max_size=4))
+@unhurried()
 def test_arrays_of_dynamically_typed_values_read_back_in_text_and_binary(items: list[Any]):
     value, array = tuple(items), SqlType(oids.ANYVALUE_ARRAY)
     text = text_encoder(array, TYPED)(value)
@@ -128,6 +130,7 @@ def test_arrays_of_dynamically_typed_values_read_back_in_text_and_binary(items: 
 
 
 @given(ANY)
+@unhurried()
 def test_both_dialects_are_json(value: Any):
     for io in (PLAIN, TYPED):
         json.loads(written(oids.ANYVALUE, value, io))
@@ -135,6 +138,7 @@ def test_both_dialects_are_json(value: Any):
 
 @pytest.mark.parametrize("type_oid", sorted(TYPED_VALUES))
 @given(some.data())
+@unhurried()
 def test_what_the_typed_dialect_tells_has_its_type_when_read(type_oid: int, data: some.DataObject):
     if type_oid in oids.REFERENCES:
         return
