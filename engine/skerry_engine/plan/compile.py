@@ -17,6 +17,7 @@ from skerry_engine.functions.namespace import NAMESPACE
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, Subqueries
 from skerry_engine.plan.graph_rules import without_unread_nodes
+from skerry_engine.plan.path_rules import with_one_path_each
 from skerry_engine.plan.points import write_point
 from skerry_engine.plan.queries import PlanInputs, QueryWriter
 from skerry_engine.plan.runtime import Batches
@@ -46,7 +47,7 @@ class CompiledQuery:
 def compile_query(query: q.Query, inputs: PlanInputs) -> CompiledQuery:
     """Plan and compile a whole statement."""
     module = Module()
-    query = without_unread_nodes(query, inputs)
+    query = with_one_path_each(without_unread_nodes(query, inputs))
     writer = QueryWriter(module, inputs, query)
     name = writer.function(query, {}, [])
     point = write_point(writer, query)

@@ -349,6 +349,10 @@ class PathSearcher:
                 yield from self._from_both_ends(start, end, step, by_length, unsettled)
             else:
                 yield from self._by_vertices(start, end, count, by_length, unsettled)
+            if step is not None and start in unsettled and not (yield from self._returns(start)):
+                unsettled.discard(start)
+                if step.least == 0:
+                    yield from self._give([Link(self.program.start, start, 0, None, NONE, None, start)])
             if unsettled:
                 yield from self._breadth_first(start, end, count, by_length, unsettled)
         if self.rows:
@@ -961,6 +965,51 @@ class PathSearcher:
             if link is None:
                 return None
         return link
+
+    def _returns(self, start: int) -> Work:
+        """Whether a path by a step repeated can leave the node and come back without an edge or (but for the start) a
+        node twice.  One that comes back at all has such a circle in it, so that a search for it ends.
+
+        From each way out the others are sought back, without its first edges.
+        """
+        if self.program.whole.mode == ACYCLIC:
+            return False
+        segments = list(range(len(self.program.segments)))
+        yield from self._load_level(segments, [start], False)
+        size = len(self.program.segments[0].elements) - 1
+        for segment in segments:
+            ways = self.near[segment][start]
+            for position in range(0, len(ways), size):
+                back = yield from self._comes_back(start, ways[position : position + size], segments, size)
+                if back:
+                    return True
+        return False
+
+    def _comes_back(self, start: int, way: Ways, segments: list[int], size: int) -> Work:
+        """Whether the node at the end of a way leads to `start` without the way's edges."""
+        used = set(way[::2])
+        level: list[int] = [way[-1]]
+        seen: set[int] = {way[-1]}
+        while level:
+            if start in seen:
+                return True
+            yield from self._load_level(segments, level, False)
+            new: list[int] = []
+            for segment in segments:
+                known = self.near[segment]
+                for node in level:
+                    ways = known[node]
+                    self.work += (len(ways) >> 1) + 1
+                    for position in range(0, len(ways), size):
+                        end: int = ways[position + size - 1]
+                        if end not in seen and used.isdisjoint(ways[position : position + size : 2]):
+                            seen.add(end)
+                            new.append(end)
+            level = new
+            if self.work >= WORK_PER_UNIT:
+                self.work = 0
+                yield self.pause
+        return False
 
     # --- the shortest, by vertices ----------------------------------------
 

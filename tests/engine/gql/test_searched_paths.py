@@ -125,3 +125,63 @@ def test_optional_and_tested_patterns_are_searched(ring: GqlGraph) -> None:
     assert ring.rows(text) == [("Alix", "Cy"), ("Bo", "Alix"), ("Cy", "Bo"), ("Di", None)]
     text = "MATCH (a) WHERE NOT EXISTS {(a)-[:E]->+(b {name: 'Cy'})} RETURN a.name"
     assert ring.rows(text) == [("Di",)]
+
+
+# --- where only the ends matter ----------------------------------------
+
+
+@pytest.fixture
+def mesh() -> GqlGraph:
+    """Twelve nodes, each with edges to all: more trails than could ever be counted."""
+    graph = GqlGraph()
+    nodes = [graph.node("P", n=n) for n in range(12)]
+    for one in nodes:
+        for other in nodes:
+            graph.edge(one, other, "E")
+    graph.node("Far", n=99)
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("MATCH (a {n: 0})-[:E]->*(b) RETURN DISTINCT b.n ORDER BY b.n LIMIT 2", [(0,), (1,)]),
+        ("MATCH (a {n: 0})-[:E]->+(b) RETURN count(DISTINCT b)", [(12,)]),
+        ("MATCH (a {n: 0})-[:E]->+(b) RETURN min(b.n), max(b.n)", [(0, 11)]),
+        ("MATCH (a) WHERE EXISTS {(a)-[:E]->+(b:Far)} RETURN a.n", []),
+        ("MATCH (a) WHERE NOT EXISTS {(a)-[:E]->+(b {n: 3})} RETURN a.n", [(99,)]),
+        ("MATCH (a {n: 0}), (b:Far) WHERE EXISTS {(a)-[:E]-+(b)} RETURN 1 AS one", []),
+    ],
+)
+def test_nobody_counts_paths_where_only_their_ends_matter(
+    mesh: GqlGraph, text: str, rows: list[tuple[object, ...]]
+) -> None:
+    assert mesh.rows(text) == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("MATCH p = ANY SHORTEST (a:Lone)-[:E]-+(b) RETURN count(*)", 12),
+        ("MATCH p = ALL SHORTEST (a:Lone)-[:E]-+(b) RETURN count(*)", 23),
+        ("MATCH p = ANY SHORTEST (a:Lone)-[:E]-*(b) RETURN count(*)", 13),
+        ("MATCH p = SHORTEST 2 (a:Lone)-[:E]-*(b:Lone) RETURN count(*)", 1),
+        ("MATCH p = ANY SHORTEST ACYCLIC (a:Lone)-[:E]-+(b) RETURN count(*)", 12),
+    ],
+)
+def test_a_search_for_a_way_back_ends_where_there_is_none(mesh: GqlGraph, text: str, count: int) -> None:
+    """One edge leads from the lone node into the mesh, and none back: no trail returns, however long it is sought."""
+    mesh.edge(mesh.node("Lone", n=50), 1, "E")
+    assert mesh.rows(text) == [(count,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("MATCH (a {k: 1})-[:E]->{1,3}(b) RETURN count(b)", 3),
+        ("MATCH (a {k: 1})-[:E]-{1,3}(b) RETURN count(b), count(DISTINCT b)", (6, 3)),
+        ("MATCH p = (a {k: 1})-[:E]-{1,3}(b) RETURN count(DISTINCT p)", 6),
+    ],
+)
+def test_paths_are_counted_where_that_matters(ring: GqlGraph, text: str, count: object) -> None:
+    assert ring.rows(text) == [count if isinstance(count, tuple) else (count,)]
