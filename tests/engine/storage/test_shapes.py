@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skerry_engine.errors import DatabaseDamaged, SerializationFailure
@@ -35,6 +35,7 @@ def add(registry: ShapeRegistry, labels: frozenset[str], properties: list[tuple[
     return registry.shape(labels, names, tuple(type_oid for _, type_oid in properties))
 
 
+@settings(deadline=None)
 @given(SHAPES, st.sampled_from((NODE_VALUES, EDGE_VALUES)))
 def test_equal_shapes_have_one_id_and_different_ones_their_own(
     given_shapes: list[tuple[frozenset[str], list[tuple[str, int]]]], first: int
@@ -53,6 +54,7 @@ def test_equal_shapes_have_one_id_and_different_ones_their_own(
     assert [shape.id for shape in registry.shapes()] == list(range(1, len(registry.shapes()) + 1))
 
 
+@settings(deadline=None)
 @given(SHAPES)
 def test_facts_agree_with_a_walk_over_all_shapes(
     given_shapes: list[tuple[frozenset[str], list[tuple[str, int]]]],
@@ -75,6 +77,7 @@ def test_facts_agree_with_a_walk_over_all_shapes(
     )
 
 
+@settings(deadline=None)
 @given(SHAPES)
 def test_a_property_has_another_version_whenever_its_facts_change(
     given_shapes: list[tuple[frozenset[str], list[tuple[str, int]]]],
@@ -94,6 +97,7 @@ def test_a_property_has_another_version_whenever_its_facts_change(
         assert (later > version) == (facts != changed)
 
 
+@settings(deadline=None)
 @given(SHAPES)
 def test_what_is_kept_makes_the_same_registry_again(
     given_shapes: list[tuple[frozenset[str], list[tuple[str, int]]]],
