@@ -16,14 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.labels import AllOf
 from skerry_engine.algebra.traversal import used_ranges
 from skerry_engine.plan import element_rows, elements
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.expressions import RowVariable, may_yield
+from skerry_engine.plan.runtime import FEW
 from skerry_engine.plan.source import MAX_NESTED_LOOPS, AppendRow
 
 if TYPE_CHECKING:
@@ -135,6 +138,70 @@ class ElementWriter:
         """Whether joins wait to be written with the range's loop."""
         return bool(self._attached.get(range_id))
 
+    def expand(self, node: ph.IndexLookup, consume: Consume) -> bool:
+        """From a node to what is at the other ends of its edges, where nothing else is asked of these.
+
+        False, nothing written, where something is.
+        """
+        excluded = self._excluded(node)
+        if excluded is None:
+            return False
+        relations, scan = self.relations, node.scan
+        other = 2 if node.way == "out" else 1
+        reader = relations.reader(scan.range_id, scan.table_oid)
+        index = relations.index(scan.range_id, scan.table_oid, node.index_oid)
+        key, batch = self.module.fresh("k_"), self.module.fresh("b")
+        self.block.emit(f"{key} = {relations.index_key(index, node.index_oid, scan.table_oid, node.keys)}")
+        rest = f"{other}, {self._fits(node)}, ({''.join(f'{each}, ' for each in excluded)})"
+        self.block.emit(f"{batch} = {reader}.ends({index}, {key}, {rest}, {FEW})")
+        many = f"{self.module.bind('rt', element_rows.many_ends)}({reader}, {index}, {key}, {rest})"
+        row = RowVariable(self.module.fresh("o"), scan.width, only=other)
+        relations._make_current(scan.range_id, row)
+        with self.block.indented(f"for {batch} in (({batch},) if {batch} is not None else {many}):"):
+            relations.fan_out = True
+            self.joined_loop(scan.range_id, [row.name], [batch], [], consume)
+            relations._after_batch(f"len({batch})")
+        return True
+
+    def _fits(self, node: ph.IndexLookup) -> str:
+        """What tells by an edge's shape whether its labels fit, or None."""
+        labels = [c.labels for c in node.filters if isinstance(c, ex.HasLabels)]
+        if not labels:
+            return "None"
+        formula = labels[0] if len(labels) == 1 else AllOf(tuple(labels))
+        registry = self.relations.queries.shapes(node.scan.table_oid)
+        key = (node.scan.table_oid, formula)
+        return self.module.keep("fits", key, lambda: elements.fitting(registry, formula))
+
+    def _excluded(self, node: ph.IndexLookup) -> list[str] | None:
+        """The ids of edges that the edges must not be; None where more is asked of the edges than that, their labels,
+        and what is at their other ends."""
+        range_id = node.scan.range_id
+        if (
+            not node.way
+            or len(node.keys) != 1
+            or not self.relations.queries.asks_only_ends(range_id, node.way)
+        ):
+            return None
+        excluded: list[str] = []
+        others = 0
+        for condition in node.filters:
+            if isinstance(condition, ex.HasLabels) and condition.range_id == range_id:
+                continue
+            if not isinstance(condition, ex.Call) or condition.operator != "<>":
+                return None
+            one, other = condition.args
+            if isinstance(other, ex.RowId) and other.range_id == range_id:
+                one, other = other, one
+            if not (isinstance(one, ex.RowId) and one.range_id == range_id and isinstance(other, ex.RowId)):
+                return None
+            if self.relations.scalars.nullable(other):
+                return None
+            excluded.append(self.relations.scalars.value(other))
+            others += 1
+        is_all = others == self.relations.queries.uses_of_id(range_id)
+        return excluded if is_all else None
+
     def _row_join(self, node: ph.RowJoin, consume: Consume) -> None:
         if node.kind == "inner":
             place = self._loop_before(node.left, node)
@@ -202,8 +269,9 @@ class ElementWriter:
                 for join in joins:
                     row = relations.rows[join.scan.range_id]
                     stack.enter_context(self.block.indented(f"if {row.name} is not None:"))
-                    if row.id_name is not None:
-                        self.block.emit(f"{row.id_name} = {relations.scalars.value(join.key)}")
+                    key = relations.scalars.value(join.key)
+                    if row.id_name is not None and row.id_name != key:
+                        self.block.emit(f"{row.id_name} = {key}")
                 relations._where(conditions, consume)
             relations.inner -= 1
             relations._after_row()
@@ -219,8 +287,11 @@ class ElementWriter:
         for join in joins:
             row = relations.rows[join.scan.range_id]
             there.append(f"{row.name} is not None")
-            if row.id_name is not None and any(row.id_name in written for written in (text, *tests)):
-                there.append(f"({row.id_name} := {relations.scalars.value(join.key)}) is not None")
+            key = relations.scalars.value(join.key)
+            if row.id_name in (None, key):
+                continue
+            if any(str(row.id_name) in written for written in (text, *tests)):
+                there.append(f"({row.id_name} := {key}) is not None")
         consume.rows_of(item, source, there + tests, text)
 
     def _fetched(self, joins: list[ph.RowJoin], item: str, batch: str) -> tuple[str, str]:
@@ -230,9 +301,14 @@ class ElementWriter:
         for join in joins:
             reader = relations.reader(join.scan.range_id, join.scan.table_oid)
             key = relations.scalars.value(join.key)
-            sources.append(f"{reader}.get_each([{key} for {item.strip('()')} in {batch}])")
-            with_id = join.scan.range_id in relations.ids_wanted
-            items.append(relations._bind_row(join.scan.range_id, join.scan.width, with_id).name)
+            ids = batch if key == item else f"[{key} for {item.strip('()')} in {batch}]"
+            sources.append(f"{reader}.get_each({ids})")
+            row = relations._bind_row(
+                join.scan.range_id, join.scan.width, join.scan.range_id in relations.ids_wanted
+            )
+            if row.id_name is not None and key.isidentifier():
+                relations._make_current(join.scan.range_id, replace(row, id_name=key))
+            items.append(row.name)
         return ", ".join(items), f"zip({', '.join(sources)})"
 
     def _each_left(self, node: ph.RowJoin, consume: Consume) -> None:

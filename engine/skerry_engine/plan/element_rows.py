@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from skerry_engine.plan.runtime import BATCH, FEW, index_rows_ids
+from skerry_engine.storage.reader import chosen_ends
 from skerry_engine.storage.shapes import ShapesFitting
 
 Row = tuple[Any, ...]
@@ -62,6 +63,14 @@ def _all_fitting(reader: Any, fits: ShapesFitting, with_ids: bool) -> Iterator[t
             yield [], [row for row in rows if fits[row[0]]]
         if after < 0:
             return
+
+
+def many_ends(
+    reader: Any, index: Any, key: int, other: int, fits: ShapesFitting | None, excluded: tuple[int, ...]
+) -> Iterator[list[object]]:
+    """`TableReader.ends` of a node with very many edges, in lists."""
+    for ids, rows in index_rows_ids(reader, index, key, (key,)):
+        yield chosen_ends(ids, rows, other, fits, excluded)
 
 
 # --- edges in both ways -------------------------------------------------------------------------------------

@@ -41,12 +41,16 @@ _COLUMN = re.compile(r"[A-Za-z_]\w*\[\d+\]")
 @dataclass(frozen=True)
 class RowVariable:
     """Where a range's current row is: a Python name, its row id's name if one is at hand, and whether the
-    range can be NULL-extended by an outer join."""
+    range can be NULL-extended by an outer join.
+
+    With `only`, what stands under the name is not the row but its value at that position: nothing else is asked of it.
+    """
 
     name: str
     width: int
     id_name: str | None = None
     extended: bool = False
+    only: int = -1
 
 
 class Subqueries:
@@ -221,6 +225,9 @@ class ExpressionWriter:
 
     def _column(self, expr: ex.Column) -> str:
         row = self.rows[expr.range_id]
+        if row.only >= 0:
+            assert row.only == expr.position, "nothing else is asked of the row"
+            return row.name
         return f"{row.name}[{expr.position}]"
 
     def _system_column(self, expr: ex.SystemColumn) -> str:

@@ -18,7 +18,7 @@ from typing import Protocol
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
-from skerry_engine.algebra.traversal import free_ranges, walk_all
+from skerry_engine.algebra.traversal import ROW_READERS, free_ranges, walk_all
 from skerry_engine.functions.namespace import NAMESPACE
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan import runtime
@@ -68,6 +68,8 @@ class QueryWriter(Subqueries):
         self.changes_state = any(
             isinstance(n, ex.Call) and n.function.volatility == "v" for n in walk_all(statement)
         )
+        self.statement = statement
+        self._readers: dict[int, list[ex.Expr]] | None = None
         self.main: q.Query = statement.body if isinstance(statement, q.With) else statement
         module.namespace.update(NAMESPACE)
         module.namespace.update(PAUSE=PAUSE, chunks=runtime.chunks, drain=runtime.drain, _none=None)
@@ -85,6 +87,33 @@ class QueryWriter(Subqueries):
             slot = self.slots[range_id] = len(self.slot_tables)
             self.slot_tables.append((range_id, table_oid))
         return slot
+
+    def asks_only_ends(self, range_id: int, way: str) -> bool:
+        """Whether nothing in the statement reads more of the range's edges than their labels, their ids, and which node
+        they lead to, besides finding them by the one that they come from."""
+        end, found_by = (2, 1) if way == "out" else (1, 2)
+        finding = 0
+        for node in self._row_readers().get(range_id, ()):
+            if isinstance(node, ex.Column) and node.position == found_by:
+                finding += 1
+            elif not isinstance(node, (ex.HasLabels, ex.RowId)) and not (
+                isinstance(node, ex.Column) and node.position == end
+            ):
+                return False
+        return finding <= 1
+
+    def uses_of_id(self, range_id: int) -> int:
+        """How often the statement reads the range's row id."""
+        return sum(isinstance(node, ex.RowId) for node in self._row_readers().get(range_id, ()))
+
+    def _row_readers(self) -> dict[int, list[ex.Expr]]:
+        """All expressions of the statement that read rows, by range."""
+        if self._readers is None:
+            self._readers = {}
+            for node in walk_all(self.statement):
+                if isinstance(node, ROW_READERS):
+                    self._readers.setdefault(node.range_id, []).append(node)
+        return self._readers
 
     def shapes(self, table_oid: int) -> ShapeRegistry:
         return self.inputs.shapes(table_oid)

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
@@ -262,6 +263,8 @@ class RelationWriter:
                 self.block.emit("break")
 
     def _index_lookup(self, node: ph.IndexLookup, consume: Consume) -> None:
+        if not self._driving() and self.elements.expand(node, consume):
+            return
         scan = node.scan
         reader = self.reader(scan.range_id, scan.table_oid)
         index = self.index(scan.range_id, scan.table_oid, node.index_oid)
@@ -514,13 +517,13 @@ class RelationWriter:
         """Mark rows as possibly NULL-extended from here on."""
         for range_id in ranges:
             row = self.rows[range_id]
-            self.rows[range_id] = RowVariable(row.name, row.width, row.id_name, True)
+            self.rows[range_id] = replace(row, extended=True)
 
     def _null_rows(self, ranges: dict[int, int]) -> str:
         """The name of a one-item list: what stands for the missing side of an outer join."""
         rows: list[object] = []
         for range_id, width in ranges.items():
-            rows.append((None,) * width)
+            rows.append(None if self.rows[range_id].only >= 0 else (None,) * width)
             if self.rows[range_id].id_name is not None:
                 rows.append(None)
         item = rows[0] if len(rows) == 1 else tuple(rows)
@@ -788,7 +791,7 @@ class RelationWriter:
 
     def _produce_full(self, node: ph.HashJoin | ph.NestedLoop, consume: Consume) -> None:
         call, left, right = self._full_stage(node)
-        extended = [(range_id, RowVariable(r.name, r.width, r.id_name, True)) for range_id, r in left + right]
+        extended = [(range_id, replace(row, extended=True)) for range_id, row in left + right]
         self.fan_out = True
         self._stage_rows(call, extended, consume)
 
@@ -865,7 +868,8 @@ class RelationWriter:
     def _null_items(self, ranges: dict[int, int]) -> str:
         items: list[str] = []
         for range_id, width in ranges.items():
-            items.append(self.module.bind("nullrow", _null_row(width)))
+            is_value = self.rows[range_id].only >= 0
+            items.append("None" if is_value else self.module.bind("nullrow", _null_row(width)))
             if self.rows[range_id].id_name is not None:
                 items.append("None")
         return ", ".join(items)

@@ -15,6 +15,7 @@ from typing import Any
 
 from skerry_engine import errors
 from skerry_engine.session.steps import PAUSE, Step
+from skerry_engine.storage.reader import FEW_IN_BASE
 
 Row = tuple[object, ...]
 Batch = list[Row]
@@ -491,9 +492,6 @@ MATCHES = 4096
 
 FEW = 1024
 """Rows under one key that are still read at once."""
-
-FEW_IN_BASE = 32
-"""Likewise, where each of them may have to be read from the base."""
 
 KEYS_AT_ONCE = 8
 """Keys looked up between two looks at what it has cost, where rows may have to be read from the base."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from skerry_engine.storage.index import Index
-from skerry_engine.storage.reader import add_ways
+from skerry_engine.storage.reader import add_ways, chosen_ends
 
 Row = tuple[object, ...]
 
@@ -73,6 +73,17 @@ class SingleRowReader:
             add_ways(node, ids, rows, other, fits, no_loops, ways)
             found.append(ways)
         return found
+
+    def ends(
+        self,
+        index: Index,
+        key: object,
+        other: int,
+        fits: dict[int, bool] | None,
+        excluded: tuple[int, ...],
+        limit: int,
+    ) -> list[object] | None:
+        return chosen_ends(*self.lookup_ids(index, key), other, fits, excluded)
 
     def note_from(self, index: Index, key: object) -> None:
         """Nothing: whoever rechecks a row has noted before what it relies on."""

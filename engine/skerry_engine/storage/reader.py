@@ -21,11 +21,14 @@ from collections.abc import Hashable
 from typing import Final, cast
 
 from skerry_engine.storage.heap import PAGE_BITS, PAGE_MASK, PAGE_ROWS, Row, Version, visible_row
-from skerry_engine.storage.index import Index
+from skerry_engine.storage.index import Index, equal_ids
 from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.pending import ABSENT, PendingTable
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.storage.trees import entry_key, entry_order_key, entry_row_id
+
+FEW_IN_BASE: Final = 32
+"""Rows under one key that are read at once where each of them may have to be read from the base."""
 
 BATCH_LOADS: Final = 16
 """Blocks that a batch in key order reads from the base at most, or few more: less than a millisecond."""
@@ -97,8 +100,22 @@ class TableReader:
     def get_each(self, row_ids: list[int | None]) -> list[Row | None]:
         """For each id its visible row, or None; None also for None."""
         rows: list[Row | None] = []
+        pages = self._pages
+        padded = len(self._pad)
+        plain = self.pending is None
         for row_id in row_ids:
-            rows.append(None if row_id is None else self.get(row_id))
+            if row_id is None:
+                rows.append(None)
+                continue
+            if plain:  # most rows: in memory, frozen, at full width
+                number = row_id >> PAGE_BITS
+                page = pages[number] if number < len(pages) else None
+                if isinstance(page, list):
+                    slot = page[row_id & PAGE_MASK]
+                    if isinstance(slot, tuple) and len(slot) >= padded:
+                        rows.append(slot)
+                        continue
+            rows.append(self._visible(row_id))
         return rows
 
     def scan_batch(self, after: int, n: int) -> tuple[list[Row], int]:
@@ -238,17 +255,98 @@ class TableReader:
         return ids, rows
 
     def few(self, index: Index, key: object, limit: int) -> list[Row] | None:
-        """As `lookup_all`; None, nothing read, where it might have to follow more than `limit` entries or to wait for
-        the base."""
-        if index.is_paged or index.count(key, limit) > limit:
+        """As `lookup_all`; None, nothing read, where it might have to follow more than `limit` entries, or some more
+        that may have to be read from the base."""
+        if index.is_paged:
+            limit = min(limit, FEW_IN_BASE)
+        if self.pending is not None or index.is_paged:
+            return None if index.count(key, limit) > limit else self.lookup_all(index, key)
+        row_ids = equal_ids(index.equal, key)
+        if len(row_ids) > limit:
             return None
-        return self.lookup_all(index, key)
+        rows: list[Row] = []
+        self._read_few(index, key, row_ids, rows, None)
+        return rows
 
     def few_ids(self, index: Index, key: object, limit: int) -> tuple[list[int], list[Row]] | None:
         """As `few`, with the rows' ids."""
-        if index.is_paged or index.count(key, limit) > limit:
+        if index.is_paged:
+            limit = min(limit, FEW_IN_BASE)
+        if self.pending is not None or index.is_paged:
+            return None if index.count(key, limit) > limit else self.lookup_ids(index, key)
+        row_ids = equal_ids(index.equal, key)
+        if len(row_ids) > limit:
             return None
-        return self.lookup_ids(index, key)
+        ids: list[int] = []
+        rows: list[Row] = []
+        self._read_few(index, key, row_ids, rows, ids)
+        return ids, rows
+
+    def _read_few(
+        self, index: Index, key: object, row_ids: list[int], rows: list[Row], ids: list[int] | None
+    ) -> None:
+        """The visible rows of candidates, without own writes, of an index in memory."""
+        pages = self._pages
+        padded = len(self._pad)
+        for row_id in row_ids:
+            number = row_id >> PAGE_BITS
+            page = pages[number] if number < len(pages) else None
+            row: Row | None = None
+            if isinstance(page, list):
+                slot = page[row_id & PAGE_MASK]
+                if isinstance(slot, tuple) and len(slot) >= padded:
+                    row = slot
+            if row is None:
+                row = self._candidate(index, key, row_id)
+                if row is None:
+                    continue
+            rows.append(row)
+            if ids is not None:
+                ids.append(row_id)
+
+    def ends(
+        self,
+        index: Index,
+        key: object,
+        other: int,
+        fits: dict[int, bool] | None,
+        excluded: tuple[int, ...],
+        limit: int,
+    ) -> list[object] | None:
+        """The values at position `other` of the edges under a key of an index of edges' ends, by row id: what is at
+        their other ends.  Only of edges whose shape (at position 0) `fits`, without those `excluded`.
+
+        None, nothing read, as in `few`.
+        """
+        if self.pending is not None or index.is_paged:
+            few = self.few_ids(index, key, limit)
+            return None if few is None else chosen_ends(few[0], few[1], other, fits, excluded)
+        row_ids = equal_ids(index.equal, key)
+        if len(row_ids) > limit:
+            return None
+        found: list[object] = []
+        pages = self._pages
+        shape = -1
+        wanted = fits is None
+        for row_id in row_ids:
+            number = row_id >> PAGE_BITS
+            page = pages[number] if number < len(pages) else None
+            slot: object = page[row_id & PAGE_MASK] if isinstance(page, list) else None
+            if isinstance(slot, tuple):
+                row: Row = slot
+            else:
+                seen = self._candidate(index, key, row_id)
+                if seen is None:
+                    continue
+                row = seen
+            if fits is not None:
+                own = cast("int", row[0])
+                if own != shape:
+                    shape = own
+                    wanted = fits[own]
+            if wanted and row_id not in excluded:
+                found.append(row[other])
+        return found
 
     def ways_of(
         self,
@@ -455,6 +553,22 @@ class TableReader:
     def _is_stale(self, row_id: int) -> bool:
         """Whether an entry that the visible row does not match matches no other version either."""
         return self.pending is None and not isinstance(self.storage.heap.slot(row_id), Version)
+
+
+def chosen_ends(
+    ids: list[int],
+    rows: list[Row],
+    other: int,
+    fits: dict[int, bool] | None,
+    excluded: tuple[int, ...],
+) -> list[object]:
+    """The values at position `other` of those edges whose shape fits, without some: what `TableReader.ends` gives."""
+    found: list[object] = []
+    for number in range(len(rows)):
+        row = rows[number]
+        if (fits is None or fits[cast("int", row[0])]) and ids[number] not in excluded:
+            found.append(row[other])
+    return found
 
 
 def add_ways(

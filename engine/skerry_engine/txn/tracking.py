@@ -52,6 +52,12 @@ class TrackingReader(TableReader):
         state.reads_of(self.storage).add_row(row_id, state.registry.limits)
         return self._visible(row_id)
 
+    def get_each(self, row_ids: list[int | None]) -> list[Row | None]:
+        rows: list[Row | None] = []
+        for row_id in row_ids:
+            rows.append(None if row_id is None else self.get(row_id))
+        return rows
+
     def _visible(self, row_id: int) -> Row | None:
         slot = self.storage.heap.slot(row_id)
         if isinstance(slot, Version):
@@ -120,6 +126,32 @@ class TrackingReader(TableReader):
             ways: list[object] = []
             add_ways(node, few[0], few[1], other, fits, no_loops, ways)
             found.append(ways)
+        return found
+
+    def few(self, index: Index, key: object, limit: int) -> list[Row] | None:
+        found = super().few(index, key, limit)
+        if found is not None:
+            self._note_key(index, key)
+        return found
+
+    def few_ids(self, index: Index, key: object, limit: int) -> tuple[list[int], list[Row]] | None:
+        found = super().few_ids(index, key, limit)
+        if found is not None:
+            self._note_key(index, key)
+        return found
+
+    def ends(
+        self,
+        index: Index,
+        key: object,
+        other: int,
+        fits: dict[int, bool] | None,
+        excluded: tuple[int, ...],
+        limit: int,
+    ) -> list[object] | None:
+        found = super().ends(index, key, other, fits, excluded, limit)
+        if found is not None:
+            self._note_key(index, key)
         return found
 
     def note_from(self, index: Index, key: object) -> None:

@@ -116,7 +116,7 @@ def test_one_hop_is_a_loop_over_the_index_of_sources(graph: tuple[GraphTables, l
     for start in range(1, 41):
         assert sorted(tables.run(one_hop(start))) == sorted((b,) for a, b in links if a == start)
     compiled = compile_query(one_hop(3), tables)
-    assert "get_each" in compiled.source and ".few(" in compiled.source
+    assert "get_each" in compiled.source and ".ends(" in compiled.source
     assert compiled.source.count("def ") == 1, "no stage"
 
 

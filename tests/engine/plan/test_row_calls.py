@@ -10,8 +10,8 @@ import pytest
 from support.row_calls import row_calls
 from support.sessions import SqlDatabase, SqlSession
 
+from skerry_engine.gql.front import parse_statement
 from skerry_engine.sql import statements as st
-from skerry_engine.sql.front import parse_statement
 
 SCRIPTS = sorted((Path(__file__).parents[2] / "goldenscripts" / "plans").glob("*.txt"))
 EXPLAINED = re.compile(r"^explain \(python\) (.*)$", re.MULTILINE)
@@ -32,6 +32,8 @@ ALLOWED = {
     "ILIKE[...]": "a compiled pattern from a cache by its text",
     "skerry_engine.plan.runtime.sorted_inputs": "once per group: an aggregate's ORDER BY",
     "skerry_engine.plan.runtime.index_rows": "an inner look-up that depends on the row, where no index join fits",
+    "reader.ends": "from a node to all of its edges: once per node, not per edge",
+    "skerry_engine.plan.element_rows.many_ends": "the same of a node with very many edges",
     "skerry_engine.plan.runtime.function_rows": "a set-returning function of the row",
     "skerry_engine.plan.writing.not_null_violation": "raises",
     "skerry_engine.plan.writing.check_violation": "raises",
