@@ -1061,7 +1061,7 @@ class PathSearcher:
         most: int,
         one: bool,
     ) -> int:
-        """Go on from a vertex; the number of new vertices."""
+        """Go on from a vertex; how much that has put into memory: vertices, and ways into them beyond the first."""
         new = 0
         for move in vertex.state.moves:
             ways = self.near[move.segment][vertex.node]
@@ -1104,6 +1104,7 @@ class PathSearcher:
                     else:
                         bucket.append(found)
                 found.arcs.append(Arc(vertex, move, ways[position : position + size]))
+                new += not one
         return new
 
     def _accept_vertex(

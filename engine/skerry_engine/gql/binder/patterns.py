@@ -134,7 +134,7 @@ class PatternBinder:
             if is_fixed(path.item, prefix):
                 self._fixed_path(path, prefix)
             else:
-                SearchBinder(self, different, len(pattern.paths) == 1).search(path, prefix)
+                SearchBinder(self, different, sum(map(_has_edges, pattern.paths)) == 1).search(path, prefix)
         if different:
             self._different_edges()
         self._bind_conditions(pattern)
@@ -397,6 +397,11 @@ def _bound_inside(condition: ex.Expr) -> set[int]:
     from skerry_engine.algebra.traversal import bound_ranges
 
     return bound_ranges(condition)
+
+
+def _has_edges(path: tree.PathPattern) -> bool:
+    """Whether the path is more than one node: only then can it share edges with others."""
+    return not isinstance(path.item, tree.NodePattern)
 
 
 def _prefix_of(path: tree.PathPattern, pattern: tree.GraphPattern) -> tree.PathPrefix | None:
