@@ -69,12 +69,24 @@ class World:
         if base is not None:
             self.engine.stores.page_indexes(base.blocks, base.leaf_cache)
         self.sessions: list[Session] = []
+        if base is not None:
+            self._page_graph()
         for text in (*TABLES.values(), gs.SETUP):
             self.run(text)
         if shares_plans:
             engine = self.engine
             shared = _SHARED.setdefault(is_fine_grained, (engine.plans, engine.statements))
             engine.plans, engine.statements = shared
+
+    def _page_graph(self) -> None:
+        """The graph is older than the base: its indexes are made once more."""
+        catalog = self.engine.published_catalog()
+        for table in catalog.database(self.session(0).database_oid).tables():
+            if table.name in ("home.nodes", "home.edges"):
+                storage = self.engine.stores.get(table.storage_id)
+                for index in table.indexes:
+                    storage.remove_index(index.oid)
+                    storage.indexes[index.oid] = self.engine.stores.make_index(index, table)
 
     @contextmanager
     def units(self) -> Iterator[None]:
