@@ -247,6 +247,14 @@ def measure(plan: Plan, contenders: Sequence[Contender]) -> tuple[list[Task], di
     for row in rows:
         for each in contenders:
             cells[row.name, each.title] = Cell(problem=_check(each, row))
+    for row in (
+        inserts("insert", plan.rounds, plan.inserts),
+        inserts("durable commit", plan.rounds, plan.commits),
+    ):
+        for each in contenders:  # plans follow what is there: the first of a kind makes them anew
+            cells[row.name, each.title] = Cell(problem=_check(each, row))
+            for read in rows:
+                each.ask({"do": "measure", "name": read.name, "keys": read.keys})
     for number in range(plan.rounds):
         writes = [
             inserts("insert", number, plan.inserts),

@@ -214,7 +214,8 @@ class Expressions(Cursor):
         if token.kind == STRING:
             return Piece(_string(self.advance().text), kind="string")
         if token.kind == PARAMETER:
-            return Piece("$" + identifier(self.advance().text[1:].strip("`")))
+            name = self.advance().text[1:].strip("`")
+            return Piece("$" + (name if re.fullmatch(r"\w+", name) else identifier(name)))
         if self.is_symbol("("):
             return self._parenthesised()
         if self.is_symbol("["):

@@ -79,6 +79,8 @@ class Suite:
     graphs: Path
     """Where named graphs are, as `<name>/<name>.cypher`."""
     rulings: Rulings
+    counts_catalog: bool = False
+    """Whether graphs and schemas are side effects, too."""
 
 
 def judge(suite: Suite, scenario: Scenario) -> Verdict:
@@ -181,7 +183,7 @@ class _Run:
 
     def _execute(self, text: str) -> None:
         self._raise_error()
-        self.before = _State.of(self.database)
+        self.before = _State.of(self.database, self.suite.counts_catalog)
         self._run(text)
 
     def _run(self, text: str) -> None:
@@ -250,7 +252,7 @@ class _Run:
             self._raise_error()
         if self.before is None:
             return
-        effects = self.before.effects(_State.of(self.database))
+        effects = self.before.effects(_State.of(self.database, self.suite.counts_catalog))
         if effects != expected:
             raise Mismatch(f"side effects {dict(effects)}, not {dict(expected)}")
 
@@ -274,12 +276,19 @@ class _State:
 
     nodes: dict[object, Any]
     edges: dict[object, Any]
+    graphs: frozenset[object] = frozenset()
+    schemas: frozenset[object] = frozenset()
 
     @classmethod
-    def of(cls, database: Database) -> _State:
+    def of(cls, database: Database, with_catalog: bool) -> _State:
+        """The state now."""
         nodes = {row[0].id: row[0] for row in database.execute("MATCH (n) RETURN n")}
         edges = {row[0].id: row[0] for row in database.execute("MATCH ()-[r]->() RETURN r")}
-        return cls(nodes, edges)
+        if not with_catalog:
+            return cls(nodes, edges)
+        graphs = database.execute("SELECT * FROM information_schema.property_graphs")
+        schemas = database.execute("SELECT nspname FROM pg_namespace")
+        return cls(nodes, edges, frozenset(map(tuple, graphs)), frozenset(map(tuple, schemas)))
 
     def effects(self, after: _State) -> Counter[str]:
         """What was added and removed between this state and another, as the suite counts it."""
@@ -288,6 +297,8 @@ class _State:
             "relationships": (set(self.edges), set(after.edges)),
             "labels": (self._labels(), after._labels()),
             "properties": (self._properties(), after._properties()),
+            "graphs": (set(self.graphs), set(after.graphs)),
+            "schemas": (set(self.schemas), set(after.schemas)),
         }
         found: Counter[str] = Counter()
         for name, (old, new) in pairs.items():

@@ -49,7 +49,7 @@ def run_suite(origin: Origin, directory: Path, only: Sequence[str], rulings: Rul
     """Every scenario's verdict, in the files' order."""
     is_cypher = origin is OPENCYPHER
     graphs = directory / ("graphs" if is_cypher else "objects")
-    suite = Suite(open_database, translate if is_cypher else as_it_is, graphs, rulings)
+    suite = Suite(open_database, translate if is_cypher else as_it_is, graphs, rulings, not is_cypher)
     verdicts: list[Verdict] = []
     for scenario in read_features(directory / "features"):
         title = f"{scenario.feature} {scenario.name}"
