@@ -407,7 +407,7 @@ class Expressions(Cursor):
         if lower not in RENAMED and lower not in SHARED:
             self.extensions.add(f"{name}()")
         if lower == "size" and len(arguments) == 1 and arguments[0].kind == "string":
-            lower = "char_length"
+            lower, name = "char_length", "CHAR_LENGTH"
         if lower in TEMPORAL:
             _check_temporal(name, arguments)
         kind = "list" if lower in LISTS else ""

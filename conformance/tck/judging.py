@@ -42,10 +42,13 @@ ERROR_CLASSES: Final = {
 NO_EFFECTS: Final[Counter[str]] = Counter()
 
 
+Parameters = Mapping[str, object] | Sequence[object]
+
+
 class Database(Protocol):
     """What a scenario runs on: a skerry.Database."""
 
-    def execute(self, statement: str, parameters: Mapping[str, object] | None = None, /) -> Any:
+    def execute(self, statement: str, parameters: Parameters | None = None, /) -> Any:
         """Run a statement; iterating over the result gives rows."""
 
     def close(self) -> None:
@@ -120,13 +123,21 @@ def _of_cypher(extensions: set[str]) -> str:
     return f"{names[0]}: Cypher's own"
 
 
+def _by_place(named: dict[str, object]) -> Parameters:
+    """Parameters by name; $1, $2, ... are given by place."""
+    if not named or not all(name.isdecimal() for name in named):
+        return named
+    count = max(int(name) for name in named)
+    return [named.get(str(place), 0) for place in range(1, count + 1)]
+
+
 class _Run:
     """A scenario's state between steps."""
 
     def __init__(self, suite: Suite, database: Database) -> None:
         self.suite = suite
         self.database = database
-        self.parameters: dict[str, object] | None = None
+        self.parameters: Parameters | None = None
         self.columns: list[str] = []
         self.rows: list[list[object]] = []
         self.error: DatabaseError | None = None
@@ -146,7 +157,7 @@ class _Run:
         elif words in ("having executed", "after having executed"):
             self._set_up(step.text or "")
         elif words in ("parameters are", "parameter values are"):
-            self.parameters = {name: parse_parameter(value) for name, value in step.table}
+            self.parameters = _by_place({name: parse_parameter(value) for name, value in step.table})
         elif words in ("executing query", "executing control query", "executing queries"):
             self._execute(step.text or "")
         elif words.startswith("the result should be"):

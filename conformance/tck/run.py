@@ -60,10 +60,11 @@ def run_suite(origin: Origin, directory: Path, only: Sequence[str], rulings: Rul
     return verdicts
 
 
-def score_of(origin: Origin, verdicts: Sequence[Verdict]) -> SuiteScore:
+def score_of(origin: Origin, verdicts: Sequence[Verdict], rulings: Rulings) -> SuiteScore:
     """The suite's line in the table of scores."""
     counts = Counter(verdict.status for verdict in verdicts)
-    failures = [Failure(v.title, "failing", v.reason) for v in verdicts if v.status == FAILED]
+    failed = [verdict for verdict in verdicts if verdict.status == FAILED]
+    failures = [Failure(v.title, "failing", rulings.cause(v.title) or v.reason) for v in failed]
     excluded = Counter(v.reason for v in verdicts if v.status == NOT_APPLICABLE)
     return SuiteScore(
         suite=origin.name,
@@ -125,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"{origin.name}: no scenario needs the ruling {pattern}", file=sys.stderr)
                 status = status or 1
             if not options.no_scores:
-                write_result(score_of(origin, verdicts))
+                write_result(score_of(origin, verdicts, rulings))
     if not options.only and not options.no_scores:
         write_scores()
     return status
