@@ -242,3 +242,37 @@ def test_a_copied_graph_and_its_source_go_their_own_ways_after_a_restart(tmp_pat
     assert database.rows("use copied match (a)-[e]->(b) return a.name, e.since, b.name") == before[1]
     assert database.rows("use copied match (n:Only) return count(*) as c") == [(0,)]
     database.close()
+
+
+def test_a_graph_over_tables_outlives_kills_stops_and_checkpoints(tmp_path: Path) -> None:
+    database = DurableSqlDatabase(
+        tmp_path / "0",
+        "create table person (id int primary key, name text)",
+        "create table knows (a int references person, b int references person, primary key (a, b))",
+    )
+    session = database.session()
+    session.run_all("insert into person values (1, 'Ada'), (2, 'Mary'); insert into knows values (1, 2)")
+    session.run_all(
+        "create property graph g vertex tables (person label human properties (name, id * 2 as twice)) "
+        "edge tables (knows source key (a) references person (id) destination key (b) references person (id))"
+    )
+    asked = (
+        "select * from graph_table (g match (x is human)-[is knows]->(y) "
+        "columns (x.name as one, y.name as other, y.twice))"
+    )
+    told = session.rows("select pg_get_propgraphdef('g'::regclass)")
+    assert session.rows(asked) == [("Ada", "Mary", 4)]
+    database.flush()
+    killed = database.copy(tmp_path / "killed")
+    for database in (reopened(database), DurableSqlDatabase(killed)):
+        session = database.session()
+        assert session.rows(asked) == [("Ada", "Mary", 4)]
+        assert session.rows("select pg_get_propgraphdef('g'::regclass)") == told
+        checkpoint(database)
+        session.run_all("alter property graph g rename to h")
+        database = reopened(database)
+        assert database.session().rows(asked.replace("(g", "(h")) == [("Ada", "Mary", 4)]
+        database.session().run_all("drop table person cascade")
+        database = reopened(database)
+        assert database.session().rows("select count(*) from pg_class where relname = 'h'") == [(0,)]
+        database.close()

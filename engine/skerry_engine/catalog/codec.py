@@ -30,7 +30,7 @@ from skerry_engine.catalog.bootstrap import all_system_tables, bootstrap_roles, 
 from skerry_engine.catalog.catalog import Catalog, Database, OidAllocator
 from skerry_engine.catalog.changes import with_column
 from skerry_engine.catalog.dependencies import relations_read
-from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyIndex
+from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyGraph, PropertyIndex
 from skerry_engine.catalog.objects import (
     BOOTSTRAP_ROLE,
     SYSTEM_SCHEMAS,
@@ -576,6 +576,8 @@ def _link(relations: dict[int, Relation], put: Iterable[Relation], schemas: Mapp
             _check_numbers(relation.name, relation.columns)
         elif isinstance(relation, Graph):
             _check_graph(relations, relation)
+        elif isinstance(relation, PropertyGraph):
+            _check_property_graph(relations, relation)
     for oid in tables:
         relations[oid] = _linked(relations, oid)
     for index in indexes:
@@ -623,6 +625,28 @@ def _check_graph(relations: Mapping[int, Relation], graph: Graph) -> None:
         count = len(elements.nodes)
         if any(not (0 <= each.source < count and 0 <= each.target < count) for each in elements.edges):
             damaged(f"graph {graph.name} has edges between nodes of no type")
+
+
+def _check_property_graph(relations: Mapping[int, Relation], graph: PropertyGraph) -> None:
+    """Raise DatabaseDamaged unless its elements are of columns that there are."""
+    width = {}
+    for element in graph.vertices + graph.edges:
+        table = relations.get(element.table_oid)
+        if not isinstance(table, Table) or element.alias in width:
+            damaged(f"graph {graph.name} has an element {element.alias} of no table, or twice")
+        width[element.alias] = len(table.columns)
+        if not element.key or any(not 1 <= each <= len(table.columns) for each in element.key):
+            damaged(f"graph {graph.name} has no key for {element.alias}")
+    vertices = {each.alias for each in graph.vertices}
+    if any(each.source or each.target for each in graph.vertices):
+        damaged(f"graph {graph.name} has nodes with ends")
+    for edge in graph.edges:
+        for end in (edge.source, edge.target):
+            if end is None or end.alias not in vertices or not 0 < len(end.columns) == len(end.referenced):
+                damaged(f"graph {graph.name} has an edge {edge.alias} without its nodes")
+            for each, limit in ((end.columns, width[edge.alias]), (end.referenced, width[end.alias])):
+                if any(not 1 <= attnum <= limit for attnum in each):
+                    damaged(f"graph {graph.name} has an edge {edge.alias} by columns that there are not")
 
 
 def _check_columns(table: Table) -> None:

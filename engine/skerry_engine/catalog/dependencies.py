@@ -337,6 +337,8 @@ def describe_relation(database: Database, relation: Relation, path: SearchPath) 
     elif isinstance(relation, GraphType) and find_graph_type(database, relation.name, None, path) is relation:
         return f"graph type {quote_qualified((relation.name,))}"
     name = quote_qualified(database.qualified_name(relation, path))
+    if isinstance(relation, PropertyGraph):
+        return f"property graph {name}"
     return f"{KIND_WORDS.get(relation.kind, 'relation')} {name}"
 
 

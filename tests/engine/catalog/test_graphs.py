@@ -98,7 +98,7 @@ def with_social(catalog: Catalog) -> Catalog:
     vertex = GraphElement(
         allocate(),
         "t",
-        1259,
+        parts[2].oid,
         (1,),
         (ElementLabel("T", (ElementProperty("a", StoredExpression("a", _one())),)),),
     )
@@ -203,6 +203,17 @@ def test_graphs_come_back_from_their_bytes_whole_and_as_a_difference() -> None:
         (b'"nodes_oid":', b'"nodes_oid":1'),
         (b'"source":0,"target":1', b'"source":0,"target":2'),
         (b'"label":"Person","properties":["name"]},', b'"label":"Person","properties":[]},'),
+        (b'"alias":"e"', b'"alias":"t"'),
+        (b'"source":{"@":"ElementEnd","alias":"t"', b'"source":{"@":"ElementEnd","alias":"e"'),
+        (
+            b'"target":{"@":"ElementEnd","alias":"t","columns":[2]',
+            b'"target":{"@":"ElementEnd","alias":"t","columns":[4]',
+        ),
+        (
+            b'"target":{"@":"ElementEnd","alias":"t","columns":[2]',
+            b'"target":{"@":"ElementEnd","alias":"t","columns":[2,3]',
+        ),
+        (b'"key":[1]', b'"key":[]'),
     ],
 )
 def test_a_graph_that_does_not_hang_together_is_damage(good: bytes, bad: bytes) -> None:

@@ -250,6 +250,9 @@ def test_if_exists_renaming_owner_schema_comment(session: SqlSession) -> None:
 
 def test_what_a_graph_reads_can_not_go_without_it(session: SqlSession) -> None:
     session.run_all(GRAPH)
+    with pytest.raises(errors.DependentObjectsStillExist) as told:
+        session.run_all("drop table city")
+    assert "property graph g depends on table city" in (told.value.detail or "")
     for text in (
         "drop table city",
         "alter table person drop column born",
@@ -265,6 +268,14 @@ def test_what_a_graph_reads_can_not_go_without_it(session: SqlSession) -> None:
     assert (
         session.rows("select * from information_schema.property_graphs where property_graph_name = 'g'") == []
     )
+
+
+@pytest.mark.parametrize("kind", ["table", "view", "index", "sequence"])
+def test_it_is_dropped_as_what_it_is(session: SqlSession, kind: str) -> None:
+    session.run_all(GRAPH)
+    with pytest.raises(errors.WrongObjectType) as told:
+        session.run_all(f"drop {kind} g")
+    assert told.value.hint == "Use DROP PROPERTY GRAPH to remove a property graph."
 
 
 def test_information_schema_tells_of_every_part(session: SqlSession) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Generator, Sequence
 from skerry_engine import errors
 from skerry_engine.catalog import drops
 from skerry_engine.catalog.dependencies import DropPlan, plan_drop
-from skerry_engine.catalog.graphs import Graph
+from skerry_engine.catalog.graphs import Graph, PropertyGraph
 from skerry_engine.catalog.objects import (
     CLASS_CONSTRAINT,
     CLASS_NAMESPACE,
@@ -33,7 +33,7 @@ from skerry_engine.session.steps import Complete, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.txn.modes import ACCESS_EXCLUSIVE
 
-KIND_OF_RELKIND = {"r": "table", "v": "view", "i": "index", "S": "sequence"}
+KIND_OF_RELKIND = {"r": "table", "v": "view", "i": "index", "S": "sequence", "g": "graph"}
 
 
 def drop(context: DefinitionContext, statement: st.Drop) -> Generator[Step, object, Complete]:
@@ -99,7 +99,9 @@ def _report_missing(context: DefinitionContext, statement: st.Drop, kind: str, n
 def _wrong_kind(kind: str, found: Relation) -> errors.DatabaseError:
     if isinstance(found, SystemTable):
         return errors.InsufficientPrivilege(f'permission denied: "{found.name}" is a system catalog')
-    actual = KIND_OF_RELKIND.get(found.kind, "table")
+    actual = (
+        "property graph" if isinstance(found, PropertyGraph) else KIND_OF_RELKIND.get(found.kind, "table")
+    )
     return errors.WrongObjectType(
         f'"{found.name}" is not {ARTICLES[kind]}',
         hint=f"Use DROP {actual.upper()} to remove {ARTICLES[actual]}.",

@@ -42,6 +42,7 @@ ARTICLES = {
     "view": "a view",
     "index": "an index",
     "sequence": "a sequence",
+    "graph": "a graph",
     "property graph": "a property graph",
 }
 COLLATIONS = {"default": DEFAULT_COLLATION, "C": C_COLLATION, "POSIX": 951}
