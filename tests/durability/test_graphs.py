@@ -264,15 +264,15 @@ def test_a_graph_over_tables_outlives_kills_stops_and_checkpoints(tmp_path: Path
     assert session.rows(asked) == [("Ada", "Mary", 4)]
     database.flush()
     killed = database.copy(tmp_path / "killed")
-    for database in (reopened(database), DurableSqlDatabase(killed)):
-        session = database.session()
+    for found in (reopened(database), DurableSqlDatabase(killed)):
+        session = found.session()
         assert session.rows(asked) == [("Ada", "Mary", 4)]
         assert session.rows("select pg_get_propgraphdef('g'::regclass)") == told
-        checkpoint(database)
+        checkpoint(found)
         session.run_all("alter property graph g rename to h")
-        database = reopened(database)
-        assert database.session().rows(asked.replace("(g", "(h")) == [("Ada", "Mary", 4)]
-        database.session().run_all("drop table person cascade")
-        database = reopened(database)
-        assert database.session().rows("select count(*) from pg_class where relname = 'h'") == [(0,)]
-        database.close()
+        again = reopened(found)
+        assert again.session().rows(asked.replace("(g", "(h")) == [("Ada", "Mary", 4)]
+        again.session().run_all("drop table person cascade")
+        again = reopened(again)
+        assert again.session().rows("select count(*) from pg_class where relname = 'h'") == [(0,)]
+        again.close()
