@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from skerry_engine import errors
-from skerry_engine.session.execution import Execution, PlanChanged, command_tag, deadline_of
+from skerry_engine.session.execution import Execution, PlanChanged, command_tag, deadline_of, may_run_at_once
 from skerry_engine.session.graphs.parameters import session_values
 from skerry_engine.session.plans import (
     Plan,
@@ -376,7 +376,7 @@ class StatementRunner(SessionState):
         None, nothing done, where it locks rows, its plan is not current, or a table is locked by others.
         """
         point = plan.compiled.point
-        if point is None and plan.is_spooled and not plan.is_change:
+        if point is None and ((plan.is_spooled and not plan.is_change) or not may_run_at_once()):
             return None
         if plan.is_change and self.engine.manager.is_congested:
             return None
