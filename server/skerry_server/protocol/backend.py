@@ -444,6 +444,9 @@ class Backend:
         if not isinstance(answer, Finished):
             self._start(answer, purpose)
             return
+        if len(answer.rows) > _SLICE_ROWS:  # they go out slice by slice, turn by turn
+            self._start(_as_steps(answer), purpose)
+            return
         if answer.columns is not None:
             self._shape = self._shape_of(answer.columns, ())
             self._send(self._shape.description)
@@ -656,3 +659,8 @@ def _notice(step: Notice) -> bytes:
     return messages.notice_response(
         step.severity, step.sqlstate, step.message, step.detail, step.hint, step.fields
     )
+
+
+def _as_steps(finished: Finished) -> Steps:
+    """An outcome as steps, for when it is more than is sent at once."""
+    yield from finished.steps()
