@@ -167,6 +167,7 @@ SEEN_ELSEWHERE = {
             "expr.RecordOf",
             "query.PathSearch",
             "query.EdgeWays",
+            "query.GraphProcedure",
         ),
         "SQL has no elements of graphs; see algebra/test_graph_nodes",
     ),
