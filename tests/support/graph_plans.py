@@ -18,9 +18,9 @@ from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.plan.elements import property_of_shaped_rows
 from skerry_engine.plan.planner import ElementInfo, IndexInfo
 from skerry_engine.storage.index import Index
-from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.shapes import EDGE_VALUES, NODE_VALUES, ShapeRegistry
 from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.manager import TransactionManager
 from skerry_engine.values import oids
 from skerry_engine.values.keys import KeyCodec, KeyColumn
 from skerry_engine.values.types import SqlType
@@ -94,13 +94,10 @@ class GraphTables:
     def shapes(self, table_oid: int) -> ShapeRegistry:
         return self.registries[table_oid]
 
-    # --- Tables, and the transaction ----------------------------------------
+    # --- Tables ----------------------------------------
 
     def storage(self, table_oid: int) -> TableStorage:
         return self.storages[table_oid]
-
-    def reader(self, storage: TableStorage) -> TableReader:
-        return TableReader(storage, 1 << 60, None, 1)
 
     def property_of_rows(self, table_oid: int, name: str, type_oid: int) -> Callable[[Row], Any]:
         return property_of_shaped_rows(self.registries[table_oid], name, type_oid)
@@ -116,12 +113,20 @@ class GraphTables:
         return self.run_compiled(compile_query(query, self), *params)
 
     def run_compiled(self, compiled: CompiledQuery, *params: object) -> list[Row]:
-        context = ExecutionContext(self, self, compiled.slots, None, params, (), 1 << 30)  # type: ignore[arg-type]
+        context = self.context(compiled, params, 1 << 30)
         rows: list[Row] = []
         for batch in compiled.run(context):
             if isinstance(batch, list):
                 rows.extend(batch)
         return rows
+
+    def context(
+        self, compiled: CompiledQuery, params: tuple[object, ...], memory_bytes: int
+    ) -> ExecutionContext:
+        """What a query is run with."""
+        transaction = TransactionManager(None).begin()  # a real one: compiled code takes no other
+        transaction.start_statement()
+        return ExecutionContext(transaction, self, compiled.slots, None, params, (), memory_bytes)  # type: ignore[arg-type]
 
 
 # --- trees by hand ----------------------------------------

@@ -33,7 +33,6 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
 from skerry_engine.plan.compile import compile_query
-from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.plan.explain import explain_lines
 
 SEEDS = int(os.environ.get("SKERRY_PATH_SEEDS", "8"))
@@ -209,7 +208,7 @@ def test_searches_that_keep_too_much_are_out_of_memory() -> None:
             tables.edge(one, other, "E")
     search = replace(small_search(), pattern=pt.PathRepeat(small_search().pattern.part, 8, None))  # type: ignore[attr-defined]
     compiled = compile_query(select(search, [column(SEARCH, 1)], same(column(SEARCH, 0), number(1))), tables)
-    context = ExecutionContext(tables, tables, compiled.slots, None, (), (), 1 << 20)  # type: ignore[arg-type]
+    context = tables.context(compiled, (), 1 << 20)
     steps = 0
     with pytest.raises(errors.OutOfMemory):
         for batch in compiled.run(context):

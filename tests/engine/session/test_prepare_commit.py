@@ -99,7 +99,7 @@ def test_a_session_that_ends_while_its_commit_is_prepared(database: SqlDatabase)
 def test_definitions_are_tried_on_the_newest_catalog(database: SqlDatabase) -> None:
     session = database.session()
     assert session.rows("begin; create table a (x int); create view v as select 1; prepare commit") == [
-        (None, None, "definition", 2)
+        (None, None, "definition", 2, None)
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skerry_engine.errors import DatatypeMismatch, NotSupportedError
+from skerry_engine.errors import NotSupportedError
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext, text_decoder
 from skerry_engine.values.python import Interval, from_python, to_python
@@ -109,8 +109,10 @@ def test_a_decimal_is_made_canonical() -> None:
 def test_what_has_no_type_is_refused() -> None:
     with pytest.raises(NotSupportedError, match="object"):
         from_python(object())
-    with pytest.raises(DatatypeMismatch):
-        from_python([1, "a", b"b"])
+
+
+def test_a_list_of_anything_has_items_of_any_type() -> None:
+    assert from_python([1, "a", b"b"])[0].oid == oids.ANYVALUE_ARRAY
 
 
 @given(
