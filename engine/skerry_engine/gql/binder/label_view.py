@@ -12,7 +12,7 @@ from __future__ import annotations
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import queries as q
-from skerry_engine.catalog.graphs import ElementTable, Graph
+from skerry_engine.catalog.graphs import EdgeType, ElementTable, Graph, NodeType
 from skerry_engine.gql.binder.context import GqlContext
 from skerry_engine.gql.binder.sources import NativeElement, NativeSource
 from skerry_engine.storage.shapes import ANY_PROPERTY
@@ -40,9 +40,14 @@ def bind_label_view(context: GqlContext, graph: Graph, label: str) -> q.Query | 
 def _has_label(source: NativeSource, table: ElementTable, label: str) -> bool:
     if label in source.context.registry(table.oid).labels():
         return True
+    return bool(_declared(source, table, label))
+
+
+def _declared(source: NativeSource, table: ElementTable, label: str) -> list[NodeType | EdgeType]:
+    """The types of a closed graph's elements that have the label."""
     types = source.types
     kinds = () if types is None else types.edges if table.is_edges else types.nodes
-    return any(label in kind.labels for kind in kinds)
+    return [kind for kind in kinds if label in kind.labels]
 
 
 def _columns(source: NativeSource, element: NativeElement, label: str) -> list[tuple[str, ex.Expr]]:
@@ -56,8 +61,7 @@ def _columns(source: NativeSource, element: NativeElement, label: str) -> list[t
 
 def _property_names(source: NativeSource, element: NativeElement, label: str) -> list[str]:
     """Those that are declared, in their order, then those that elements have, in the order in which they came."""
-    types = source.types
-    kinds = () if types is None else types.edges if element.is_edge else types.nodes
-    declared = [each.name for kind in kinds if label in kind.labels for each in kind.properties]
+    kinds = _declared(source, element.table, label)
+    declared = [each.name for kind in kinds for each in kind.properties]
     registry = source.context.registry(element.table.oid)
     return list(dict.fromkeys([*declared, *registry.property_names(lambda labels: label in labels)]))
