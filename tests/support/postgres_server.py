@@ -116,6 +116,13 @@ def _is_ready(lock_file: Path) -> bool:
         return False
 
 
+def _check_survived(log: Path) -> None:
+    """When PostgreSQL itself broke down, its clients saw no more than a lost connection: what it says is the cause."""
+    said = log.read_text(errors="replace")
+    if re.search(r"PANIC|was terminated by signal|No space left|Cannot allocate memory", said):
+        raise RuntimeError(f"PostgreSQL broke down:\n{said[-4000:]}")
+
+
 @contextmanager
 def _run(binaries: Path, more_options: Mapping[str, str]) -> Iterator[Address]:
     user = _unprivileged_user()
@@ -166,6 +173,7 @@ def _run(binaries: Path, more_options: Mapping[str, str]) -> Iterator[Address]:
         finally:
             process.send_signal(signal.SIGINT)  # fast shutdown: clients that are left do not hold it up
             process.wait(timeout=START_TIMEOUT_S)
+            _check_survived(log)
     except subprocess.CalledProcessError as problem:
         raise NoPostgres(f"initdb failed: {problem.stderr.decode(errors='replace')[-2000:]}") from problem
     finally:
