@@ -291,6 +291,11 @@ class ElementResolver(Protocol):
         """The element's properties as (name, type OID, value), in the order of its shape; none is NULL."""
         ...
 
+    def check_readable(self, table_oid: int, row: tuple[object, ...]) -> None:
+        """Raise ElementDeleted for an element that its own statement has deleted: it is shown as it was, but nothing
+        that reads it gets an answer."""
+        ...
+
 
 class Blocks(Protocol):
     """The base, as those see it who keep rows and index entries in it: blocks of bytes by key, in key order.

@@ -48,7 +48,7 @@ _CLASSES = frozenset(("08", "22", "25", "2D", "40", "42"))
 def gqlstatus_of(sqlstate: str) -> str | None:
     """The GQLSTATUS that says the same as a SQLSTATE: its own, or that of its class; None for classes that are SQL's
     alone."""
-    if sqlstate in _SHARED_DATA_EXCEPTIONS:
+    if sqlstate in _SHARED_DATA_EXCEPTIONS or sqlstate[2] == "G":
         return sqlstate
     own = _GQLSTATUS.get(sqlstate)
     if own is None and sqlstate[:2] in _CLASSES:
@@ -490,9 +490,10 @@ class NumericValueOutOfRange(DataError):
 
 
 class ElementDeleted(DataError):
-    """A statement changes a node or an edge that it has deleted before.  Change first, or leave it."""
+    """A statement reads or changes a node or an edge that it has deleted before (GQL: referent deleted).  Take what is
+    wanted of it first (LET), or leave it."""
 
-    gqlstatus = "22000"
+    sqlstate = "22G11"
 
 
 class MultipleAssignments(CardinalityViolation):

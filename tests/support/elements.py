@@ -11,6 +11,9 @@ from skerry_engine.values.io import DEFAULT_IO, IoContext
 class RowsThatTell:
     """An ElementResolver for rows of the form ((label, ...), ((property, type OID, value), ...))."""
 
+    def check_readable(self, table_oid: int, row: tuple[object, ...]) -> None:
+        """Nothing is deleted here."""
+
     def element_id(self, graph_oid: int, table_oid: int, row_id: int) -> int | str:
         return row_id
 

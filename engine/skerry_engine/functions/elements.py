@@ -37,13 +37,17 @@ def _element_id(context: FunctionContext, element: Element) -> AnyValue:
 
 def _labels(context: FunctionContext, element: Element) -> tuple[str, ...]:
     graph_oid, table_oid, _, row = element[:4]
-    return tuple(graph_text.resolver(context.io).labels(graph_oid, table_oid, row))
+    elements = graph_text.resolver(context.io)
+    elements.check_readable(table_oid, row)
+    return tuple(elements.labels(graph_oid, table_oid, row))
 
 
 def properties_of(context: FunctionContext, element: Element) -> GraphRecord:
     """All properties, as a record."""
     graph_oid, table_oid, _, row = element[:4]
-    found = graph_text.resolver(context.io).properties(graph_oid, table_oid, row)
+    elements = graph_text.resolver(context.io)
+    elements.check_readable(table_oid, row)
+    found = elements.properties(graph_oid, table_oid, row)
     return tuple([(name, dynamic(type_oid, value)) for name, type_oid, value in found])
 
 

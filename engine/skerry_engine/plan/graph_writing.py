@@ -29,7 +29,7 @@ from skerry_engine import errors
 from skerry_engine.plan.writing import MAX_RESTARTS, ROWS_PER_UNIT
 from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.storage.reader import TableReader
-from skerry_engine.storage.shapes import ShapeRegistry
+from skerry_engine.storage.shapes import DELETED, ShapeRegistry
 from skerry_engine.txn.conflicts import RestartStatement
 from skerry_engine.txn.endpoints import Endpoints
 from skerry_engine.txn.locks import LockWait
@@ -694,7 +694,7 @@ class Refresher:
         self._known: dict[Identity, Row | None] = {}
 
     def element(self, value: Element | None) -> Element | None:
-        """The element as it is now; as it was where it has been deleted."""
+        """The element as it is now; one that has been deleted can't be read any more, only shown as it was."""
         if value is None:
             return None
         key = (value[TABLE], value[ROW_ID])
@@ -702,8 +702,13 @@ class Refresher:
             row = self._known[key]
         else:
             row = self._known[key] = self._reader(key[0]).get(key[1])
-        if row is None or row is value[ROW]:
+        if row is value[ROW]:
             return value
+        if row is None:
+            old = value[ROW]
+            if old[0] == DELETED:
+                return value
+            row = (DELETED, *old)
         return (*value[:ROW], row, *value[ROW + 1 :])
 
     def value(self, value: Any, type_oid: int) -> Any:

@@ -16,7 +16,7 @@ from skerry_engine import errors
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.graphs import ElementTable
 from skerry_engine.catalog.mapped_elements import MappedElement, mapped_elements
-from skerry_engine.storage.shapes import ShapeRegistry
+from skerry_engine.storage.shapes import DELETED, ShapeRegistry
 
 if TYPE_CHECKING:
     from skerry_engine.session.state import SessionState
@@ -33,6 +33,13 @@ class _Described(Protocol):
 
     def values_of(self, row: Row) -> Sequence[tuple[str, int, object]]: ...
 
+    def check_readable(self, row: Row) -> None: ...
+
+
+def _as_it_was(row: Row) -> Row:
+    """A native element's row; a deleted one's before that."""
+    return row[1:] if row[0] == DELETED else row
+
 
 class _Shaped:
     """A native graph's nodes or edges."""
@@ -44,14 +51,18 @@ class _Shaped:
     def element_id(self, row_id: int) -> int | str:
         return row_id
 
+    def check_readable(self, row: Row) -> None:
+        self._registry.by_id(row[0])
+
     def labels_of(self, row: Row) -> Sequence[str]:
-        shape = self._registry.by_id(row[0])
+        shape = self._registry.by_id(_as_it_was(row)[0])
         found = self._labels.get(shape.id)
         if found is None:
             found = self._labels[shape.id] = tuple(sorted(shape.labels))
         return found
 
     def values_of(self, row: Row) -> Sequence[tuple[str, int, object]]:
+        row = _as_it_was(row)
         shape = self._registry.by_id(row[0])
         return list(zip(shape.names, shape.types, row[self._registry.first_position :], strict=True))
 
@@ -66,6 +77,9 @@ class _Mapped:
 
     def labels_of(self, row: Row) -> Sequence[str]:
         return self._element.labels
+
+    def check_readable(self, row: Row) -> None:
+        """No statement over tables goes on behind a deletion."""
 
 
 class SessionElements:
@@ -88,6 +102,10 @@ class SessionElements:
     def properties(self, graph_oid: int, table_oid: int, row: Row) -> Sequence[tuple[str, int, object]]:
         """Those that are not NULL."""
         return self._described(table_oid).values_of(row)
+
+    def check_readable(self, table_oid: int, row: Row) -> None:
+        """Raise ElementDeleted."""
+        self._described(table_oid).check_readable(row)
 
     def _described(self, table_oid: int) -> _Described:
         database = self._session.statement_catalog().database

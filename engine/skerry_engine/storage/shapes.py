@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from skerry_engine.errors import DatabaseDamaged, SerializationFailure
+from skerry_engine.errors import DatabaseDamaged, ElementDeleted, SerializationFailure
 from skerry_engine.values.graphs import UNTAGGED
 
 NODE_VALUES: Final = 1
@@ -99,6 +99,10 @@ class ShapeJournal:
             self.pending.append(record)
 
 
+DELETED: Final = -1
+"""Stands in the place of a shape's id in element values of deleted elements; what they were is behind it."""
+
+
 class ShapeRegistry:
     """The shapes of one element table.
 
@@ -142,7 +146,9 @@ class ShapeRegistry:
         return found
 
     def by_id(self, shape_id: object) -> Shape:
-        """The shape of that id.  Raises DatabaseDamaged for an id that no shape has."""
+        """The shape of that id.  Raises ElementDeleted for DELETED, DatabaseDamaged for an id that no shape has."""
+        if shape_id == DELETED:
+            raise ElementDeleted("the statement has deleted the element that is read here")
         if type(shape_id) is not int or not 0 < shape_id <= len(self._shapes):
             raise DatabaseDamaged(
                 f"a row of storage {self.storage_id} has shape {shape_id}, which there is not"

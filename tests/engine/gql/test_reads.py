@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -227,6 +228,15 @@ REFUSED: list[tuple[str, type[errors.DatabaseError], str]] = [
         "MATCH (n) RETURN n.name AS a UNION MATCH (n) RETURN n.name AS b",
         errors.SyntaxError,
         "different columns",
+    ),
+    ("MATCH (n) RETURN n.shoe + count(*)", errors.GroupingError, "made of aggregates"),
+    ("MATCH (n) RETURN n NEXT RETURN n.shoe || count(*)", errors.GroupingError, "made of aggregates"),
+    ("MATCH (n) RETURN count(*) ORDER BY n.shoe + count(*)", errors.GroupingError, "made of aggregates"),
+    *(
+        (f"RETURN 1 AS x {one} RETURN 2 AS x {other} RETURN 3 AS x", errors.SyntaxError, "side by side")
+        for one, other in permutations(
+            ("UNION", "UNION ALL", "EXCEPT", "EXCEPT ALL", "INTERSECT", "OTHERWISE"), 2
+        )
     ),
     ("FOR x IN 1 RETURN x", errors.DatatypeMismatch, "FOR takes a list"),
     ("USE nowhere MATCH (n) RETURN n", errors.UndefinedTable, 'graph "nowhere" does not exist'),

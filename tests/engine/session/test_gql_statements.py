@@ -73,6 +73,39 @@ def test_explain_prepare_and_cursor_of_gql(db: skerry.Database) -> None:
         assert transaction.execute("FETCH 2 FROM c").fetchall() == [(1,), (2,)]
 
 
+DELETED_READS = [
+    "n.name",
+    "n[$name]",
+    "labels(n)",
+    "properties(n)",
+    "property_names(n)",
+    "n:Person",
+    "PROPERTY_EXISTS(n, name)",
+    "e.since",
+    "nodes(p)[0].name",
+]
+
+
+@pytest.mark.parametrize("read", DELETED_READS)
+def test_what_the_statement_has_deleted_cannot_be_read(db: skerry.Database, read: str) -> None:
+    db.execute("INSERT (:Person {name: 'Ada'})-[:KNOWS {since: 1833}]->(:Person {name: 'Bo'})")
+    text = f"MATCH p = (n)-[e]->(m) DETACH DELETE n RETURN {read} AS x, m.name AS name"
+    with pytest.raises(errors.ElementDeleted) as caught:
+        db.execute(text, {"name": "name"}).fetchall()
+    assert caught.value.gqlstatus == "22G11"
+    assert db.execute(f"MATCH p = (n)-[e]->(m) RETURN {read} AS x", {"name": "name"}).scalar()
+
+
+def test_what_the_statement_has_deleted_is_shown_as_it_was(db: skerry.Database) -> None:
+    db.execute("INSERT (:Person {name: 'Ada'})-[:KNOWS {since: 1833}]->(:Person {name: 'Bo'})")
+    found = db.execute(
+        "MATCH p = (n)-[e]->(m) DELETE e DELETE n RETURN n, e, p, element_id(n) AS id, m.name AS m"
+    )
+    node, edge, path, number, name = found.one()
+    assert (node["name"], edge["since"], path.nodes[0]["name"], name) == ("Ada", 1833, "Ada", "Bo")
+    assert number == node.id
+
+
 def test_as_of_an_epoch(db: skerry.Database) -> None:
     epoch = db.execute("SELECT skerry.current_epoch()").scalar()
     assert db.execute(f"MATCH (n) RETURN count(*) AS c AS OF EPOCH {epoch}").scalar() == 0

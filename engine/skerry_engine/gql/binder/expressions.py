@@ -92,6 +92,8 @@ class ExpressionBinder:
         self.place = place
         self._case_operand: ex.Expr | None = None
         self._inside_aggregate = False
+        self.reads_absent = False
+        """Whether a property that nothing has reads its element all the same, as grouping has to know."""
 
     # --- entry ----------------------------------------
 
@@ -137,6 +139,18 @@ class ExpressionBinder:
         return self.variable(node).value()
 
     def _property(self, node: tree.Property) -> ex.Expr:
+        found = self._property_of(node)
+        if (
+            not self.reads_absent
+            or not isinstance(found, ex.Const)
+            or not isinstance(node.arg, tree.Variable)
+        ):
+            return found
+        variable = self.variable(node.arg)
+        read = variable.placed.reference[0] if isinstance(variable, ElementVariable) else variable.value()
+        return ex.Case(found.type, ((ex.IsNull(BOOL, read), found),), found)
+
+    def _property_of(self, node: tree.Property) -> ex.Expr:
         if isinstance(node.arg, tree.Variable):
             variable = self.variable(node.arg)
             if isinstance(variable, ElementVariable):

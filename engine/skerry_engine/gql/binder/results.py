@@ -6,7 +6,7 @@ keys: of an element that is a key, all that hangs on it too (`n.name` beside `n`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
@@ -14,6 +14,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import ROW_READERS, relation_ranges, rewrite_all, walk_all
+from skerry_engine.functions.graph_resolution import AGGREGATES
 from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder import native_reads as native
@@ -119,6 +120,11 @@ class ReturnBinder:
                 "ORDER BY can aggregate only where RETURN does, or has GROUP BY", position=node.position
             )
 
+    def _expressions(self, rows: Rows, place: Place, node: tree.Return) -> ExpressionBinder:
+        binder = ExpressionBinder(self.statements, rows, place)
+        binder.reads_absent = node.group_by is not None or aggregates_in((node.items, node.page))
+        return binder
+
     # --- items ----------------------------------------
 
     def _all(self, node: tree.Return) -> list[Item]:
@@ -128,7 +134,7 @@ class ReturnBinder:
         return [Item(column_of(variable), variable.value()) for variable in variables]
 
     def _items(self, node: tree.Return) -> list[Item]:
-        binder = ExpressionBinder(self.statements, self.rows, RETURN)
+        binder = self._expressions(self.rows, RETURN, node)
         items: list[Item] = []
         taken: set[str] = set()
         for number, written in enumerate(node.items, 1):
@@ -156,7 +162,7 @@ class ReturnBinder:
                 made = ValueVariable(item.column.name, item.expr, item.column.source, item.column.labels)
                 rows = rows.with_variable(made)
         written = {item.column.name: item.expr for item in items}
-        binder = ExpressionBinder(self.statements, rows, ORDER_BY)
+        binder = self._expressions(rows, ORDER_BY, node)
         return [self.statements.sort_key(binder, each, written) for each in node.page.order_by]
 
     def _group_keys(self, node: tree.Return, items: list[Item]) -> list[ex.Expr]:
@@ -307,6 +313,17 @@ def _name_of_call(call: tree.Call) -> str:
     if any(name is None for name in names):
         return call.name
     return f"{call.name}({'DISTINCT ' if call.is_distinct else ''}{', '.join(map(str, names))})"
+
+
+def aggregates_in(node: object) -> bool:
+    """Whether a tree calls an aggregate function; not in the statements inside it."""
+    if isinstance(node, tree.Call) and node.name in AGGREGATES:
+        return True
+    if isinstance(node, tuple):
+        return any(map(aggregates_in, node))
+    if not isinstance(node, tree.Node) or isinstance(node, tree.Procedure):
+        return False
+    return any(aggregates_in(getattr(node, each.name)) for each in fields(node))
 
 
 def _has_aggregate(expr: ex.Expr) -> bool:

@@ -161,6 +161,7 @@ class StatementBinder:
             self.context.graph = before
 
     def _combined(self, node: tree.Combined, rows: Rows, is_tested: bool) -> Result:
+        _check_one_kind(node)
         self.depth += 1
         try:
             left = self._in_graph(node.left, rows, is_tested)
@@ -284,6 +285,22 @@ class StatementBinder:
             expr = binder.bind(item.value)
         nulls_first = item.is_descending if item.nulls is None else item.nulls == "first"
         return ex.SortKey(self.operations.known(expr), item.is_descending, nulls_first)
+
+
+def _check_one_kind(node: tree.Combined) -> None:
+    """Raise SyntaxError where statements side by side are combined in two ways (§14.2): which goes first would have
+    to be known."""
+    left = node.left
+    if isinstance(left, tree.Combined) and (left.operator, left.is_all) != (node.operator, node.is_all):
+        raise errors.SyntaxError(
+            f"{_conjunction(left)} and {_conjunction(node)} cannot stand side by side",
+            hint="Put those that go first in braces: {... UNION ...} UNION ALL ...",
+            position=node.right.position,
+        )
+
+
+def _conjunction(node: tree.Combined) -> str:
+    return node.operator.upper() + (" ALL" if node.is_all else "")
 
 
 def names_read(node: object) -> frozenset[str] | None:
