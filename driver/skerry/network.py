@@ -242,7 +242,10 @@ class NetworkBackend:
                 oids, values = _typed(text, parameters)
                 context = connection.execute_unnamed(text, values, oids)
         except (pg8000.exceptions.Error, OSError, struct.error) as problem:
-            raise self._failure(problem) from None
+            error = self._failure(problem)
+            if isinstance(error, errors.SyntaxError) and is_gql(text):
+                error.locate(text)
+            raise error from None
         except BaseException:
             self._drop()  # the protocol was left in the middle of a message
             raise

@@ -765,7 +765,8 @@ class SyntaxError(ProgrammingError):  # PostgreSQL's name for 42601
     """The statement does not parse.
 
     A GQL statement's error tells more: `line_number` and `column_number` (from 1), `caret` (the line, and under it
-    a caret), and `expected`, what could have stood there.
+    a caret), and `expected`, what could have stood there.  All but the last follow from `position` and the text; so
+    they are no part of what goes over the wire, where clients draw carets of their own.
     """
 
     sqlstate = "42601"
@@ -773,6 +774,38 @@ class SyntaxError(ProgrammingError):  # PostgreSQL's name for 42601
     column_number: int | None = None
     caret: str | None = None
     expected: tuple[str, ...] = ()
+
+    def locate(self, text: str) -> None:
+        """Work out line, column and caret, if there is a position and that has not been done."""
+        if self.position is None or self.line_number is not None:
+            return
+        offset = min(self.position - 1, len(text))
+        before = text[:offset].replace("\r\n", "\n").replace("\r", "\n")
+        self.line_number = before.count("\n") + 1
+        begin = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
+        self.column_number = offset - begin + 1
+        self.caret = _caret(text, begin, offset)
+
+    def __str__(self) -> str:
+        if self.caret is None:
+            return self.message
+        return f"{self.message}\nLine {self.line_number}, column {self.column_number}:\n{self.caret}"
+
+
+_EXCERPT = 100  # characters of a line that are shown
+
+
+def _caret(text: str, begin: int, offset: int) -> str:
+    """The line around the offset, and under it a caret."""
+    end = len(text)
+    for line_break in "\r\n":
+        found = text.find(line_break, offset)
+        if found >= 0:
+            end = min(end, found)
+    cut = max(begin, offset - _EXCERPT // 2)
+    line = text[cut : min(end, cut + _EXCERPT)]
+    indent = "".join([c if c == "\t" else " " for c in text[cut:offset]])
+    return f"{line}\n{indent}^"
 
 
 class InsufficientPrivilege(ProgrammingError):

@@ -325,3 +325,23 @@ def test_rows_of_records_become_nodes(database: skerry.Database) -> None:
         "id": 7,
         "q": {"a": [1]},
     }
+
+
+# --- errors ---------------------------------------------------------------------------------------------
+
+
+def test_a_syntax_error_shows_its_place_once_wherever_it_is_raised(database: skerry.Database) -> None:
+    for text, line, column in (("RETURN 1 AS x\nRETRUN 2", 2, 1), ("MATCH (n)", 1, 1)):
+        with pytest.raises(skerry.errors.SyntaxError) as caught:
+            database.execute(text)
+        error = caught.value
+        assert (error.line_number, error.column_number) == (line, column)
+        assert error.detail is None and "^" not in error.message, "psql shows these, and draws a caret itself"
+        assert str(error).endswith(f"Line {line}, column {column}:\n{text.splitlines()[line - 1]}\n^")
+
+
+def test_an_error_of_graphs_is_of_its_own_class(graph: skerry.Database) -> None:
+    with pytest.raises(skerry.errors.EdgesStillExist):
+        graph.execute("MATCH (n:Dog) DELETE n")
+    with pytest.raises(skerry.errors.ElementDeleted):
+        graph.execute("MATCH (n:Dog) DETACH DELETE n RETURN n.name").fetchall()

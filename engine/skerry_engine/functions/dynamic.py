@@ -49,7 +49,7 @@ from skerry_engine.values.graphs import (
     path_identity,
     type_of,
 )
-from skerry_engine.values.types import find_type, type_display
+from skerry_engine.values.types import find_type, graph_type_name
 
 TO_ANY = 9200
 FROM_ANY = 9201
@@ -135,7 +135,7 @@ def cast_between(source: int, target: int) -> Callable[[FunctionContext, Any], A
 
     coercion = find_coercion(source, target, "e")
     if coercion is None:
-        raise CannotCoerce(f"cannot cast type {type_display(source)} to {type_display(target)}")
+        raise CannotCoerce(f"cannot cast type {graph_type_name(source)} to {graph_type_name(target)}")
     function = coercion.function
     if function is None:
         return lambda context, value: value
@@ -407,7 +407,7 @@ def _argument_cast(given: int, target: int) -> Callable[[FunctionContext, Any], 
 
 
 def _listed(types: tuple[int, ...]) -> str:
-    return " and ".join([type_display(type_oid) for type_oid in types]) or "no arguments"
+    return " and ".join([graph_type_name(type_oid) for type_oid in types]) or "no arguments"
 
 
 def forget() -> None:

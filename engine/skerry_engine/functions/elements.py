@@ -19,13 +19,13 @@ from skerry_engine.values.graphs import (
     target_of,
     type_of,
 )
-from skerry_engine.values.types import type_display
+from skerry_engine.values.types import graph_type_name
 
 
 def _check_elements(types: tuple[int, ...], function: str) -> None:
     for type_oid in types:
         if type_oid not in oids.ELEMENTS:
-            raise InvalidValueType(f"{function} takes nodes and edges, not {type_display(type_oid)}")
+            raise InvalidValueType(f"{function} takes nodes and edges, not {graph_type_name(type_oid)}")
 
 
 # --- names --------------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ def _any_property(context: FunctionContext, value: AnyValue, name: str) -> AnyVa
         return property_of(context, value[1], name)
     if found == oids.GRAPHRECORD:
         return field_of(value[1], name)
-    raise InvalidValueType(f'a value of type {type_display(found)} has no property "{name}"')
+    raise InvalidValueType(f'a value of type {graph_type_name(found)} has no property "{name}"')
 
 
 def _property_names(context: FunctionContext, element: Element) -> tuple[str, ...]:

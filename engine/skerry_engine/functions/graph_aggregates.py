@@ -26,7 +26,7 @@ from skerry_engine.functions.registry import (
 from skerry_engine.functions.statistics import continuous_percentile, discrete_percentile
 from skerry_engine.values import dynamic_keys, oids
 from skerry_engine.values.graphs import AnyValue, atom_of, dynamic, type_of
-from skerry_engine.values.types import type_display
+from skerry_engine.values.types import graph_type_name
 
 define_aggregate(
     f"skerry.sum {oids.INT8}",
@@ -112,7 +112,7 @@ def _type_of_all(name: str, values: Sequence[AnyValue]) -> int:
     if types <= _NUMBER_RANKS.keys():
         return max(types, key=_NUMBER_RANKS.__getitem__)
     if len(types) > 1:
-        listed = ", ".join(sorted(type_display(type_oid) for type_oid in types))
+        listed = ", ".join(sorted(graph_type_name(type_oid) for type_oid in types))
         raise InvalidValueType(f"aggregate {name} does not take values of different types: {listed}")
     return types.pop()
 
@@ -125,7 +125,7 @@ def _static(name: str, types: tuple[int, ...]) -> tuple[Callable[[list[Any]], ob
     try:
         function, wanted, result = resolve_graph_function(name, types)
     except (UndefinedFunction, AmbiguousFunction) as error:
-        raise InvalidValueType(f"aggregate {name} does not take {type_display(types[0])}") from error
+        raise InvalidValueType(f"aggregate {name} does not take {graph_type_name(types[0])}") from error
     assert isinstance(function, AggregateFunction), name
     return over_all(function), wanted[0], result
 

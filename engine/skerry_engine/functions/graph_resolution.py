@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from skerry_engine.errors import AmbiguousFunction, UndefinedFunction
+from skerry_engine.errors import AmbiguousFunction, DatatypeMismatch, UndefinedFunction, ValuesNotComparable
 from skerry_engine.functions.dynamic import (
     ANY_COMPARISONS,
     DECIMAL_COMPARISONS,
@@ -43,7 +43,7 @@ from skerry_engine.functions.registry import (
 from skerry_engine.functions.resolve import resolve_function, resolve_operator
 from skerry_engine.values import dynamic_keys, oids
 from skerry_engine.values.graphs import widened
-from skerry_engine.values.types import find_type, format_type
+from skerry_engine.values.types import find_type, graph_type_name
 
 Resolved = tuple[AnyFunction, tuple[int, ...], int]
 """The function, the type that each argument is to have, the type of the result."""
@@ -207,6 +207,8 @@ def resolve_graph_operator(
     see `resolve_graph_function`.
     """
     if left is not None and symbol in COMPARISONS:
+        if not inferred and symbol in _ORDERING:
+            _check_ordered(left, right, position)
         return _comparison(symbol, left, right)
     if symbol in _WORDS:
         return _word(symbol, left or 0, right, position, inferred)
@@ -220,8 +222,16 @@ def resolve_graph_operator(
         if inferred:
             function = dynamic_function(symbol, len(given))
             return function, (oids.ANYVALUE,) * len(given), function.return_type
-        error.position = error.position or position
-        raise
+        raise type(error)(
+            f"operator does not exist: {_operation_text(symbol, left, right)}",
+            hint=error.hint,
+            position=error.position or position,
+        ) from None
+
+
+def _operation_text(symbol: str, left: int | None, right: int) -> str:
+    operands = ("" if left is None else f"{graph_type_name(left)} ", graph_type_name(right))
+    return f"{operands[0]}{symbol} {operands[1]}"
 
 
 def common_graph_type(types: Sequence[int]) -> int:
@@ -384,6 +394,19 @@ def _comparison(symbol: str, left: int, right: int) -> tuple[Function, tuple[int
     return scalar_function(ANY_COMPARISONS[symbol]), (_as_any(left), _as_any(right)), oids.BOOL
 
 
+_ORDERING = frozenset(("<", "<=", ">", ">="))
+
+
+def _check_ordered(left: int, right: int, position: int | None) -> None:
+    """Raise ValuesNotComparable for operands whose types are written down, and have no order among them."""
+    known = oids.ANYVALUE not in (left, right) and oids.UNKNOWN not in (left, right)
+    if known and not dynamic_keys.comparable(left, right):
+        raise ValuesNotComparable(
+            f"values of type {graph_type_name(left)} and {graph_type_name(right)} are not comparable",
+            position=position,
+        )
+
+
 def _placed(type_oid: int, other: int) -> int:
     """An operand's type; what is unknown takes the other's."""
     if type_oid != oids.UNKNOWN:
@@ -438,6 +461,10 @@ def _word(
 def _membership(left: int, right: int, position: int | None) -> tuple[Function, tuple[int, ...], int]:
     """left IN list; a list of unknown type is one of anyvalues."""
     array = oids.ANYVALUE_ARRAY if right in (oids.ANYVALUE, oids.UNKNOWN) else right
+    if not _is_list(array):
+        raise DatatypeMismatch(
+            f"IN takes a list, not a value of type {graph_type_name(right)}", position=position
+        )
     given = (oids.ANYVALUE, array)
     function, _, result = resolve_function("list_contains", given, "skerry", position)
     assert isinstance(function, Function)
@@ -481,7 +508,7 @@ def _concatenation(left: int, right: int, position: int | None) -> tuple[Functio
             operator, wanted, result = resolve_operator("||", left, right, position)
             return operator.function, wanted, result
     raise UndefinedFunction(
-        f"operator does not exist: {format_type(left)} || {format_type(right)}",
+        f"operator does not exist: {graph_type_name(left)} || {graph_type_name(right)}",
         hint="Strings, byte strings, lists and paths can be concatenated with their like; cast what is something else.",
         position=position,
     )
@@ -491,7 +518,7 @@ def _list_concatenation(left: int, right: int, position: int | None) -> tuple[Fu
     left, right = _placed(left, right), _placed(right, left)
     if not (_is_list(left) and _is_list(right)):
         raise UndefinedFunction(
-            f"operator does not exist: {format_type(left)} || {format_type(right)}",
+            f"operator does not exist: {graph_type_name(left)} || {graph_type_name(right)}",
             hint="A list can be concatenated with a list: put the item in brackets.",
             position=position,
         )
@@ -502,7 +529,7 @@ def _list_concatenation(left: int, right: int, position: int | None) -> tuple[Fu
 
 
 def _call_text(name: str, types: Sequence[int]) -> str:
-    return f"{name}({', '.join([format_type(type_oid) for type_oid in types])})"
+    return f"{name}({', '.join([graph_type_name(type_oid) for type_oid in types])})"
 
 
 def _forget() -> None:

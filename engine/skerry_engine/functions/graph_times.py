@@ -41,7 +41,7 @@ from skerry_engine.values import calendar, interval, oids
 from skerry_engine.values.datetimes import pack_timetz, unpack_timetz
 from skerry_engine.values.graphs import GraphRecord
 from skerry_engine.values.timezones import fixed_zone, offset_at, zone_of_argument
-from skerry_engine.values.types import SqlType, type_display
+from skerry_engine.values.types import SqlType, graph_type_name
 
 if TYPE_CHECKING:
     from skerry_engine.values.io import IoContext
@@ -196,7 +196,9 @@ def _cast_to(target: int) -> Factory:
         if arg_types[0] in oids.STRINGS:
             return lambda context, text: read_text(target, text, context.io)
         if arg_types[0] != target and find_coercion(arg_types[0], target, "e") is None:
-            raise InvalidValueType(f"cannot make {type_display(target)} of {type_display(arg_types[0])}")
+            raise InvalidValueType(
+                f"cannot make {graph_type_name(target)} of {graph_type_name(arg_types[0])}"
+            )
         return cast_between(arg_types[0], target)
 
     return make

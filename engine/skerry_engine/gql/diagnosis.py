@@ -56,7 +56,6 @@ _WORDS_ELSEWHERE: Final = {
 _ARROWS: Final = frozenset(("-[", "<-[", "~[", "->", "<-", "<->"))
 _SHOWN: Final = 12
 _LIKENESS: Final = 0.7
-_EXCERPT: Final = 100
 
 
 def unexpected(tokens: Tokens, index: int, expected: Sequence[str]) -> SyntaxError:
@@ -143,27 +142,5 @@ def listed(words: Sequence[str]) -> str:
 
 def located(error: SyntaxError, text: str) -> SyntaxError:
     """The error with line and column, and a caret under the place in its line."""
-    if error.position is None or error.line_number is not None:
-        return error
-    offset = min(error.position - 1, len(text))
-    before = text[:offset].replace("\r\n", "\n").replace("\r", "\n")
-    error.line_number = before.count("\n") + 1
-    begin = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
-    error.column_number = offset - begin + 1
-    error.caret = _caret(text, begin, offset)
-    where = f"Line {error.line_number}, column {error.column_number}:\n{error.caret}"
-    error.detail = where if error.detail is None else f"{error.detail}\n{where}"
+    error.locate(text)
     return error
-
-
-def _caret(text: str, begin: int, offset: int) -> str:
-    """The line around the offset, and under it a caret."""
-    end = len(text)
-    for line_break in "\r\n":
-        found = text.find(line_break, offset)
-        if found >= 0:
-            end = min(end, found)
-    cut = max(begin, offset - _EXCERPT // 2)
-    line = text[cut : min(end, cut + _EXCERPT)]
-    indent = "".join([c if c == "\t" else " " for c in text[cut:offset]])
-    return f"{line}\n{indent}^"

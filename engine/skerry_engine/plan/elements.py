@@ -150,9 +150,9 @@ class ValueProperties:
 
 
 def _type_name(oid: int) -> str:
-    from skerry_engine.values.types import format_type
+    from skerry_engine.values.types import graph_type_name
 
-    return format_type(oid)
+    return graph_type_name(oid)
 
 
 class ValueLabels:

@@ -40,7 +40,7 @@ from skerry_engine.txn.waiting import patiently
 from skerry_engine.txn.writer import TableWriter
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import ROW, ROW_ID, TABLE, Element, GraphRecord, atom_of, type_of, widened
-from skerry_engine.values.types import format_type
+from skerry_engine.values.types import graph_type_name
 
 Row = tuple[Any, ...]
 Values = tuple[Any, ...]
@@ -78,7 +78,7 @@ def check_storable(type_oid: int, name: str) -> None:
     """Raise DatatypeMismatch for what no property can hold: elements, paths, lists of them."""
     if type_oid in oids.REFERENCES or type_oid == oids.RECORD:
         raise errors.DatatypeMismatch(
-            f'property "{name}" cannot hold a value of type {format_type(type_oid)}',
+            f'property "{name}" cannot hold a value of type {graph_type_name(type_oid)}',
             hint="Properties hold numbers, texts, booleans, bytes, times, and lists and records of these.",
         )
 

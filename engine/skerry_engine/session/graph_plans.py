@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from skerry_engine import errors
 from skerry_engine.algebra import queries as q
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder.context import GqlContext, GqlParameters
@@ -58,7 +59,11 @@ def bind_graph_query(
     assert isinstance(procedure, tree.Procedure), "sessions and transactions have statements of their own"
     parameters = GqlParameters(normalised, parameter_oids)
     context = GqlContext(here.database, here.search_path, parameters, io, here, here.working_graph)
-    query = StatementBinder(context).procedure(procedure).query
+    try:
+        query = StatementBinder(context).procedure(procedure).query
+    except errors.SyntaxError as error:
+        error.locate(normalised.tokens.text)
+        raise
     _default_types(parameters)
     facts = [(here.shapes(oid), name, version) for (oid, name), version in context.facts.items()]
     return BoundGraphQuery(

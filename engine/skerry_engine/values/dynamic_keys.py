@@ -46,7 +46,7 @@ from typing import Any, Final
 from skerry_engine.errors import NotSupportedError, ValuesNotComparable
 from skerry_engine.values import keys, oids
 from skerry_engine.values.graphs import AnyValue, Element, dynamic, type_of
-from skerry_engine.values.types import find_type, type_display
+from skerry_engine.values.types import find_type, graph_type_name
 
 _UINT8: Final = struct.Struct(">Q")
 _PAIR: Final = struct.Struct(">QQ")
@@ -516,5 +516,5 @@ def _compare_items(first: list[AnyValue], second: list[AnyValue]) -> int | None:
 def not_comparable(first: int, second: int) -> ValuesNotComparable:
     """The error for types whose values have no order."""
     return ValuesNotComparable(
-        f"values of type {type_display(first)} and {type_display(second)} are not comparable"
+        f"values of type {graph_type_name(first)} and {graph_type_name(second)} are not comparable"
     )

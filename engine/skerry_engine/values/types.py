@@ -210,6 +210,42 @@ def type_display(oid: int) -> str:
     return format_type(oid, -1)
 
 
+def graph_type_name(oid: int) -> str:
+    """The type as messages of GQL name it: `STRING`, `LIST<INT>`; a type that GQL has not as SQL calls it."""
+    info = _BY_OID.get(oid)
+    if info is not None and info.is_array:
+        return f"LIST<{graph_type_name(info.element_oid)}>"
+    return _GRAPH_NAMES.get(oid) or format_type(oid, -1)
+
+
+_GRAPH_NAMES: Final = {
+    oids.UNKNOWN: "NULL",
+    oids.BOOL: "BOOL",
+    oids.INT2: "INT16",
+    oids.INT4: "INT32",
+    oids.INT8: "INT",
+    oids.FLOAT4: "FLOAT32",
+    oids.FLOAT8: "FLOAT",
+    oids.NUMERIC: "DECIMAL",
+    oids.TEXT: "STRING",
+    oids.VARCHAR: "STRING",
+    oids.BPCHAR: "STRING",
+    oids.NAME: "STRING",
+    oids.BYTEA: "BYTES",
+    oids.DATE: "DATE",
+    oids.TIME: "LOCAL TIME",
+    oids.TIMETZ: "ZONED TIME",
+    oids.TIMESTAMP: "LOCAL DATETIME",
+    oids.TIMESTAMPTZ: "ZONED DATETIME",
+    oids.INTERVAL: "DURATION",
+    oids.NODE: "NODE",
+    oids.EDGE: "EDGE",
+    oids.PATH: "PATH",
+    oids.GRAPHRECORD: "RECORD",
+    oids.ANYVALUE: "ANY VALUE",
+}
+
+
 def format_type(oid: int, typmod: int | None = None) -> str:
     """The type as PostgreSQL's format_type(oid, typmod) prints it: `character varying(160)`,
     `numeric(10,2)[]`.

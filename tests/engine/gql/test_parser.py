@@ -63,8 +63,9 @@ def test_an_error_has_line_column_caret_and_what_was_expected() -> None:
     assert (error.position, error.line_number, error.column_number) == (24, 2, 14)
     assert error.caret == "\tWHERE a.x = = 1\n\t            ^"
     assert error.expected == ("a value",)
-    assert str(error) == 'unexpected "=": a value was expected'
-    assert error.detail == f"Line 2, column 14:\n{error.caret}"
+    assert error.message == 'unexpected "=": a value was expected'
+    assert str(error) == f"{error.message}\nLine 2, column 14:\n{error.caret}"
+    assert error.detail is None, "clients draw their own carets"
 
 
 def test_an_error_at_the_end_says_so() -> None:

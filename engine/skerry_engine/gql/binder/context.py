@@ -17,7 +17,7 @@ from skerry_engine.sql.binder.coercion import Coercer
 from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext
-from skerry_engine.values.types import SqlType
+from skerry_engine.values.types import SqlType, graph_type_name
 
 if TYPE_CHECKING:
     from skerry_engine.storage.shapes import ShapeRegistry
@@ -83,7 +83,7 @@ class GqlContext:
         self.path = path
         self.parameters = parameters
         self.io = io
-        self.coercer = Coercer(parameters, io)
+        self.coercer = Coercer(parameters, io, graph_type_name)
         self.shapes = shapes
         self.graph = graph
         self.anonymous = 0

@@ -21,7 +21,7 @@ from skerry_engine.gql.binder.operations import Operations, conjunction
 from skerry_engine.gql.binder.value_types import narrow_type
 from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable
 from skerry_engine.values import oids
-from skerry_engine.values.types import SqlType, format_type, type_info
+from skerry_engine.values.types import SqlType, graph_type_name, type_info
 
 if TYPE_CHECKING:
     from skerry_engine.gql.binder.statements import StatementBinder
@@ -182,7 +182,7 @@ class ExpressionBinder:
                 ANYVALUE, self.operations.as_type(value, oids.GRAPHRECORD, position), name
             )
         raise errors.DatatypeMismatch(
-            f'a value of type {format_type(oid)} has no property "{name}"',
+            f'a value of type {graph_type_name(oid)} has no property "{name}"',
             hint="Nodes, edges and records have properties.",
             position=position,
         )
@@ -208,8 +208,8 @@ class ExpressionBinder:
             wanted = oids.EDGE if number % 2 else oids.NODE
             if item.type.oid != wanted:
                 raise errors.DatatypeMismatch(
-                    f"a path is of nodes and edges in turn: {format_type(item.type.oid)} stands"
-                    f" where {format_type(wanted)} is wanted",
+                    f"a path is of nodes and edges in turn: {graph_type_name(item.type.oid)} stands"
+                    f" where {graph_type_name(wanted)} is wanted",
                     position=written.position,
                 )
         if len(items) % 2 == 0:
@@ -239,7 +239,7 @@ class ExpressionBinder:
             return self.operations.as_type(arg, oids.ANYVALUE_ARRAY, position)
         if not type_info(arg.type.oid).is_array:
             raise errors.DatatypeMismatch(
-                f"a value of type {format_type(arg.type.oid)} is no list", position=position
+                f"a value of type {graph_type_name(arg.type.oid)} is no list", position=position
             )
         return arg
 
@@ -357,9 +357,9 @@ class ExpressionBinder:
     def _element(self, node: tree.Expr, construct: str, kinds: tuple[int, ...]) -> ex.Expr:
         arg = self.bind(node)
         if arg.type.oid not in (*kinds, oids.ANYVALUE, oids.UNKNOWN):
-            wanted = " or ".join(format_type(kind) for kind in kinds)
+            wanted = " or ".join(graph_type_name(kind) for kind in kinds)
             raise errors.DatatypeMismatch(
-                f"{construct} is for values of type {wanted}, not {format_type(arg.type.oid)}",
+                f"{construct} is for values of type {wanted}, not {graph_type_name(arg.type.oid)}",
                 position=node.position,
             )
         return arg if arg.type.oid in kinds else self.operations.as_type(arg, kinds[0], node.position)

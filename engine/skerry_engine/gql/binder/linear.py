@@ -23,7 +23,7 @@ from skerry_engine.gql.binder.results import Result, ReturnBinder
 from skerry_engine.gql.binder.sources import source_of
 from skerry_engine.gql.binder.variables import Rows, ValueVariable, column_variable
 from skerry_engine.values import oids
-from skerry_engine.values.types import SqlType, format_type, type_info
+from skerry_engine.values.types import SqlType, graph_type_name, type_info
 
 if TYPE_CHECKING:
     from skerry_engine.gql.binder.statements import StatementBinder
@@ -191,7 +191,7 @@ class LinearBinder:
             return self.operations.as_type(listed, oids.ANYVALUE_ARRAY, clause.source.position)
         if not type_info(listed.type.oid).is_array:
             raise errors.DatatypeMismatch(
-                f"FOR takes a list, not a value of type {format_type(listed.type.oid)}",
+                f"FOR takes a list, not a value of type {graph_type_name(listed.type.oid)}",
                 position=clause.source.position,
             )
         return listed

@@ -21,7 +21,7 @@ from skerry_engine.functions.graph_resolution import (
 from skerry_engine.functions.registry import AggregateFunction, Function
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import UNTAGGED
-from skerry_engine.values.types import SqlType, format_type, type_info
+from skerry_engine.values.types import SqlType, graph_type_name, type_info
 
 if TYPE_CHECKING:
     from skerry_engine.gql.binder.context import GqlContext
@@ -120,7 +120,8 @@ class Operations:
         coercion = find_coercion(expr.type.oid, oid, "e")
         if coercion is None:
             raise errors.CannotCoerce(
-                f"cannot cast type {format_type(expr.type.oid)} to {format_type(oid)}", position=position
+                f"cannot cast type {graph_type_name(expr.type.oid)} to {graph_type_name(oid)}",
+                position=position,
             )
         return ex.Cast(SqlType(oid), expr, coercion.function, False)
 
@@ -153,7 +154,7 @@ class Operations:
         """An index or a count.  Raises DatatypeMismatch for what is of another type, numbers with a point too."""
         if expr.type.oid not in (*oids.INTEGERS, oids.UNKNOWN, oids.ANYVALUE):
             raise errors.DatatypeMismatch(
-                f"{construct} is an integer, not a value of type {format_type(expr.type.oid)}",
+                f"{construct} is an integer, not a value of type {graph_type_name(expr.type.oid)}",
                 position=position,
             )
         return self.as_type(expr, oids.INT8, position)

@@ -39,7 +39,7 @@ from skerry_engine.gql.binder.sources import (
 )
 from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable
 from skerry_engine.values import oids
-from skerry_engine.values.types import format_type
+from skerry_engine.values.types import graph_type_name
 
 if TYPE_CHECKING:
     from skerry_engine.gql.binder.statements import StatementBinder
@@ -233,8 +233,8 @@ class PatternBinder:
         if value.type.oid != kind:
             if value.type.oid not in (oids.ANYVALUE, oids.UNKNOWN):
                 raise errors.DatatypeMismatch(
-                    f'variable "{variable.name}" is of type {format_type(value.type.oid)}, where the pattern'
-                    f" wants {format_type(kind)}",
+                    f'variable "{variable.name}" is of type {graph_type_name(value.type.oid)}, where the pattern'
+                    f" wants {graph_type_name(kind)}",
                     position=position,
                 )
             value = self.operations.as_type(value, kind, position)

@@ -11,7 +11,7 @@ from skerry_engine.catalog.graphs import Graph
 from skerry_engine.gql import tree
 from skerry_engine.values import oids
 from skerry_engine.values.graph_procedures import PROCEDURES, Procedure
-from skerry_engine.values.types import SqlType, format_type
+from skerry_engine.values.types import SqlType, graph_type_name
 
 if TYPE_CHECKING:
     from skerry_engine.gql.binder.statements import StatementBinder
@@ -63,8 +63,8 @@ def _argument(
     given, position = arg.type.oid, clause.args[number].position
     if given not in (wanted, oids.UNKNOWN, oids.ANYVALUE):
         raise errors.DatatypeMismatch(
-            f'argument "{name}" of procedure {procedure.name} is of type {format_type(wanted)},'
-            f" not {format_type(given)}",
+            f'argument "{name}" of procedure {procedure.name} is of type {graph_type_name(wanted)},'
+            f" not {graph_type_name(given)}",
             position=position,
         )
     return arg if given == wanted else statements.operations.as_type(arg, wanted, position)

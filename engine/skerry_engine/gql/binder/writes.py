@@ -35,7 +35,7 @@ from skerry_engine.gql.binder.stages import StageBinder
 from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import widened
-from skerry_engine.values.types import SqlType, format_type, type_info
+from skerry_engine.values.types import SqlType, graph_type_name, type_info
 
 if TYPE_CHECKING:
     from skerry_engine.gql.binder.linear import LinearBinder
@@ -186,7 +186,7 @@ class WriteBinder(StageBinder):
         value = self.operations.known(self._as_declared(binder.bind(node), declared, node.position))
         if value.type.oid in oids.REFERENCES:
             raise errors.DatatypeMismatch(
-                f'property "{name}" cannot hold a value of type {format_type(value.type.oid)}',
+                f'property "{name}" cannot hold a value of type {graph_type_name(value.type.oid)}',
                 hint="Properties hold numbers, texts, booleans, bytes, times, and lists and records of these.",
                 position=node.position,
             )
@@ -235,8 +235,8 @@ class WriteBinder(StageBinder):
             return value
         if value.type.oid not in (oids.ANYVALUE, oids.UNKNOWN):
             raise errors.DatatypeMismatch(
-                f'variable "{variable.name}" is of type {format_type(value.type.oid)},'
-                f" where {format_type(kind)} is wanted",
+                f'variable "{variable.name}" is of type {graph_type_name(value.type.oid)},'
+                f" where {graph_type_name(kind)} is wanted",
                 position=position,
             )
         return self.operations.as_type(value, kind, position)
@@ -249,7 +249,7 @@ class WriteBinder(StageBinder):
         if value.type.oid == oids.EDGE:
             return value, self.source.edges
         raise errors.DatatypeMismatch(
-            f'variable "{name}" is of type {format_type(value.type.oid)}: only nodes and edges can be changed',
+            f'variable "{name}" is of type {graph_type_name(value.type.oid)}: only nodes and edges can be changed',
             position=position,
         )
 
@@ -320,8 +320,9 @@ class WriteBinder(StageBinder):
                 oids.ANYVALUE,
                 oids.ANYVALUE_ARRAY,
             ):
+                shown = graph_type_name(value.type.oid)
                 raise errors.DatatypeMismatch(
-                    f"only nodes, edges and paths can be deleted, not a value of type {format_type(value.type.oid)}",
+                    f"only nodes, edges and paths can be deleted, not a value of type {shown}",
                     position=item.position,
                 )
             elements.append(value)

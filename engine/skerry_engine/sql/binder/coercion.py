@@ -3,7 +3,7 @@ and typing what is still unknown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
@@ -50,9 +50,13 @@ _STRINGS = frozenset({oids.TEXT, oids.VARCHAR, oids.BPCHAR, oids.NAME})
 class Coercer:
     """Casts for one statement."""
 
-    def __init__(self, parameters: Parameters, io: IoContext) -> None:
+    def __init__(
+        self, parameters: Parameters, io: IoContext, type_name: Callable[[int], str] = format_type
+    ) -> None:
         self.parameters = parameters
         self.io = io
+        self.type_name = type_name
+        """How messages name a type."""
 
     def coerce(
         self, expr: ex.Expr, target: SqlType, context: str, position: int | None = None
@@ -135,7 +139,7 @@ class Coercer:
         done = self.coerce(expr, target, "e")
         if done is None:
             raise errors.CannotCoerce(
-                f"cannot cast type {format_type(expr.type.oid)} to {format_type(target.oid)}",
+                f"cannot cast type {self.type_name(expr.type.oid)} to {self.type_name(target.oid)}",
                 position=position,
             )
         if done is expr and expr.type != target and not isinstance(expr, ex.Const):
@@ -149,7 +153,8 @@ class Coercer:
             done = self.coerce(expr, SqlType(oid), "e", position)
         if done is None:
             raise errors.CannotCoerce(
-                f"cannot cast type {format_type(expr.type.oid)} to {format_type(oid)}", position=position
+                f"cannot cast type {self.type_name(expr.type.oid)} to {self.type_name(oid)}",
+                position=position,
             )
         return done
 
@@ -158,8 +163,8 @@ class Coercer:
         done = self.coerce(expr, target, "a")
         if done is None:
             raise errors.DatatypeMismatch(
-                f'column "{column}" is of type {format_type(target.oid)}'
-                f" but expression is of type {format_type(expr.type.oid)}",
+                f'column "{column}" is of type {self.type_name(target.oid)}'
+                f" but expression is of type {self.type_name(expr.type.oid)}",
                 hint="You will need to rewrite or cast the expression.",
                 position=position,
             )
@@ -169,8 +174,9 @@ class Coercer:
         """A condition.  Raises DatatypeMismatch naming `construct`."""
         done = self.coerce(expr, BOOL, "a")
         if done is None or done.type.oid != oids.BOOL:
+            wanted, given = self.type_name(oids.BOOL), self.type_name(expr.type.oid)
             raise errors.DatatypeMismatch(
-                f"argument of {construct} must be type boolean, not type {format_type(expr.type.oid)}",
+                f"argument of {construct} must be type {wanted}, not type {given}",
                 position=position,
             )
         return done
