@@ -41,6 +41,10 @@ ShapeCheck = Callable[[Shape], None]
 PropertyCheck = Callable[[tuple[str, ...], tuple[int, ...]], None]
 """Of properties' names and types.  Raises GraphTypeViolation."""
 
+DeclaredType = Callable[[frozenset[str], str], tuple[int, int] | None]
+"""(type OID, modifier) that a graph's type declares for a property of elements with these labels; None where it
+declares none, or several."""
+
 EndsCheck = Callable[[Shape, Shape, Shape], None]
 """Of an edge, its source and its target.  Raises GraphTypeViolation."""
 
@@ -71,6 +75,22 @@ class GraphChecks:
                     raise self._refused(what, name, type_oid, declared)
 
         return check if self.elements is not None else _everything
+
+    def declared_type(self, of_edges: bool) -> DeclaredType | None:
+        """What nodes' or edges' properties are declared as; None in an open graph."""
+        elements = self.elements
+        if elements is None:
+            return None
+
+        def declared(labels: frozenset[str], name: str) -> tuple[int, int] | None:
+            found = elements.property_types(name, of_edges, lambda others: others == labels)
+            found = found or elements.property_types(name, of_edges)
+            if len(found) != 1:
+                return None
+            (wanted,) = found
+            return wanted.oid, wanted.typmod
+
+        return declared
 
     def _refused(
         self, what: str, name: str, type_oid: int, declared: list[PropertyType]

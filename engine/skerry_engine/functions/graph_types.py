@@ -79,10 +79,23 @@ def narrowing(type_oid: int) -> Function | None:
     """The function that applies a declared property's modifier to its values, which are of a stored type."""
     from skerry_engine.functions.casts import length_coercion
 
+    if type_oid == oids.TEXT:
+        return _STRING_LENGTH
     return length_coercion(_SIZED.get(type_oid, type_oid))
 
 
-_SIZED = {oids.TEXT: oids.VARCHAR, oids.TEXT_ARRAY: oids.VARCHAR_ARRAY}
+_SIZED = {oids.TEXT_ARRAY: oids.VARCHAR_ARRAY}
+
+
+def _fitting_text(value: str, modifier: int, explicit: bool = False) -> str:
+    """Blanks at the end may be cut off; anything else is in the way."""
+    longest = modifier - 4
+    if len(value) > longest and not explicit and value[longest:].strip(" "):
+        raise StringDataRightTruncation(f"value too long for type STRING({longest})")
+    return value[:longest]
+
+
+_STRING_LENGTH = Function(0, "string length", (oids.TEXT, oids.INT4, oids.BOOL), oids.TEXT, _fitting_text)
 
 
 def fitted(value: AnyValue, wanted: int, modifier: int) -> AnyValue:

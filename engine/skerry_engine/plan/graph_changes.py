@@ -202,6 +202,7 @@ class GraphWriter(ChangeWriter):
             change.labels_added,
             change.labels_removed,
             self.queries.inputs.property_check(change.table_oid),
+            self.queries.inputs.declared_type(change.table_oid),
         )
 
     def _element(self, element: ex.Expr, relations: RelationWriter) -> tuple[str, str, str, str | None]:

@@ -26,6 +26,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final, cast
 
 from skerry_engine import errors
+from skerry_engine.functions.graph_types import fitted
 from skerry_engine.plan.writing import MAX_RESTARTS, ROWS_PER_UNIT
 from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.storage.reader import TableReader
@@ -39,7 +40,17 @@ from skerry_engine.txn.transaction import Transaction
 from skerry_engine.txn.waiting import patiently
 from skerry_engine.txn.writer import TableWriter
 from skerry_engine.values import oids
-from skerry_engine.values.graphs import ROW, ROW_ID, TABLE, Element, GraphRecord, atom_of, type_of, widened
+from skerry_engine.values.graphs import (
+    ROW,
+    ROW_ID,
+    TABLE,
+    Element,
+    GraphRecord,
+    atom_of,
+    dynamic,
+    type_of,
+    widened,
+)
 from skerry_engine.values.types import graph_type_name
 
 Row = tuple[Any, ...]
@@ -50,6 +61,9 @@ Identity = tuple[int, int]
 PropertyCheck = Callable[[tuple[str, ...], tuple[int, ...]], None]
 """Raises what a graph's type says of properties, by names and types, before there is a shape of them.  What it says of
 labels, and which properties elements must have, waits until the statement ends (txn/shape_rules.py)."""
+
+DeclaredType = Callable[[frozenset[str], str], "tuple[int, int] | None"]
+"""(type OID, modifier) that the graph's type declares for a property of elements with these labels, if it is one."""
 
 ANY: Final = oids.ANYVALUE
 MAX_MERGES: Final = 20
@@ -228,6 +242,7 @@ class ChangeOp:
         "added",
         "removed",
         "check",
+        "declared",
         "_head",
         "_transitions",
     )
@@ -242,6 +257,7 @@ class ChangeOp:
         added: tuple[str, ...] = (),
         removed: tuple[str, ...] = (),
         check: PropertyCheck = no_check,
+        declared: DeclaredType | None = None,
     ) -> None:
         self.table_oid: int = table_oid
         self.registry: ShapeRegistry = registry
@@ -251,6 +267,7 @@ class ChangeOp:
         self.added: frozenset[str] = frozenset(added)
         self.removed: frozenset[str] = frozenset(removed)
         self.check: PropertyCheck = check
+        self.declared: DeclaredType | None = declared
         self._head: int = registry.first_position
         self._transitions: dict[tuple[int, ...], tuple[int, tuple[int, ...]]] = {}
         for name, type_oid in zip(names, types, strict=True):
@@ -302,12 +319,59 @@ class ChangeOp:
         return shape.id, tuple([source for _, source in places.values()])
 
 
-def op_of_record(op: ChangeOp, record: GraphRecord | None) -> tuple[ChangeOp, Values]:
+def op_of_record(op: ChangeOp, row: Row, record: GraphRecord | None) -> tuple[ChangeOp, Values]:
     """The op of SET n = $record or n += $record, for one row: its properties are known now."""
     fields = record or ()
     names = tuple([name for name, _ in fields])
-    made = ChangeOp(op.table_oid, op.registry, names, (ANY,) * len(names), op.replaces, check=op.check)
-    return made, tuple([value for _, value in fields])
+    declared = op.declared
+    made = ChangeOp(
+        op.table_oid, op.registry, names, (ANY,) * len(names), op.replaces, check=op.check, declared=declared
+    )
+    values = tuple([value for _, value in fields])
+    if declared is None:
+        return made, values
+    labels = op.registry.by_id(row[0]).labels
+    return made, tuple([_as_declared(value, declared(labels, name)) for name, value in fields])
+
+
+def _as_declared(value: Any, wanted: tuple[int, int] | None) -> Any:
+    """A property's value as the declared type, if it is one by itself; what is not is refused where it is written."""
+    if value is None or wanted is None:
+        return value
+    return fitted(value, wanted[0], -1)
+
+
+class Narrowing:
+    """Brings rows to the ranges, lengths and precisions that a graph's type declares for their properties."""
+
+    __slots__ = ("registry", "declared", "_places")
+
+    def __init__(self, registry: ShapeRegistry, declared: DeclaredType) -> None:
+        self.registry: ShapeRegistry = registry
+        self.declared: DeclaredType = declared
+        self._places: dict[int, tuple[tuple[int, int, int], ...]] = {}
+
+    def row(self, row: Row) -> Row:
+        """The row as it is stored.  Raises NumericValueOutOfRange, StringDataRightTruncation."""
+        places = self._places.get(row[0])
+        if places is None:
+            places = self._places[row[0]] = self._of_shape(row[0])
+        if not places:
+            return row
+        made = list(row)
+        for place, type_oid, modifier in places:
+            made[place] = atom_of(fitted(dynamic(type_oid, made[place]), type_oid, modifier))
+        return tuple(made)
+
+    def _of_shape(self, shape_id: int) -> tuple[tuple[int, int, int], ...]:
+        """(position, type, modifier) of the properties that are narrower than what is stored."""
+        shape = self.registry.by_id(shape_id)
+        found: list[tuple[int, int, int]] = []
+        for name, type_oid in zip(shape.names, shape.types, strict=True):
+            wanted = self.declared(shape.labels, name)
+            if wanted is not None and wanted[0] == type_oid and wanted[1] >= 0:
+                found.append((shape.positions[name], type_oid, wanted[1]))
+        return tuple(found)
 
 
 # --- SET and REMOVE -----------------------------------------------------------------------------------------
@@ -326,11 +390,12 @@ class _Change:
 class Changes:
     """All changes of one stage, by element, to be written together."""
 
-    __slots__ = ("ctx", "_changes")
+    __slots__ = ("ctx", "_changes", "_narrowings")
 
     def __init__(self, ctx: Any) -> None:
         self.ctx: Any = ctx
         self._changes: dict[Identity, _Change] = {}
+        self._narrowings: dict[int, Narrowing] = {}
 
     def add(self, op: ChangeOp, table_oid: int, row_id: int, row: Row, values: Values) -> None:
         """Have an element changed; `row` is what the stage sees of it.
@@ -355,7 +420,7 @@ class Changes:
         self, op: ChangeOp, table_oid: int, row_id: int, row: Row, record: GraphRecord | None
     ) -> None:
         """The same with properties that are known only now: SET n = $record."""
-        made, values = op_of_record(op, record)
+        made, values = op_of_record(op, row, record)
         change = self._changes.get((table_oid, row_id))
         if change is not None:
             for other, given in change.ops:
@@ -369,11 +434,22 @@ class Changes:
         for key, change in self._changes.items():
             row = change.row
             gives = False
+            narrowing = self._narrowing_of(change.ops[0][0])
             for op, values in change.ops:
                 row = op.apply(row, values)
                 gives = gives or any(value is not None for value in values)
+            if narrowing is not None:
+                row = narrowing.row(row)
             if gives or row != change.row:
                 yield key, change.row, row
+
+    def _narrowing_of(self, op: ChangeOp) -> Narrowing | None:
+        if op.declared is None:
+            return None
+        found = self._narrowings.get(op.table_oid)
+        if found is None:
+            found = self._narrowings[op.table_oid] = Narrowing(op.registry, op.declared)
+        return found
 
     def write(self) -> Generator[Step, None, int]:
         """Write them all; how many elements have changed.  Raises RestartStatement, T001, violations."""

@@ -23,7 +23,7 @@ from skerry_engine.functions.namespace import NAMESPACE
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan import runtime
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, Subqueries, may_yield
-from skerry_engine.plan.graph_writing import PropertyCheck
+from skerry_engine.plan.graph_writing import DeclaredType, PropertyCheck
 from skerry_engine.plan.planner import Planner, Statistics
 from skerry_engine.plan.relations import MemorySink, OutputSink, RelationWriter, canonical_codec
 from skerry_engine.plan.sorting import sort_key_text
@@ -45,6 +45,10 @@ class PlanInputs(Statistics, Protocol):
 
     def property_check(self, table_oid: int) -> PropertyCheck:
         """What the graph's type says of properties that rows of an element table are about to get."""
+        ...
+
+    def declared_type(self, table_oid: int) -> DeclaredType | None:
+        """What the graph's type declares for properties of an element table's rows; None in an open graph."""
         ...
 
 

@@ -36,7 +36,7 @@ from skerry_engine.catalog.system.context import (
     TransactionInfo,
 )
 from skerry_engine.plan.elements import property_of_shaped_rows
-from skerry_engine.plan.graph_writing import PropertyCheck
+from skerry_engine.plan.graph_writing import DeclaredType, PropertyCheck
 from skerry_engine.plan.planner import ElementInfo, IndexInfo
 from skerry_engine.session.changes import (
     SessionSubscription,
@@ -190,6 +190,12 @@ class StatementCatalog:
         table = self.database.table(table_oid)
         assert isinstance(table, ElementTable), "other tables' rows have no shapes"
         return graph_checks(self.database, table).properties(table.is_edges)
+
+    def declared_type(self, table_oid: int) -> DeclaredType | None:
+        """What the graph's type declares for properties of an element table's rows; None in an open graph."""
+        table = self.database.table(table_oid)
+        assert isinstance(table, ElementTable), "other tables' rows have no shapes"
+        return graph_checks(self.database, table).declared_type(table.is_edges)
 
     # --- graphs ----------------------------------------
 

@@ -26,6 +26,15 @@ def db() -> Iterator[skerry.Database]:
 WAYS = {
     "a literal": ("INSERT (n:P {{{name}: {literal}}}) RETURN n.{name}", False),
     "a parameter": ("INSERT (n:P {{{name}: $v}}) RETURN n.{name}", True),
+    "a record": ("LET r = {{{name}: $v}} INSERT (n:P) SET n = r RETURN n.{name}", True),
+    "a record beside properties": (
+        "INSERT (n:P {{d: CURRENT_DATE}}) SET n += {{{name}: $v}} RETURN n.{name}",
+        True,
+    ),
+    "a record merged": (
+        "LET r = {{{name}: $v}} MERGE (n:P {{i: 77}}) ON CREATE SET n += r RETURN n.{name}",
+        True,
+    ),
     "a value of unknown type": ("FOR r IN [{{v: $v}}] INSERT (n:P {{{name}: r.v}}) RETURN n.{name}", True),
 }
 
@@ -101,3 +110,19 @@ def test_set_looks_at_what_it_sets(db: skerry.Database):
             db.execute(f"USE g MATCH (n:P) SET {text}", {"v": value})
     db.execute("USE g MATCH (n:P) SET n.f = n.i8 + 1, n.s = 'b' || 'c'")
     assert db.execute("USE g MATCH (n:P) RETURN n.i8, n.f, n.s").one() == (1, 2.0, "bc")
+
+
+def test_what_is_declared_for_the_labels_that_an_element_has_is_what_counts():
+    with skerry.open() as database:
+        database.execute("CREATE GRAPH g { (:A {x INT8, s STRING(2)}), (:B {x INT16, s STRING(4)}) }")
+        database.execute("USE g INSERT (:A {x: 1}), (:B {x: 1})")
+        assert database.execute("USE g MATCH (n:B) SET n.x = 300, n.s = 'abcd'").rowcount == 1
+        for text in ("SET n.x = 300", "SET n.s = 'abc'", "SET n = {x: 300}", "LET r = {s: 'abc'} SET n += r"):
+            with pytest.raises(skerry.DataError, match=r"INT8 out of range|too long for type STRING"):
+                database.execute(f"USE g MATCH (n) {text}")
+        with pytest.raises(skerry.DataError):
+            database.execute("USE g MATCH (n:B) SET n:A REMOVE n:B")
+        assert database.execute("USE g MATCH (n) RETURN n.x, n.s ORDER BY n.x").fetchall() == [
+            (1, None),
+            (300, "abcd"),
+        ]
