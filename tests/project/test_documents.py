@@ -83,7 +83,7 @@ def test_the_page_on_gql_over_the_network(skerry_server: Address) -> None:
     finally:
         with skerry.open(address) as database:
             for leftover in (
-                "DROP PROPERTY GRAPH IF EXISTS crossings",
+                "DROP PROPERTY GRAPH IF EXISTS crossings CASCADE",
                 "DROP TABLE IF EXISTS bridge, isle",
                 "DROP GRAPH IF EXISTS town",
                 "DROP GRAPH IF EXISTS sea",

@@ -10,7 +10,8 @@ blocks (then it is correlated, or lateral).  Relations stand in FROM; queries st
              | Window | ProjectSet | PathSearch | EdgeWays | GraphProcedure
 
 SQL and GQL are both translated to this; no node belongs to a language,
-and none says how it is to be executed.
+and none says how it is to be executed.  One more relation, `GraphTable`, is in views that the catalog keeps, and never
+in what is executed.
 """
 
 from __future__ import annotations
@@ -100,6 +101,24 @@ class Derived(Relation):
 
     range_id: int
     query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class GraphTable(Relation):
+    """GRAPH_TABLE in a view's query, where it stands for itself: what a pattern is bound to hangs on what the graph
+    holds when the view is read.
+
+    `pieces` are its text from MATCH to the closing bracket, by SQL's lexical rules, and `outer` the columns from
+    outside that it reads between them: one fewer.  `variables` are the pattern's: a range around it that had the name
+    of one could not be read in it.
+    """
+
+    range_id: int
+    graph_oid: int
+    columns: tuple[OutputColumn, ...]
+    pieces: tuple[str, ...]
+    outer: tuple[Expr, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

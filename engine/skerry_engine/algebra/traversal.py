@@ -80,6 +80,7 @@ def bound_ranges(node: object) -> set[int]:
                 q.Values,
                 q.FunctionScan,
                 q.Derived,
+                q.GraphTable,
                 q.CteScan,
                 q.Bindings,
                 q.Aggregation,
@@ -165,6 +166,8 @@ def relation_ranges(relation: q.Relation) -> dict[int, int]:
             return {relation.range_id: sum(relation.column_counts) + relation.ordinality}
         case q.Derived():
             return {relation.range_id: len(relation.query.columns)}
+        case q.GraphTable():
+            return {relation.range_id: len(relation.columns)}
         case q.Join():
             left = relation_ranges(relation.left)
             return left if relation.kind in ("semi", "anti") else left | relation_ranges(relation.right)

@@ -32,6 +32,7 @@ from skerry_engine.algebra.queries import (
     Derived,
     Filter,
     FunctionScan,
+    GraphTable,
     Join,
     OneRow,
     ProjectSet,
@@ -120,6 +121,7 @@ class QueryPrinter:
     def _select(self, query: Select, indent: int, names: Sequence[str], has_visible_names: bool) -> str:
         outer, self.printer.indent = self.printer.indent, indent + STEP
         aliases = set(self.aliases)
+        self.aliases.update(_variables_in(query))
         layers = self._peel(query.input)
         names = names or [column.name for column in query.columns]
         if isinstance(query.input, Values) and _is_plain_values(query, query.input, names):
@@ -323,6 +325,8 @@ class QueryPrinter:
         elif isinstance(relation, Values):
             names = [f"column{i}" for i in range(1, len(relation.types) + 1)]
             self._add(relation.range_id, "values", names)
+        elif isinstance(relation, GraphTable):
+            self._add(relation.range_id, "graph_table", [column.name for column in relation.columns])
         elif isinstance(relation, FunctionScan):
             self._add(relation.range_id, _function_alias(relation), _unambiguous(_function_columns(relation)))
 
@@ -364,6 +368,8 @@ class QueryPrinter:
             return f"{prefix}({self.query(relation.query, indent + STEP)}) {alias}"
         if isinstance(relation, Values):
             return self._values(relation)
+        if isinstance(relation, GraphTable):
+            return self._graph_table(relation)
         if isinstance(relation, FunctionScan):
             return prefix + self._function_scan(relation)
         raise errors.NotSupportedError(f"printing {type(relation).__name__} in FROM is not supported")
@@ -371,6 +377,13 @@ class QueryPrinter:
     def _scan(self, relation: Scan) -> str:
         table = self.table(relation.table_oid)
         return _aliased(table.written, table.bare, self.ranges[relation.range_id].alias)
+
+    def _graph_table(self, relation: GraphTable) -> str:
+        text = f"GRAPH_TABLE ({self.table(relation.graph_oid).written} {relation.pieces[0]}"
+        for column, piece in zip(relation.outer, relation.pieces[1:], strict=True):
+            text += self.printer.expression(column) + piece
+        alias = self.ranges[relation.range_id].alias
+        return f"{text})" if alias == "graph_table" else f"{text}) {quote_identifier(alias)}"
 
     def _join(self, relation: Join, indent: int) -> str:
         left = self._from_item(relation.left, indent)
@@ -471,6 +484,11 @@ def _grouping_bits(expr: Expr) -> tuple[Column, list[int]] | None:
     if isinstance(mask, Column) and isinstance(bit, Const) and isinstance(bit.value, int):
         return mask, [bit.value]
     return None
+
+
+def _variables_in(query: Query) -> list[str]:
+    """The names that graph patterns anywhere in a query use, which its ranges had better not have."""
+    return [name for each in walk_all(query) if isinstance(each, GraphTable) for name in each.variables]
 
 
 def _names_of(query: Query) -> list[str]:

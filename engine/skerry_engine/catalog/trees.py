@@ -237,7 +237,7 @@ _PATHS: Final = (
 _QUERIES: Final = (
     *(q.OutputColumn, q.OneRow, q.Scan, q.Values, q.FunctionScan, q.Derived, q.CteScan),
     *(q.Join, q.Filter, q.Aggregation, q.Window, q.ProjectSet, q.RowLock, q.Select, q.SetOperation, q.Cte),
-    *(q.EdgeWays, q.PathSearch, q.GraphProcedure, q.With),
+    *(q.EdgeWays, q.PathSearch, q.GraphProcedure, q.GraphTable, q.With),
 )
 """What a view's query can be made of; not what changes rows, which no view may do, nor what stands for literals
 lifted from a statement (Param, RowTemplate) or for rows of its earlier parts (Bindings)."""

@@ -49,7 +49,7 @@ from skerry_engine.values.graphs import (
     path_identity,
     type_of,
 )
-from skerry_engine.values.types import find_type, graph_type_name
+from skerry_engine.values.types import find_type, graph_type_name, type_display
 
 TO_ANY = 9200
 FROM_ANY = 9201
@@ -143,6 +143,22 @@ def cast_between(source: int, target: int) -> Callable[[FunctionContext, Any], A
 
 
 _ISO_TEXTS = {oids.INTERVAL: 9370, oids.TIMESTAMP: 9371, oids.TIMESTAMPTZ: 9372, oids.TIMETZ: 9373}
+
+
+def exactly(target: int, column: str) -> Function:
+    """An anyvalue as one of the type that a view's column has.  Raises InvalidValueType for any other, where a cast would
+    round."""
+
+    def read(value: AnyValue) -> Any:
+        if type_of(value) != target:
+            found, wanted = type_display(type_of(value)), type_display(target)
+            raise InvalidValueType(
+                f'the view\'s column "{column}" is of type {wanted}, but the graph has a value of type {found} for it now',
+                hint="Make the view anew, or one that casts.",
+            )
+        return atom_of(value)
+
+    return Function(0, f"exactly {target} {column}", (oids.ANYVALUE,), target, read)
 
 
 def own_cast(source: int, target: int) -> Function | None:

@@ -18,6 +18,7 @@ from skerry_engine.session.sequences import Sequences
 from skerry_engine.session.steps import PAUSE, ResultColumn, Rows, Step
 from skerry_engine.session.stores import Stores
 from skerry_engine.sql.statements import Query
+from skerry_engine.storage.shapes import ShapeRegistry
 from skerry_engine.txn.manager import TransactionManager
 from skerry_engine.txn.transaction import Transaction
 from skerry_engine.values.io import IoContext
@@ -75,6 +76,10 @@ class SessionDefinitionContext:
     @property
     def stores(self) -> Stores:
         return self._session.engine.stores
+
+    def shapes(self, table_oid: int) -> ShapeRegistry:
+        """The shapes of an element table's rows."""
+        return self._session.statement_catalog().shapes(table_oid)
 
     @property
     def sequences(self) -> Sequences:

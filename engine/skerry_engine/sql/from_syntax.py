@@ -166,6 +166,8 @@ class FromParser(SpecialCallParser):
             return self.mark(self.aliased_subquery(query, True), index)
         if self.word() == "rows" and self.word_at(1) == "from":
             return self.rows_from(index, True)
+        if self.word() == "graph_table" and self.at("(", 1):
+            return self.graph_table(self.index)  # which is lateral without the word, too
         return self.function_item(index, True)
 
     def function_item(self, index: int, lateral: bool) -> exp.Expression:

@@ -9,6 +9,8 @@ errors point into the statement:
 - comments, and what is outside of the brackets, are blanks.
 
 The literals are part of the plan's key (normalise.py), none is lifted.
+
+A view keeps the text (`stored_pieces`), cut where it reads columns from outside, whose names may change.
 """
 
 from __future__ import annotations
@@ -16,17 +18,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from skerry_engine.catalog.quoting import quote_literal
 from skerry_engine.sql.lexer import QUOTED, STRING, WORD, Tokens
 
 
 @dataclass(frozen=True, slots=True)
 class GraphTableText:
-    """What stands in the brackets.  `original` is the whole text, for messages; `position` (1-based) the word's."""
+    """What stands in the brackets.  `original` is the whole text, for messages; `position` (1-based) the word's.
+    `tokens` are SQL's: (start, end, as a view keeps it)."""
 
     text: str
     contents: Mapping[int, str]
     original: str
     position: int
+    tokens: tuple[tuple[int, int, str], ...] = ()
 
 
 def graph_table_text(tokens: Tokens, begin: int, end: int, position: int) -> GraphTableText:
@@ -34,6 +39,7 @@ def graph_table_text(tokens: Tokens, begin: int, end: int, position: int) -> Gra
     original = tokens.text
     pieces: list[str] = []
     contents: dict[int, str] = {}
+    kept: list[tuple[int, int, str]] = []
     place = 0
     for index in range(begin, end):
         start, stop = tokens.starts[index], tokens.ends[index]
@@ -41,14 +47,41 @@ def graph_table_text(tokens: Tokens, begin: int, end: int, position: int) -> Gra
         kind = tokens.kinds[index]
         if kind == WORD:
             pieces.append(tokens.values[index])
+            kept.append((start, stop, original[start:stop]))
         elif kind in (STRING, QUOTED):
             quote = "'" if kind == STRING else "`"
             pieces.append(quote + "x" * (stop - start - 2) + quote)
             contents[start] = tokens.values[index]
+            kept.append((start, stop, _quoted(kind, tokens.values[index])))
         else:
             pieces.append(original[start:stop])
+            kept.append((start, stop, original[start:stop]))
         place = stop
-    return GraphTableText("".join(pieces), contents, original, position)
+    return GraphTableText("".join(pieces), contents, original, position, tuple(kept))
+
+
+def _quoted(kind: int, value: str) -> str:
+    return quote_literal(value) if kind == STRING else '"' + value.replace('"', '""') + '"'
+
+
+def stored_pieces(written: GraphTableText, outer: Mapping[int, int]) -> tuple[str, ...]:
+    """The text from MATCH on, without comments and line breaks, and without the names of columns from outside, of which
+    `outer` has for the place (0-based) of the first how many there are, with dots between: a piece before each, and one
+    behind the last."""
+    first = next(n for n, (_, _, text) in enumerate(written.tokens) if n and text.lower() == "match")
+    pieces: list[str] = []
+    text, place, index = "", written.tokens[first][0], first
+    while index < len(written.tokens):
+        start, stop, shown = written.tokens[index]
+        text += " " if start > place else ""
+        if start in outer:
+            pieces.append(text)
+            index += 2 * outer[start] - 2
+            text, place = "", written.tokens[index][1]
+        else:
+            text, place = text + shown, stop
+        index += 1
+    return (*pieces, text)
 
 
 def _blank(text: str) -> str:

@@ -348,8 +348,3 @@ def test_errors_point_into_the_statement(
         session.rows(text)
     assert caught.value.position is not None
     assert text[caught.value.position - 1 :].startswith(at), text[caught.value.position - 1 :]
-
-
-def test_views_of_it_are_refused_by_name(session: SqlSession) -> None:
-    with pytest.raises(errors.NotSupportedError, match="GRAPH_TABLE is not supported here"):
-        session.run_all("create view v as select * from graph_table (g match (a) columns (a.n))")

@@ -14,7 +14,7 @@ from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.functions.graph_resolution import parameter_type
 from skerry_engine.gql import tree
 from skerry_engine.sql.binder.coercion import Coercer
-from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
+from skerry_engine.sql.binder.context import BindContext, OuterColumns, Parameters, Slot
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext
 from skerry_engine.values.types import SqlType, graph_type_name
@@ -86,6 +86,8 @@ class GqlContext:
         self.coercer = Coercer(parameters, io, graph_type_name)
         self.shapes = shapes
         self.graph = graph
+        self.outer: OuterColumns | None = None
+        """What names mean that no variable has: columns around GRAPH_TABLE."""
         self.anonymous = 0
         """How many elements of patterns have been given names."""
         self.has_mapped = False

@@ -133,12 +133,32 @@ class ExpressionBinder:
     # --- variables and properties ----------------------------------------
 
     def variable(self, node: tree.Variable) -> Variable:
+        if self.context.outer is not None and node.name not in self.rows.variables:
+            found = self.context.outer((node.name,), node.position)
+            if found is not None:
+                return ValueVariable(node.name, found)
         return self.rows.find(node.name, node.position)
 
     def _variable(self, node: tree.Variable) -> ex.Expr:
         return self.variable(node).value()
 
+    def _outer_column(self, node: tree.Property) -> ex.Expr | None:
+        """A column of a table beside GRAPH_TABLE, named with its table; None where there is none, or a variable."""
+        assert self.context.outer is not None, "there is something outside"
+        names: list[str] = []
+        inner: tree.Expr = node
+        while isinstance(inner, tree.Property):
+            names.insert(0, inner.name)
+            inner = inner.arg
+        if not isinstance(inner, tree.Variable) or inner.name in self.rows.variables:
+            return None
+        return self.context.outer((inner.name, *names), inner.position)
+
     def _property(self, node: tree.Property) -> ex.Expr:
+        if self.context.outer is not None:
+            found = self._outer_column(node)
+            if found is not None:
+                return found
         found = self._property_of(node)
         if (
             not self.reads_absent

@@ -20,6 +20,7 @@ from skerry_engine.gql.binder.tidying import tidied
 from skerry_engine.gql.binder.variables import ElementVariable, Rows
 from skerry_engine.gql.lexer import tokenize
 from skerry_engine.gql.parser import parse_graph_table_tokens
+from skerry_engine.sql.binder.context import OuterColumns
 from skerry_engine.sql.graph_table import GraphTableText
 
 
@@ -34,9 +35,10 @@ def parse_written(written: GraphTableText) -> tree.GraphTable:
     return parse_graph_table_tokens(tokens, {})
 
 
-def bind_graph_table(context: GqlContext, node: tree.GraphTable) -> q.Query:
-    """The query whose rows GRAPH_TABLE stands for.  Raises what is wrong with it."""
+def bind_graph_table(context: GqlContext, node: tree.GraphTable, outer: OuterColumns) -> q.Query:
+    """The query whose rows GRAPH_TABLE stands for, lateral where it reads `outer`.  Raises what is wrong with it."""
     context.graph = context.graph_named(node.graph)
+    context.outer = outer
     statements = StatementBinder(context)
     rows = PatternBinder(statements, Rows(), node.position).match(node.pattern)
     items = tuple(each for item in node.columns for each in _opened(item, rows))

@@ -28,7 +28,8 @@ from skerry_engine.catalog.objects import (
 )
 from skerry_engine.functions.registry import Function
 from skerry_engine.session.definitions.context import DefinitionContext
-from skerry_engine.sql.binder.context import BindContext, Parameters
+from skerry_engine.session.graphs.tables import StoredGraphTableBinder
+from skerry_engine.sql.binder.context import BindContext, GraphTables, Parameters
 from skerry_engine.sql.binder.expressions import ExpressionBinder, Place
 from skerry_engine.sql.binder.queries import QueryBinder
 from skerry_engine.sql.binder.scope import Range, Scope, ScopeColumn
@@ -214,9 +215,16 @@ def _reads_text(cast: ex.Cast) -> bool:
     return function is not None and function.name == "text_io" and function.arg_types == (oids.TEXT,)
 
 
-def _query_binder(context: DefinitionContext, database: Database | None = None) -> QueryBinder:
+def _query_binder(
+    context: DefinitionContext, database: Database | None = None, graph_tables: GraphTables | None = None
+) -> QueryBinder:
     bind_context = BindContext(
-        database or context.database, context.search_path, Parameters(None, ()), None, parse_query
+        database or context.database,
+        context.search_path,
+        Parameters(None, ()),
+        None,
+        parse_query,
+        graph_tables,
     )
     return QueryBinder(bind_context, context.io)
 
@@ -262,7 +270,9 @@ def bind_view(context: DefinitionContext, source: SourceQuery) -> q.Query:
         )
     database = context.database
     query = _query_binder(
-        context, database.cached("views as tables", lambda: _with_views_as_tables(database))
+        context,
+        database.cached("views as tables", lambda: _with_views_as_tables(database)),
+        StoredGraphTableBinder(context, context.io),
     ).query(source.tree.copy())
     return rewrite_all(query, lambda node: literal_read(node, context.io))
 
@@ -286,7 +296,7 @@ def _with_views_as_tables(database: Database) -> Database:
 
 def view_references(context: DefinitionContext, query: q.Query) -> tuple[Address, ...]:
     """What a view reads: columns of tables and views, a relation as a whole where it reads no column,
-    sequences."""
+    sequences, graphs."""
     database = context.database
     scans = {
         scan.range_id: relation
@@ -303,6 +313,8 @@ def view_references(context: DefinitionContext, query: q.Query) -> tuple[Address
         elif isinstance(node, ex.Const) and node.type.oid == oids.REGCLASS and isinstance(node.value, int):
             if isinstance(database.relation(node.value), SequenceDef):
                 found[Address(CLASS_RELATION, node.value)] = None
+        elif isinstance(node, q.GraphTable):
+            found[Address(CLASS_RELATION, node.graph_oid)] = None
     read = {address.oid for address in found}
     for relation in scans.values():
         if relation.oid not in read:

@@ -12,6 +12,7 @@ from skerry_engine.session.sequences import Sequences
 from skerry_engine.session.steps import ResultColumn, Step
 from skerry_engine.session.stores import Stores
 from skerry_engine.sql.statements import Query
+from skerry_engine.storage.shapes import ShapeRegistry
 from skerry_engine.txn.manager import TransactionManager
 from skerry_engine.txn.transaction import Transaction
 from skerry_engine.values.io import IoContext
@@ -75,6 +76,10 @@ class DefinitionContext(Protocol):
 
     @property
     def stores(self) -> Stores: ...
+
+    def shapes(self, table_oid: int) -> ShapeRegistry:
+        """The shapes of an element table's rows."""
+        ...
 
     @property
     def sequences(self) -> Sequences: ...

@@ -28,6 +28,7 @@ from skerry_engine.session.definitions.binding import bind_property, column_expr
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.names import as_kind, creation_schema, get_table, open_relation
+from skerry_engine.session.definitions.views import check_views_of
 from skerry_engine.session.definitions.waiting import lock_new_name
 from skerry_engine.session.steps import Complete, Step
 from skerry_engine.sql import graph_statements as gs
@@ -230,6 +231,7 @@ def alter_property_graph(
     changed = yield from _altered(context, graph, statement.action)
     database_oid = context.database_oid
     change_catalog(context, lambda catalog: pg.replace_property_graph(catalog, database_oid, changed))
+    check_views_of(context, graph)
     return tag
 
 

@@ -22,7 +22,8 @@ from skerry_engine.algebra.traversal import rewrite_all
 from skerry_engine.catalog import changes, naming
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
-from skerry_engine.catalog.objects import Address, Column, Schema, View, new_version
+from skerry_engine.catalog.graphs import PropertyGraph
+from skerry_engine.catalog.objects import CLASS_RELATION, Address, Column, Schema, View, new_version
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.session.definitions.binding import bind_view, view_references
 from skerry_engine.session.definitions.change import change_catalog
@@ -129,6 +130,28 @@ def _enter(context: DefinitionContext, view: View, old: View | None) -> None:
     allocate = context.catalog.oids.allocate
     made = replace(view, row_array_oid=allocate(), row_type_oid=allocate(), rule_oid=allocate())
     change_catalog(context, lambda catalog: changes.create_view(catalog, database_oid, made))
+
+
+def check_views_of(context: DefinitionContext, graph: PropertyGraph) -> None:
+    """Raise DependentObjectsStillExist if a view can't read the graph any more as it has been altered."""
+    address = Address(CLASS_RELATION, graph.oid)
+    for view in context.database.views():
+        if address not in view.references:
+            continue
+        try:
+            query = bind_view(context, st.SourceQuery(view.source, parse_query(view.source)))
+        except errors.DatabaseError as error:
+            raise _still_read(graph, view, error.message) from error
+        for column, output in zip(view.columns, query.columns, strict=True):
+            if column.type.oid != output.type.oid:
+                shown = format_type(output.type.oid)
+                raise _still_read(graph, view, f'column "{column.name}" would be of type {shown}')
+
+
+def _still_read(graph: PropertyGraph, view: View, why: str) -> errors.DependentObjectsStillExist:
+    return errors.DependentObjectsStillExist(
+        f"cannot alter property graph {graph.name} because view {view.name} depends on it", detail=why
+    )
 
 
 # --- texts --------------------------------------------------------------------------------------------------

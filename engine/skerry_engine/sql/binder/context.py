@@ -127,11 +127,18 @@ class BoundCte:
     columns: list[tuple[str, SqlType]]
 
 
+OuterColumns = Callable[[tuple[str, ...], int], "ex.Expr | None"]
+"""(A dotted name, its position) -> the column that it means outside of GRAPH_TABLE; None where nothing has the name.
+Raises UndefinedColumn where a table has it, but no such column."""
+
+
 class GraphTables(Protocol):
     """What binds graphs in FROM: it belongs to GQL, which stands on this package, so it is handed in."""
 
-    def __call__(self, context: BindContext, written: GraphTableText) -> q.Query:
-        """The query whose rows GRAPH_TABLE stands for.  Raises what is wrong with it."""
+    def __call__(
+        self, context: BindContext, written: GraphTableText, range_id: int, outer: OuterColumns
+    ) -> tuple[q.Relation, tuple[q.OutputColumn, ...]]:
+        """What GRAPH_TABLE stands for as the range `range_id`, and its columns.  Raises what is wrong with it."""
         ...
 
     def label_view(self, context: BindContext, graph: str, label: str) -> q.Query | None:

@@ -118,6 +118,20 @@ class ExpressionBinder:
             return self._unqualified(name, position)
         return self._qualified(names, name, position)
 
+    def reference(self, names: tuple[str, ...], position: int) -> ex.Expr | None:
+        """The column that a dotted name means; None where it means no column, nor a table that could have one.
+
+        Raises UndefinedColumn for one that its table does not have.
+        """
+        if len(names) == 1:
+            found = self.scope.unqualified(names[0], position)
+            if found is not None:
+                self._note_position(found, position)
+            return found
+        if len(names) > 3 or self.scope.range_named(names[-2], names[0] if len(names) == 3 else None) is None:
+            return None
+        return self._qualified(list(names[:-1]), names[-1], position)
+
     def _unqualified(self, name: str, position: int | None) -> ex.Expr:
         found = self.scope.unqualified(name, position)
         if found is not None:

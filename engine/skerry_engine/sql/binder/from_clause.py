@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from skerry_engine.sql.binder.queries import QueryBinder
 
 Node = exp.Expression
+VIEW = "view"
+"""The context of casts to the types that a view has."""
 
 
 class FromBinder:
@@ -122,7 +124,7 @@ class FromBinder:
                 return q.Scan(range_id, relation.oid, width, relation.name, is_virtual)
             case View():
                 query = self.queries.view(relation)
-                query = self.queries.with_types(query, [c.type for c in relation.live_columns])
+                query = self.queries.with_types(query, [c.type for c in relation.live_columns], VIEW)
                 columns = [
                     ScopeColumn(c.name, c.type, i, True, c.attnum)
                     for i, c in enumerate(relation.live_columns)
@@ -192,11 +194,12 @@ class FromBinder:
         bind = self.context.graph_tables
         if bind is None:
             raise errors.NotSupportedError("GRAPH_TABLE is not supported here", position=position_of(node))
-        query = bind(self.context, graph_table_of(node))
         range_id = self.context.new_range()
-        columns = [ScopeColumn(c.name, c.type, i) for i, c in enumerate(query.columns)]
+        outside = be.ExpressionBinder(self.queries, scope, be.FROM_FUNCTION)
+        relation, outputs = bind(self.context, graph_table_of(node), range_id, outside.reference)
+        columns = [ScopeColumn(c.name, c.type, i) for i, c in enumerate(outputs)]
         self._add(scope, node, Range("graph_table", range_id, columns), position_of(node))
-        return q.Derived(range_id, query)
+        return relation
 
     def _label(
         self, graph: str, label: str, node: Node, scope: Scope, position: int | None

@@ -19,12 +19,13 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import walk_all
 from skerry_engine.catalog.objects import SystemTable, Table, View
+from skerry_engine.functions.dynamic import exactly
 from skerry_engine.functions.polymorphism import common_type
 from skerry_engine.functions.resolve import resolve_operator
 from skerry_engine.sql.binder import expressions as be
 from skerry_engine.sql.binder.coercion import INT8, UNKNOWN, Coercer
 from skerry_engine.sql.binder.context import BindContext, BoundCte, CteScope
-from skerry_engine.sql.binder.from_clause import FromBinder
+from skerry_engine.sql.binder.from_clause import VIEW, FromBinder
 from skerry_engine.sql.binder.grouping import Grouper
 from skerry_engine.sql.binder.hints import missing_range
 from skerry_engine.sql.binder.locking import check_lockable, check_no_locks, lock_name, lock_rows
@@ -107,7 +108,8 @@ class QueryBinder:
         return self.with_types(query, wanted)
 
     def with_types(self, query: q.Query, wanted: list[SqlType], context: str = "i") -> q.Query:
-        """The query with its outputs cast to `wanted`."""
+        """The query with its outputs cast to `wanted`, implicitly, or by assignment ("a").  A view's are of these types
+        but where properties of a graph have got others since (VIEW), and then each value has to be of its type."""
         if all(
             c.type == w or (c.type.oid == w.oid and w.typmod == -1)
             for c, w in zip(query.columns, wanted, strict=True)
@@ -115,18 +117,21 @@ class QueryBinder:
             return query
         if isinstance(query, q.Select) and not query.distinct:
             outputs = tuple(
-                self._cast_output(e, w, context) for e, w in zip(query.outputs, wanted, strict=True)
+                self._cast_output(e, w, context, c.name)
+                for e, w, c in zip(query.outputs, wanted, query.columns, strict=True)
             )
             columns = tuple(replace(c, type=e.type) for c, e in zip(query.columns, outputs, strict=True))
             return replace(query, outputs=outputs, columns=columns)
         range_id = self.context.new_range()
         reads = [ex.Column(c.type, range_id, n, c.name) for n, c in enumerate(query.columns)]
-        outputs = tuple(self._cast_output(e, w, context) for e, w in zip(reads, wanted, strict=True))
+        outputs = tuple(self._cast_output(e, w, context, e.name) for e, w in zip(reads, wanted, strict=True))
         columns = tuple(replace(c, type=e.type) for c, e in zip(query.columns, outputs, strict=True))
         return q.Select(columns, q.Derived(range_id, query), outputs)
 
-    def _cast_output(self, expr: ex.Expr, wanted: SqlType, context: str) -> ex.Expr:
-        if context == "i":
+    def _cast_output(self, expr: ex.Expr, wanted: SqlType, context: str, name: str) -> ex.Expr:
+        if context == VIEW and expr.type.oid == oids.ANYVALUE != wanted.oid:
+            return ex.Call(SqlType(wanted.oid), exactly(wanted.oid, name), (expr,))
+        if context in ("i", VIEW):
             return self.coercer.implicit(expr, wanted.oid)
         done = self.coercer.coerce(expr, wanted, context)
         return expr if done is None else done
