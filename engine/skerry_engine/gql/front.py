@@ -44,6 +44,7 @@ VERB: Final = "match"
 _ENDS: Final = frozenset(("commit", "rollback", "transaction", "work", "close"))
 _STARTS: Final = frozenset(("start", "begin", "session", "commit", "rollback", "savepoint", "release"))
 _CREATE_OR_DROP: Final = re.compile(r"\b(?:create|drop)\b", re.IGNORECASE)
+_TRANSACTION: Final = re.compile(r"(?:start|begin|commit|rollback|savepoint|release)\b", re.IGNORECASE)
 _OF: Final = re.compile(r"\bof\b", re.IGNORECASE)
 _DEFINED: Final = frozenset(("graph", "property", "schema", "index", "constraint", "or"))
 
@@ -55,8 +56,12 @@ def parse_statement(text: str, language: str = AUTO) -> st.Statement | None:
     """
     begun = beginning(text, 0, language)
     if begun.language == SQL:
-        return sql_front.parse_statement(text)
-    found, end = _read_gql(text, begun)
+        try:
+            return sql_front.parse_statement(text)
+        except SyntaxError as error:
+            found, end = _marks_in_gql(text, begun.begin, language, error)
+    else:
+        found, end = _read_gql(text, begun)
     if len(found) > 1 or text[end:].strip(" \t\r\n;"):
         raise SyntaxError("cannot insert multiple commands into a prepared statement")
     return found[0][0] if found else None
@@ -68,12 +73,19 @@ def parse_batch(text: str, language: str = AUTO) -> Found:
     Where there are several, a syntax error in any of them is found here, before the first one runs.
     """
     if language == SQL or (beginning(text, 0, language).language == SQL and _is_all_sql(text, language)):
-        return sql_front.parse_batch(text)
+        try:
+            return sql_front.parse_batch(text)
+        except SyntaxError:
+            if language == SQL or not ("//" in text or "`" in text):
+                raise
     found: Found = []
     position = 0
     while position < len(text):
         begun = beginning(text, position, language)
-        read, end = _read_gql(text, begun) if begun.language == GQL else _read_sql(text, begun.begin)
+        if begun.language == GQL:
+            read, end = _read_gql(text, begun)
+        else:
+            read, end = _read_sql(text, begun.begin, language)
         found += read
         position = end + 1
     if len(found) > 1:
@@ -108,16 +120,34 @@ def _is_all_sql(text: str, language: str) -> bool:
     )
 
 
+def _marks_in_gql(text: str, begin: int, language: str, error: SyntaxError) -> tuple[Found, int]:
+    """A statement about the transaction that is written as only GQL can be: `names`, // comments.
+
+    Raises SQL's error for any other, or GQL's own where everything is GQL.
+    """
+    if language == SQL or _TRANSACTION.match(text, begin) is None:
+        raise error
+    try:
+        return _read_gql(text, Beginning(GQL, begin, begin))
+    except SyntaxError:
+        if language == GQL:
+            raise
+        raise error from None
+
+
 # --- SQL among GQL --------------------------------------------------------------------------------------------------
 
 
-def _read_sql(text: str, begin: int) -> tuple[Found, int]:
+def _read_sql(text: str, begin: int, language: str) -> tuple[Found, int]:
     """The SQL statement that begins at an offset, and the offset of the semicolon or end behind it."""
-    tokens = sql_lexer.tokenize(text, begin, single=True)
-    end = tokens.starts[-1]
-    if len(tokens.kinds) == 1:
-        return [], end
-    statement = sql_front.parse_tokens(tokens)
+    try:
+        tokens = sql_lexer.tokenize(text, begin, single=True)
+        end = tokens.starts[-1]
+        if len(tokens.kinds) == 1:
+            return [], end
+        statement = sql_front.parse_tokens(tokens)
+    except SyntaxError as error:
+        return _marks_in_gql(text, begin, language, error)
     return ([] if statement is None else [(statement, text[begin : tokens.ends[-2]])]), end
 
 
@@ -217,7 +247,19 @@ def _command(part: tree.SessionStatement | tree.TransactionStatement, tokens: To
         return SessionCommand(part, _value_query(tokens))
     if isinstance(part, tree.SessionStatement):
         return SessionCommand(part)
+    if isinstance(part, (tree.Savepoint, tree.ReleaseSavepoint)):
+        part = replace(part, name=_savepoint(part.name, tokens))
+    elif isinstance(part, tree.Rollback) and part.savepoint is not None:
+        part = replace(part, savepoint=_savepoint(part.savepoint, tokens))
+    if isinstance(part, tree.StartTransaction):
+        modes = st.TransactionModes(part.isolation, part.read_only, part.deferrable)
+        return st.Begin(modes, is_start=tokens.values[0].lower() == "start")
     return _TRANSACTIONS[type(part)](part)
+
+
+def _savepoint(name: str, tokens: Tokens) -> str:
+    """The name that ends the tokens, in lower case unless it is quoted: savepoints are SQL's, and have SQL's names."""
+    return name.lower() if tokens.kinds[-2] == WORD else name
 
 
 def _value_query(tokens: Tokens) -> st.Query:
@@ -228,9 +270,6 @@ def _value_query(tokens: Tokens) -> st.Query:
 
 
 _TRANSACTIONS: Final[dict[type[tree.TransactionStatement], Callable[..., st.Statement]]] = {
-    tree.StartTransaction: lambda part: st.Begin(
-        st.TransactionModes(part.isolation, part.read_only, part.deferrable), is_start=True
-    ),
     tree.Commit: lambda part: st.Commit(),
     tree.Rollback: lambda part: (
         st.Rollback() if part.savepoint is None else st.RollbackToSavepoint(part.savepoint)

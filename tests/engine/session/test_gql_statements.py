@@ -43,6 +43,43 @@ def test_a_setting_forces_the_language(db: skerry.Database) -> None:
     assert db.execute("SELECT 3").scalar() == 3
 
 
+TRANSACTIONS = [
+    ("START TRANSACTION", "START TRANSACTION", "T"),
+    ("SAVEPOINT X", "SAVEPOINT", "T"),
+    ("INSERT (:P {n: 1})", "INSERT 0 1", "T"),
+    ("ROLLBACK TO SAVEPOINT X", "ROLLBACK", "T"),
+    ("ROLLBACK WORK TO x", "ROLLBACK", "T"),
+    ("RELEASE SAVEPOINT x", "RELEASE", "T"),
+    ("SAVEPOINT `a b` // named as GQL names", "SAVEPOINT", "T"),
+    ("ROLLBACK TO `a b`", "ROLLBACK", "T"),
+    ("RELEASE `a b`", "RELEASE", "T"),
+    ("COMMIT WORK // done", "COMMIT", "I"),
+    ("BEGIN READ ONLY // quick", "BEGIN", "T"),
+    ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "SET", "T"),
+    ("ROLLBACK // nothing was done", "ROLLBACK", "I"),
+    ("START TRANSACTION READ WRITE; SAVEPOINT `y`; RELEASE Y", "RELEASE", "T"),
+    ("COMMIT AND CHAIN", "COMMIT", "T"),
+    ("PREPARE COMMIT", "PREPARE COMMIT", "T"),
+    ("END", "COMMIT", "I"),
+    ("START TRANSACTION READ ONLY RETURN 1 AS x COMMIT", "COMMIT", "I"),
+    ("BEGIN", "BEGIN", "T"),
+    ("PREPARE TRANSACTION 'p'", "PREPARE TRANSACTION", "I"),
+    ("COMMIT PREPARED 'p'", "COMMIT PREPARED", "I"),
+    ("BEGIN", "BEGIN", "T"),
+    ("ABORT", "ROLLBACK", "I"),
+]
+
+
+@pytest.mark.parametrize("language", ["auto", "gql"])
+def test_transactions_are_spoken_of_alike_in_both_languages(language: str) -> None:
+    session = SqlDatabase().session()
+    session.run_all(f"SET language = '{language}'")
+    found = [
+        (text, session.lines(text)[-1], session.session.transaction_status) for text, _, _ in TRANSACTIONS
+    ]
+    assert found == TRANSACTIONS
+
+
 def test_statements_that_differ_in_literals_share_a_plan() -> None:
     session = SqlDatabase().engine.open_session("postgres", "skerry", {})
     plans = [session.plan_query(query(f"RETURN {n} + 1 AS x, 'v{n}' AS y"), ()) for n in range(3)]
