@@ -23,7 +23,6 @@ from typing import Any
 from skerry_engine.errors import DatabaseError, Error
 from skerry_server import logs
 from skerry_server.commands import backup, check, dump, restore
-from skerry_server.init_file import run_init_file
 from skerry_server.server import Server, ServerSettings
 from skerry_server.session_api import Engine
 
@@ -133,6 +132,8 @@ def _serve(options: argparse.Namespace) -> int:
     )
     try:
         if options.init is not None:
+            from skerry_server.init_file import run_init_file  # parsers, which other commands do without
+
             run_init_file(engine, options.init)
         engine.read_only = options.read_only
         return _run(serve(engine, settings, _announce))

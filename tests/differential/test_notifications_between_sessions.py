@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 
 import pytest
+from support.builds import this_builds
 from support.postgres_server import Address
 from support.wire_client import Outcome, WireClient
 
@@ -178,7 +179,7 @@ def _random_script(seed: int) -> list[Step]:
     return [(dice.choice(SESSIONS), text()) for _ in range(60)]
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", this_builds(range(12)))
 def test_random_scripts(both: tuple[Sessions, Sessions], seed: int) -> None:
     postgres, skerry = both
     script = _random_script(seed)

@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from support.builds import this_builds
 from support.postgres_server import Address
 from support.wire_client import Outcome, WireClient
 
@@ -314,7 +315,7 @@ def _summary(outcome: Outcome) -> object:
     return columns, sorted(outcome.rows, key=repr)
 
 
-@pytest.mark.parametrize("seed", range(QUERIES))
+@pytest.mark.parametrize("seed", this_builds(range(QUERIES)))
 def test_random_query(both: tuple[WireClient, WireClient], seed: int) -> None:
     query = Generator(seed).select()
     expected, actual = (_summary(client.query(query)) for client in both)

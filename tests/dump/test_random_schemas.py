@@ -10,6 +10,7 @@ import os
 import random
 
 import pytest
+from support.builds import this_builds
 from support.dumps import check_round_trips, dump_of
 from support.postgres_server import Address
 from support.random_schemas import SchemaMaker
@@ -19,7 +20,7 @@ import skerry
 SCHEMAS = int(os.environ.get("SKERRY_RANDOM_SCHEMAS", "8"))
 
 
-@pytest.mark.parametrize("seed", range(SCHEMAS))
+@pytest.mark.parametrize("seed", this_builds(range(SCHEMAS)))
 def test_random_schema(seed: int, skerry_server: Address, postgres: Address) -> None:
     with skerry.open() as original:
         for statement in SchemaMaker(random.Random(seed)).statements():

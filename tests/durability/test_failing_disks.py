@@ -11,6 +11,7 @@ import os
 from random import Random
 
 import pytest
+from support.builds import this_builds
 from support.crash_disk import CrashDisk
 from support.crash_runs import NO_GC, Client, CrashRun
 
@@ -70,8 +71,9 @@ def _check_what_is_left(run: CrashRun) -> None:
         run.check(crashed, position)
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=errno.errorcode.get)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "error"), this_builds([(kind, error) for kind in KINDS for error in ERRORS])
+)
 def test_nothing_acknowledged_is_missing_when_something_fails(kind: str, error: int) -> None:
     failed = 0
     for nth in (1, 2, 4):

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.builds import this_builds
 from support.durable import DurableSqlDatabase
 from support.random_changes import CONTENTS, TABLES, ChangeMaker
 from support.sessions import SqlSession
@@ -106,7 +107,7 @@ class World:
                     assert session.rows(f"{text} as of epoch {epoch}") == rows, (epoch, text)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", this_builds(range(6)))
 def test_the_past_survives_restarts(seed: int, tmp_path: Path) -> None:
     world = World(tmp_path / "first", seed)
     for number in range(3):

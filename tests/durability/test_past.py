@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support.builds import this_builds
 from support.durable import DurableSqlDatabase
 from support.past import DEFINITIONS, PastDatabase, PastWorld, epoch_of, events_of, floor_of
 from support.sessions import SqlDatabase
@@ -17,7 +18,7 @@ WORLDS = int(os.environ.get("SKERRY_PAST_WORLDS", "2"))
 """So many random worlds of each kind; the environment can ask for more."""
 
 
-@pytest.mark.parametrize("seed", range(WORLDS))
+@pytest.mark.parametrize("seed", this_builds(range(WORLDS)))
 @pytest.mark.parametrize("with_definitions", [True, False])
 def test_past_and_feed_are_what_they_were_after_restarts(
     seed: int, with_definitions: bool, tmp_path: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.builds import this_builds
 
 from histories.checker import Runner
 from histories.report import describe
@@ -13,7 +14,7 @@ CHUNK = 250
 CHUNKS = 24
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", this_builds(range(CHUNKS)))
 def test_histories(chunk: int) -> None:
     runner = Runner()
     for seed in range(chunk * CHUNK, (chunk + 1) * CHUNK):
@@ -22,7 +23,7 @@ def test_histories(chunk: int) -> None:
             pytest.fail(describe(runner.shrink(verdict), seed), pytrace=False)
 
 
-@pytest.mark.parametrize("chunk", range(3))
+@pytest.mark.parametrize("chunk", this_builds(range(4)))
 def test_histories_while_checkpoints_are_written(chunk: int) -> None:
     runner = Runner(has_base=True)
     for seed in range(100_000 + chunk * CHUNK, 100_000 + (chunk + 1) * CHUNK):

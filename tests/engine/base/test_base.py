@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.base_writing import CLUSTER, begun, checkpoint, finished
+from support.builds import this_builds
 
 from skerry_engine.base import environment
 from skerry_engine.base.blocks import (
@@ -61,7 +62,7 @@ def assert_same(base: Base, model: dict[bytes, bytes], rng: random.Random) -> No
                 base.get(probe)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", this_builds(range(12)))
 def test_random_checkpoints_leave_what_a_dict_would_hold(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
     base = opened(tmp_path)

@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.builds import this_builds
 
 FLIPS = 1000
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each flip is tried in a forked process")
-@pytest.mark.parametrize(("sizes", "seed"), [("small", 1), ("small", 2), ("large", 3)])
+@pytest.mark.parametrize(
+    ("sizes", "seed"), this_builds([("small", 1), ("small", 2), ("large", 3), ("large", 4)])
+)
 def test_flips_all_over_the_file(sizes: str, seed: int, tmp_path: Path) -> None:
     outcomes = try_flips(FLIPS, "support.base_flips", str(seed), str(FLIPS), sizes, str(tmp_path))
     assert outcomes["right"] > FLIPS / 10 and outcomes["damaged"] > FLIPS / 20

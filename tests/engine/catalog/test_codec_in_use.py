@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from stepper import describe_error, run_goldenscript
+from support.builds import this_builds
 from support.catalog_swap import SwappingDatabase, newest_catalog, swap_catalog
 from support.sessions import SqlDatabase, SqlSession
 from support.sql_files import Statement, read_statements
@@ -49,7 +50,7 @@ def opened(path: Path, database: SqlDatabase) -> SqlSession:
     return session
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", this_builds(SCRIPTS), ids=lambda path: path.stem)
 def test_goldenscripts_are_the_same_over_a_catalog_read_back(path: Path) -> None:
     database = SwappingDatabase()
     run_goldenscript(path, database.open_session)
@@ -65,7 +66,7 @@ VOLATILE = re.compile(
 )
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", this_builds(CORPUS), ids=lambda path: path.stem)
 def test_statements_give_the_same_over_a_catalog_read_back(path: Path) -> None:
     plain, swapping = SqlDatabase(), SwappingDatabase()
     one, other = opened(path, plain), opened(path, swapping)
@@ -84,7 +85,7 @@ def _outcome(session: SqlSession, statement: Statement) -> list[str]:
     return lines if "order by" in statement.text.lower() else sorted(lines)
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", this_builds(CORPUS), ids=lambda path: path.stem)
 def test_queries_as_views_give_the_same_rows_and_texts(path: Path) -> None:
     database = SqlDatabase()
     session = opened(path, database)

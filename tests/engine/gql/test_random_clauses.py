@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from support.builds import this_builds
 from support.gql_graphs import GqlGraph
 from support.graph_matcher import Compare, Edge, Graph, Node, Seq, matches, random_graph
 from support.graph_plans import Row
@@ -68,7 +69,7 @@ def identities(row: Row) -> tuple[object, ...]:
     return tuple(None if v is None else (-v[ROW_ID] if len(v) > 4 else v[ROW_ID]) for v in row)
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", this_builds(range(200)))
 def test_clauses_that_share_variables_join_their_matches(seed: int) -> None:
     random = Random(seed)
     graph = random_graph(random, random.randint(1, 5), random.randint(0, 7))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from support.builds import this_builds
 from support.gql_graphs import GqlGraph
 from support.graph_matcher import (
     Graph,
@@ -80,7 +81,7 @@ def run(
     return rows, matches(graph, part, mode), part
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", this_builds(range(150)))
 def test_every_match_is_found_once(seed: int) -> None:
     mode, prefix = Random(seed).choice(
         (("trail", ""), ("trail", "TRAIL "), ("acyclic", "ACYCLIC "), ("simple", "SIMPLE "))
@@ -91,7 +92,7 @@ def test_every_match_is_found_once(seed: int) -> None:
     assert sorted(map(repr, rows)) == sorted(repr(shown(match, part, names)) for match in expected)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", this_builds(range(60)))
 def test_a_selector_takes_of_the_shortest(seed: int) -> None:
     prefix, count, shortest, groups = Random(seed).choice(
         (

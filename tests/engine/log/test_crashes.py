@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
+from support.builds import this_builds
 from support.crash_disk import CrashDisk
 
 from skerry_engine.errors import DatabaseDamaged, DurabilityLost
@@ -202,7 +203,7 @@ def run(world: World, steps: int) -> None:
         world.step()
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", this_builds(range(8)))
 def test_a_power_cut_at_any_moment(seed: int) -> None:
     world = new_world(seed)
     run(world, 50)
@@ -225,7 +226,7 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", this_builds(range(2)))
 @pytest.mark.parametrize(("kind", "error"), FAILURES)
 def test_after_a_failure_nothing_is_promised_that_is_not_there(kind: str, error: int, seed: int) -> None:
     """Failures, new starts on the same disk, which may show what it does not hold, and power cuts."""

@@ -6,6 +6,7 @@ import itertools
 from random import Random
 
 import pytest
+from support.builds import this_builds
 from support.graph_plans import (
     EDGES,
     GraphTables,
@@ -196,7 +197,7 @@ def test_an_edge_can_be_walked_both_ways_and_a_loop_once(graph: tuple[GraphTable
 # --- random patterns ----------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", this_builds(range(60)))
 def test_random_chains_and_circles_give_what_trying_everything_gives(seed: int) -> None:
     random = Random(seed)
     tables, links = random_graph(random, random.randint(1, 7), random.randint(0, 14))

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from support.builds import this_builds
 from support.graph_matcher import Match, RandomPatterns, matches, random_graph, variables, wrong_lengths
 from support.graph_plans import (
     BOOL,
@@ -67,7 +68,7 @@ def ends_at(range_id: int, random: Random) -> tuple[list[q.Relation], list[ex.Ex
     return [nodes(range_id)], conditions, kind
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", this_builds(range(SEEDS)))
 def test_searches_over_tables_find_what_brute_force_finds(seed: int) -> None:
     random = Random(seed)
     for _ in range(CASES_PER_SEED):

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from support.builds import this_builds
 from support.graph_matcher import (
     Graph,
     Match,
@@ -54,7 +55,7 @@ def within(found: set[Match], starts: list[int], end: int, backward: bool) -> se
     return {m for m in found if m[0][first] in starts and end in (NONE, m[0][last])}
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", this_builds(range(SEEDS)))
 def test_all_matches_of_random_patterns_are_those_of_brute_force(seed: int) -> None:
     random = Random(seed)
     for _ in range(CASES_PER_SEED):
@@ -68,7 +69,7 @@ def test_all_matches_of_random_patterns_are_those_of_brute_force(seed: int) -> N
         assert Counter(found) == Counter(expected_row(m, names) for m in expected), f"{mode} {part}\n{graph}"
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", this_builds(range(SEEDS)))
 def test_ends_and_lengths_alone_are_those_of_brute_force(seed: int) -> None:
     random = Random(seed)
     for _ in range(CASES_PER_SEED):
@@ -85,7 +86,7 @@ def test_ends_and_lengths_alone_are_those_of_brute_force(seed: int) -> None:
         )
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", this_builds(range(SEEDS)))
 def test_bounded_patterns_need_no_mode(seed: int) -> None:
     random = Random(seed)
     for _ in range(CASES_PER_SEED):
@@ -101,7 +102,7 @@ LONGEST_WALK = 6
 """Brute force knows walks up to this length; longer ones are not compared."""
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", this_builds(range(SEEDS)))
 def test_selectors_choose_what_brute_force_allows(seed: int) -> None:
     random = Random(seed)
     for _ in range(CASES_PER_SEED):
@@ -123,7 +124,7 @@ def test_selectors_choose_what_brute_force_allows(seed: int) -> None:
         assert not wrong_lengths(paths, [m[0] for m in among], count, True, by_length), case
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", this_builds(range(SEEDS)))
 def test_one_step_repeated_between_two_nodes_is_searched_from_both(seed: int) -> None:
     random = Random(seed)
     met = 0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from stepper import run_goldenscript
+from support.builds import this_builds
 from support.concurrent_sessions import (
     EmbeddedClient,
     embedded_source,
@@ -49,14 +50,14 @@ def test_stepped(path: Path) -> None:
     run_goldenscript(path, SqlDatabase().open_session)
 
 
-@pytest.mark.parametrize("path", scripts_for("threads"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", this_builds(scripts_for("threads")), ids=lambda path: path.stem)
 def test_by_threads(path: Path) -> None:
     source = embedded_source()
     expected, actual = compared_with(path, play_concurrently(path, lambda _: EmbeddedClient(source)))
     assert actual == expected
 
 
-@pytest.mark.parametrize("path", scripts_for("wire"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", this_builds(scripts_for("wire")), ids=lambda path: path.stem)
 def test_over_the_wire(skerry_server: Address, path: Path) -> None:
     expected, actual = compared_with(path, play_in_new_database(skerry_server, path, 1))
     assert actual == expected
@@ -66,7 +67,7 @@ POSTGRES_SCRIPTS = [path for path in scripts_for("postgres") if path.parent.name
 """Those of anomalies are compared by level: see test_anomalies.py."""
 
 
-@pytest.mark.parametrize("path", POSTGRES_SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", this_builds(POSTGRES_SCRIPTS), ids=lambda path: path.stem)
 def test_as_postgres_does(postgres: Address, path: Path) -> None:
     expected, actual = compared_with(path, play_in_new_database(postgres, path, 3))
     assert actual == [_SKERRY_CODE.sub(r"\1", line) for line in expected]

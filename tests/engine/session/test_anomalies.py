@@ -24,6 +24,7 @@ from support.anomaly_scripts import (
     all_scripts,
     read_script,
 )
+from support.builds import this_builds
 from support.concurrent_sessions import play_in_new_database
 from support.interleaving import Story, read_story
 from support.postgres_server import Address
@@ -38,7 +39,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "isolation.md"
 _TABLE = re.compile(r"(<!-- (\w+): written by a test -->\n).*?(<!-- end -->)", re.DOTALL)
 
 of_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
-of_anomaly = pytest.mark.parametrize("script", ANOMALIES, ids=lambda script: script.name)
+of_anomaly = pytest.mark.parametrize("script", this_builds(ANOMALIES), ids=lambda script: script.name)
 
 
 @of_script
@@ -113,7 +114,7 @@ class Cramped(Stepper):
         return lines
 
 
-@of_script
+@pytest.mark.parametrize("script", this_builds(SCRIPTS), ids=lambda script: script.name)
 def test_one_after_the_other_is_never_an_anomaly(script: AnomalyScript) -> None:
     """What a script takes for an anomaly can't come of a serial order; nor does that need a retry."""
     for level in LEVELS:
@@ -169,7 +170,9 @@ _SKERRY_CODE = re.compile(r"(ERROR \w{5}) T\d{3}")
 
 
 @pytest.mark.parametrize(
-    "script", [script for script in SCRIPTS if "postgres" in script.runs], ids=lambda script: script.name
+    "script",
+    this_builds([script for script in SCRIPTS if "postgres" in script.runs]),
+    ids=lambda script: script.name,
 )
 def test_postgres_agrees(postgres: Address, script: AnomalyScript) -> None:
     """PostgreSQL allows and refuses the same, at each level; at READ COMMITTED it prints the same lines.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from support.builds import this_builds
 from support.random_changes import CONTENTS, TABLES, ChangeMaker
 from support.sessions import SqlDatabase
 
@@ -128,7 +129,7 @@ class Past:
         history.limit_bytes = limit
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", this_builds(range(12)))
 def test_every_retained_epoch_looks_as_it_did(seed: int) -> None:
     past = Past(seed)
     past.look()
@@ -148,7 +149,7 @@ def test_every_retained_epoch_looks_as_it_did(seed: int) -> None:
     past.check_in_block(past.rng.choice([e for e in past.seen if e >= oldest]))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", this_builds(range(4)))
 def test_when_history_ends_nothing_of_it_stays(seed: int) -> None:
     past = Past(seed)
     for _ in range(40):

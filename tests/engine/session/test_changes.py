@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from support.builds import this_builds
 from support.random_changes import TABLES, ChangeMaker
 from support.sessions import SqlDatabase, SqlSession
 
@@ -192,7 +193,7 @@ class World:
 
 
 @pytest.mark.parametrize("slice_rows", [1000, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", this_builds(range(4)))
 def test_the_feed_replayed_gives_every_epoch(
     seed: int, slice_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,7 +221,7 @@ def test_the_feed_replayed_gives_every_epoch(
     assert len({row[5] for row in whole}) >= 5
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", this_builds(range(4)))
 def test_a_subscriber_reads_the_same_without_history(seed: int) -> None:
     """What is kept for a subscriber is what history would have kept; what he has read goes."""
     kept, live = World(seed, 3600), World(seed, 0)

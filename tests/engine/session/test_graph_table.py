@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
+from support.builds import this_builds
 from support.sessions import SqlDatabase, SqlSession
 
 from skerry_engine import errors
@@ -156,7 +157,7 @@ def random_pattern(seed: int) -> Pattern:
     return pattern
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("SKERRY_GRAPH_SEEDS", "10"))))
+@pytest.mark.parametrize("seed", this_builds(range(int(os.environ.get("SKERRY_GRAPH_SEEDS", "10")))))
 def test_random_patterns_are_the_joins_that_they_mean(seed: int) -> None:
     session = filled(seed)
     for number in range(6):
@@ -185,7 +186,7 @@ def trails(
     return found
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", this_builds(range(4)))
 def test_quantified_patterns_are_the_paths_that_there_are(seed: int) -> None:
     session = filled(seed + 500)
     edges = all_edges(session)
@@ -201,7 +202,7 @@ def test_quantified_patterns_are_the_paths_that_there_are(seed: int) -> None:
             assert sorted(session.rows(text)) == sorted(expected), (text, edges)  # type: ignore[type-var]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", this_builds(range(4)))
 def test_shortest_paths_within_one_table_of_nodes(seed: int) -> None:
     """A graph of one table of nodes and one of edges, whose references are row ids alone."""
     session = filled(seed + 900)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.base_writing import CLUSTER, checkpoint
+from support.builds import this_builds
 from support.memory_blocks import MemoryBlocks
 
 from skerry_engine.base.blocks import leaf_prefix
@@ -248,7 +249,7 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", this_builds(range(20)))
 def test_long_lives(seed: int) -> None:
     live(seed, MemoryBlocks())
 
