@@ -78,7 +78,8 @@ class GraphValues:
     def edge(self, value: Element) -> Edge:
         ids = self._elements.element_id
         source, target = ids(value[0], value[4], value[5]), ids(value[0], value[6], value[7])
-        return Edge(self._id(value), *self._inside(value), source, target)
+        is_directed = self._elements.is_directed(value[0], value[1], value[3])
+        return Edge(self._id(value), *self._inside(value), source, target, is_directed)
 
     def element(self, value: Element) -> Node | Edge:
         return self.edge(value) if is_edge(value) else self.node(value)

@@ -10,7 +10,7 @@ What a column becomes in Arrow follows from its type alone, so that an empty res
     interval                                   month_day_nano_interval
     uuid, json, jsonb                          text
     arrays                                     lists
-    node, edge                                 struct of id, labels, properties (JSON) [, source, target]
+    node, edge                                 struct of id, labels, properties (JSON) [, source, target, directed]
     path                                       struct of nodes and edges
 
 Dynamically typed columns are the exception: the one type that all values have, else text (JSON).
@@ -21,7 +21,7 @@ from __future__ import annotations
 import datetime
 import importlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -141,7 +141,8 @@ class _ArrowColumns:
             ("labels", arrow.list_(arrow.string())),
             ("properties", arrow.string()),
         ]
-        return fields + [("source", arrow.int64()), ("target", arrow.int64())] if is_edge else fields
+        ends = [("source", arrow.int64()), ("target", arrow.int64()), ("directed", arrow.bool_())]
+        return fields + ends if is_edge else fields
 
     def _preparation(self, oid: int) -> Callable[[Any], Any] | None:
         """What makes a value one that Arrow knows; None where it does already."""
@@ -197,7 +198,7 @@ def _element_struct(element: Node | Edge) -> dict[str, Any]:
         "properties": _as_json(dict(element.properties)),
     }
     if isinstance(element, Edge):
-        made["source"], made["target"] = element.source, element.target
+        made |= {"source": element.source, "target": element.target, "directed": element.is_directed}
     return made
 
 
@@ -217,7 +218,10 @@ def _as_json(value: object) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, Node | Edge):
         made = {"id": value.id, "labels": sorted(value.labels), "properties": _plain(dict(value.properties))}
-        return {**made, "source": value.source, "target": value.target} if isinstance(value, Edge) else made
+        if isinstance(value, Edge):
+            made |= {"source": value.source, "target": value.target}
+            made |= {} if value.is_directed else {"directed": False}
+        return made
     if isinstance(value, Path):
         return {
             "nodes": [_plain(node) for node in value.nodes],
@@ -282,26 +286,30 @@ def to_networkx(rows: Iterable[Row]) -> Any:
     """All nodes and edges in the rows, in paths and lists too, as a networkx.MultiDiGraph.
 
     A node's key is its id; it has its properties as attributes, and `labels`.  An edge's key is its id.  The end of an
-    edge that the rows do not show is a node without attributes.  Raises InterfaceError without networkx.
+    edge that the rows do not show is a node without attributes.  networkx has no graphs of both kinds of edges: where
+    all edges are undirected the graph is a MultiGraph, else an undirected one leads both ways, under one key.  Raises
+    InterfaceError without networkx.
     """
     networkx = _needed("networkx", "networkx")
-    graph = networkx.MultiDiGraph()
-    for row in rows:
-        for value in row:
-            _add(graph, value)
+    elements = [element for row in rows for value in row for element in _elements_in(value)]
+    edges = [each for each in elements if isinstance(each, Edge)]
+    is_mixed = not edges or any(edge.is_directed for edge in edges)
+    graph = networkx.MultiDiGraph() if is_mixed else networkx.MultiGraph()
+    for element in elements:
+        attributes = {**element.properties, "labels": set(element.labels)}
+        if isinstance(element, Node):
+            graph.add_node(element.id, **attributes)
+            continue
+        graph.add_edge(element.source, element.target, key=element.id, **attributes)
+        if is_mixed and not element.is_directed:
+            graph.add_edge(element.target, element.source, key=element.id, **attributes)
     return graph
 
 
-def _add(graph: Any, value: object) -> None:
-    if isinstance(value, Node):
-        graph.add_node(value.id, **{**value.properties, "labels": set(value.labels)})
-    elif isinstance(value, Edge):
-        graph.add_edge(
-            value.source, value.target, key=value.id, **{**value.properties, "labels": set(value.labels)}
-        )
-    elif isinstance(value, Path | list):
-        for item in value:
-            _add(graph, item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            _add(graph, item)
+def _elements_in(value: object) -> Iterator[Node | Edge]:
+    """All elements in a value, in paths, lists and records too."""
+    if isinstance(value, Node | Edge):
+        yield value
+    elif isinstance(value, Path | list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _elements_in(item)

@@ -73,12 +73,14 @@ class Node(_Element):
 
 
 class Edge(_Element):
-    """An edge of a graph.  `source` and `target` are the ids of the nodes that it leads from and to."""
+    """An edge of a graph.  `source` and `target` are the ids of the nodes that it leads from and to; of one that is not
+    `is_directed` they are its two ends, and which is which means nothing."""
 
-    __slots__ = ("source", "target")
+    __slots__ = ("source", "target", "is_directed")
 
     source: ElementId
     target: ElementId
+    is_directed: bool
 
     def __init__(
         self,
@@ -87,16 +89,20 @@ class Edge(_Element):
         properties: Mapping[str, object],
         source: ElementId,
         target: ElementId,
+        is_directed: bool = True,
     ) -> None:
         super().__init__(id, labels, properties)
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "target", target)
+        object.__setattr__(self, "is_directed", is_directed)
 
     def __repr__(self) -> str:
-        return f"<Edge {self.id} ({self.source})-[{self._inside()}]->({self.target})>"
+        left, right = ("-[", "]->") if self.is_directed else ("~[", "]~")
+        return f"<Edge {self.id} ({self.source}){left}{self._inside()}{right}({self.target})>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Edge, (self.id, self.labels, dict(self.properties), self.source, self.target)
+        properties = dict(self.properties)
+        return Edge, (self.id, self.labels, properties, self.source, self.target, self.is_directed)
 
 
 class Path:
@@ -156,7 +162,8 @@ class Path:
         for before, edge, node in zip(self.nodes, self.edges, self.nodes[1:], strict=False):
             label = "".join([f":{label}" for label in sorted(edge.labels)][:1])
             forward = edge.source == before.id and edge.target == node.id
-            walk += f"-[{label}]->({node.id})" if forward else f"<-[{label}]-({node.id})"
+            arrow = f"-[{label}]->" if forward else f"<-[{label}]-"
+            walk += f"{arrow if edge.is_directed else f'~[{label}]~'}({node.id})"
         return f"<Path {walk}>"
 
     def __reduce__(self) -> tuple[object, ...]:

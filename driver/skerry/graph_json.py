@@ -64,6 +64,7 @@ def _edge(found: dict[str, Json]) -> Edge:
         _properties(found["properties"]),
         found["source"],  # type: ignore[arg-type]
         found["target"],  # type: ignore[arg-type]
+        found.get("directed") is not False,
     )
 
 

@@ -2,6 +2,7 @@
 
     db.load_nodes("people.csv", "Person", types={"id": int, "born": date.fromisoformat})
     db.load_edges(rows, "KNOWS", start=End("Person", "id", column="from"), end=End("Person", "id", column="to"))
+    db.load_edges(rows, "BORDERS", start="a", end="b", directed=False)
 
 A row is a mapping; its items become properties, those that are None do not.  Rows go to the database in batches, as one
 parameter of one GQL statement each, so that they cost no round trip and no parsing of their own:
@@ -204,8 +205,9 @@ def load_edges(
     progress: Progress | None = None,
     batch_rows: int = BATCH_ROWS,
     skip_missing: bool = False,
+    directed: bool = True,
 ) -> int:
-    """Insert an edge for each row, from its `start` to its `end`; how many.
+    """Insert an edge for each row, from its `start` to its `end`, or (not `directed`) between the two; how many.
 
     Raises DataError for a row with an end that is missing (`skip_missing`: it is left out), CardinalityViolation for
     one with an end that several nodes may be.
@@ -215,7 +217,8 @@ def load_edges(
     read = rows = 0
     for batch in _batches(rows_of(source, types), batch_rows):
         found = f"{_use(graph)}FOR r IN $rows {_match('a', start)}{_match('b', end)}"
-        text = f"{found}INSERT (a)-[{named}{_properties(_columns(batch, ends))}]->(b)"
+        left, right = ("-[", "]->") if directed else ("~[", "]~")
+        text = f"{found}INSERT (a){left}{named}{_properties(_columns(batch, ends))}{right}(b)"
         made = executor.execute(text, {"rows": batch}).rowcount
         if made != len(batch):
             _check_ends(executor, batch, start, end, graph, skip_missing)

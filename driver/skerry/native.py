@@ -178,12 +178,14 @@ class Database:
         progress: Progress | None = None,
         atomic: bool = True,
         skip_missing: bool = False,
+        directed: bool = True,
     ) -> int:
         """Insert an edge with the label for each row, from its start to its end; how many.
 
         `start` and `end` say how a row finds its nodes: an `End`, or the name of a column of element ids.  The other
-        columns become properties.  Raises DataError for a row with an end that is missing (`skip_missing`: the row is
-        left out), CardinalityViolation where several nodes fit.  As for the rest, see `load_nodes`.
+        columns become properties.  Edges that are not `directed` are between the two.  Raises DataError for a row with
+        an end that is missing (`skip_missing`: the row is left out), CardinalityViolation where several nodes fit.  As
+        for the rest, see `load_nodes`.
         """
         with self._loading(atomic) as executor:
             return load_edges(
@@ -196,6 +198,7 @@ class Database:
                 types=types,
                 progress=progress,
                 skip_missing=skip_missing,
+                directed=directed,
             )
 
     @contextlib.contextmanager

@@ -79,8 +79,9 @@ class Result:
         """The rows that are left as a DataFrame.  Raises InterfaceError where pandas is not installed."""
         return exchange.to_pandas(self.columns, self.fetchall())
 
-    def to_networkx(self) -> networkx.MultiDiGraph:
-        """The nodes and edges in the rows that are left, in paths and lists too, as a graph.
+    def to_networkx(self) -> networkx.MultiDiGraph | networkx.MultiGraph:
+        """The nodes and edges in the rows that are left, in paths and lists too, as a graph: a MultiGraph where all of
+        the edges are undirected, else a MultiDiGraph, in which an undirected one leads both ways.
 
         Raises InterfaceError where networkx is not installed.
         """

@@ -296,6 +296,10 @@ class ElementResolver(Protocol):
         that reads it gets an answer."""
         ...
 
+    def is_directed(self, graph_oid: int, table_oid: int, row: tuple[object, ...]) -> bool:
+        """Whether an edge leads from its source to its target, or just between the two."""
+        ...
+
 
 class Blocks(Protocol):
     """The base, as those see it who keep rows and index entries in it: blocks of bytes by key, in key order.

@@ -9,7 +9,8 @@ from skerry_engine.values.io import DEFAULT_IO, IoContext
 
 
 class RowsThatTell:
-    """An ElementResolver for rows of the form ((label, ...), ((property, type OID, value), ...))."""
+    """An ElementResolver for rows of the form ((label, ...), ((property, type OID, value), ...)), of undirected edges with
+    False behind."""
 
     def check_readable(self, table_oid: int, row: tuple[object, ...]) -> None:
         """Nothing is deleted here."""
@@ -24,6 +25,9 @@ class RowsThatTell:
         self, graph_oid: int, table_oid: int, row: tuple[object, ...]
     ) -> Sequence[tuple[str, int, object]]:
         return row[1] if len(row) > 1 and isinstance(row[1], tuple) else ()
+
+    def is_directed(self, graph_oid: int, table_oid: int, row: tuple[object, ...]) -> bool:
+        return len(row) < 3 or row[2] is not False
 
 
 PLAIN: IoContext = replace(DEFAULT_IO, elements=RowsThatTell())

@@ -1,6 +1,6 @@
 """Path patterns matched by brute force: the shortest code that says what a pattern means, and random ones to match.
 
-A graph is directed, with parallel edges and loops.  A path is a tuple: node, edge, node, ....  A match is a path with
+Edges of a graph are directed or not, with parallel ones and loops.  A path is a tuple: node, edge, node, ....  A match is a path with
 notes, (position in the path, variable): so however a pattern can be read, a match with the same path and the same
 notes is one match.  `|+|` notes which of its alternatives was taken.
 
@@ -26,6 +26,7 @@ class EdgeOf(NamedTuple):
     target: int
     labels: frozenset[str]
     properties: dict[str, int]
+    is_directed: bool = True
 
 
 @dataclass
@@ -116,15 +117,36 @@ class Node(Element):
         return f"({self.inside()})"
 
 
+DIRECTIONS = {
+    "->": ("-", "->", True, False, False),
+    "<-": ("<-", "-", False, True, False),
+    "<->": ("<-", "->", True, True, False),
+    "~": ("~", "~", False, False, True),
+    "~>": ("~", "~>", True, False, True),
+    "<~": ("<~", "~", False, True, True),
+    "-": ("-", "-", True, True, True),
+}
+"""What stands left and right of the brackets; whether directed edges are walked forwards, and backwards; whether
+undirected ones are walked."""
+
+
 @dataclass(frozen=True)
 class Edge(Element):
-    """direction: '->', '<-', or '-' for both."""
+    """direction: one of DIRECTIONS, as it is written without brackets."""
 
     direction: str = "->"
 
     def __str__(self) -> str:
-        left, right = {"->": ("-", "->"), "<-": ("<-", "-"), "-": ("-", "-")}[self.direction]
+        left, right, *_ = DIRECTIONS[self.direction]
         return f"{left}[{self.inside()}]{right}"
+
+    def ways(self, edge: EdgeOf) -> set[tuple[int, int]]:
+        """From which node to which the pattern walks an edge; a loop has one way."""
+        _, _, forwards, backwards, undirected = DIRECTIONS[self.direction]
+        ways = {(edge.source, edge.target)} if (forwards if edge.is_directed else undirected) else set()
+        if backwards if edge.is_directed else undirected:
+            ways |= {(edge.target, edge.source)}
+        return ways
 
 
 @dataclass(frozen=True)
@@ -192,9 +214,7 @@ def walks(graph: Graph, part: Part, path: Path, mode: str = "walk", most: int = 
             yield path, part.note(path)
     elif isinstance(part, Edge):
         for number, edge in graph.edges.items() if len(path) < 2 * most else ():
-            ends = {(edge.source, edge.target)} if part.direction != "<-" else set()
-            ends |= {(edge.target, edge.source)} if part.direction != "->" else set()
-            for _, end in (pair for pair in ends if pair[0] == path[-1]):
+            for _, end in (pair for pair in part.ways(edge) if pair[0] == path[-1]):
                 gone = (*path, number)
                 if part.fits(graph, gone, part.note(gone)) and allowed((*gone, end), mode, ended=False):
                     yield (*gone, end), part.note(gone)
@@ -275,8 +295,8 @@ def wrong_lengths(chosen: list[Path], among: list[Path], count: int, shortest: b
 # --- random graphs and patterns ----------------------------------------
 
 
-def random_graph(random: Random, nodes: int = 4, edges: int = 6) -> Graph:
-    """A small graph; elements have labels A, B and properties k, some neither."""
+def random_graph(random: Random, nodes: int = 4, edges: int = 6, undirected: float = 0.0) -> Graph:
+    """A small graph; elements have labels A, B and properties k, some neither; a share of edges is undirected."""
     graph = Graph()
     for number in range(1, nodes + 1):
         graph.labels[number] = frozenset(label for label in "AB" if random.random() < 0.6)
@@ -285,7 +305,8 @@ def random_graph(random: Random, nodes: int = 4, edges: int = 6) -> Graph:
         ends = random.randint(1, nodes), random.randint(1, nodes)
         labels = frozenset(random.choice(("E", "E", "F")))
         properties = {"k": random.randint(0, 3)} if random.random() < 0.9 else {}
-        graph.edges[-number] = EdgeOf(*ends, labels, properties)
+        is_directed = not undirected or random.random() >= undirected
+        graph.edges[-number] = EdgeOf(*ends, labels, properties, is_directed)
     return graph
 
 
@@ -293,8 +314,11 @@ class RandomPatterns:
     """Random path patterns.  Names of variables run on, so that a variable stands for one element pattern; one in a
     few is used again as a singleton, which joins."""
 
-    def __init__(self, random: Random, unbounded: bool = True) -> None:
+    def __init__(
+        self, random: Random, unbounded: bool = True, directions: tuple[str, ...] = ("->", "->", "<-", "-")
+    ) -> None:
         self.random = random
+        self.directions = directions
         self.unbounded = unbounded
         self.grouped_conditions = True
         self._names = 0
@@ -331,7 +355,7 @@ class RandomPatterns:
     def edge(self) -> Edge:
         name = self.name()
         label = self.random.choice((None, None, "E", "F"))
-        return Edge(name, label, self.where(name), self.random.choice(("->", "->", "<-", "-")))
+        return Edge(name, label, self.where(name), self.random.choice(self.directions))
 
     def step(self, depth: int) -> Part:
         """Something with at least one edge, unless it may be left out."""

@@ -11,11 +11,11 @@ from typing import Any
 
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
-from skerry_engine.algebra.labels import Label, LabelFormula, holds
+from skerry_engine.algebra.labels import Label, LabelFormula
 from skerry_engine.functions.resolve import resolve_operator
 from skerry_engine.plan.compile import CompiledQuery, compile_query
 from skerry_engine.plan.context import ExecutionContext
-from skerry_engine.plan.elements import property_of_shaped_rows
+from skerry_engine.plan.elements import property_of_shaped_rows, shape_test
 from skerry_engine.plan.planner import ElementInfo, IndexInfo
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.shapes import EDGE_VALUES, NODE_VALUES, ShapeRegistry
@@ -24,6 +24,7 @@ from skerry_engine.txn.manager import TransactionManager
 from skerry_engine.values import oids
 from skerry_engine.values.keys import KeyCodec, KeyColumn
 from skerry_engine.values.types import SqlType
+from support.graph_matcher import Graph
 
 GRAPH, NODES, EDGES = 99, 100, 101
 INT8, TEXT, BOOL = SqlType(oids.INT8), SqlType(oids.TEXT), SqlType(oids.BOOL)
@@ -57,11 +58,28 @@ class GraphTables:
         """Put an edge in; its row id."""
         return self._put(EDGES, (source, target), labels, properties)
 
+    def undirected(self, one: int, other: int, *labels: str, **properties: Any) -> int:
+        """Put an undirected edge in; its row id."""
+        return self._put(EDGES, (one, other), labels, properties, False)
+
+    def fill(self, graph: Graph) -> None:
+        """Put a graph in, its nodes under their own ids, its edges under theirs without the sign."""
+        for number, labels in graph.labels.items():
+            assert self.node(*sorted(labels), **graph.properties[number]) == number
+        for number, edge in graph.edges.items():
+            put = self.edge if edge.is_directed else self.undirected
+            assert put(edge.source, edge.target, *sorted(edge.labels), **edge.properties) == -number
+
     def _put(
-        self, table_oid: int, ends: tuple[int, ...], labels: Iterable[str], properties: dict[str, Any]
+        self,
+        table_oid: int,
+        ends: tuple[int, ...],
+        labels: Iterable[str],
+        properties: dict[str, Any],
+        is_directed: bool = True,
     ) -> int:
         types = tuple(_TYPES[type(value)] for value in properties.values())
-        shape = self.registries[table_oid].shape(frozenset(labels), tuple(properties), types)
+        shape = self.registries[table_oid].shape(frozenset(labels), tuple(properties), types, is_directed)
         storage = self.storages[table_oid]
         row_id = storage.allocate(1)
         storage.row_count += storage.install_frozen(row_id, (shape.id, *ends, *properties.values()))
@@ -84,7 +102,7 @@ class GraphTables:
         return ElementInfo("g", True, NODES, 103, 104, 105)
 
     def label_count(self, table_oid: int, labels: LabelFormula) -> int:
-        shapes = self.registries[table_oid].fitting(lambda found: holds(labels, found))
+        shapes = self.registries[table_oid].fitting(shape_test(labels))
         index = self.storages[table_oid].indexes[102 if table_oid == NODES else 103]
         return sum(index.count(shape, 1 << 60) for shape in shapes)
 
@@ -104,7 +122,8 @@ class GraphTables:
 
     def labels_of_rows(self, table_oid: int, labels: LabelFormula) -> Callable[[Row], bool]:
         registry = self.registries[table_oid]
-        return lambda row: holds(labels, registry.by_id(row[0]).labels)
+        fits = shape_test(labels)
+        return lambda row: fits(registry.by_id(row[0]))
 
     # --- running ----------------------------------------
 

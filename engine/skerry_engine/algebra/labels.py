@@ -3,6 +3,10 @@
     :Person            Label('Person')
     :A|B   :A&B   !A   AnyOf, AllOf, NotLabel
     :%                 AnyLabel: at least one label, whichever
+    -[]->              Directed: an edge that leads from one end to the other; ~[]~ asks for NotLabel(Directed())
+
+That an edge is directed is no label, but goes with its labels wherever these are asked for: both are the same for all
+elements of a shape.
 
 A formula is a value: two that are written alike are equal, so that what was computed for one (which shapes it
 holds for) can be kept under it.
@@ -32,6 +36,11 @@ class AnyLabel(LabelFormula):
 
 
 @dataclass(frozen=True, slots=True)
+class Directed(LabelFormula):
+    """The element is a directed edge (or a node)."""
+
+
+@dataclass(frozen=True, slots=True)
 class AllOf(LabelFormula):
     """Every part holds."""
 
@@ -52,19 +61,21 @@ class NotLabel(LabelFormula):
     part: LabelFormula
 
 
-def holds(formula: LabelFormula, labels: frozenset[str]) -> bool:
+def holds(formula: LabelFormula, labels: frozenset[str], is_directed: bool = True) -> bool:
     """Whether an element with these labels fits the formula."""
     match formula:
         case Label():
             return formula.name in labels
         case AnyLabel():
             return bool(labels)
+        case Directed():
+            return is_directed
         case AllOf():
-            return all(holds(part, labels) for part in formula.parts)
+            return all(holds(part, labels, is_directed) for part in formula.parts)
         case AnyOf():
-            return any(holds(part, labels) for part in formula.parts)
+            return any(holds(part, labels, is_directed) for part in formula.parts)
         case NotLabel():
-            return not holds(formula.part, labels)
+            return not holds(formula.part, labels, is_directed)
     raise AssertionError(f"no meaning for {type(formula).__name__}")
 
 
@@ -87,6 +98,8 @@ def label_text(formula: LabelFormula) -> str:
             return formula.name
         case AnyLabel():
             return "%"
+        case Directed():
+            return "<directed>"
         case AllOf():
             return "&".join(_part_text(part, AnyOf) for part in formula.parts)
         case AnyOf():

@@ -392,7 +392,8 @@ class NewElement:
     whose value is NULL being left out, and `row` is empty; `record` is a record of further properties that
     are known at run time only.  In a graph over tables `row` is the full-width row, keys of endpoints
     included.  `ends` are an edge's source and target, of type NODE (nodes before it in the pattern are made
-    first), in a native graph rows of the table `ends_in`; None for a node.
+    first), in a native graph rows of the table `ends_in`; None for a node.  An edge that is not `is_directed` has
+    its two ends in no order.
     """
 
     into: Target
@@ -403,6 +404,7 @@ class NewElement:
     row: tuple[Expr, ...] = ()
     ends: tuple[Expr, Expr] | None = None
     ends_in: int = 0
+    is_directed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

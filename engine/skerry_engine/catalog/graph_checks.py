@@ -180,9 +180,13 @@ class _ShapeCheck:
     def _check_type(self, shape: Shape, types: tuple[NodeType | EdgeType, ...]) -> None:
         """Raise what is wrong by the types with the shape's labels; if there are several, by the first."""
         found = [each for each in types if frozenset(each.labels) == shape.labels]
+        found = [
+            each for each in found if isinstance(each, NodeType) or each.is_directed == shape.is_directed
+        ]
         if not found:
+            what = self._what if shape.is_directed else f"undirected {self._what}"
             raise GraphTypeViolation(
-                f'graph "{self._graph}" has no {self._what} type {shown(shape.labels)}', table=self._graph
+                f'graph "{self._graph}" has no {what} type {shown(shape.labels)}', table=self._graph
             )
         failures = [_misfit(each, shape, self._what, self._graph) for each in found]
         if all(failures):
@@ -236,17 +240,21 @@ class _EndsCheck:
 
     def __call__(self, edge: Shape, source: Shape, target: Shape) -> None:
         nodes = self._elements.nodes
+        wanted = (source.labels, target.labels)
         for each in self._elements.edge_types(edge.labels):
+            ends = (frozenset(nodes[each.source].labels), frozenset(nodes[each.target].labels))
             if (
-                frozenset(nodes[each.source].labels) == source.labels
-                and frozenset(nodes[each.target].labels) == target.labels
+                each.is_directed == edge.is_directed
+                and (wanted == ends or (not edge.is_directed and wanted == ends[::-1]))
                 and _misfit(each, edge, "edge", self._graph) is None
             ):
                 return
+        kind, links = ("edge", "from nodes {} to nodes {}")
+        if not edge.is_directed:
+            kind, links = ("undirected edge", "between nodes {} and nodes {}")
+        between = links.format(shown(source.labels), shown(target.labels))
         raise GraphTypeViolation(
-            f'graph "{self._graph}" has no edge type {shown(edge.labels)} '
-            f"from nodes {shown(source.labels)} to nodes {shown(target.labels)}",
-            table=self._graph,
+            f'graph "{self._graph}" has no {kind} type {shown(edge.labels)} {between}', table=self._graph
         )
 
 

@@ -68,13 +68,15 @@ class NodeType:
 
 @dataclass(frozen=True, slots=True)
 class EdgeType:
-    """Edges with exactly these labels, between nodes of the node types with the numbers `source` and `target`."""
+    """Edges with exactly these labels, between nodes of the node types with the numbers `source` and `target`: from the
+    one to the other, or undirected."""
 
     name: str
     labels: tuple[str, ...]
     source: int
     target: int
     properties: tuple[PropertyType, ...] = ()
+    is_directed: bool = True
 
     def property_named(self, name: str) -> PropertyType | None:
         return next((each for each in self.properties if each.name == name), None)

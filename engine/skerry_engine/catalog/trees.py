@@ -229,7 +229,7 @@ _EXPRESSIONS: Final = (
     *(ex.RowId, ex.WholeRow, ex.Property, ex.ValueProperty, ex.HasLabels, ex.ValueHasLabels),
     *(ex.ElementValue, ex.PathValue, ex.RecordOf),
 )
-_LABELS: Final = (lb.Label, lb.AnyLabel, lb.AllOf, lb.AnyOf, lb.NotLabel)
+_LABELS: Final = (lb.Label, lb.AnyLabel, lb.Directed, lb.AllOf, lb.AnyOf, lb.NotLabel)
 _PATHS: Final = (
     *(pt.PathElement, pt.PathSegment, pt.PathSequence, pt.PathChoice, pt.PathRepeat, pt.PathGroup),
     *(pt.PathLookup, pt.PathOutput, pt.PathSelector),

@@ -34,7 +34,7 @@ from skerry_engine.session.steps import PAUSE, Step, Wait
 from skerry_engine.storage.checkpointing import StorageCheckpoint
 from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.row_codec import pack, unpack
-from skerry_engine.storage.shapes import ShapeRecord, shape_record
+from skerry_engine.storage.shapes import ShapeRecord, packed_shape, shape_record
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.manager import GC_SLICE_ROWS
 from skerry_engine.txn.records import CHECKPOINT
@@ -89,6 +89,11 @@ def read_state(base: Base) -> BaseState:
         return state._replace(shapes=tuple(shape_record(each) for each in state.shapes))
     except (ValueError, TypeError) as error:
         raise DatabaseDamaged(f"the base's metadata can't be understood: {error}") from error
+
+
+def pack_state(state: BaseState) -> bytes:
+    """The state as metadata."""
+    return pack((*state[:-1], [packed_shape(each) for each in state.shapes]))
 
 
 def read_catalog(base: Base) -> Catalog:
@@ -254,7 +259,7 @@ class _Checkpoint:
             yield from self._put(blocks)
         yield from self._remove_what_is_gone()
         yield from until_durable(self._log)
-        metadata = ((CATALOG, self._catalog), (STATE, pack(self.state)))
+        metadata = ((CATALOG, self._catalog), (STATE, pack_state(self.state)))
         self._commit = self.writer.commit(self.epoch, metadata)
         yield Wait(self._commit)
         self._commit.check()

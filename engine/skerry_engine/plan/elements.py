@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol, cast
 
 from skerry_engine import errors
 from skerry_engine.algebra.labels import LabelFormula, holds
-from skerry_engine.storage.shapes import PropertySlots, ShapeRegistry, ShapesFitting, TypedSlots
+from skerry_engine.storage.shapes import PropertySlots, ShapeRegistry, ShapesFitting, ShapeTest, TypedSlots
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import (
     ROW,
@@ -52,9 +52,14 @@ def typed_slots(registry: ShapeRegistry, name: str) -> TypedSlots:
 
 def fitting(registry: ShapeRegistry, labels: LabelFormula) -> ShapesFitting:
     """Whether rows of each shape have labels that fit; None for a row that is none."""
-    made = ShapesFitting(registry, lambda found: holds(labels, found))
+    made = ShapesFitting(registry, shape_test(labels))
     cast("dict[int | None, bool | None]", made)[None] = None
     return made
+
+
+def shape_test(labels: LabelFormula) -> ShapeTest:
+    """Whether elements of a shape fit the formula."""
+    return lambda shape: holds(labels, shape.labels, shape.is_directed)
 
 
 def tagged(value: Any, type_oid: int) -> Any:

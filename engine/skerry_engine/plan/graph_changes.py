@@ -89,6 +89,7 @@ class GraphWriter(ChangeWriter):
             tuple(name for name, _ in element.properties),
             tuple(value.type.oid for _, value in element.properties),
             self.queries.inputs.property_check(element.into.table_oid),
+            element.is_directed,
         )
 
     def _passed(self, exprs: object, writer: RelationWriter) -> Passed:

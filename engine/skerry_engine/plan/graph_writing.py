@@ -126,7 +126,7 @@ class RowMaker:
     until the first of them: shapes come with rows, for what is only planned is nothing that readers should know of.
     """
 
-    __slots__ = ("registry", "labels", "names", "types", "check", "full", "_shapes")
+    __slots__ = ("registry", "labels", "names", "types", "check", "is_directed", "full", "_shapes")
 
     def __init__(
         self,
@@ -135,8 +135,10 @@ class RowMaker:
         names: tuple[str, ...],
         types: tuple[int, ...],
         check: PropertyCheck = no_check,
+        is_directed: bool = True,
     ) -> None:
         self.registry: ShapeRegistry = registry
+        self.is_directed: bool = is_directed
         self.labels: frozenset[str] = frozenset(labels)
         self.names: tuple[str, ...] = names
         self.types: tuple[int, ...] = types
@@ -188,7 +190,7 @@ class RowMaker:
                 check_storable(items[name][0], name)
         types = tuple([type_oid for type_oid, _ in items.values()])
         self.check(tuple(items), types)
-        shape = self.registry.shape(self.labels, tuple(items), types)
+        shape = self.registry.shape(self.labels, tuple(items), types, self.is_directed)
         return shape.id, tuple([atom for _, atom in items.values()])
 
     def _shape_of(self, key: tuple[int, ...]) -> int:
@@ -199,7 +201,7 @@ class RowMaker:
             for name, type_oid in zip(names, types, strict=True):
                 check_storable(type_oid, name)
             self.check(names, types)
-            shape = self.registry.shape(self.labels, names, types)
+            shape = self.registry.shape(self.labels, names, types, self.is_directed)
             shape_id = self._shapes[key] = shape.id
         return shape_id
 
@@ -315,7 +317,7 @@ class ChangeOp:
         labels = (old.labels | self.added) - self.removed
         types = tuple([type_oid for type_oid, _ in places.values()])
         self.check(tuple(places), types)
-        shape = self.registry.shape(labels, tuple(places), types)
+        shape = self.registry.shape(labels, tuple(places), types, old.is_directed)
         return shape.id, tuple([source for _, source in places.values()])
 
 

@@ -35,6 +35,8 @@ class _Described(Protocol):
 
     def check_readable(self, row: Row) -> None: ...
 
+    def is_directed(self, row: Row) -> bool: ...
+
 
 def _as_it_was(row: Row) -> Row:
     """A native element's row; a deleted one's before that."""
@@ -66,6 +68,9 @@ class _Shaped:
         shape = self._registry.by_id(row[0])
         return list(zip(shape.names, shape.types, row[self._registry.first_position :], strict=True))
 
+    def is_directed(self, row: Row) -> bool:
+        return self._registry.by_id(_as_it_was(row)[0]).is_directed
+
 
 class _Mapped:
     """A table's rows as nodes or edges."""
@@ -80,6 +85,9 @@ class _Mapped:
 
     def check_readable(self, row: Row) -> None:
         """No statement over tables goes on behind a deletion."""
+
+    def is_directed(self, row: Row) -> bool:
+        return True
 
 
 class SessionElements:
@@ -106,6 +114,10 @@ class SessionElements:
     def check_readable(self, table_oid: int, row: Row) -> None:
         """Raise ElementDeleted."""
         self._described(table_oid).check_readable(row)
+
+    def is_directed(self, graph_oid: int, table_oid: int, row: Row) -> bool:
+        """Of an edge."""
+        return self._described(table_oid).is_directed(row)
 
     def _described(self, table_oid: int) -> _Described:
         database = self._session.statement_catalog().database

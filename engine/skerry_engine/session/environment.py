@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from skerry_engine import errors
-from skerry_engine.algebra.labels import LabelFormula, holds
+from skerry_engine.algebra.labels import LabelFormula
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.graph_checks import graph_checks
 from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyIndex, graph_of
@@ -35,7 +35,7 @@ from skerry_engine.catalog.system.context import (
     SettingInfo,
     TransactionInfo,
 )
-from skerry_engine.plan.elements import property_of_shaped_rows
+from skerry_engine.plan.elements import property_of_shaped_rows, shape_test
 from skerry_engine.plan.graph_writing import DeclaredType, PropertyCheck
 from skerry_engine.plan.planner import ElementInfo, IndexInfo
 from skerry_engine.session.changes import (
@@ -131,7 +131,7 @@ class StatementCatalog:
         if mapped is not None:
             is_fitting = mapped.has_labels(labels)
             return lambda row: is_fitting
-        fits = ShapesFitting(self.shapes(table_oid), lambda found: holds(labels, found))
+        fits = ShapesFitting(self.shapes(table_oid), shape_test(labels))
         return lambda row: fits[cast("int", row[0])]
 
     # --- PlanInputs ----------------------------------------
@@ -176,7 +176,7 @@ class StatementCatalog:
         storage = self.storage(table_oid)
         table = self.database.table(table_oid)
         by_shape = storage.indexes[next(i.oid for i in table.indexes if not isinstance(i, PropertyIndex))]
-        shapes = self.shapes(table_oid).fitting(lambda found: holds(labels, found))
+        shapes = self.shapes(table_oid).fitting(shape_test(labels))
         return sum(by_shape.count(shape, storage.row_count) for shape in shapes)
 
     def shapes(self, table_oid: int) -> ShapeRegistry:

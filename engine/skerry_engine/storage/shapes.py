@@ -7,7 +7,8 @@ An element's row says in its first value which shape it has; the shape says wher
                 0   1     2                  slots of `age`:  {4: 2, 9: 1, 11: 0}      0: no such property here
     edge row   (2, 17, 42, 1999)             shape id, source row id, target row id, values
 
-A shape is the label set, the names of the properties in the order of their values, and the values' types.  A
+A shape is the label set, the names of the properties in the order of their values, the values' types, and whether
+an edge is directed; of an undirected one source and target are its two ends, in no order that means anything.  A
 property that is NULL is absent, so the shapes of one label differ by what is known of an element; types are widened
 (values/graphs.py, `widened`) so that a property mostly has one.
 
@@ -48,32 +49,55 @@ ABSENT: Final = 0
 ANY_PROPERTY: Final = ""
 """Instead of a property's name, where it matters which properties there are."""
 
+UNDIRECTED: Final = "\0undirected"
+"""Instead of a property's name, where it matters whether there are undirected edges; no text has such a character."""
+
 LabelTest = Callable[[frozenset[str]], bool]
 """Whether an element with these labels is meant."""
 
-ShapeRecord = tuple[int, int, tuple[str, ...], tuple[str, ...], tuple[int, ...]]
-"""A shape as log and base keep it: storage id, shape id, labels in order, names, types."""
+ShapeTest = Callable[["Shape"], bool]
+"""Whether elements of the shape are meant."""
+
+ShapeRecord = tuple[int, int, tuple[str, ...], tuple[str, ...], tuple[int, ...], bool]
+"""A shape as log and base keep it: storage id, shape id, labels in order, names, types, whether it is directed."""
+
+ShapeKey = tuple[frozenset[str], tuple[str, ...], tuple[int, ...], bool]
+"""What a shape is, but for its id."""
+
+PackedShape = tuple[object, ...]
+"""A shape's record as it is written: what is directed does not say so, as all did when there was nothing else."""
 
 
 def shape_record(value: Any) -> ShapeRecord:
     """What was read as a shape's record.  Raises ValueError, TypeError for what is none."""
-    storage_id, shape_id, labels, names, types = value
+    storage_id, shape_id, labels, names, types, *rest = value
     if not all(type(number) is int and number > 0 for number in (storage_id, shape_id, *types)):
         raise ValueError("a shape without numbers")
     if not all(type(text) is str for text in (*labels, *names)) or len(names) != len(types):
         raise ValueError("a shape without names")
-    return storage_id, shape_id, tuple(labels), tuple(names), tuple(types)
+    if rest and not (len(rest) == 1 and rest[0] is False):
+        raise ValueError("a shape with more than it can have")
+    return storage_id, shape_id, tuple(labels), tuple(names), tuple(types), not rest
+
+
+def packed_shape(record: ShapeRecord) -> PackedShape:
+    """A shape's record as it is written."""
+    return record[:-1] if record[-1] else record
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """`names[i]` has type `types[i]` (an OID) and stands in the row at `positions[names[i]]`."""
+    """`names[i]` has type `types[i]` (an OID) and stands in the row at `positions[names[i]]`.
+
+    Only edges can be undirected.
+    """
 
     id: int
     labels: frozenset[str]
     names: tuple[str, ...]
     types: tuple[int, ...]
     positions: dict[str, int]
+    is_directed: bool = True
 
     def type_of(self, name: str) -> int:
         """The type OID of a property; 0 where there is none."""
@@ -126,21 +150,27 @@ class ShapeRegistry:
         self.first_position = first_position
         self._journal = journal
         self._shapes: list[Shape] = []
-        self._known: dict[tuple[frozenset[str], tuple[str, ...], tuple[int, ...]], Shape] = {}
+        self._known: dict[ShapeKey, Shape] = {}
         self._facts: dict[str, dict[tuple[frozenset[str], int], None]] = {}
         self._property_versions: dict[str, int] = {}
         self._labels: dict[str, None] = {}
 
     # --- shapes -----------------------------------------------------------------------------------------------
 
-    def shape(self, labels: frozenset[str], names: tuple[str, ...], types: tuple[int, ...]) -> Shape:
+    def shape(
+        self,
+        labels: frozenset[str],
+        names: tuple[str, ...],
+        types: tuple[int, ...],
+        is_directed: bool = True,
+    ) -> Shape:
         """The shape of these labels and properties, made where it is new.
 
         `types` are widened ones (values/graphs.py); no name stands twice.
         """
-        found = self._known.get((labels, names, types))
+        found = self._known.get((labels, names, types, is_directed))
         if found is None:
-            found = self._add(labels, names, types)
+            found = self._add((labels, names, types, is_directed))
             if self._journal is not None:
                 self._journal.note(self._record(found))
         return found
@@ -163,12 +193,16 @@ class ShapeRegistry:
         """Where the property stands in rows of the shape; ABSENT (0) where it does not."""
         return self.by_id(shape_id).positions.get(name, ABSENT)
 
-    def _add(self, labels: frozenset[str], names: tuple[str, ...], types: tuple[int, ...]) -> Shape:
+    def _add(self, key: ShapeKey) -> Shape:
+        labels, names, types, is_directed = key
+        assert is_directed or self.first_position == EDGE_VALUES, "nodes have no direction to lack"
         assert len(set(names)) == len(names) == len(types), "each property once, with its type"
         positions = {name: self.first_position + number for number, name in enumerate(names)}
-        made = Shape(len(self._shapes) + 1, labels, names, types, positions)
+        made = Shape(len(self._shapes) + 1, labels, names, types, positions, is_directed)
         self._shapes.append(made)
-        self._known[(labels, names, types)] = made
+        self._known[key] = made
+        if not is_directed:
+            self._property_versions[UNDIRECTED] = 1
         for label in sorted(labels):
             self._labels.setdefault(label)
         for name, type_oid in zip(names, types, strict=True):
@@ -187,7 +221,8 @@ class ShapeRegistry:
 
     def property_version(self, name: str) -> int:
         """A number that is greater whenever a property of that name has come with labels, or with a type, that it
-        did not have together before; 0 for one that no shape has.  Of ANY_PROPERTY: `version`."""
+        did not have together before; 0 for one that no shape has.  Of ANY_PROPERTY: `version`; of UNDIRECTED: 1 once
+        there is an undirected shape, and 0 before."""
         return self._property_versions.get(name, 0) if name else self.version
 
     def property_types(self, name: str, fits: LabelTest | None = None) -> frozenset[int]:
@@ -204,14 +239,20 @@ class ShapeRegistry:
         """The labels of all shapes, in the order in which they came (of one shape: in alphabetical order)."""
         return tuple(self._labels)
 
-    def fitting(self, fits: LabelTest) -> tuple[int, ...]:
-        """The ids of the shapes whose labels fit."""
-        return tuple(shape.id for shape in self._shapes if fits(shape.labels))
+    def fitting(self, fits: ShapeTest) -> tuple[int, ...]:
+        """The ids of the shapes that fit."""
+        return tuple(shape.id for shape in self._shapes if fits(shape))
+
+    @property
+    def has_undirected(self) -> bool:
+        """Whether there is a shape of undirected edges."""
+        return UNDIRECTED in self._property_versions
 
     # --- keeping ----------------------------------------------------------------------------------------------
 
     def _record(self, shape: Shape) -> ShapeRecord:
-        return self.storage_id, shape.id, tuple(sorted(shape.labels)), shape.names, shape.types
+        labels = tuple(sorted(shape.labels))
+        return self.storage_id, shape.id, labels, shape.names, shape.types, shape.is_directed
 
     def records(self) -> Iterator[ShapeRecord]:
         """All shapes, as they are kept."""
@@ -223,15 +264,16 @@ class ShapeRegistry:
 
         Raises DatabaseDamaged where another shape has the id, or ids before it are missing.
         """
-        _, shape_id, labels, names, types = record
-        key = (frozenset(labels), tuple(names), tuple(types))
+        _, shape_id, labels, names, types, is_directed = record
+        key = (frozenset(labels), tuple(names), tuple(types), is_directed)
         known = self._known.get(key)
         if (
             known is None
             and shape_id == len(self._shapes) + 1
             and len(set(names)) == len(names) == len(types)
+            and (is_directed or self.first_position == EDGE_VALUES)
         ):
-            known = self._add(*key)
+            known = self._add(key)
         if known is None or known.id != shape_id:
             raise DatabaseDamaged(f"shape {shape_id} of storage {self.storage_id} does not fit the others")
 
@@ -239,7 +281,7 @@ class ShapeRegistry:
         """Have all shapes of another registry, under the same ids.  This one must be empty."""
         assert not self._shapes, "ids would not be the same"
         for shape in other._shapes:
-            self.shape(shape.labels, shape.names, shape.types)
+            self.shape(shape.labels, shape.names, shape.types, shape.is_directed)
 
 
 # --- for generated code -----------------------------------------------------------------------------------------
@@ -291,17 +333,17 @@ class TypedSlots(dict[int, tuple[int, int]]):
 
 
 class ShapesFitting(dict[int, bool]):
-    """Shape id -> whether its labels fit; fills itself as ids are asked for: `M[r[0]]`."""
+    """Shape id -> whether it fits; fills itself as ids are asked for: `M[r[0]]`."""
 
     __slots__ = ("registry", "fits")
 
-    def __init__(self, registry: ShapeRegistry, fits: LabelTest) -> None:
+    def __init__(self, registry: ShapeRegistry, fits: ShapeTest) -> None:
         super().__init__()
         self.registry = registry
         self.fits = fits
 
     def __missing__(self, shape_id: int) -> bool:
-        found = self[shape_id] = self.fits(self.registry.by_id(shape_id).labels)
+        found = self[shape_id] = self.fits(self.registry.by_id(shape_id))
         return found
 
 

@@ -27,7 +27,7 @@ from typing import Final, NamedTuple
 
 from skerry_engine.storage.heap import Row, newest_row
 from skerry_engine.storage.row_codec import pack, unpack
-from skerry_engine.storage.shapes import ShapeRecord, shape_record
+from skerry_engine.storage.shapes import ShapeRecord, packed_shape, shape_record
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.overlay import Overlay
 
@@ -136,7 +136,7 @@ def unpack_chunk(body: bytes) -> ChunkBody:
 
 def pack_shapes(shapes: list[ShapeRecord]) -> bytes:
     """A SHAPES record's body."""
-    return pack(shapes)
+    return pack([packed_shape(each) for each in shapes])
 
 
 def unpack_shapes(body: bytes) -> tuple[ShapeRecord, ...]:

@@ -1,7 +1,8 @@
 """Graphs' values as text, which is JSON, and back.
 
     node         {"id": 42, "labels": ["Person"], "properties": {"name": "Alix", "born": "1990-01-01"}}
-    edge         the same with "source": 42, "target": 43
+    edge         the same with "source": 42, "target": 43; of an undirected one these are its two ends, and
+                 "directed": false follows
     path         {"nodes": [...], "edges": [...]}
     record       {"name": "Alix", "n": 1}
     anyvalue     the JSON of what it holds
@@ -128,6 +129,8 @@ class JsonWriter:
             source = elements.element_id(graph_oid, value[4], value[5])
             target = elements.element_id(graph_oid, value[6], value[7])
             ends = f', "source": {_id(source)}, "target": {_id(target)}'
+            if not elements.is_directed(graph_oid, table_oid, row):
+                ends += ', "directed": false'
         return f'{head}, "labels": [{labels}], "properties": {members}{ends}}}'
 
     def path(self, value: Path) -> str:

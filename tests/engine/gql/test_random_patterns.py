@@ -8,6 +8,7 @@ import pytest
 from support.builds import this_builds
 from support.gql_graphs import GqlGraph
 from support.graph_matcher import (
+    DIRECTIONS,
     Graph,
     Match,
     Part,
@@ -25,12 +26,8 @@ from skerry_engine.values.graphs import ROW_ID
 
 
 def filled(graph: Graph) -> GqlGraph:
-    """The graph, its nodes under their own ids, its edges under theirs without the sign."""
     made = GqlGraph()
-    for number, labels in graph.labels.items():
-        assert made.node(*sorted(labels), **graph.properties[number]) == number
-    for number, edge in graph.edges.items():
-        assert made.edge(edge.source, edge.target, *sorted(edge.labels), **edge.properties) == -number
+    made.fill(graph)
     return made
 
 
@@ -71,8 +68,8 @@ def run(
     seed: int, prefix: str, mode: str, repeatable: bool
 ) -> tuple[list[tuple[object, ...]], set[Match], Part]:
     random = Random(seed)
-    graph = random_graph(random, random.randint(1, 4), random.randint(0, 6))
-    part = RandomPatterns(random).pattern()
+    graph = random_graph(random, random.randint(1, 4), random.randint(0, 6), random.choice((0.0, 0.5)))
+    part = RandomPatterns(random, directions=("->", *DIRECTIONS)).pattern()
     names = sorted(variables(part))
     returned = ", ".join(["p", *names])
     elements = "REPEATABLE ELEMENTS " if repeatable else ""

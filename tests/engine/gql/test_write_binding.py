@@ -108,7 +108,6 @@ def test_merge_from_bound_elements_and_of_loops(graph: AlgebraGraph) -> None:
         ("MATCH (a) INSERT (a {x: 1})-[:R]->(:B)", errors.DuplicateColumn, "already defined"),
         ("MATCH ()-[e]->() INSERT ()-[e:R]->()", errors.DuplicateColumn, "already defined"),
         ("INSERT (a {x: 1, x: 2})", errors.SyntaxError, "given twice"),
-        ("INSERT (a)~[:R]~(b)", errors.NotSupportedError, "undirected"),
         ("INSERT (a {n: b.x}), (b {x: 1})", errors.UndefinedColumn, "not defined"),
         ("MATCH (a) INSERT ({n: a})", errors.DatatypeMismatch, "cannot hold a value of type"),
         ("LET a = 1 SET a.x = 2", errors.DatatypeMismatch, "only nodes and edges can be changed"),

@@ -97,6 +97,8 @@ class GqlContext:
         self.facts: dict[tuple[int, str], int] = {}
         self.objects: dict[int, int] = {}
         self.written: dict[tuple[int, str | None], set[int]] = {}
+        self.makes_undirected = False
+        """Whether the statement itself makes undirected edges: those are in no registry yet."""
         if graph is not None:
             self.note_graph(graph)
 

@@ -17,6 +17,7 @@ from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder import native_reads as native
 from skerry_engine.gql.binder.context import ANYVALUE, BOOL, PATH, RECORD, GqlContext
+from skerry_engine.gql.binder.directions import DIRECTED
 from skerry_engine.gql.binder.operations import Operations, conjunction
 from skerry_engine.gql.binder.value_types import narrow_type
 from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable
@@ -346,10 +347,20 @@ class ExpressionBinder:
         return self._negated(test, node.negated)
 
     def _is_directed(self, node: tree.IsDirected) -> ex.Expr:
-        """All edges are directed here; NULL for NULL."""
+        """NULL for NULL."""
         arg = self._element(node.arg, "IS DIRECTED", (oids.EDGE,))
-        known = ex.IsNull(BOOL, arg.row_id if isinstance(arg, ex.ElementValue) else arg)
-        return ex.Case(BOOL, ((known, ex.Const(BOOL, None)),), ex.Const(BOOL, not node.negated))
+        return self._negated(self._has_direction(node.arg, arg), node.negated)
+
+    def _has_direction(self, node: tree.Expr, edge: ex.Expr) -> ex.Expr:
+        """Whether an edge, which is what `node` means, is directed."""
+        variable = self.variable(node) if isinstance(node, tree.Variable) else None
+        if isinstance(variable, ElementVariable) and variable.placed.is_edge:
+            test = variable.placed.has_labels(DIRECTED)
+            if not isinstance(test, ex.Const):
+                return test
+            missing = ex.IsNull(BOOL, edge.row_id if isinstance(edge, ex.ElementValue) else edge)
+            return ex.Case(BOOL, ((missing, ex.Const(BOOL, None)),), test)
+        return ex.ValueHasLabels(BOOL, edge, DIRECTED)
 
     def _is_labeled(self, node: tree.IsLabeled) -> ex.Expr:
         labels = label_formula(node.label)
@@ -371,8 +382,20 @@ class ExpressionBinder:
             if end.table != edge.endpoints[place]:
                 tables = self.operations.operator("=", end.table, edge.endpoints[place], node.position)
                 same = conjunction([tables, same])
-            return self._negated(same, node.negated)
-        return self._negated(self.operations.call(name, end, edge, position=node.position), node.negated)
+        else:
+            same = self.operations.call(name, end, edge, position=node.position)
+        if self._may_be_undirected(node.edge):
+            # of an undirected edge no node is the source; a node that is NULL is still neither
+            is_directed = self._has_direction(node.edge, edge)
+            no_node = ex.IsNull(BOOL, end.row_id if isinstance(end, ex.ElementValue) else end)
+            unknown = ex.And(BOOL, (no_node, ex.Const(BOOL, None)))
+            same = ex.And(BOOL, (same, ex.Or(BOOL, (is_directed, unknown))))
+        return self._negated(same, node.negated)
+
+    def _may_be_undirected(self, node: tree.Expr) -> bool:
+        """Whether an edge may be undirected: any may of which the graph is not known."""
+        variable = self.variable(node) if isinstance(node, tree.Variable) else None
+        return not isinstance(variable, ElementVariable) or variable.source.has_undirected()
 
     def _element(self, node: tree.Expr, construct: str, kinds: tuple[int, ...]) -> ex.Expr:
         arg = self.bind(node)

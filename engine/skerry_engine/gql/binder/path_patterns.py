@@ -27,7 +27,9 @@ from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.paths import shortest
 from skerry_engine.algebra.traversal import conjuncts
 from skerry_engine.gql import tree
+from skerry_engine.gql.binder import native_reads as native
 from skerry_engine.gql.binder.context import EDGE, INT8, NODE, PATH
+from skerry_engine.gql.binder.directions import walk_of, way_conditions
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place, label_formula, mentioned
 from skerry_engine.gql.binder.operations import conjunction
 from skerry_engine.gql.binder.sources import Placed, Reference, same_element
@@ -533,11 +535,19 @@ class SegmentBinder:
         if not name.startswith(" "):
             self.variables[name] = Bound(placed.is_edge, labels=labels)
 
-    def _ask(self, pattern: tree.NodePattern | tree.EdgePattern, placed: Placed) -> None:
+    def _ask(
+        self,
+        pattern: tree.NodePattern | tree.EdgePattern,
+        placed: Placed,
+        asked: lb.LabelFormula | None = None,
+    ) -> None:
+        """Have its labels fit, and (`asked`) what else is asked of its shape."""
         if pattern.label is not None:
             labels = label_formula(pattern.label)
             self.source.check_labels(labels, placed.is_edge, pattern.label.position)
-            self.conditions.append(placed.has_labels(labels))
+            asked = labels if asked is None else lb.AllOf((labels, asked))
+        if asked is not None:
+            self.conditions.append(placed.has_labels(asked))
 
     def _properties(self, properties: tuple[tree.Field, ...], placed: Placed) -> None:
         binder = ExpressionBinder(self.search.statements, self.search.outer_rows(), PATTERN)
@@ -553,22 +563,20 @@ class SegmentBinder:
         pattern: tree.EdgePattern,
         elements: list[tuple[tree.NodePattern | tree.EdgePattern | None, Reference]],
     ) -> None:
-        from skerry_engine.gql.binder.patterns import WALKED
-
-        way = WALKED[pattern.direction]
-        if way == "none":
-            self.conditions.append(ex.Const(SqlType(oids.BOOL), False))
-            way = "right"
+        walk = walk_of(pattern.direction, self.source)
         name = pattern.variable
         if name is not None and name in self.placed:
             raise errors.NotSupportedError(
                 f'edge variable "{name}" stands twice inside of a searched path', position=pattern.position
             )
         labels = None if pattern.label is None else label_formula(pattern.label)
-        edge = self.source.edge(labels, way, name or "")
+        edge = self.source.edge(labels, walk.way, name or "")
         assert edge is not None, "all native edges have both ways"
         self.items.append(edge.relation)
-        self._ask(pattern, edge)
+        self._ask(pattern, edge, walk.asked)
+        ends = (native.source(edge.value()), native.target(edge.value()))
+        source, target = (self.source.value_reference(end, False) for end in ends)
+        self.conditions += way_conditions(walk, edge.start, (source, target), edge.has_labels)
         self._declare(
             name or f" {len(self.placed)}", edge if labels is None else edge.knowing(labels), labels
         )

@@ -28,6 +28,7 @@ from skerry_engine.algebra.traversal import conjuncts, free_ranges, relation_ran
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder import native_reads as native
 from skerry_engine.gql.binder.context import BOOL, PATH
+from skerry_engine.gql.binder.directions import Walk, walk_of, way_conditions
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place, label_formula
 from skerry_engine.gql.binder.operations import conjunction
 from skerry_engine.gql.binder.sources import (
@@ -43,17 +44,6 @@ from skerry_engine.values.types import graph_type_name
 
 if TYPE_CHECKING:
     from skerry_engine.gql.binder.statements import StatementBinder
-
-WALKED = {
-    "left": "left",
-    "right": "right",
-    "left or undirected": "left",
-    "undirected or right": "right",
-    "left or right": "both",
-    "any": "both",
-    "undirected": "none",
-}
-"""How an edge pattern walks edges where all edges are directed."""
 
 PATTERN = Place("patterns")
 
@@ -257,10 +247,7 @@ class PatternBinder:
         labels = self._labels(pattern, is_edge)
         if labels is None:
             return
-        if isinstance(known, ElementVariable):
-            self.state.conditions.append(known.placed.has_labels(labels))
-        else:
-            self.state.conditions.append(ex.ValueHasLabels(BOOL, known.value(), labels))
+        self.state.conditions.append(labels_of(known, known.value(), labels))
 
     def _note(self, pattern: tree.NodePattern | tree.EdgePattern, name: str) -> None:
         if pattern.properties:
@@ -270,23 +257,20 @@ class PatternBinder:
 
     def _edge(self, pattern: tree.EdgePattern) -> Spot:
         name = self._name_of(pattern)
-        way = WALKED[pattern.direction]
-        if way == "none":
-            self.state.conditions.append(ex.Const(BOOL, False))
-            way = "right"
+        walk = walk_of(pattern.direction, self.state.source)
         known = self.state.rows.variables.get(name)
         if known is None:
-            spot = self._new_edge(pattern, name, way)
+            spot = self._new_edge(pattern, name, walk)
         else:
             self._known_labels(pattern, known, True)
-            spot = self._known_edge(known, way, pattern.position)
+            spot = self._known_edge(known, walk, pattern.position)
         self._note(pattern, name)
         self.state.edges.append(spot)
         return spot
 
-    def _new_edge(self, pattern: tree.EdgePattern, name: str, way: str) -> Spot:
+    def _new_edge(self, pattern: tree.EdgePattern, name: str, walk: Walk) -> Spot:
         labels = self._labels(pattern, True)
-        placed = self.state.source.edge(labels, way, pattern.variable or "")
+        placed = self.state.source.edge(labels, walk.way, pattern.variable or "")
         if placed is None:
             raise errors.NotSupportedError(
                 "edges of this graph have no such direction", position=pattern.position
@@ -294,22 +278,40 @@ class PatternBinder:
         self.state.items.append(placed.relation)
         start, end = placed.start, placed.end
         made: PlacedEdge = placed
+        asked = walk.with_labels(labels)
+        if asked is not None:
+            self.state.conditions.append(placed.has_labels(asked))
         if labels is not None:
-            self.state.conditions.append(placed.has_labels(labels))
             made = placed.knowing(labels)  # type: ignore[assignment]
         variable = ElementVariable(name, made, self.state.source)
         self.state.rows = self.state.rows.with_variable(variable)
-        return Spot(placed.reference, variable.value(), name, start, end)
+        value = variable.value()
+        self.state.conditions += way_conditions(walk, start, self._ends_of(value), placed.has_labels)
+        return Spot(placed.reference, value, name, start, end)
 
-    def _known_edge(self, known: Variable, way: str, position: int) -> Spot:
+    def _ends_of(self, value: ex.Expr) -> tuple[Reference, Reference]:
+        """Source and target of an edge."""
+        source = self.state.source
+        return (
+            source.value_reference(native.source(value), False),
+            source.value_reference(native.target(value), False),
+        )
+
+    def _known_edge(self, known: Variable, walk: Walk, position: int) -> Spot:
         """An edge that is bound already: its ends, as it is walked here."""
         spot = self.spot(known, oids.EDGE, position)
-        source = self.state.source.value_reference(native.source(spot.value), False)
-        target = self.state.source.value_reference(native.target(spot.value), False)
-        if way == "both":
+        source, target = self._ends_of(spot.value)
+        if walk.way == "both":
             start, end = self._two_ways(source, target)
         else:
-            start, end = (source, target) if way == "right" else (target, source)
+            start, end = (source, target) if walk.way == "right" else (target, source)
+
+        def has_labels(labels: lb.LabelFormula) -> ex.Expr:
+            return labels_of(known, spot.value, labels)
+
+        if walk.asked is not None:
+            self.state.conditions.append(has_labels(walk.asked))
+        self.state.conditions += way_conditions(walk, start, (source, target), has_labels)
         return Spot(spot.reference, spot.value, spot.name, start, end)
 
     def _two_ways(self, source: Reference, target: Reference) -> tuple[Reference, Reference]:
@@ -370,6 +372,13 @@ class PatternBinder:
         variable = tree.Variable(each.position, name)
         found = binder.bind(tree.Property(each.position, variable, each.name))
         return self.operations.operator("=", found, binder.bind(each.value), each.position)
+
+
+def labels_of(variable: Variable, value: ex.Expr, labels: lb.LabelFormula) -> ex.Expr:
+    """Whether the labels of what a variable stands for, which is `value`, fit."""
+    if isinstance(variable, ElementVariable):
+        return variable.placed.has_labels(labels)
+    return ex.ValueHasLabels(BOOL, value, labels)
 
 
 def left_joined(before: Rows, after: Rows, items: list[q.Relation], conditions: list[ex.Expr]) -> Rows:

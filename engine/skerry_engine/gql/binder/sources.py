@@ -20,6 +20,7 @@ from skerry_engine.algebra import queries as q
 from skerry_engine.catalog.graphs import ElementTable, ElementTypes, Graph
 from skerry_engine.gql.binder.context import ANYVALUE, BOOL, EDGE, INT8, NODE, AnyGraph, GqlContext
 from skerry_engine.gql.binder.operations import conjunction, equal
+from skerry_engine.storage.shapes import UNDIRECTED
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType
 
@@ -70,6 +71,10 @@ class ElementSource(Protocol):
 
     @property
     def graph(self) -> AnyGraph: ...
+
+    def has_undirected(self) -> bool:
+        """Whether some of its edges may be undirected, so that a pattern has to ask."""
+        ...
 
     def check_labels(self, labels: lb.LabelFormula, is_edge: bool, position: int | None) -> None:
         """Raise UndefinedObject for a label that a closed graph does not have."""
@@ -200,6 +205,12 @@ class NativeSource:
     @property
     def types(self) -> ElementTypes | None:
         return self.graph.elements
+
+    def has_undirected(self) -> bool:
+        if self.types is not None:
+            return any(not each.is_directed for each in self.types.edges)
+        self.context.rely_on(self.edges.oid, UNDIRECTED)
+        return self.context.makes_undirected or self.context.registry(self.edges.oid).has_undirected
 
     def check_labels(self, labels: lb.LabelFormula, is_edge: bool, position: int | None) -> None:
         types = self.types

@@ -14,6 +14,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder.context import GqlContext
+from skerry_engine.gql.binder.directions import makes_undirected
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place
 from skerry_engine.gql.binder.operations import Operations
 from skerry_engine.gql.binder.results import LIMIT, Result
@@ -48,6 +49,7 @@ class StatementBinder:
 
     def _whole(self, node: tree.Procedure) -> Result:
         self._mentioned = names_read(node)
+        self.context.makes_undirected |= makes_undirected(node)
         result = self._in_place(node, Rows(), False)
         if not self.stages:
             return result

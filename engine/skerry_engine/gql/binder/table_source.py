@@ -180,6 +180,9 @@ class TableSource:
 
     # --- elements ----------------------------------------
 
+    def has_undirected(self) -> bool:
+        return False
+
     def node(self, labels: lb.LabelFormula | None, name: str = "") -> MappedElement:
         return self._united([self._node_branch(each) for each in _meant(self.graph.vertices, labels)], False)
 

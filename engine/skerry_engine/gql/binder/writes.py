@@ -127,15 +127,13 @@ class WriteBinder(StageBinder):
     def _new_edge(
         self, edge: tree.EdgePattern, before: ex.Expr, after: ex.Expr, made: NewPattern, place: Place
     ) -> ex.Expr:
-        if edge.direction not in ("left", "right"):
-            raise errors.NotSupportedError("undirected edges are not supported", position=edge.position)
         if edge.variable is not None and (
             edge.variable in self.rows.variables or edge.variable in made.variables
         ):
             raise errors.DuplicateColumn(
                 f'variable "{edge.variable}" is already defined', position=edge.position
             )
-        ends = (before, after) if edge.direction == "right" else (after, before)
+        ends = (after, before) if edge.direction == "left" else (before, after)
         return self._new_element(edge, self.source.edges, ends, made, place)
 
     def _new_element(
@@ -153,8 +151,17 @@ class WriteBinder(StageBinder):
         schema = self.context.database.schema_of(table).name
         into = q.Target(table.oid, table.name, schema, range_id, table.width, ())
         kind = EDGE if table.is_edges else NODE
+        is_directed = not (isinstance(pattern, tree.EdgePattern) and pattern.direction == "undirected")
         made.elements.append(
-            q.NewElement(into, kind, labels, properties, ends=ends, ends_in=self.source.nodes.oid)
+            q.NewElement(
+                into,
+                kind,
+                labels,
+                properties,
+                ends=ends,
+                ends_in=self.source.nodes.oid,
+                is_directed=is_directed,
+            )
         )
         formula = _formula(labels)
         placed = NativeElement(self.source, table, range_id, q.OneRow(), labels=formula)

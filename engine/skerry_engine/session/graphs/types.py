@@ -92,15 +92,14 @@ class _Making:
     # --- edges ----------------------------------------
 
     def add_edge(self, written: tree.EdgeType) -> None:
-        if not written.is_directed:
-            raise errors.NotSupportedError("undirected edges are not supported", position=written.position)
         labels = _labels(written.filler) or ((written.name,) if written.name else ())
         ends = (self._end(written.source), self._end(written.target))
-        if any(each.labels == labels and (each.source, each.target) == ends for each in self.edges):
+        made = EdgeType(written.name or "", labels, *ends, _properties(written.filler), written.is_directed)
+        if any(_are_alike(each, made) for each in self.edges):
             raise errors.DuplicateObject(
                 f"edge type {shown_labels(labels)} specified more than once", position=written.position
             )
-        self.edges.append(EdgeType(written.name or "", labels, *ends, _properties(written.filler)))
+        self.edges.append(made)
         self._add_unique(labels, written.filler, True)
 
     # --- rules ----------------------------------------
@@ -121,6 +120,15 @@ class _Making:
         rule = rule_of(written)
         check_known(ElementTypes(tuple(self.nodes), tuple(self.edges)), rule, written.position)
         self.rules.append(rule)
+
+
+def _are_alike(one: EdgeType, other: EdgeType) -> bool:
+    """Whether an edge could be of either type by its labels and ends."""
+    ends = (one.source, one.target)
+    others = (other.source, other.target)
+    if (one.labels, one.is_directed) != (other.labels, other.is_directed):
+        return False
+    return ends == others or (not one.is_directed and ends == others[::-1])
 
 
 def rule_of(written: tree.ConstraintType) -> ElementRule:
