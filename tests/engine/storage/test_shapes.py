@@ -150,7 +150,7 @@ def test_what_does_not_fit_the_shapes_that_are_there_is_damage() -> None:
         registry.restore((7, 2, (), ("name", "name"), (oids.TEXT, oids.TEXT), True))
     with pytest.raises(DatabaseDamaged, match="does not fit"):
         registry.restore((7, 2, (), (), (), False))  # a node without a direction
-    for unknown in (0, -1, 2, None, "1", True):
+    for unknown in (0, -2, 2, None, "1", True):
         with pytest.raises(DatabaseDamaged, match="which there is not"):
             registry.by_id(unknown)
 
