@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 MODES = ("walk", "trail", "acyclic", "simple")
 """Restrictions of a path: none; no edge twice; no node twice; no node twice but the first as the last."""
 
-OUTPUT_KINDS = ("start", "end", "length", "path", "edges", "element", "reference", "list")
+OUTPUT_KINDS = (
+    "start", "end", "length", "path", "edges", "element", "reference", "list", "subpath", "subpaths"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +138,16 @@ class PathOutput:
     'element'       the value of the element that `variable` is bound to, or NULL
     'reference'     expression `part` of its reference, or NULL
     'list'          an array of the values of all elements that `variable` is bound to, in the path's order
+    'subpath'       the stretch from the node that `variable` is bound to, to the one that `last` is, of type PATH; NULL
+                    where they are bound to none
+    'subpaths'      an array of all such stretches, in the path's order
     """
 
     kind: str
     type: SqlType
     variable: int = -1
     part: int = 0
+    last: int = -1
 
 
 @dataclass(frozen=True, slots=True)

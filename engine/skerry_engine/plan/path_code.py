@@ -230,7 +230,8 @@ def _equal(left: ex.Expr, right: ex.Expr) -> ex.Expr:
 
 
 def _output(output: pt.PathOutput) -> OutputPlan:
-    return OutputPlan(output.kind, output.variable, -1 if output.kind == "edges" else output.part)
+    part = -1 if output.kind == "edges" else output.part
+    return OutputPlan(output.kind, output.variable, part, output.last)
 
 
 def _parts(program: Program) -> tuple[int, int]:

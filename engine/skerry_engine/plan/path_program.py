@@ -45,19 +45,27 @@ class Group:
     """What holds for a stretch of the path: the parentheses of a PathGroup, or (number 0) the whole path.
 
     `condition` is the number under which to ask whether its content fits, -1 for none.  `joined` are the variables
-    that mean one element in it; `remembered` are these, and those that the condition is about.
+    that mean one element in it; `remembered` are these, and those that the condition is about.  `asks_paths`: it is
+    about stretches of the path, so that all of it matters.
     """
 
-    __slots__ = ("number", "mode", "joined", "condition", "remembered")
+    __slots__ = ("number", "mode", "joined", "condition", "remembered", "asks_paths")
 
     def __init__(
-        self, number: int, mode: int, joined: tuple[int, ...], condition: int, asked: tuple[int, ...] = ()
+        self,
+        number: int,
+        mode: int,
+        joined: tuple[int, ...],
+        condition: int,
+        asked: tuple[int, ...] = (),
+        asks_paths: bool = False,
     ) -> None:
         self.number: int = number
         self.mode: int = mode
         self.joined: tuple[int, ...] = joined
         self.condition: int = condition
         self.remembered: tuple[int, ...] = tuple(sorted({*joined, *asked}))
+        self.asks_paths: bool = asks_paths
 
 
 class Hop:
@@ -131,8 +139,9 @@ class Move:
 class State:
     """What is left of the pattern.
 
-    How a path has come here may matter for what it can become.  `is_restricted`: anything may, for it is within a group
-    with a mode.  Else `memory` are the groups and their variables of which it matters what they have been bound to.
+    How a path has come here may matter for what it can become.  `is_restricted`: anything may, for it is within a
+    group with a mode, or with a condition about paths.  Else `memory` are the groups and their variables of which it
+    matters what they have been bound to.
 
     `moves` and `accepts` are there once `Program.explore` has been asked.
     """
@@ -144,7 +153,9 @@ class State:
     ) -> None:
         self.number: int = number
         self.frames: tuple[Frame, ...] = frames
-        self.is_restricted: bool = any(group.mode != WALK for group in around)
+        self.is_restricted: bool = any(group.mode != WALK for group in around) or any(
+            group.asks_paths for group in (*closing, *around)
+        )
         self.memory: list[tuple[int, int]] = [
             (group.number, variable) for group in (*closing, *around) for variable in group.remembered
         ]
@@ -227,7 +238,9 @@ class Program:
             condition = len(self.conditions)
             self.conditions.append(part)
         asked = tuple([output.variable for output in part.outputs if output.variable >= 0])
-        return Group(len(self._groups) + 1, MODE_NUMBERS[part.mode], part.joined, condition, asked)
+        mode = MODE_NUMBERS[part.mode]
+        asks_paths = any(output.kind in ("subpath", "subpaths") for output in part.outputs)
+        return Group(len(self._groups) + 1, mode, part.joined, condition, asked, asks_paths)
 
     def _frame(
         self, kind: str, part: pt.PathPart | None, count: int = 0, group: Group | None = None

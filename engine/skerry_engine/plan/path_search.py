@@ -91,13 +91,16 @@ class Steps(Protocol):
 
 
 class Output:
-    """What to give of a match: kind 'start', 'end', 'length', 'path', 'edges', 'element', 'reference', 'list'."""
+    """What to give of a match: `kind` and the variables that it is about as in `algebra.paths.PathOutput`."""
 
-    __slots__ = ("kind", "variable", "show")
+    __slots__ = ("kind", "variable", "show", "last")
 
-    def __init__(self, kind: str, variable: int, show: Callable[[int, bool], object] | None) -> None:
+    def __init__(
+        self, kind: str, variable: int, show: Callable[[int, bool], object] | None, last: int = NONE
+    ) -> None:
         self.kind: str = kind
         self.variable: int = variable
+        self.last: int = last
         self.show: Callable[[int, bool], object] | None = show
         """How a reference (and whether it is an edge's) is shown; None: as the number it is."""
 
@@ -245,6 +248,25 @@ class Content:
         self.edges: list[int] = edges
         self.at_nodes: list[set[int]] = at_nodes
         self.at_edges: list[tuple[int, ...]] = at_edges
+
+
+def _stretches(content: Content, output: Output) -> list[tuple[int, int]]:
+    """Where in the nodes of a path the stretches of an output begin and end: one after the other, as iterations are."""
+    places = range(len(content.nodes))
+    first = [n for n in places if output.variable in content.at_nodes[n]]
+    last = [n for n in places if output.last in content.at_nodes[n]]
+    return list(zip(first, last, strict=True))
+
+
+def _path(
+    content: Content, first: int, last: int, nodes: dict[int, object], edges: dict[int, object]
+) -> tuple[object, ...]:
+    """The value of a path's stretch between two of its nodes."""
+    items: list[object] = [nodes[content.nodes[first]]]
+    for number in range(first, last):
+        items.append(edges[content.edges[number]])
+        items.append(nodes[content.nodes[number + 1]])
+    return tuple(items)
 
 
 class PathSearcher:
@@ -680,6 +702,11 @@ class PathSearcher:
                 for content in contents:
                     nodes.update(dict.fromkeys(content.nodes))
                     edges.update(dict.fromkeys(content.edges))
+            elif output.kind in ("subpath", "subpaths"):
+                for content in contents:
+                    for first, last in _stretches(content, output):
+                        nodes.update(dict.fromkeys(content.nodes[first : last + 1]))
+                        edges.update(dict.fromkeys(content.edges[first:last]))
             elif output.kind in ("element", "list"):
                 wanted = edges if output.variable in self.edge_variables else nodes
                 for content in contents:
@@ -714,11 +741,10 @@ class PathSearcher:
         if kind == "edges":
             return tuple([_reference(output, edge, True) for edge in content.edges])
         if kind == "path":
-            items: list[object] = [nodes[content.nodes[0]]]
-            for number in range(len(content.edges)):
-                items.append(edges[content.edges[number]])
-                items.append(nodes[content.nodes[number + 1]])
-            return tuple(items)
+            return _path(content, 0, len(content.edges), nodes, edges)
+        if kind in ("subpath", "subpaths"):
+            found = [_path(content, first, last, nodes, edges) for first, last in _stretches(content, output)]
+            return tuple(found) if kind == "subpaths" else found[0] if found else None
         is_edge = output.variable in self.edge_variables
         bound = self._bound(content, output.variable)
         if kind == "list":

@@ -224,14 +224,16 @@ class PathSteps:
 
 
 class OutputPlan:
-    """An output of the pattern, before an execution: `part` of a reference that is shown."""
+    """An output of the pattern, before an execution: `part` of a reference that is shown; of a stretch, `variable` and
+    `last` are its ends."""
 
-    __slots__ = ("kind", "variable", "part")
+    __slots__ = ("kind", "variable", "part", "last")
 
-    def __init__(self, kind: str, variable: int, part: int) -> None:
+    def __init__(self, kind: str, variable: int, part: int, last: int = -1) -> None:
         self.kind: str = kind
         self.variable: int = variable
         self.part: int = part
+        self.last: int = last
 
 
 class PathPlan:
@@ -308,7 +310,7 @@ class _Search:
         self.busy: bool = False
 
     def _made(self, plan: PathPlan, outputs: list[OutputPlan]) -> list[Output]:
-        return [Output(each.kind, each.variable, self._show(plan, each)) for each in outputs]
+        return [Output(each.kind, each.variable, self._show(plan, each), each.last) for each in outputs]
 
     def _show(self, plan: PathPlan, output: OutputPlan) -> Callable[[int, bool], object] | None:
         if plan.node_parts == 1 and plan.edge_parts == 1:

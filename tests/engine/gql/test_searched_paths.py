@@ -64,6 +64,20 @@ def test_a_selector_takes_no_condition_between_an_end_and_the_inside(ring: GqlGr
         ("REPEATABLE ELEMENTS ALL (a)-[]->*(b)", errors.SyntaxError, "infinitely many"),
         ("REPEATABLE ELEMENTS (a) (TRAIL (x)-[]->(y))+ (b)", errors.SyntaxError, "infinitely many"),
         ("p = ANY (a)-[]->*(b) KEEP ANY", errors.SyntaxError, "KEEP"),
+        (
+            "REPEATABLE ELEMENTS ANY (a) ((x)-[e]->+(y) WHERE count(e) > 1) (b)",
+            errors.SyntaxError,
+            "without end",
+        ),
+        (
+            "REPEATABLE ELEMENTS ANY (a) (((x)-[e]->(y))* ()-[f]->() WHERE size(e) > 1) (b)",
+            errors.SyntaxError,
+            "without end",
+        ),
+        ("(a) (q = (x)-[q]->(y)) (b) WHERE q IS NOT NULL", errors.DuplicateColumn, '"q"'),
+        ("(a) (q = (x)->(y)) (q = (y)->(z)) WHERE q IS NOT NULL", errors.DuplicateColumn, '"q"'),
+        ("(a) ((x)-[e]->(y)<-[e]-(z)){2} (b)", errors.NotSupportedError, '"e" stands twice'),
+        ("(a)-[e]->(b)-[]->{2}()<-[e]-()", errors.NotSupportedError, '"e" stands twice'),
     ],
 )
 def test_patterns_that_make_no_sense_are_errors(
@@ -95,6 +109,12 @@ def test_patterns_that_make_no_sense_are_errors(
         ("REPEATABLE ELEMENTS (a {k: 1})-[:E]->{1,2}(b), (b)-[:E]->{1,2}(c)", 4),
         ("(a {k: 1})-[:E]->{1,2}(b), (a)-[:E]->(c)", 0),
         ("(a {k: 1})-[:E]->*(b) KEEP ANY SHORTEST", 3),
+        ("REPEATABLE ELEMENTS ANY (a {k: 1}) ((x)-[e]->{1,4}(y) WHERE count(e) > 1) (b)", 3),
+        ("REPEATABLE ELEMENTS ANY (a {k: 1}) (TRAIL (x)-[e]->+(y) WHERE count(e) > 1) (b)", 2),
+        ("REPEATABLE ELEMENTS TRAIL (a {k: 1}) ((x)-[e]->+(y) WHERE count(e) > 1) (b)", 2),
+        ("REPEATABLE ELEMENTS (a {k: 1}) ((x)-[e]->(y)<-[e]-(z)){1,2} (b)", 2),
+        ("REPEATABLE ELEMENTS (a {k: 1}) ((x)-[e]-(y)-[e]-(z)-[f]->(z2)){2} (b)", 4),
+        ("TRAIL (a {k: 1}) ((x)-[e]->(y)<-[e]-(z)){1,2} (b)", 0),
     ],
 )
 def test_match_modes_path_modes_and_selectors_count_as_the_standard_says(
@@ -109,6 +129,42 @@ def test_group_variables_are_lists_and_aggregates_go_over_their_items(ring: GqlG
     assert ring.rows("MATCH (a {k: 1})-[e:E]->{1,3}(b) WHERE sum(e.w) = 3 RETURN b.name") == [("Cy",)]
     with pytest.raises(errors.DatatypeMismatch, match="w"):
         ring.rows("MATCH (a {k: 1})-[e:E]->{2}(b) RETURN e.w")
+
+
+STRETCHES = [
+    "(x)-[:E]->(y)",
+    "(x)<-[e]-{1,2}(y)",
+    "(x)-[:E]-(y)-[f]-(z)",
+    "(x)-[]-+(y)",
+    "((x)-[]->(y) | (x)<-[]-(y))",
+]
+
+
+@pytest.mark.parametrize("prefix", ["", "SHORTEST 3", "ACYCLIC"])
+@pytest.mark.parametrize("first", STRETCHES)
+def test_variables_of_stretches_are_the_path_between_them(ring: GqlGraph, first: str, prefix: str) -> None:
+    """Where all of a path is in named brackets, the stretches are the path; from whichever end it is sought."""
+    head = f"MATCH p = {prefix}"
+    second = (
+        first.replace("x", "u").replace("y", "v").replace("z", "w").replace("[e", "[g").replace("[f", "[h")
+    )
+    for ends in ("(a {k: 1}) {} (b)", "(a) {} (b {k: 2})", "(a {k: 1}) {} (b {k: 3})"):
+        before, after = ends.split(" {} ")
+        rows = ring.rows(f"{head} {before} (q = {first}) (r = {second}) {after} RETURN p, q, r, q || r")
+        assert all(whole == joined for whole, _, _, joined in rows)
+        rows = ring.rows(f"{head} {before} (q = {first}){{1,2}} {after} RETURN p, q")
+        assert rows or "ACYCLIC" in prefix
+        for whole, parts in rows:
+            assert whole == parts[0] + tuple(item for part in parts[1:] for item in part[1:])
+        longer = ring.rows(f"{head} {before} (q = {first} WHERE path_length(q) > 1) {after} RETURN p, q")
+        assert all(whole == part and len(part) > 3 for whole, part in longer)
+
+
+def test_a_stretch_that_is_not_there_is_null(ring: GqlGraph) -> None:
+    text = "MATCH (a {k: 1}) (q = (x)-[e:E]->(y))? (b) RETURN path_length(q), b.name ORDER BY b.name"
+    assert ring.rows(text) == [(None, "Alix"), (1, "Bo")]
+    text = "MATCH p = ANY SHORTEST (a {k: 1}) (q = (x)-[e]->+(y) WHERE path_length(q) > 2) (b) RETURN b.name"
+    assert ring.rows(text) == [("Alix",)]
 
 
 def test_questioned_and_alternative_variables_may_be_null(ring: GqlGraph) -> None:

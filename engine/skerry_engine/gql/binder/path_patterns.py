@@ -16,7 +16,7 @@ What a variable gives depends on where it stands: outside of quantifiers an elem
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
@@ -68,12 +68,18 @@ def _parts(item: tree.PathItem) -> tuple[tree.PathItem, ...]:
 
 @dataclass
 class Bound:
-    """What a part binds a variable to: `kind` SINGLE, CONDITIONAL or GROUP; at how many places."""
+    """What a part binds a variable to: `kind` SINGLE, CONDITIONAL or GROUP; at how many places.
+
+    `is_path`: the stretch that brackets match, between two nodes that have marks.  `is_unbounded`: a list that may be
+    of any length.
+    """
 
     is_edge: bool
     kind: str = SINGLE
     places: int = 1
     labels: lb.LabelFormula | None = None
+    is_path: bool = False
+    is_unbounded: bool = False
 
 
 Bounds = dict[str, Bound]
@@ -101,9 +107,12 @@ class SearchBinder:
         self.different_edges = different_edges
         self.is_alone = is_alone
         self.numbers: dict[str, int] = {}
+        self.mode = "walk"
 
     def search(self, path: tree.PathPattern, prefix: tree.PathPrefix | None) -> None:
         """Put the search among the pattern's items, with its ends connected and its variables declared."""
+        if prefix is not None and prefix.mode is not None:
+            self.mode = prefix.mode
         parts = list(_parts(path.item))
         ends = _named_ends(parts)
         if prefix is not None and prefix.selector not in (None, "all"):
@@ -117,6 +126,7 @@ class SearchBinder:
             assert start is not None
             piece = self._one_node(path.position)
         piece = self._with_ends(piece, ends, path.position)
+        self._check_repeated_edges(piece, path.position)
         self._check_ends(piece, prefix, path.position)
         self._put(path, prefix, piece, start, end)
 
@@ -167,6 +177,18 @@ class SearchBinder:
             hint="Ask for DIFFERENT EDGES, a path mode (TRAIL, ACYCLIC, SIMPLE), or a selector (ANY SHORTEST).",
             position=position,
         )
+
+    def _check_repeated_edges(self, piece: Piece, position: int) -> None:
+        """Raise NotSupportedError for an edge variable at two places where no edge can be found twice."""
+        if not self.different_edges or self.mode in RESTRICTIVE:
+            return
+        for name, bound in piece.variables.items():
+            if bound.is_edge and bound.places > 1:
+                raise errors.NotSupportedError(
+                    f'edge variable "{name}" stands twice inside of a searched path',
+                    hint="Ask for REPEATABLE ELEMENTS.",
+                    position=position,
+                )
 
     # --- parts ----------------------------------------
 
@@ -223,10 +245,14 @@ class SearchBinder:
             )
         if most is not None and most < least:
             raise errors.SyntaxError("the bounds of a quantifier are in the wrong order", position=position)
+        self._check_repeated_edges(inner, position)
         part = self._with_joined(inner)
         variables = {
-            name: Bound(
-                bound.is_edge, GROUP if kind == GROUP or bound.kind == GROUP else CONDITIONAL, 1, bound.labels
+            name: replace(
+                bound,
+                kind=GROUP if kind == GROUP or bound.kind == GROUP else CONDITIONAL,
+                places=1,
+                is_unbounded=bound.is_unbounded or most is None,
             )
             for name, bound in inner.variables.items()
         }
@@ -242,38 +268,68 @@ class SearchBinder:
         return tuple(self.number(name) for name, bound in variables.items() if bound.places > 1)
 
     def _bracketed(self, part: tree.Subpath) -> Piece:
-        if part.variable is not None:
-            raise errors.NotSupportedError(
-                f'path variables inside of path patterns ("{part.variable}") are not supported',
-                position=part.position,
-            )
         items = _parts(part.item)
         mode = part.mode or "walk"
-        if all(isinstance(item, (tree.NodePattern, tree.EdgePattern)) for item in items):
-            run = [item for item in items if isinstance(item, (tree.NodePattern, tree.EdgePattern))]
+        run = [item for item in items if isinstance(item, (tree.NodePattern, tree.EdgePattern))]
+        if len(run) == len(items) and (part.variable is None or part.where is None):
             piece = SegmentBinder(self, run, part.where).piece()
-            if mode != "walk":
-                piece.part = pt.PathGroup(piece.part, mode, self._joined(piece.variables))
-            return piece
-        piece = self._part(part.item) if len(items) == 1 else self._sequence(items, part.position)
-        if part.where is None:
-            if mode != "walk":
-                piece.part = pt.PathGroup(piece.part, mode, self._joined(piece.variables))
-                piece.is_unbounded = piece.is_unbounded and mode not in RESTRICTIVE
-            return piece
-        return self._with_condition(piece, mode, part.where)
+            where = None
+        else:
+            piece = self._part(part.item) if len(items) == 1 else self._sequence(items, part.position)
+            where = part.where
+        if part.variable is not None and self._is_wanted(part.variable):
+            piece = self._marked(piece, part.variable, part.position)
+        if mode in RESTRICTIVE:
+            piece.is_unbounded = False
+            piece.variables = {n: replace(b, is_unbounded=False) for n, b in piece.variables.items()}
+        if where is not None:
+            return self._with_condition(piece, mode, where)
+        if mode != "walk":
+            piece.part = pt.PathGroup(piece.part, mode, self._joined(piece.variables))
+        return piece
+
+    def _marked(self, piece: Piece, name: str, position: int) -> Piece:
+        """The part with marks at its first and its last node, between which it is what the variable means."""
+        if name in piece.variables:
+            raise errors.DuplicateColumn(f'variable "{name}" is already defined', position=position)
+        marks: list[pt.PathPart] = []
+        for number in self._marks(name):
+            placed = self.source.node(None)
+            marks.append(
+                pt.PathSegment(placed.relation, (pt.PathElement(False, placed.reference, (number,)),))
+            )
+        whole = pt.PathSequence((marks[0], piece.part, marks[1]))
+        variables = {**piece.variables, name: Bound(False, is_path=True)}
+        return Piece(whole, variables, piece.has_edges, piece.is_unbounded)
+
+    def _marks(self, name: str) -> tuple[int, int]:
+        """The numbers of the marks of a path variable."""
+        return self.number(name), self.number(f" end of {name}")
 
     def _with_condition(self, piece: Piece, mode: str, where: tree.Expr) -> Piece:
         """A part whose matches have to fulfil a condition over what it binds."""
         range_id = self.context.new_range()
         asked = [name for name in piece.variables if name in set(mentioned(where))]
+        self._check_bounded(asked, piece.variables, where)
         outputs, rows = self._outputs(asked, piece.variables, range_id, self._outer_rows(piece.variables))
         condition = ExpressionBinder(self.statements, rows, PATTERN).condition(where, "WHERE")
         group = pt.PathGroup(
             piece.part, mode, self._joined(piece.variables), condition, range_id, tuple(outputs)
         )
-        is_unbounded = piece.is_unbounded and mode not in RESTRICTIVE
-        return Piece(group, piece.variables, piece.has_edges, is_unbounded)
+        return Piece(group, piece.variables, piece.has_edges, piece.is_unbounded)
+
+    def _check_bounded(self, asked: list[str], variables: Bounds, where: tree.Expr) -> None:
+        """Raise SyntaxError for a condition about a list without a limit: it would have to be asked of infinitely many
+        walks, whatever a selector makes of them later."""
+        if self.different_edges or self.mode in RESTRICTIVE:
+            return
+        for name in asked:
+            if variables[name].kind == GROUP and variables[name].is_unbounded:
+                raise errors.SyntaxError(
+                    f'the condition is about "{name}", which an unbounded quantifier repeats without end here',
+                    hint="Give the quantifier a limit, ask for DIFFERENT EDGES, or for a mode (TRAIL, ...).",
+                    position=where.position,
+                )
 
     def _choice(self, part: tree.PathUnion) -> Piece:
         pieces = [self._sequence(_parts(item), part.position) for item in part.items]
@@ -284,7 +340,13 @@ class SearchBinder:
             kind = GROUP if GROUP in kinds else SINGLE
             if kind == SINGLE and (len(found) < len(pieces) or CONDITIONAL in kinds):
                 kind = CONDITIONAL
-            variables[name] = Bound(found[0].is_edge, kind, max(bound.places for bound in found))
+            variables[name] = Bound(
+                found[0].is_edge,
+                kind,
+                max(bound.places for bound in found),
+                is_path=found[0].is_path,
+                is_unbounded=any(bound.is_unbounded for bound in found),
+            )
         choice = pt.PathChoice(
             tuple(piece.part for piece in pieces), "multiset" if part.is_multiset else "union"
         )
@@ -313,7 +375,13 @@ class SearchBinder:
         outputs: list[pt.PathOutput] = []
         for name in names:
             bound = variables[name]
-            if bound.kind == GROUP:
+            if bound.is_path:
+                first_mark, last_mark = self._marks(name)
+                is_list = bound.kind == GROUP
+                found = SqlType(oids.PATH_ARRAY if is_list else oids.PATH)
+                kind = "subpaths" if is_list else "subpath"
+                output = pt.PathOutput(kind, found, first_mark, last=last_mark)
+            elif bound.kind == GROUP:
                 list_type = SqlType(oids.EDGE_ARRAY if bound.is_edge else oids.NODE_ARRAY)
                 output = pt.PathOutput("list", list_type, self.number(name))
             else:
@@ -382,7 +450,7 @@ class SearchBinder:
             if known is None:
                 new.append(name)
                 continue
-            if bound.kind == GROUP:
+            if bound.kind == GROUP or bound.is_path:
                 raise errors.DuplicateColumn(f'variable "{name}" is already defined', position=path.position)
             column = ex.Column(INT8, range_id, len(outputs), name)
             outputs.append(pt.PathOutput("reference", INT8, self.number(name)))
@@ -400,7 +468,7 @@ class SearchBinder:
     ) -> tuple[tuple[pt.PathLookup, ...], tuple[pt.PathLookup, ...]]:
         """How references become values, where values are wanted."""
         types = {output.type.oid for output in outputs}
-        has_path = oids.PATH in types
+        has_path = bool(types & {oids.PATH, oids.PATH_ARRAY})
         nodes = has_path or types & {oids.NODE, oids.NODE_ARRAY}
         edges = has_path or types & {oids.EDGE, oids.EDGE_ARRAY}
         return (
@@ -565,10 +633,7 @@ class SegmentBinder:
     ) -> None:
         walk = walk_of(pattern.direction, self.source)
         name = pattern.variable
-        if name is not None and name in self.placed:
-            raise errors.NotSupportedError(
-                f'edge variable "{name}" stands twice inside of a searched path', position=pattern.position
-            )
+        before = None if name is None else self.placed.get(name)
         labels = None if pattern.label is None else label_formula(pattern.label)
         edge = self.source.edge(labels, walk.way, name or "")
         assert edge is not None, "all native edges have both ways"
@@ -577,9 +642,18 @@ class SegmentBinder:
         ends = (native.source(edge.value()), native.target(edge.value()))
         source, target = (self.source.value_reference(end, False) for end in ends)
         self.conditions += way_conditions(walk, edge.start, (source, target), edge.has_labels)
-        self._declare(
-            name or f" {len(self.placed)}", edge if labels is None else edge.knowing(labels), labels
-        )
+        if before is not None and name is not None:
+            if not before.is_edge:
+                raise errors.DatatypeMismatch(
+                    f'variable "{name}" is of type NODE, where the pattern wants EDGE',
+                    position=pattern.position,
+                )
+            self.conditions.append(same_element(edge.reference, before.reference))
+            self.variables[name].places += 1
+        else:
+            self._declare(
+                name or f" {len(self.placed)}", edge if labels is None else edge.knowing(labels), labels
+            )
         if pattern.properties:
             self._properties(pattern.properties, edge)
         self._connect(elements, edge.start)
@@ -664,7 +738,9 @@ def _join(variables: Bounds, more: Bounds, position: int) -> None:
     for name, bound in more.items():
         known = variables.get(name)
         if known is None:
-            variables[name] = Bound(bound.is_edge, bound.kind, bound.places, bound.labels)
+            variables[name] = replace(bound)
+        elif known.is_path or bound.is_path:
+            raise errors.DuplicateColumn(f'variable "{name}" is already defined', position=position)
         elif known.kind == GROUP or bound.kind == GROUP:
             raise errors.DuplicateColumn(
                 f'variable "{name}" stands inside and outside of a quantifier', position=position
