@@ -99,7 +99,7 @@ def test_elements_are_structs_in_arrow(arrow: Any) -> None:
         "labels": ["Person"],
         "properties": '{"name": "Alix", "born": "1990-01-01"}',
     }
-    assert (first["e"]["source"], first["e"]["target"]) == (1, 2)
+    assert (first["e"]["source"], first["e"]["target"], first["e"]["directed"]) == (1, 2, True)
     assert first["e"]["properties"] == '{"since": 1999, "price": "1.50"}'
     assert [node["id"] for node in first["p"]["nodes"]] == [1, 2]
     assert first["l"][0]["labels"] == ["Dog", "Person"]
@@ -174,6 +174,17 @@ def test_networkx_has_the_ends_of_edges_that_stand_alone(networkx: Any) -> None:
     graph = result_of(("e", 9102), rows=[(KNOWS,), (skerry.Edge(8, ["KNOWS"], {}, 1, 2),)]).to_networkx()
     assert sorted(graph.nodes) == [1, 2]
     assert sorted(graph.edges(keys=True)) == [(1, 2, 7), (1, 2, 8)]
+
+
+def test_undirected_edges_make_an_undirected_graph_or_lead_both_ways(networkx: Any) -> None:
+    one, loop = skerry.Edge(8, ["B"], {"w": 1}, 2, 1, False), skerry.Edge(9, ["B"], {}, 3, 3, False)
+    graph = result_of(("e", 9102), ("n", 9100), rows=[(one, ALIX), (loop, GUS)]).to_networkx()
+    assert not graph.is_directed() and sorted(graph.edges(keys=True)) == [(2, 1, 8), (3, 3, 9)]
+    mixed = result_of(("e", 9102), rows=[(one,), (loop,), (KNOWS,)]).to_networkx()
+    assert mixed.is_directed()
+    assert sorted(mixed.edges(keys=True)) == [(1, 2, 7), (1, 2, 8), (2, 1, 8), (3, 3, 9)]
+    assert mixed.edges[1, 2, 8] == mixed.edges[2, 1, 8] == {"w": 1, "labels": {"B"}}
+    assert result_of(("n", 9100), rows=[(ALIX,)]).to_networkx().is_directed()
 
 
 # --- without them -------------------------------------------------------------------------------------------

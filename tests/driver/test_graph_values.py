@@ -26,6 +26,7 @@ from skerry_engine.values.types import SqlType
 ALIX = skerry.Node(1, ["Person"], {"name": "Alix", "born": datetime.date(1990, 1, 1)})
 GUS = skerry.Node(2, ["Person", "Dog"], {})
 KNOWS = skerry.Edge(1, ["KNOWS"], {"since": 1999}, 1, 2)
+BORDERS = skerry.Edge(2, ["BORDERS"], {"km": 5}, 2, 1, is_directed=False)
 
 
 # --- the classes --------------------------------------------------------------------------------------------
@@ -81,9 +82,11 @@ def test_values_show_what_they_are() -> None:
     assert repr(skerry.Node(3, [], {})) == "<Node 3 ()>"
     assert repr(KNOWS) == "<Edge 1 (1)-[:KNOWS {since: 1999}]->(2)>"
     assert repr(skerry.Path([GUS, ALIX, GUS], [KNOWS, KNOWS])) == "<Path (2)<-[:KNOWS]-(1)-[:KNOWS]->(2)>"
+    assert repr(BORDERS) == "<Edge 2 (2)~[:BORDERS {km: 5}]~(1)>"
+    assert repr(skerry.Path([GUS, ALIX, GUS], [BORDERS, KNOWS])) == "<Path (2)~[:BORDERS]~(1)-[:KNOWS]->(2)>"
 
 
-@pytest.mark.parametrize("value", [ALIX, KNOWS, skerry.Path([ALIX, GUS], [KNOWS])])
+@pytest.mark.parametrize("value", [ALIX, KNOWS, BORDERS, skerry.Path([ALIX, GUS], [KNOWS])])
 def test_values_can_be_copied_and_pickled(value: Any) -> None:
     for made in (copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
         assert made == value
@@ -150,7 +153,11 @@ def test_elements_come_with_all_they_hold() -> None:
         }
     for found in _both(oids.EDGE, edge):
         assert isinstance(found, skerry.Edge)
-        assert (found.id, found.source, found.target) == (7, 42, 43)
+        assert (found.id, found.source, found.target, found.is_directed) == (7, 42, 43, True)
+    undirected = edge_value(1, 3, 8, (("KNOWS",), (), False), (2, 42), (2, 43))
+    for found in _both(oids.EDGE, undirected):
+        assert isinstance(found, skerry.Edge)
+        assert (found.id, found.source, found.target, found.is_directed) == (8, 42, 43, False)
 
 
 # --- results and parameters ---------------------------------------------------------------------------------

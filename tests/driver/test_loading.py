@@ -67,6 +67,15 @@ def test_ends_can_be_element_ids(database: skerry.Database) -> None:
     assert known(database) == [(1, 3, 0)]
 
 
+def test_edges_can_be_loaded_undirected(database: skerry.Database) -> None:
+    database.load_nodes(PEOPLE, "Person")
+    assert database.load_edges(KNOWS, "KNOWS", start=FROM, end=TO, directed=False) == 3
+    assert known(database) == []
+    found = database.execute("MATCH (a)~[e:KNOWS]~(b) RETURN a.id, b.id, e").fetchall()
+    assert sorted(row[:2] for row in found) == [(1, 1), (1, 2), (2, 1), (2, 3), (3, 2)]
+    assert not any(row[2].is_directed for row in found)  # type: ignore[attr-defined]
+
+
 def test_names_with_odd_characters_stay_what_they_are(database: skerry.Database) -> None:
     row = {"a b": 1, "back`tick": 2, "back\\slash": 3, "é\"'": 4, "$x": 5}
     database.load_nodes([row], "La`bel \\ 'x'")

@@ -24,6 +24,7 @@ def fill(engine: Engine, number: int) -> None:
     ada = home.add("Person", {"name": f"Ada {number}", "born": (oids.DATE, -50000)})
     city = home.add("City Capital", {"name": "London", "size": 9_000_000 + number})
     home.add("LIVES_IN", {"since": 1835.5, f"only{number}": True}, (ada, city))
+    home.add("LIVES_IN", {"since": 1835.5}, (ada, city), is_directed=False)
     home.add(f"L{number}", {})
     committed(engine, transaction)
 
@@ -62,7 +63,8 @@ def test_elements_and_shapes_are_there_again(tmp_path: Path, checkpoints: tuple[
         Elements(database.engine, transaction).elements(True),
     )
     transaction.close()
-    assert len(before[0]) == 12 and len(before[1]) == 4
+    assert len(before[0]) == 12 and len(before[1]) == 8
+    assert sum(edge[0] == "~ LIVES_IN" for edge in before[1].values()) == 4
     both_ways(database, tmp_path)
     engine = Engine.open(str(tmp_path / "database"))
     transaction = begun(engine)
@@ -174,11 +176,11 @@ def test_a_log_whose_shapes_contradict_the_base_is_damage(tmp_path: Path) -> Non
     database = DurableSqlDatabase(tmp_path / "database")
     fill(database.engine, 0)
     with pytest.raises(DatabaseDamaged, match="does not fit the others"):
-        database.engine.stores.restore_shapes([(1, 1, ("Else",), (), ())])
+        database.engine.stores.restore_shapes([(1, 1, ("Else",), (), (), True)])
     with pytest.raises(DatabaseDamaged, match="no elements of a graph"):
         database.session().run_all("create table t (i int)")
         storages = [s.storage_id for s in database.engine.stores.all() if s.shapes is None]
-        database.engine.stores.restore_shapes([(storages[0], 1, (), (), ())])
+        database.engine.stores.restore_shapes([(storages[0], 1, (), (), (), True)])
     database.close()
 
 

@@ -35,12 +35,13 @@ TEXT = some.text(some.characters(exclude_categories=["Cs"], exclude_characters="
 SMALL = some.integers(0, 3)
 NODES = some.builds(lambda row_id: graphs.node_value(1, 2, row_id, (1,)), SMALL)
 EDGES = some.builds(
-    lambda row_id, source, target: graphs.edge_value(
-        1, 3, row_id, (1, source, target), (2, source), (2, target)
+    lambda row_id, source, target, is_directed: graphs.edge_value(
+        1, 3, row_id, (1, source, is_directed), (2, source), (2, target)
     ),
     SMALL,
     SMALL,
     SMALL,
+    some.booleans(),
 )
 PATHS = some.builds(
     lambda first, rest: (first, *[element for step in rest for element in step]),

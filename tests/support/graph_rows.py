@@ -58,7 +58,13 @@ class Elements:
     def shapes(self, of_edges: bool) -> ShapeRegistry:
         return self._engine.stores.shapes(self.table(of_edges))
 
-    def row(self, labels: str, properties: Properties, ends: tuple[int, int] | None = None) -> Row:
+    def row(
+        self,
+        labels: str,
+        properties: Properties,
+        ends: tuple[int, int] | None = None,
+        is_directed: bool = True,
+    ) -> Row:
         """The row of an element; labels stand in one text."""
         typed = {
             name: value if type(value) is tuple else (TYPES[type(value)], value)
@@ -67,12 +73,18 @@ class Elements:
         }
         shapes = self.shapes(ends is not None)
         types = tuple(type_oid for type_oid, _ in typed.values())
-        shape = shapes.shape(frozenset(labels.split()), tuple(typed), types)
+        shape = shapes.shape(frozenset(labels.split()), tuple(typed), types, is_directed)
         return (shape.id, *(ends or ()), *(value for _, value in typed.values()))
 
-    def add(self, labels: str, properties: Properties, ends: tuple[int, int] | None = None) -> int:
+    def add(
+        self,
+        labels: str,
+        properties: Properties,
+        ends: tuple[int, int] | None = None,
+        is_directed: bool = True,
+    ) -> int:
         """A new element; its id.  Raises what its constraints have to say."""
-        row = self.row(labels, properties, ends)
+        row = self.row(labels, properties, ends, is_directed)
         return self._write(ends is not None, lambda writer: writer.insert(row))
 
     def change(self, row_id: int, labels: str, properties: Properties) -> None:
@@ -126,7 +138,8 @@ def shown(shapes: ShapeRegistry, row: Row) -> Element:
     shape = shapes.by_id(row[0])
     values = {name: row[position] for name, position in shape.positions.items()}
     assert len(row) == shapes.first_position + len(values)
-    return (" ".join(sorted(shape.labels)), values, *row[1 : shapes.first_position])
+    labels = " ".join(sorted(shape.labels))
+    return (labels if shape.is_directed else f"~ {labels}", values, *row[1 : shapes.first_position])
 
 
 def begun(engine: Engine, isolation: str = "read committed") -> Transaction:

@@ -32,10 +32,16 @@ class GraphBuilder:
         self.weight = weight
         self.default_weight = default_weight
         self.count = 0
-        self._parts: list[tuple[Array, Array, Array, Array]] = []
+        self._parts: list[tuple[Array, Array, Array, Array, Array]] = []
 
-    def add(self, edge_ids: list[int], rows: list[tuple[Any, ...]], weights: list[Any] | None) -> None:
-        """Some edges, with the values of their weights."""
+    def add(
+        self,
+        edge_ids: list[int],
+        rows: list[tuple[Any, ...]],
+        weights: list[Any] | None,
+        directed: list[bool] | None = None,
+    ) -> None:
+        """Some edges, with the values of their weights, and whether each is directed (None: they all are)."""
         if not edge_ids:
             return
         ends = np.array([row[1:3] for row in rows], dtype=np.int64)
@@ -49,7 +55,8 @@ class GraphBuilder:
                 [self._measured(w, e) if k else 0.0 for w, e, k in zip(weights, edge_ids, kept, strict=True)]
             )
         ids = np.array(edge_ids, dtype=np.int64)
-        self._parts.append((number[kept, 0], number[kept, 1], ids[kept], measured[kept]))
+        led = np.ones(len(rows), dtype=bool) if directed is None else np.array(directed, dtype=bool)
+        self._parts.append((number[kept, 0], number[kept, 1], ids[kept], measured[kept], led[kept]))
         self.count += int(kept.sum())
 
     def _measured(self, weight: Any, edge_id: int) -> float:
@@ -73,20 +80,31 @@ class GraphBuilder:
         """All of them."""
         if not self._parts:
             empty = np.zeros(0, dtype=np.int64)
-            return GraphArrays(self.nodes, empty, empty, empty, np.zeros(0))
-        joined = [np.concatenate([part[n] for part in self._parts]) for n in range(4)]
+            return GraphArrays(self.nodes, empty, empty, empty, np.zeros(0), np.zeros(0, dtype=bool))
+        joined = [np.concatenate([part[n] for part in self._parts]) for n in range(5)]
         return GraphArrays(self.nodes, *joined)
 
 
 class GraphArrays:
-    """`nodes` are row ids, ascending; `source` and `target` of each edge numbers of nodes."""
+    """`nodes` are row ids, ascending; `source` and `target` of each edge numbers of nodes.
 
-    def __init__(self, nodes: Array, source: Array, target: Array, edge_ids: Array, weights: Array) -> None:
+    An undirected edge leads both ways: it is there a second time, from its target to its source, behind all others;
+    loops are not.  `in_degree`, `out_degree` count directed edges, `degree` ends of all.
+    """
+
+    def __init__(
+        self, nodes: Array, source: Array, target: Array, edge_ids: Array, weights: Array, directed: Array
+    ) -> None:
         self.nodes = nodes
-        self.source = source
-        self.target = target
-        self.edge_ids = edge_ids
-        self.weights = weights
+        self.in_degree = np.bincount(target[directed], minlength=len(nodes))
+        self.out_degree = np.bincount(source[directed], minlength=len(nodes))
+        ends = np.concatenate([source, target])
+        self.degree = np.bincount(ends, minlength=len(nodes))
+        back = ~directed & (source != target)
+        self.source = np.concatenate([source, target[back]])
+        self.target = np.concatenate([target, source[back]])
+        self.edge_ids = np.concatenate([edge_ids, edge_ids[back]])
+        self.weights = np.concatenate([weights, weights[back]])
 
     @property
     def size(self) -> int:
@@ -103,11 +121,9 @@ class GraphArrays:
 
 
 def degree(graph: GraphArrays, _args: list[Any], _options: dict[str, Any]) -> Work:
-    """How many edges end and begin at each node; a loop does both."""
-    into = np.bincount(graph.target, minlength=graph.size)
-    out = np.bincount(graph.source, minlength=graph.size)
+    """How many directed edges end and begin at each node, and how many ends of edges it is; a loop has two."""
     yield PAUSE
-    return [graph.nodes.tolist(), into.tolist(), out.tolist(), (into + out).tolist()]
+    return [each.tolist() for each in (graph.nodes, graph.in_degree, graph.out_degree, graph.degree)]
 
 
 def pagerank(graph: GraphArrays, _args: list[Any], options: dict[str, Any]) -> Work:

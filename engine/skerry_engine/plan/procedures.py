@@ -13,6 +13,8 @@ rest (graph_algorithms.py); what comes out are rows, with nodes as values.
 All take a record of options as their last argument; `node_label` and `edge_label` restrict the graph to nodes and
 edges with that label.  numpy and scipy are an extra: `pip install skerry[graph]`.
 
+An undirected edge leads both ways.
+
 Reading pauses like any other reading.  One call of a library over arrays does not: it takes about 10 ms for a million
 edges.
 """
@@ -23,7 +25,7 @@ from collections.abc import Generator
 from typing import Any, Final
 
 from skerry_engine import errors
-from skerry_engine.algebra.labels import Label
+from skerry_engine.algebra.labels import Directed, Label
 from skerry_engine.session.steps import PAUSE
 from skerry_engine.values import oids
 from skerry_engine.values.graph_procedures import PROCEDURES, Option, Procedure
@@ -113,13 +115,16 @@ class ProcedureCall:
         builder = library.GraphBuilder(ids, weight, options.get("default_weight"))
         fits = self._fits(ctx, self.edges_oid, options["edge_label"])
         weigh = None if weight is None else ctx.tables.property_of_rows(self.edges_oid, weight, oids.ANYVALUE)
+        is_directed = self._directions(ctx)
         after = -1
         while True:
             edge_ids, rows, after = edges.scan_ids_batch(after, BATCH)
             if fits is not None:
                 kept = [n for n, row in enumerate(rows) if fits(row)]
                 edge_ids, rows = [edge_ids[n] for n in kept], [rows[n] for n in kept]
-            builder.add(edge_ids, rows, None if weigh is None else [weigh(row) for row in rows])
+            weights = None if weigh is None else [weigh(row) for row in rows]
+            directed = None if is_directed is None else [is_directed(row) for row in rows]
+            builder.add(edge_ids, rows, weights, directed)
             ctx.check_memory(builder.count >> 3)
             yield PAUSE
             if after < 0:
@@ -139,6 +144,12 @@ class ProcedureCall:
             yield PAUSE
             if after < 0:
                 return found
+
+    def _directions(self, ctx: Any) -> Any:
+        """What tells whether an edge is directed; None where they all are."""
+        if not ctx.tables.storage(self.edges_oid).shapes.has_undirected:
+            return None
+        return ctx.tables.labels_of_rows(self.edges_oid, Directed())
 
     def _fits(self, ctx: Any, table_oid: int, label: str | None) -> Any:
         return None if label is None else ctx.tables.labels_of_rows(table_oid, Label(label))

@@ -1,9 +1,10 @@
 """Rows of graphs' element tables as rows of columns, for those who read changes: pending ones and the change feed.
 
     nodes    id · labels · properties
-    edges    id · labels · source · target · properties
+    edges    id · labels · source · target · directed · properties
 
 The table is the graph's name and `nodes` or `edges`; id is the element's, source and target are ids of nodes.
+`directed` is for those who make the same edges elsewhere.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _EDGE_COLUMNS = (
     *_NODE_COLUMNS[:2],
     ("source", oids.INT8),
     ("target", oids.INT8),
+    ("directed", oids.BOOL),
     _NODE_COLUMNS[2],
 )
 
@@ -58,5 +60,5 @@ class ElementRows:
             ]
         )
         if self.is_edges:
-            return row_id, labels, row[SOURCE_POSITION], row[TARGET_POSITION], properties
+            return row_id, labels, row[SOURCE_POSITION], row[TARGET_POSITION], shape.is_directed, properties
         return row_id, labels, properties

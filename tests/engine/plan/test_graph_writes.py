@@ -622,9 +622,9 @@ def test_pending_changes_show_elements_by_labels_and_properties(graph: AlgebraGr
     ]
     columns = "table_name, kind, key_columns, column_names, column_types, old_values, new_values"
     edge, node = sorted(graph.sql(f"select {columns} from skerry.pending_changes()"))  # type: ignore[type-var]
-    names = ("id", "labels", "source", "target", "properties")
-    types = (oids.INT8, oids.TEXT_ARRAY, oids.INT8, oids.INT8, oids.GRAPHRECORD)
-    new = ("1", "{KNOWS}", "1", "2", '{"since": 1999}')
+    names = ("id", "labels", "source", "target", "directed", "properties")
+    types = (oids.INT8, oids.TEXT_ARRAY, oids.INT8, oids.INT8, oids.BOOL, oids.GRAPHRECORD)
+    new = ("1", "{KNOWS}", "1", "2", "t", '{"since": 1999}')
     assert edge == ("home.edges", "insert", ("id",), names, types, None, new)
     assert node[5:] == (("1", "{Person}", '{"name": "a", "n": 0}'), ("1", "{L,Person}", '{"name": "a"}'))
     graph.sql("rollback")
@@ -637,7 +637,7 @@ def test_the_change_feed_shows_elements(graph: AlgebraGraph) -> None:
     graph.run(graph.delete(named(graph, 1, "a"), [graph.node(1)], True))
     rows = graph.sql(f"select table_name, kind, row_id, key, old, new from skerry.changes({since})")
     node = '{"id": 1, "labels": ["Person"], "properties": {"n": 0, "name": "a"}}'
-    edge = '{"id": 1, "labels": ["KNOWS"], "source": 1, "target": 2, "properties": {}}'
+    edge = '{"id": 1, "labels": ["KNOWS"], "source": 1, "target": 2, "directed": true, "properties": {}}'
     assert rows[0] == ("home.nodes", "insert", 1, '{"id": 1}', None, node)
     assert rows[2] == ("home.edges", "insert", 1, '{"id": 1}', None, edge)
     assert sorted(rows[3:]) == [

@@ -14,7 +14,7 @@ SEEDS = range(int(os.environ.get("SKERRY_CLOSED_SEEDS", "6")))
 COMMANDS = 250
 TYPE = """create graph closed {
     (a:A {k int, name string not null}), (b:B {k int, name string}), (ab:A&B {k int, name string}),
-    (a)-[:R {w float}]->(a), (a)-[:R {w float}]->(b), (b)-[:S {w int not null}]->(a), (ab)-[:S {w int not null}]->(ab),
+    (a)-[:R {w float}]->(a), (a)-[:R {w float}]->(b), (a)~[:R {w float}]~(ab), (b)-[:S {w int not null}]->(a), (ab)-[:S {w int not null}]->(ab),
     constraint for (x:A) require x.k is unique
 }"""
 NODES = {("A",), ("B",), ("A", "B")}
@@ -24,6 +24,7 @@ EDGES = {
     (("B",), "S", ("A",)),
     (("A", "B"), "S", ("A", "B")),
 }
+UNDIRECTED = {(("A",), "R", ("A", "B")), (("A", "B"), "R", ("A",))}
 BEGIN = ("begin", "begin isolation level repeatable read", "begin isolation level serializable")
 
 
@@ -38,6 +39,8 @@ def statement(dice: Random) -> str:
             f"insert (:A&B {{k: {k}}})-[:S {{w: 1}}]->(:A&B)",
             f"match (x:{label}), (y:{other}) where x.k = {k} and y.k = {m} insert (x)-[:R {{w: 0.5}}]->(y)",
             f"match (x:{label}), (y:{other}) where x.k = {k} and y.k = {m} insert (x)-[:S {{w: 1}}]->(y)",
+            f"match (x:{label}), (y:{other}) where x.k = {k} and y.k = {m} insert (x)~[:R {{w: 0.5}}]~(y)",
+            f"insert (:A {{k: {k}, name: 'n'}})~[:R]~(:A&B)",
             f"match (x) where x.k = {k} and not exists {{(x)-[]-()}} set x:{label} remove x:{other}",
             f"match (x:{label}) where x.k = {k} set x:{other}",
             f"match (x:A&B) where x.k = {k} remove x:{label}",
@@ -45,7 +48,7 @@ def statement(dice: Random) -> str:
             f"match (x) where x.k = {k} remove x.name",
             f"match (x) where x.k = {k} set x.name = 'new'",
             f"match ()-[e]->(y) where y.k = {k} delete e",
-            f"match ()-[e]->(y) where y.k = {k} remove e.w",
+            f"match ()-[e]-(y) where y.k = {k} remove e.w",
             f"match (x) where x.k = {k} detach delete x",
         )
     )
@@ -74,7 +77,11 @@ def check(database: SqlDatabase) -> Counter[str]:
     for source, (label,), target, w in edges:  # type: ignore[misc]
         assert (source, label, target) in EDGES, (source, label, target)
         assert label != "S" or isinstance(w, int)
-    return Counter(f"{label}" for _, (label,), _, _ in edges)  # type: ignore[misc]
+    undirected = database.rows("use closed match (a)~[e]~(b) return labels(a), labels(e), labels(b)")
+    for source, (label,), target in undirected:  # type: ignore[misc]
+        assert (source, label, target) in UNDIRECTED, (source, label, target)
+    found = Counter(f"{label}" for _, (label,), _, _ in edges)  # type: ignore[misc]
+    return found + Counter("~" for _ in undirected)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

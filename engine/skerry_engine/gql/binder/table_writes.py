@@ -103,7 +103,9 @@ class TableWriteBinder(StageBinder):
 
     def _new_edge(self, pattern: tree.EdgePattern, before: Variable, after: Variable) -> None:
         if pattern.direction not in ("left", "right"):
-            raise errors.NotSupportedError("undirected edges are not supported", position=pattern.position)
+            raise errors.NotSupportedError(
+                "a graph over tables has no undirected edges", position=pattern.position
+            )
         if pattern.variable is not None and (
             pattern.variable in self.rows.variables or pattern.variable in self.new
         ):
