@@ -689,6 +689,25 @@ class ListElementError(DataError):
     sqlstate = "22G0C"
 
 
+class ListRightTruncation(DataError):
+    """A list has more items than its type allows (GQL: list data, right truncation)."""
+
+    sqlstate = "22G0B"
+
+
+class RecordFieldsDiffer(DataError):
+    """A record has other fields than its type declares (GQL: record fields do not match)."""
+
+    sqlstate = "22G0U"
+
+
+class IncompatibleTemporal(DataError):
+    """Two times between which there is no duration: a date and a time of day (GQL: incompatible temporal instant unit
+    groups)."""
+
+    sqlstate = "22G14"
+
+
 class MalformedPath(DataError):
     """What should become a path does not hang together: a node follows a node, or an edge leads elsewhere."""
 

@@ -19,11 +19,11 @@ import struct
 from decimal import Decimal
 from typing import Any
 
-from skerry_engine.errors import NumericValueOutOfRange, StringDataRightTruncation
+from skerry_engine.errors import InvalidValueType, NumericValueOutOfRange, StringDataRightTruncation
 from skerry_engine.functions.registry import Function, define
-from skerry_engine.values import oids
+from skerry_engine.values import interval, oids
 from skerry_engine.values.graphs import AnyValue, atom_of, dynamic, type_of
-from skerry_engine.values.types import find_type
+from skerry_engine.values.types import INTERVAL_MONTH, INTERVAL_YEAR, find_type
 
 UNSIGNED = 100
 _FORMATS = {16: "<e", 32: "<f"}
@@ -79,8 +79,10 @@ def narrowing(type_oid: int) -> Function | None:
     """The function that applies a declared property's modifier to its values, which are of a stored type."""
     from skerry_engine.functions.casts import length_coercion
 
-    if type_oid == oids.TEXT:
+    if type_oid in (oids.TEXT, oids.VARCHAR):
         return _STRING_LENGTH
+    if type_oid == oids.INTERVAL:
+        return _DURATION_FIELDS
     return length_coercion(_SIZED.get(type_oid, type_oid))
 
 
@@ -95,6 +97,25 @@ def _fitting_text(value: str, modifier: int, explicit: bool = False) -> str:
     return value[:longest]
 
 
+def _fitting_duration(value: bytes, modifier: int, explicit: bool = False) -> bytes:
+    """Years and months are of one type, days and time of another; the duration of nothing is of both.  CAST takes the
+    part that is of the type."""
+    months, days, microseconds = interval.unpack(value)
+    fields = modifier >> 16 & 0x7FFF
+    if not fields & ~(INTERVAL_YEAR | INTERVAL_MONTH):
+        if (days or microseconds) and not explicit:
+            raise InvalidValueType("a duration with days or time is no DURATION(YEAR TO MONTH)")
+        return interval.pack(months, 0, 0)
+    if fields & INTERVAL_MONTH:
+        return value
+    if months and not explicit:
+        raise InvalidValueType("a duration with months is no DURATION(DAY TO SECOND)")
+    return interval.pack(0, days, microseconds)
+
+
+_DURATION_FIELDS = Function(
+    0, "duration fields", (oids.INTERVAL, oids.INT4, oids.BOOL), oids.INTERVAL, _fitting_duration
+)
 _STRING_LENGTH = Function(0, "string length", (oids.TEXT, oids.INT4, oids.BOOL), oids.TEXT, _fitting_text)
 
 

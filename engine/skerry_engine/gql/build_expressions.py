@@ -367,6 +367,17 @@ def trim_side_from(
     return tree.Call(position, "trim", (_word(position, side), *middle, text))
 
 
+def duration_between(
+    _source: Source, position: int, args: tuple[tree.Expr, ...], qualifier: str | None = None
+) -> tree.Call:
+    more = () if qualifier is None else (_word(position, qualifier),)
+    return tree.Call(position, "duration_between", (*args, *more))
+
+
+def duration_qualifier(source: Source, _position: int, *words: int) -> str:
+    return " ".join(source.word(word) for word in words)
+
+
 def cast(_source: Source, position: int, arg: tree.Expr, of: tree.ValueType) -> tree.Cast:
     return tree.Cast(position, arg, of)
 
@@ -498,6 +509,8 @@ ACTIONS: Final[dict[str, Callable[..., object]]] = {
     "distinct_function": distinct_function,
     "star_function": star_function,
     "trim": trim,
+    "duration_between": duration_between,
+    "duration_qualifier": duration_qualifier,
     "trim_from": trim_from,
     "trim_side_from": trim_side_from,
     "cast": cast,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ import skerry
 
 PROPERTIES = (
     "i8 INT8, u UINT16, i INT, f FLOAT, f32 FLOAT32, n DECIMAL(5, 2), s STRING(3), b BYTES(2), d DATE,"
-    " texts LIST<STRING>, small LIST<INT8>, floats LIST<FLOAT>, any ANY VALUE"
+    " ym DURATION(YEAR TO MONTH), dt DURATION(DAY TO SECOND), texts LIST<STRING>, small LIST<INT8>, floats LIST<FLOAT>, any ANY VALUE"
 )
 
 
@@ -59,6 +60,7 @@ def written(db: skerry.Database, way: str, name: str, value: Any, literal: str) 
         ("n", 5, "5", Decimal("5.00")),
         ("s", "abc", "'abc'", "abc"),
         ("b", b"\x01\x02", "X'0102'", b"\x01\x02"),
+        ("ym", skerry.Interval(13, 0, 0), "DURATION 'P1Y1M'", skerry.Interval(13, 0, 0)),
         ("texts", [], "[]", []),
         ("texts", ["a", None], "['a', null]", ["a", None]),
         ("small", [1, 127], "[1, 127]", [1, 127]),
@@ -86,6 +88,8 @@ def test_a_value_becomes_one_of_the_declared_type(
         ("s", "abcd", "'abcd'", "22001"),
         ("b", b"abc", "X'616263'", "22001"),
         ("small", [128], "[128]", "22003"),
+        ("ym", datetime.timedelta(1), "DURATION 'P1D'", "22G03"),
+        ("dt", skerry.Interval(1, 0, 0), "DURATION 'P1M'", "22G03"),
         ("i", "5", "'5'", "23514"),
         ("i", 1.5, "1.5e0", "23514"),
         ("d", "2024-01-01", "'2024-01-01'", "23514"),

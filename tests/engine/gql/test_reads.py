@@ -209,11 +209,26 @@ def test_rows_come_in_the_order_that_was_asked_for(graph: GqlGraph, text: str, r
     assert graph.rows(text) == rows
 
 
+@pytest.mark.parametrize(
+    ("items", "names"),
+    [
+        ("upper('a'), upper('b'), n.age, n.age", ["upper", "column2", "n.age", "column4"]),
+        ("upper('a'), 1 AS upper, n", ["column1", "upper", "n"]),
+        ("1 + 1, 1 AS column1, count(*) AS c", ["column1_", "column1", "c"]),
+    ],
+)
+def test_columns_without_a_name_find_one_that_is_free(graph: GqlGraph, items: str, names: list[str]) -> None:
+    assert [column.name for column in graph.bind(f"MATCH (n) RETURN {items}").columns] == names
+
+
 REFUSED: list[tuple[str, type[errors.DatabaseError], str]] = [
     ("MATCH (n) RETURN nope", errors.UndefinedColumn, 'variable "nope" is not defined'),
     ("MATCH (n) RETURN n.name.x", errors.DatatypeMismatch, 'a value of type STRING has no property "x"'),
     ("MATCH (n) RETURN n.age + n", errors.InvalidValueType, "operator . does not take"),
     ("MATCH (n)", errors.SyntaxError, "a query ends with RETURN"),
+    ("MATCH (n) RETURN n, n", errors.DuplicateColumn, 'column "n" stands twice'),
+    ("MATCH (n) WHERE EXISTS {MATCH (m) SET m.x = 1 RETURN m} RETURN n", errors.SyntaxError, "only read"),
+    ("RETURN VALUE {INSERT (m) RETURN 1 AS x} AS x", errors.SyntaxError, "only read"),
     ("MATCH (n) RETURN 1 AS x, 2 AS x", errors.DuplicateColumn, 'column "x" stands twice'),
     ("MATCH (n) LET n = 1 RETURN n", errors.DuplicateColumn, 'variable "n" is already defined'),
     ("MATCH (n)-[n]->() RETURN n", errors.DatatypeMismatch, 'variable "n" is of type'),

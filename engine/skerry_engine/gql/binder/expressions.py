@@ -17,6 +17,7 @@ from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder import native_reads as native
 from skerry_engine.gql.binder.context import ANYVALUE, BOOL, PATH, RECORD, GqlContext
+from skerry_engine.gql.binder.conversions import converted, is_plain
 from skerry_engine.gql.binder.directions import DIRECTED
 from skerry_engine.gql.binder.operations import Operations, conjunction
 from skerry_engine.gql.binder.value_types import narrow_type
@@ -43,6 +44,7 @@ _TEMPORAL = {
     "timestamp": oids.TIMESTAMPTZ,
     "duration": oids.INTERVAL,
 }
+_INSTANTS = (oids.DATE, oids.TIME, oids.TIMETZ, oids.TIMESTAMP, oids.TIMESTAMPTZ)
 _LOCAL = {oids.TIMETZ: oids.TIME, oids.TIMESTAMPTZ: oids.TIMESTAMP}
 
 
@@ -470,11 +472,11 @@ class ExpressionBinder:
         return self._case_operand
 
     def _cast(self, node: tree.Cast) -> ex.Expr:
-        arg, target = self.bind(node.arg), narrow_type(node.type)
-        if getattr(node.type, "not_null", False):
-            raise errors.NotSupportedError(
-                "CAST to a NOT NULL type is not supported", position=node.type.position
-            )
+        arg = self.bind(node.arg)
+        if not is_plain(node.type):
+            given = self.operations.as_any(self.operations.known(arg))
+            return converted(given, node.type, is_cast=True)
+        target = narrow_type(node.type)
         if target.oid == oids.UNKNOWN:
             return arg
         if arg.type.oid == oids.UNKNOWN or target.oid in (oids.ANYVALUE, arg.type.oid):
@@ -509,6 +511,19 @@ class ExpressionBinder:
         first, second = self._two(node)
         test = self.operations.operator("=", first, second, node.position)
         return ex.Case(first.type, ((test, ex.Const(first.type, None)),), first)
+
+    def _duration_between(self, node: tree.Call) -> ex.Expr:
+        args = [self.bind(arg) for arg in node.args]
+        try:
+            return self.operations.call(node.name, *args, position=node.position)
+        except errors.UndefinedFunction:
+            times = [arg.type.oid for arg in args[:2]]
+            if len(times) < 2 or not all(oid in _INSTANTS for oid in times):
+                raise
+            raise errors.IncompatibleTemporal(
+                f"there is no duration between values of type {' and '.join(map(graph_type_name, times))}",
+                position=node.position,
+            ) from None
 
     def _two(self, node: tree.Call) -> tuple[ex.Expr, ex.Expr]:
         if len(node.args) != 2:
@@ -606,6 +621,7 @@ _SPECIAL_CALLS: dict[str, Callable[[ExpressionBinder, tree.Call], ex.Expr]] = {
     "all_different": ExpressionBinder._all_different,
     "same": ExpressionBinder._same,
     "element_id": ExpressionBinder._element_id,
+    "duration_between": ExpressionBinder._duration_between,
 }
 
 _BINDERS: dict[type[tree.Expr], Callable[[ExpressionBinder, Any], ex.Expr]] = {

@@ -11,6 +11,7 @@ from typing import Any
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.errors import DataError
 from skerry_engine.functions.casts import length_coercion
+from skerry_engine.functions.graph_types import narrowing
 from skerry_engine.functions.registry import Function
 from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.gql import tree
@@ -106,7 +107,7 @@ def _list_call(operations: Operations, name: str, position: int, *args: ex.Expr)
 
 def is_typed(arg: ex.Expr, wanted: tree.ValueType) -> ex.Expr:
     """arg IS TYPED wanted: TRUE for NULL unless the type is NOT NULL."""
-    test = _type_test(wanted)
+    test = type_test(wanted)
     own = arg.type.oid
     function = Function(
         0, f"is typed {wanted}", (own,), oids.BOOL, lambda value: test(value, own), None, strict=False
@@ -114,7 +115,7 @@ def is_typed(arg: ex.Expr, wanted: tree.ValueType) -> ex.Expr:
     return ex.Call(BOOL, function, (arg,))
 
 
-def _type_test(wanted: tree.ValueType) -> Callable[[Any, int], bool]:
+def type_test(wanted: tree.ValueType) -> Callable[[Any, int], bool]:
     """(value, its static type) -> whether it is of the type."""
     allows_null = not wanted.not_null  # type: ignore[attr-defined]
     inside = _value_test(wanted)
@@ -149,7 +150,7 @@ def _value_test(wanted: tree.ValueType) -> Callable[[Any, int], bool]:
 
 def _narrow_test(narrow: SqlType, family: frozenset[int]) -> Callable[[Any, int], bool]:
     """Whether a value is one of the type as it stands: a cast by assignment leaves it alone."""
-    function = length_coercion(narrow.oid)
+    function = narrowing(narrow.oid) if narrow.oid == oids.INTERVAL else length_coercion(narrow.oid)
     assert function is not None and function.implementation is not None
     fitted, arguments = function.implementation, (narrow.typmod, False)[: len(function.arg_types) - 1]
 
@@ -172,7 +173,7 @@ _FAMILIES: dict[int, frozenset[int]] = {
 
 
 def _list_test(wanted: tree.ListType) -> Callable[[Any, int], bool]:
-    item = None if wanted.element is None else _type_test(wanted.element)
+    item = None if wanted.element is None else type_test(wanted.element)
     longest = wanted.max_length
 
     def test(value: Any, own: int) -> bool:
@@ -187,7 +188,7 @@ def _list_test(wanted: tree.ListType) -> Callable[[Any, int], bool]:
 def _record_test(wanted: tree.RecordType) -> Callable[[Any, int], bool]:
     if wanted.fields is None:
         return lambda value, own: own == oids.GRAPHRECORD
-    fields = {field.name: _type_test(field.type) for field in wanted.fields}
+    fields = {field.name: type_test(field.type) for field in wanted.fields}
 
     def test(value: Any, own: int) -> bool:
         if own != oids.GRAPHRECORD:

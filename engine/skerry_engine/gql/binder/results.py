@@ -135,18 +135,11 @@ class ReturnBinder:
 
     def _items(self, node: tree.Return) -> list[Item]:
         binder = self._expressions(self.rows, RETURN, node)
-        items: list[Item] = []
-        taken: set[str] = set()
-        for number, written in enumerate(node.items, 1):
-            expr = binder.bind(written.value)
-            name = written.alias or name_of(written.value) or f"column{number}"
-            if name in taken:
-                raise errors.DuplicateColumn(
-                    f'column "{name}" stands twice in one result', position=written.position
-                )
-            taken.add(name)
-            items.append(Item(self._column(written.value, name), expr))
-        return items
+        names = _names_of_items(node.items)
+        return [
+            Item(self._column(written.value, name), binder.bind(written.value))
+            for written, name in zip(node.items, names, strict=True)
+        ]
 
     def _column(self, value: tree.Expr, name: str) -> ResultColumn:
         variable = self.rows.variables.get(value.name) if isinstance(value, tree.Variable) else None
@@ -289,6 +282,32 @@ def column_of(variable: Variable, name: str | None = None) -> ResultColumn:
         return ResultColumn(name or variable.name, variable.source, labels)
     assert isinstance(variable, ValueVariable)
     return ResultColumn(name or variable.name, variable.source, variable.labels)
+
+
+def _names_of_items(items: tuple[tree.ReturnItem, ...]) -> list[str]:
+    """The columns' names: those that were said, variables', and where these leave one free, what was written.
+
+    Raises DuplicateColumn for a name that is said twice.
+    """
+    said: dict[str, None] = {}
+    for item in items:
+        name = item.alias or (item.value.name if isinstance(item.value, tree.Variable) else None)
+        if name is not None and name in said:
+            raise errors.DuplicateColumn(
+                f'column "{name}" stands twice in one result', position=item.position
+            )
+        if name is not None:
+            said[name] = None
+    found: list[str] = []
+    for number, item in enumerate(items, 1):
+        name = item.alias or name_of(item.value)
+        is_said = item.alias is not None or isinstance(item.value, tree.Variable)
+        if name is None or (not is_said and (name in said or name in found)):
+            name = f"column{number}"
+            while name in said:
+                name += "_"
+        found.append(name)
+    return found
 
 
 def name_of(value: tree.Expr) -> str | None:

@@ -14,16 +14,17 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder.context import GqlContext
+from skerry_engine.gql.binder.conversions import converted, is_plain
 from skerry_engine.gql.binder.directions import makes_undirected
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place
 from skerry_engine.gql.binder.operations import Operations
 from skerry_engine.gql.binder.results import LIMIT, Result
 from skerry_engine.gql.binder.tidying import tidied
-from skerry_engine.gql.binder.value_types import sql_type
+from skerry_engine.gql.binder.value_types import narrow_type, sql_type
 from skerry_engine.gql.binder.variables import Rows, ValueVariable
 from skerry_engine.gql.binder.write_rules import insert_and_return
 from skerry_engine.values import oids
-from skerry_engine.values.types import SqlType
+from skerry_engine.values.types import SqlType, graph_type_name
 
 DEFINITION = Place("definitions")
 
@@ -36,6 +37,7 @@ class StatementBinder:
         self.operations = Operations(context)
         self.stages: list[q.Query] = []
         self.depth = 0
+        self.in_value = 0
         self._mentioned: frozenset[str] | None = None
 
     # --- entry ----------------------------------------
@@ -63,7 +65,13 @@ class StatementBinder:
         return Result(q.Program(stages[-1].columns, tuple(stages)), result.columns)
 
     def check_writable(self, clause: tree.Clause) -> None:
-        """Raise NotSupportedError for a clause that writes where it can't be a stage of the statement."""
+        """Raise NotSupportedError for a clause that writes where it can't be a stage of the statement, SyntaxError
+        where it never can (§19.4, §20.6)."""
+        if self.in_value:
+            raise errors.SyntaxError(
+                f"{type(clause).__name__.upper()} cannot stand in EXISTS or VALUE, which only read",
+                position=clause.position,
+            )
         if self.depth:
             raise errors.NotSupportedError(
                 f"{type(clause).__name__.upper()} is not supported inside another statement",
@@ -77,7 +85,11 @@ class StatementBinder:
 
     def inner(self, node: tree.Procedure, rows: Rows, is_tested: bool = False) -> q.Query:
         """A procedure inside an expression; with `is_tested` only whether it has rows matters."""
-        return self._inside(node, rows, is_tested).query
+        self.in_value += 1
+        try:
+            return self._inside(node, rows, is_tested).query
+        finally:
+            self.in_value -= 1
 
     def _inside(self, node: tree.Procedure, rows: Rows, is_tested: bool) -> Result:
         self.depth += 1
@@ -250,17 +262,34 @@ class StatementBinder:
         if not (isinstance(expr, ex.Const) and expr.value is None):  # NULL becomes what its uses want
             expr = self.operations.known(expr)
         if definition.type is not None:
-            target = sql_type(definition.type)
-            expr = (
-                self.operations.as_any(expr)
-                if target.oid == oids.ANYVALUE
-                else self.context.coercer.assign(expr, target, definition.variable, definition.position)
-            )
+            expr = self._of_type(expr, definition.type, definition)
         if isinstance(definition.value, tree.Variable):
             known = binder.variable(definition.value)
             source = getattr(known, "source", None)
             return ValueVariable(definition.variable, expr, source, getattr(known, "labels", None))
         return ValueVariable(definition.variable, expr)
+
+    def _of_type(self, expr: ex.Expr, wanted: tree.ValueType, definition: tree.ValueDefinition) -> ex.Expr:
+        """A value that is declared to be of a type."""
+        target = sql_type(wanted)
+        if is_plain(wanted) and (target.oid == oids.ANYVALUE or narrow_type(wanted).typmod < 0):
+            if target.oid == oids.ANYVALUE:
+                return self.operations.as_any(expr)
+            return self._assigned(expr, target, definition)
+        if is_plain(wanted) and expr.type.oid != oids.ANYVALUE:
+            expr = self._assigned(expr, target, definition)
+        return converted(self.operations.as_any(self.operations.known(expr)), wanted, is_cast=False)
+
+    def _assigned(self, expr: ex.Expr, target: SqlType, definition: tree.ValueDefinition) -> ex.Expr:
+        made = self.context.coercer.coerce(expr, target, "a")
+        if made is None:
+            raise errors.DatatypeMismatch(
+                f'variable "{definition.variable}" is of type {graph_type_name(target.oid)},'
+                f" its value of type {graph_type_name(expr.type.oid)}",
+                hint="Cast the value.",
+                position=definition.position,
+            )
+        return made
 
     # --- pages ----------------------------------------
 

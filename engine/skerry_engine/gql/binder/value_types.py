@@ -126,8 +126,7 @@ def property_type(value_type: tree.ValueType) -> SqlType:
         isinstance(value_type, tree.ListType) and value_type.max_length is None
     )
     found = narrow_type(value_type) if is_narrow else sql_type(value_type)
-    is_interval = found.oid == oids.INTERVAL  # whose modifier would cut something off
-    return SqlType(widened(found.oid), -1 if is_interval else found.typmod)
+    return SqlType(widened(found.oid), found.typmod)
 
 
 _SIZED = {"string": oids.VARCHAR, "varchar": oids.VARCHAR, "text": oids.VARCHAR, "char": oids.BPCHAR}
