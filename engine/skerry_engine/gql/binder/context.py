@@ -86,6 +86,9 @@ class GqlContext:
         self.coercer = Coercer(parameters, io, graph_type_name)
         self.shapes = shapes
         self.graph = graph
+        self.schema: str | None = None
+        """Where graphs without a schema's name are, if AT says so."""
+        self.graph_variables: dict[str, AnyGraph] = {}
         self.outer: OuterColumns | None = None
         """What names mean that no variable has: columns around GRAPH_TABLE."""
         self.anonymous = 0
@@ -142,7 +145,11 @@ class GqlContext:
             raise errors.NotSupportedError(
                 "graphs given as parameters are not supported here", position=reference.position
             )
-        return self._found(reference.name.name, self.schema_name(reference.name.schema), reference.position)
+        variable = self.graph_variables.get(reference.name.name)
+        if variable is not None and reference.name.schema is None:
+            return variable
+        schema = self.schema_name(reference.name.schema) or self.schema
+        return self._found(reference.name.name, schema, reference.position)
 
     def _found(self, name: str, schema: str | None, position: int) -> AnyGraph:
         found = find_graph(self.database, name, schema, self.path, position)

@@ -49,4 +49,5 @@ class StageBinder:
             variable.name: column_variable(variable, range_id, position)
             for position, variable in enumerate(variables)
         }
-        return Rows(q.Bindings(range_id, number, len(columns)), dict(made))
+        outer = {name: v for name, v in self.rows.variables.items() if name in self.rows.outer}
+        return Rows(q.Bindings(range_id, number, len(columns)), {**outer, **made}, frozenset(outer))

@@ -12,8 +12,9 @@ from dataclasses import fields, replace
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
+from skerry_engine.functions.registry import AggregateFunction
 from skerry_engine.gql import tree
-from skerry_engine.gql.binder.context import GqlContext
+from skerry_engine.gql.binder.context import RECORD, GqlContext
 from skerry_engine.gql.binder.conversions import converted, is_plain
 from skerry_engine.gql.binder.directions import makes_undirected
 from skerry_engine.gql.binder.expressions import ExpressionBinder, Place
@@ -39,6 +40,7 @@ class StatementBinder:
         self.depth = 0
         self.in_value = 0
         self._mentioned: frozenset[str] | None = None
+        self._writes = False
 
     # --- entry ----------------------------------------
 
@@ -51,6 +53,7 @@ class StatementBinder:
 
     def _whole(self, node: tree.Procedure) -> Result:
         self._mentioned = names_read(node)
+        self._writes = has_writes(node)
         self.context.makes_undirected |= makes_undirected(node)
         result = self._in_place(node, Rows(), False)
         if not self.stages:
@@ -103,11 +106,13 @@ class StatementBinder:
         return self._inside(node, outer, False)
 
     def _in_place(self, node: tree.Procedure, rows: Rows, is_tested: bool) -> Result:
-        graph = self.context.graph
+        context = self.context
+        before = context.graph, context.schema, context.graph_variables
+        context.graph_variables = dict(context.graph_variables)
         try:
             return self._procedure(node, rows, is_tested)
         finally:
-            self.context.graph = graph
+            context.graph, context.schema, context.graph_variables = before
 
     def _procedure(self, node: tree.Procedure, rows: Rows, is_tested: bool) -> Result:
         if node.schema is not None:
@@ -122,10 +127,11 @@ class StatementBinder:
         return result
 
     def _at_schema(self, schema: tree.SchemaName) -> None:
+        """Graphs without a schema's name are those of this schema, until the procedure's end (§9.2)."""
         name = self.context.schema_name(schema)
         if name is not None:
             self.context.bind.check_schema(name, schema.position)
-            raise errors.NotSupportedError("AT schema is not supported: name the graph with its schema")
+            self.context.schema = name
 
     def going_on(self, result: Result, before: Rows, yields: tuple[tree.YieldItem, ...] | None) -> Rows:
         """The rows of a result, with which the next statement begins."""
@@ -247,14 +253,76 @@ class StatementBinder:
     # --- definitions ----------------------------------------
 
     def _with_definition(self, definition: tree.VariableDefinition, rows: Rows) -> Rows:
-        if definition.kind != "value" or not isinstance(definition.value, tree.Expr):
-            raise errors.NotSupportedError(
-                f"definitions of {definition.kind} variables are not supported", position=definition.position
+        if definition.variable in rows.variables or definition.variable in self.context.graph_variables:
+            raise errors.DuplicateColumn(
+                f'variable "{definition.variable}" is already defined', position=definition.position
             )
+        match definition.value:
+            case tree.GraphReference():
+                self._define_graph(definition, definition.value)
+                return rows
+            case tree.Procedure():
+                return rows.with_outer(self._kept(self._table(definition, definition.value, rows)))
+            case tree.ObjectName():
+                return rows.with_outer(self._same_table(definition, definition.value, rows))
+        assert isinstance(definition.value, tree.Expr), "there are three kinds"
         binder = ExpressionBinder(self, rows, DEFINITION)
         value_type = definition.type if isinstance(definition.type, tree.ValueType) else None
         made = tree.ValueDefinition(definition.position, definition.variable, definition.value, value_type)
-        return rows.with_variable(self.defined(made, binder))
+        return rows.with_outer(self._kept(self.defined(made, binder)))
+
+    def _define_graph(self, definition: tree.VariableDefinition, reference: tree.GraphReference) -> None:
+        """GRAPH g = reference."""
+        if definition.type is not None and not isinstance(definition.type, tree.OpenType):
+            raise errors.NotSupportedError(
+                "graph variables of a declared type are not supported", position=definition.type.position
+            )
+        self.context.graph_variables[definition.variable] = self.context.graph_named(reference)
+
+    def _table(self, definition: tree.VariableDefinition, body: tree.Procedure, rows: Rows) -> ValueVariable:
+        """TABLE t = {procedure}: the list of its rows, as records."""
+        result = self._inside(body, rows, False)
+        range_id, groups = self.context.new_range(), self.context.new_range()
+        names = tuple(column.name for column in result.query.columns)
+        columns = [
+            ex.Column(column.type, range_id, number, column.name)
+            for number, column in enumerate(result.query.columns)
+        ]
+        record: ex.Expr = ex.RecordOf(RECORD, names, tuple(map(self.operations.as_any, columns)))
+        if isinstance(definition.type, tree.RecordType):
+            record = converted(self.operations.as_any(record), definition.type, is_cast=False)
+        function, arguments, listed = self.operations.resolve("collect_list", [record], definition.position)
+        assert isinstance(function, AggregateFunction)
+        aggregation = q.Aggregation(
+            groups, q.Derived(range_id, result.query), (), (ex.Aggregate(listed, function, arguments),)
+        )
+        column = ex.Column(listed, groups, 0, definition.variable)
+        select = q.Select((q.OutputColumn(definition.variable, listed),), aggregation, (column,))
+        return ValueVariable(definition.variable, ex.SubqueryExpr(listed, "scalar", select))
+
+    def _kept(self, variable: ValueVariable) -> ValueVariable:
+        """A definition that reads, of a statement that writes: worked out once, before anything is written."""
+        expr = variable.expr
+        reads = any(isinstance(node, ex.SubqueryExpr) for node in ex.walk(expr))
+        if self.depth or not self._writes or not reads:
+            return variable
+        number, range_id = len(self.stages), self.context.new_range()
+        columns = (q.OutputColumn(variable.name, expr.type),)
+        self.stages.append(q.Select(columns, q.OneRow(), (expr,)))
+        column = ex.Column(expr.type, range_id, 0, variable.name)
+        select = q.Select(columns, q.Bindings(range_id, number, 1), (column,))
+        return replace(variable, expr=ex.SubqueryExpr(expr.type, "scalar", select))
+
+    def _same_table(
+        self, definition: tree.VariableDefinition, name: tree.ObjectName, rows: Rows
+    ) -> ValueVariable:
+        """TABLE t = another one."""
+        found = rows.variables.get(name.name) if name.schema is None else None
+        if not isinstance(found, ValueVariable):
+            raise errors.UndefinedColumn(
+                f'there is no table variable "{name.name}"', position=definition.position
+            )
+        return replace(found, name=definition.variable)
 
     def defined(self, definition: tree.ValueDefinition, binder: ExpressionBinder) -> ValueVariable:
         """The variable that LET and its kin define."""
@@ -316,6 +384,17 @@ class StatementBinder:
             expr = binder.bind(item.value)
         nulls_first = item.is_descending if item.nulls is None else item.nulls == "first"
         return ex.SortKey(self.operations.known(expr), item.is_descending, nulls_first)
+
+
+def has_writes(node: object) -> bool:
+    """Whether a clause somewhere in a tree writes."""
+    if isinstance(node, tuple):
+        return any(map(has_writes, node))
+    if isinstance(node, (tree.Insert, tree.Set, tree.Remove, tree.Delete, tree.Merge)):
+        return True
+    if not isinstance(node, (tree.Procedure, tree.Composite, tree.Next)):
+        return False
+    return any(has_writes(getattr(node, each.name)) for each in fields(node))
 
 
 def _check_one_kind(node: tree.Combined) -> None:

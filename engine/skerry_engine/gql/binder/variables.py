@@ -58,7 +58,8 @@ class ValueVariable(Variable):
 class Rows:
     """A relation, and the variables that its rows bind, in the order in which they came.
 
-    `outer` are those of an enclosing statement: they can be read, but are no part of a result (RETURN *).
+    `outer` are those of an enclosing statement, and those that a procedure defines at its beginning: they can be read,
+    but are no part of a result (RETURN *).
     """
 
     relation: q.Relation = field(default_factory=q.OneRow)
@@ -83,6 +84,14 @@ class Rows:
             self,
             variables={**self.variables, variable.name: variable},
             outer=self.outer - {variable.name},
+        )
+
+    def with_outer(self, variable: Variable) -> Rows:
+        """The same rows beside a variable that is no column of theirs: a procedure's own."""
+        return replace(
+            self,
+            variables={**self.variables, variable.name: variable},
+            outer=self.outer | {variable.name},
         )
 
     def with_relation(self, relation: q.Relation) -> Rows:
