@@ -231,10 +231,12 @@ def _time_text(value: datetime.time) -> str:
     offset = value.utcoffset()
     if offset is None:
         return text
-    minutes = int(offset.total_seconds()) // 60
-    if not minutes:
+    seconds = int(offset.total_seconds())
+    if not seconds:
         return text + "Z"
-    return f"{text}{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    minutes, rest = divmod(abs(seconds), 60)
+    tail = f":{rest:02}" if rest else ""
+    return f"{text}{'-' if seconds < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}{tail}"
 
 
 def _duration_text(months: int, days: int, microseconds: int) -> str:
