@@ -103,10 +103,11 @@ def _as_it_is(value: Json) -> object:
 
 
 class _Tags(dict[str, Callable[[Json], object]]):
-    """Readers by tag; what has no Python object of its own stays as it came."""
+    """Readers by tag; what has no Python object of its own stays as it came, and a list is a list, whatever type it is
+    said to have ("$_int8")."""
 
     def __missing__(self, tag: str) -> Callable[[Json], object]:
-        return _as_it_is
+        return _value if tag.startswith("$_") else _as_it_is
 
 
 _TAGGED = _Tags(

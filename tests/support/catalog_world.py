@@ -226,6 +226,12 @@ class FakeSystem:
     def relation_size_bytes(self, relation_oid: int) -> int:
         return 8192
 
+    def graph_text(self, of: Any, part: Any = None) -> str:
+        return f"CREATE GRAPH {of.name}"
+
+    def comes_with_type(self, graph: Any, constraint: Any) -> bool:
+        return False
+
     def sequence_state(self, sequence_oid: int) -> tuple[int, bool]:
         return 1, False
 

@@ -165,6 +165,16 @@ class TextDecoder(LineDecoder):
         return text
 
 
+class UnevenDecoder(TextDecoder):
+    """Reads lines of any number of fields: whoever asks for them knows how many there are to be."""
+
+    def decode_clean(self, text: str) -> CopyBatch | None:
+        return None
+
+    def check_widths(self, rows: list[list[str | None]], lines: Sequence[int], texts: list[str]) -> None:
+        """All are right."""
+
+
 def _unescaped(found: re.Match[bytes]) -> bytes:
     escape = found[1]
     first = escape[:1]

@@ -20,7 +20,14 @@ from skerry_engine import errors
 from skerry_engine.algebra.labels import LabelFormula
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.graph_checks import graph_checks
-from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyIndex, graph_of
+from skerry_engine.catalog.graphs import (
+    ElementConstraint,
+    ElementTable,
+    Graph,
+    GraphType,
+    PropertyIndex,
+    graph_of,
+)
 from skerry_engine.catalog.mapped_elements import mapped_elements
 from skerry_engine.catalog.names import CatalogNames
 from skerry_engine.catalog.objects import SequenceDef, SystemTable, Table
@@ -44,6 +51,7 @@ from skerry_engine.session.changes import (
     not_recorded,
     raw_change_rows,
 )
+from skerry_engine.session.graphs import definition_text
 from skerry_engine.session.graphs.names import GRAPH_SETTING, AnyGraph, working_graph
 from skerry_engine.session.monitoring import lock_infos, session_info
 from skerry_engine.session.open_transactions import transaction_infos
@@ -254,6 +262,20 @@ class StatementCatalog:
 
     def cursors(self) -> Sequence[CursorInfo]:
         return self.session.cursor_infos()
+
+    def graph_text(self, of: Graph | GraphType, part: ElementConstraint | PropertyIndex | None = None) -> str:
+        """The GQL that makes a graph or a graph type, or a part of that graph."""
+        if isinstance(of, GraphType):
+            return definition_text.graph_type_text(self.database, of)
+        if part is None:
+            return definition_text.graph_text(self.database, of)
+        if isinstance(part, PropertyIndex):
+            return definition_text.index_text(self.database, of, part)
+        return definition_text.constraint_text(self.database, of, part)
+
+    def comes_with_type(self, graph: Graph, constraint: ElementConstraint) -> bool:
+        """Whether a graph has got the constraint from its type."""
+        return definition_text.comes_with_type(graph, constraint)
 
     def relation_size_bytes(self, relation_oid: int) -> int:
         """An estimate: rows times what a row of that width takes in memory."""

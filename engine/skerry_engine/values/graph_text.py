@@ -13,6 +13,7 @@ Skerry's driver turns on) tells the type wherever JSON leaves a doubt, in an obj
 
     {"$date": "1990-01-01"}   {"$numeric": "9.99"}   {"$float8": "NaN"}   {"$node": {...}}   {"$jsonb": {...}}
     {"$graphrecord": {"$date": 1}}      a record that would look like one of these
+    {"$_int8": []}                      a list whose items do not tell its type
 
 so that JSON's integers are bigints and its other numbers floats.  Text within it does not depend on settings: ISO
 dates, UTC, hexadecimal bytes.  `read_anyvalue` and `read_record` read both dialects; they give a list the array type
@@ -40,10 +41,12 @@ from skerry_engine.errors import (
 )
 from skerry_engine.values import arrays, oids
 from skerry_engine.values.graphs import (
+    UNTAGGED,
     AnyValue,
     Element,
     GraphRecord,
     Path,
+    atom_of,
     dynamic,
     is_edge,
     path_edges,
@@ -54,7 +57,14 @@ from skerry_engine.values.json_diagnosis import find_bad_escape
 from skerry_engine.values.json_text import parse_json, write_canonical
 from skerry_engine.values.numeric import write_numeric
 from skerry_engine.values.text import read_text
-from skerry_engine.values.types import SqlType, find_type, internal_type, type_display, type_info
+from skerry_engine.values.types import (
+    SqlType,
+    find_type,
+    internal_type,
+    qualified_type,
+    type_display,
+    type_info,
+)
 
 if TYPE_CHECKING:
     from skerry_engine.values.io import IoContext
@@ -172,7 +182,9 @@ class JsonWriter:
             return self.tagged(type_oid, nested(self, atom))
         info = find_type(type_oid)
         if info is not None and (info.is_array or type_oid in oids.VECTORS):
-            return self.list(info.element_oid, atom)
+            text = self.list(info.element_oid, atom)
+            is_plain = not info.is_array or _tells_its_type(info.element_oid, atom)
+            return text if is_plain else self.tagged(type_oid, text)
         if type_oid in (oids.JSON, oids.JSONB):
             return self.tagged(type_oid, atom)
         return self.tagged(type_oid, _string(self.encoder(type_oid)(atom)))
@@ -208,6 +220,14 @@ class JsonWriter:
             known = encoder_of(SqlType(type_oid), DEFAULT_IO if self.is_typed else self.io)
             self._encoders[type_oid] = known
         return known
+
+
+def _tells_its_type(element_oid: int, items: tuple[Any, ...]) -> bool:
+    """Whether a list that is read gets its type from its items, as `list_of` finds it."""
+    if element_oid == oids.ANYVALUE:
+        return type_of(list_of(items)) == oids.ANYVALUE_ARRAY
+    nests = element_oid not in oids.GRAPH_TYPES
+    return any(item is not None for item in items) and not (nests and any(type(i) is tuple for i in items))
 
 
 _NUMBERS: Final = frozenset((*oids.INTEGERS, oids.FLOAT4, oids.FLOAT8, oids.NUMERIC))
@@ -354,6 +374,10 @@ def _of_tagged(type_name: str, inner: Any) -> AnyValue:
     if type_name == "graphrecord" and isinstance(inner, dict):
         return (oids.GRAPHRECORD, tuple([(name, _of_json(item)) for name, item in inner.items()]))
     info = internal_type(type_name)
+    if info is None and type_name.startswith("_"):
+        info = qualified_type(("skerry", type_name))
+    if info is not None and info.is_array and isinstance(inner, list):
+        return (info.oid, _items_of(info.element_oid, inner))
     if info is None or info.is_array or info.is_pseudo:
         raise InvalidTextRepresentation(f'invalid input syntax for type skerry.anyvalue: "${type_name}"')
     from skerry_engine.values.io import DEFAULT_IO
@@ -361,6 +385,23 @@ def _of_tagged(type_name: str, inner: Any) -> AnyValue:
 
     text = inner if isinstance(inner, str) and info.oid not in _JSON_TYPES else write_canonical(inner)
     return dynamic(info.oid, decoder_of(SqlType(info.oid), DEFAULT_IO)(text))
+
+
+def _items_of(element_oid: int, items: list[Any]) -> tuple[Any, ...]:
+    """The items of a list whose type is told beside it.  Raises InvalidTextRepresentation for one of another type."""
+    found: list[Any] = []
+    for item in items:
+        if isinstance(item, list) and element_oid not in oids.GRAPH_TYPES:
+            found.append(_items_of(element_oid, item))
+            continue
+        value = _of_json(item)
+        if value is not None and element_oid != oids.ANYVALUE:
+            if type_of(value) != UNTAGGED.get(element_oid, element_oid):
+                shown = type_display(element_oid)
+                raise InvalidTextRepresentation(f"an item of a list of {shown} is of another type")
+            value = atom_of(value)
+        found.append(value)
+    return tuple(found)
 
 
 _JSON_TYPES: Final = frozenset((oids.JSON, oids.JSONB))

@@ -3,15 +3,12 @@ and errors with their place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
+from support.copying import Copying, copied, copy_in
 from support.sessions import SqlDatabase, SqlSession
 
 from skerry_engine import errors
-from skerry_engine.session.steps import Complete, CopyData, CopyFailed, CopyIn, CopyOut, Step, Wait
-
-Data = Iterable[bytes | CopyFailed]
+from skerry_engine.session.steps import Complete, CopyFailed, CopyOut, Wait
 
 
 @pytest.fixture
@@ -22,44 +19,6 @@ def session() -> SqlSession:
 def run(session: SqlSession, *texts: str) -> None:
     for text in texts:
         session.run_all(text)
-
-
-class Copying:
-    """A COPY FROM STDIN that is stepped until it completes or waits."""
-
-    def __init__(self, session: SqlSession, text: str, data: Data) -> None:
-        self._steps = session.session.simple_query(text)
-        self._data = iter(data)
-        self._sent: object = None
-        self.tag = ""
-
-    def go_on(self) -> Step | None:
-        """Step until it is done (None) or waits for a lock that is still held."""
-        while True:
-            try:
-                step = self._steps.send(self._sent)
-            except StopIteration:
-                return None
-            self._sent = next(self._data, None) if isinstance(step, CopyIn) else None
-            if isinstance(step, Complete):
-                self.tag = step.tag
-            if isinstance(step, Wait) and not step.waiting.is_over():
-                return step
-
-
-def copy_in(session: SqlSession, text: str, *data: bytes | CopyFailed) -> str:
-    copying = Copying(session, text, data)
-    assert copying.go_on() is None
-    return copying.tag
-
-
-def copied(session: SqlSession, text: str) -> list[bytes]:
-    """The messages of a COPY TO STDOUT."""
-    messages: list[bytes] = []
-    for step in session.run_all(text):
-        if isinstance(step, CopyData):
-            messages.extend(step.data if isinstance(step.data, list) else [step.data])
-    return messages
 
 
 # --- out ------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_the_typed_dialect_tells_the_types_that_json_has_not():
         ('é"\n', '"é\\"\\n"', '"é\\"\\n"'),
         (b"\x01", '"\\\\x01"', '{"$bytea": "\\\\x01"}'),
         ((oids.INT8_ARRAY, (1, None)), "[1, null]", "[1, null]"),
-        ((oids.INT4_ARRAY, ((1, 2), (3, 4))), "[[1, 2], [3, 4]]", "[[1, 2], [3, 4]]"),
+        ((oids.INT4_ARRAY, ((1, 2), (3, 4))), "[[1, 2], [3, 4]]", '{"$_int4": [[1, 2], [3, 4]]}'),
         ((oids.JSONB, '{"a": 1}'), '{"a": 1}', '{"$jsonb": {"a": 1}}'),
         ((oids.GRAPHRECORD, (("$a", 1),)), '{"$a": 1}', '{"$graphrecord": {"$a": 1}}'),
     ],
@@ -155,6 +155,12 @@ def test_lists_of_one_type_are_arrays_of_it():
         ((oids.INT8_ARRAY, (1,)), (oids.INT8_ARRAY, (2,))),
     )
     assert graph_text.read_anyvalue("[]") == (oids.ANYVALUE_ARRAY, ())
+    for told in (
+        (oids.INT8_ARRAY, ()),
+        (oids.ANYVALUE_ARRAY, (1, 2)),
+        (oids.INT8_ARRAY, ((1, None), (2, 3))),
+    ):
+        assert graph_text.read_anyvalue(written(oids.ANYVALUE, told, TYPED)) == told
     assert graph_text.read_anyvalue('[{"$date": "2000-01-02"}, null]') == (oids.DATE_ARRAY, (1, None))
 
 
@@ -167,6 +173,8 @@ def test_lists_of_one_type_are_arrays_of_it():
         (oids.ANYVALUE, '{"$nothing": 1}', errors.InvalidTextRepresentation),
         (oids.ANYVALUE, "[" * 100_000 + "]" * 100_000, errors.StatementTooComplex),
         (oids.ANYVALUE, "NaN", errors.InvalidJsonText),
+        (oids.ANYVALUE, '{"$_int8": ["x"]}', errors.InvalidTextRepresentation),
+        (oids.ANYVALUE, '{"$_int8": 1}', errors.InvalidTextRepresentation),
         (oids.GRAPHRECORD, "[1]", errors.InvalidTextRepresentation),
         (oids.GRAPHRECORD, "1", errors.InvalidTextRepresentation),
         (oids.ANYVALUE_ARRAY, "{{1,2},{3,4}}", errors.ArraySubscriptError),

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.search_path import SearchPath
+
+if TYPE_CHECKING:
+    from skerry_engine.catalog.graphs import ElementConstraint, Graph, GraphType, PropertyIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,14 @@ class SystemContext(Protocol):
     def history(self) -> HistoryInfo: ...
     def prepared_transactions(self) -> Sequence[PreparedTransactionInfo]: ...
     def cursors(self) -> Sequence[CursorInfo]: ...
+
+    def graph_text(self, of: Graph | GraphType, part: ElementConstraint | PropertyIndex | None = None) -> str:
+        """The GQL that makes a graph or a graph type, or a part of that graph."""
+        ...
+
+    def comes_with_type(self, graph: Graph, constraint: ElementConstraint) -> bool:
+        """Whether a graph has got the constraint from its type."""
+        ...
 
     def row_count(self, table_oid: int) -> int:
         """Live committed rows of a base table, -1 when unknown."""

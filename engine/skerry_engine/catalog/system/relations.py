@@ -27,6 +27,7 @@ MAKER_MODULES = (
     "information_constraints",
     "information_privileges",
     "information_graphs",
+    "skerry_graphs",
 )
 
 FUNCTION_MODULES = ("definition_functions", "object_functions", "privilege_functions")

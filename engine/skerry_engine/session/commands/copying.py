@@ -5,6 +5,7 @@
 
 COPY FROM is one statement that never starts over: where others hold a lock it waits in place, and then makes
 the same call again.  Rows are checked and written in batches, but errors are those of the first bad line.
+A native graph is copied as a whole, in a form of its own: copy_graph.py.
 FREEZE asks for nothing that would have to be done: rows are frozen anyway as soon as every snapshot sees
 them, and not before.
 """
@@ -15,7 +16,9 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
+from skerry_engine.catalog.graphs import Graph
 from skerry_engine.catalog.objects import Column, IndexDef, Relation, SequenceDef, SystemTable, Table, View
+from skerry_engine.session.commands.copy_graph import copy_graph
 from skerry_engine.session.commands.copy_rows import RowMaker
 from skerry_engine.session.commands.copy_values import column_writer, with_context
 from skerry_engine.session.copy_format import CopyBatch, CopyEncoder, copy_context, copy_decoder, copy_encoder
@@ -56,7 +59,10 @@ UNIT_BYTES = 16 * 1024
 def copy(session: Session, statement: st.Copy) -> Steps:
     """Run COPY."""
     _check_options(statement)
-    if statement.is_from:
+    graph = _graph(session, statement)
+    if graph is not None:
+        yield from copy_graph(session, statement, graph)
+    elif statement.is_from:
         yield from _copy_from(session, statement)
     else:
         yield from _copy_to(session, statement)
@@ -78,6 +84,14 @@ def _check_options(statement: st.Copy) -> None:
 def _relation(session: Session, name: st.ObjectName) -> Relation:
     here = session.statement_catalog()
     return here.database.get_relation(name.name, name.schema, here.search_path, name.position)
+
+
+def _graph(session: Session, statement: st.Copy) -> Graph | None:
+    """The native graph that is copied, if it is one."""
+    if statement.table is None:
+        return None
+    found = _relation(session, statement.table)
+    return found if isinstance(found, Graph) else None
 
 
 def _given_columns(table: Table | SystemTable, names: Sequence[str]) -> list[Column]:
