@@ -45,7 +45,9 @@ def test_random_graphs_come_back_as_they_were(session: SqlSession, seed: int) ->
     choose = random.Random(seed)
     nodes = [f"(n{number}{filler(choose)})" for number in range(choose.randrange(1, 12))]
     edges = [
-        f"(n{choose.randrange(len(nodes))})-[{filler(choose)}]->(n{choose.randrange(len(nodes))})"
+        f"(n{choose.randrange(len(nodes))})"
+        + choose.choice(["-[{}]->", "~[{}]~"]).replace("{}", filler(choose))
+        + f"(n{choose.randrange(len(nodes))})"
         for _ in range(choose.randrange(12))
     ]
     session.run_all(f"insert {', '.join([*nodes, *edges])}")
@@ -56,9 +58,9 @@ def test_random_graphs_come_back_as_they_were(session: SqlSession, seed: int) ->
     for graph in ("other", "third"):
         assert copy_in(session, f"copy {graph} from stdin", text) == f"COPY {len(nodes) + len(edges)}"
         assert text_of(session, graph) == text
-    shown = "use {} match (n) return cast(n as string) as t union all match ()-[e]->() return cast(e as string) as t"
+    shown = "use {} match (n) return cast(n as string) as t union all match ()-[e]-() return cast(e as string) as t"
     assert session.lines(shown.format("other")) == session.lines(shown.format("third"))
-    counted = "use {} match (n) optional match (n)-[e]->(m) return labels(n), properties(n), labels(e), properties(e), properties(m)"
+    counted = "use {} match (n) optional match (n)-[e]-(m) return labels(n), properties(n), labels(e), properties(e), properties(m)"
     assert sorted(session.lines(counted.format("home"))) == sorted(session.lines(counted.format("other")))
 
 
@@ -81,6 +83,7 @@ def test_data_may_come_in_any_pieces_and_nulls_are_absent(session: SqlSession) -
         ("1\t2\n", "22P04", 1),
         ("(: A\n", "22P04", 1),
         ("(: A {x})\n", "22P04", 1),
+        ("-[: A]~\n", "22P04", 1),
         ("(: A {x text, x text})\n", "22P04", 1),
         ("-[: A {x integer}]->\n", "22P04", 1),
         ("(: A {x nope})\n", "42704", 1),
@@ -147,7 +150,7 @@ def test_what_copy_of_a_graph_is_not(session: SqlSession) -> None:
 DEFINITIONS = r"""
 create schema app
 create graph type app.social {(p: Person & Pilot {`na;me` STRING NOT NULL UNIQUE, `q"u\\o` INT16}), ({x INT}), (p)-[: KNOWS {since DATE}]->(p)}
-create graph type wide {(: A {a TIMESTAMP(3) WITH TIME ZONE, b LOCAL TIME(2), c LIST<STRING(5)>, d ANY VALUE, e DECIMAL(10, 2), f UUID, g BYTES(3), h FLOAT16, i RECORD, j DURATION, k LIST<ANY VALUE>, l LIST, m UINT16, n ZONED DATETIME, o ZONED TIME, p LIST<DECIMAL(5, 1)>, q BOOL, `match` FLOAT, r UINT}), ({})-[: X {y INT8}]->(: A), (: A)-[: A & B]->({}), EDGE TYPE kn (: A)-[: Z]->(: A), CONSTRAINT FOR (x: A) REQUIRE (x.e, x.f) IS KEY, CONSTRAINT named FOR ()-[x: X]->() REQUIRE x.y IS NOT NULL}
+create graph type wide {(: A {a TIMESTAMP(3) WITH TIME ZONE, b LOCAL TIME(2), c LIST<STRING(5)>, d ANY VALUE, e DECIMAL(10, 2), f UUID, g BYTES(3), h FLOAT16, i RECORD, j DURATION, k LIST<ANY VALUE>, l LIST, m UINT16, n ZONED DATETIME, o ZONED TIME, p LIST<DECIMAL(5, 1)>, q BOOL, `match` FLOAT, r UINT}), ({})-[: X {y INT8}]->(: A), (: A)~[: A & B]~({}), EDGE TYPE kn (: A)-[: Z]->(: A), CONSTRAINT FOR (x: A) REQUIRE (x.e, x.f) IS KEY, CONSTRAINT named FOR ()-[x: X]->() REQUIRE x.y IS NOT NULL}
 create graph type anything any graph
 create graph type nothing {}
 create graph /app/`my graph` typed /app/social

@@ -6,10 +6,10 @@
     2	Bo	41
     (: Person & Pilot {name text})
     3	Cy
-    -[: KNOWS {since date}]->                     edges: numbers of source and target, values
+    -[: KNOWS {since date}]->                     edges: numbers of source and target, values; ~[...]~ undirected ones
     1	2	2001-05-01
 
-A line that begins with a bracket or a minus sign and a bracket says what the lines after it are; these are as COPY
+A line that begins with a bracket, or an arrow's half and a bracket, says what the lines after it are; these are as COPY
 writes rows, under the settings that PostgreSQL begins with, whatever the session's are.  Types are SQL's.  A number
 names a node within one COPY and nothing else: elements get new ids.  So a graph's text depends on its elements alone,
 and on the order in which nodes of one kind were made: kinds stand in the order of their labels and properties.
@@ -123,6 +123,7 @@ class Kind:
     labels: tuple[str, ...]
     names: tuple[str, ...]
     types: tuple[int, ...]
+    is_directed: bool = True
 
     def text(self) -> str:
         """The line that announces elements of the kind."""
@@ -131,12 +132,19 @@ class Kind:
         listed = ", ".join([f"{_name_text(name)} {format_type(type_oid)}" for name, type_oid in pairs])
         properties = f"{{{listed}}}" if listed else ""
         filler = " ".join(filter(None, (labels, properties)))
-        return f"-[{filler}]->" if self.of_edges else f"({filler})"
+        if not self.of_edges:
+            return f"({filler})"
+        return f"-[{filler}]->" if self.is_directed else f"~[{filler}]~"
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """What kinds are sorted by in a text."""
+        return self.labels, self.names, tuple(map(format_type, self.types)), not self.is_directed
 
 
 def kind_of(shape: Shape, of_edges: bool) -> Kind:
     """The kind that a shape is."""
-    return Kind(of_edges, tuple(sorted(shape.labels)), shape.names, shape.types)
+    return Kind(of_edges, tuple(sorted(shape.labels)), shape.names, shape.types, shape.is_directed)
 
 
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -147,28 +155,30 @@ def _name_text(name: str) -> str:
 
 
 _NAME = r'(?:[^\W\d]\w*|"(?:[^"]|"")*")'
-_LINE = re.compile(rf"(?:\(|-\[)(?:: ?({_NAME}(?: ?& ?{_NAME})*))?\s*(?:\{{(.*)\}})?(?:\)|\]->)", re.DOTALL)
+_LINE = re.compile(
+    rf"(\(|-\[|~\[)(?:: ?({_NAME}(?: ?& ?{_NAME})*))?\s*(?:\{{(.*)\}})?(\)|\]->|\]~)", re.DOTALL
+)
+_CLOSERS = {"(": ")", "-[": "]->", "~[": "]~"}
 _NAMES = re.compile(_NAME)
 _PROPERTY = re.compile(rf"\s*({_NAME})\s+([^,]+?)\s*(,|\Z)")
 
 
 def is_kind_line(fields: Sequence[str | None]) -> bool:
     """Whether a line announces a kind, and is no element."""
-    return len(fields) == 1 and fields[0] is not None and fields[0].startswith(("(", "-["))
+    return len(fields) == 1 and fields[0] is not None and fields[0].startswith(tuple(_CLOSERS))
 
 
 def read_kind(line: str, type_oid: Callable[[str], int]) -> Kind:
     """The kind that a line announces.  Raises BadCopyFileFormat, UndefinedObject (a type)."""
     found = _LINE.fullmatch(line)
-    of_edges = line.startswith("-[")
-    if found is None or of_edges != line.endswith("->"):
+    if found is None or _CLOSERS[found[1]] != found[4]:
         raise errors.BadCopyFileFormat(
             "a kind of nodes or edges is written as (: Label {property type}) or -[: Label {property type}]->"
         )
-    labels = tuple(sorted({_bare(name) for name in _NAMES.findall(found[1] or "")}))
+    labels = tuple(sorted({_bare(name) for name in _NAMES.findall(found[2] or "")}))
     names: list[str] = []
     types: list[int] = []
-    text, place = found[2] or "", 0
+    text, place = found[3] or "", 0
     while text.strip():
         each = _PROPERTY.match(text, place)
         if each is None:
@@ -186,7 +196,7 @@ def read_kind(line: str, type_oid: Callable[[str], int]) -> Kind:
             raise errors.BadCopyFileFormat(
                 f'property "{name}" cannot be stored as {format_type(oid)}, but as {format_type(widened(oid))}'
             )
-    return Kind(of_edges, labels, tuple(names), tuple(types))
+    return Kind(found[1] != "(", labels, tuple(names), tuple(types), found[1] != "~[")
 
 
 def _bare(name: str) -> str:
@@ -213,7 +223,7 @@ def _written(session: Session, graph: Graph) -> Generator[Step, object, int]:
             writer.numbers = array("q", bytes(8 * (storage.page_limit() << PAGE_BITS)))
         for kind, shape_id in sorted(
             ((kind_of(shape, table.is_edges), shape.id) for shape in registry.shapes()),
-            key=lambda each: (each[0].labels, each[0].names, list(map(format_type, each[0].types))),
+            key=lambda each: each[0].order,
         ):
             writer.begin(kind)
             for ids, rows in _rows_of(reader, by_shape, shape_id):
@@ -471,7 +481,8 @@ class _Reading:
             parts = zip(self.kind.names, self.kind.types, present, strict=True)
             kept = [(name, type_oid) for name, type_oid, is_there in parts if is_there]
             names, types = tuple([name for name, _ in kept]), tuple([type_oid for _, type_oid in kept])
-            shape = self.table.registry.shape(frozenset(self.kind.labels), names, types)
+            labels = frozenset(self.kind.labels)
+            shape = self.table.registry.shape(labels, names, types, self.kind.is_directed)
             found = self._shapes[present] = shape.id
         return found
 

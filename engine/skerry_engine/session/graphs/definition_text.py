@@ -91,7 +91,8 @@ def _nameless(elements: ElementTypes, number: int) -> str:
 def _edge_text(elements: ElementTypes, edge: EdgeType) -> str:
     source, target = (_end_text(elements, number) for number in (edge.source, edge.target))
     name = f"EDGE TYPE {name_text(edge.name)} " if edge.name else ""
-    return f"{name}{source}-[{_filler(edge).lstrip() or '{}'}]->{target}"
+    arc = _filler(edge).lstrip() or "{}"
+    return f"{name}{source}" + (f"-[{arc}]->" if edge.is_directed else f"~[{arc}]~") + target
 
 
 def _end_text(elements: ElementTypes, number: int) -> str:
