@@ -131,6 +131,50 @@ def test_group_variables_are_lists_and_aggregates_go_over_their_items(ring: GqlG
         ring.rows("MATCH (a {k: 1})-[e:E]->{2}(b) RETURN e.w")
 
 
+@pytest.mark.parametrize("ends", ["(a {k: 1}) {} (b)", "(a) {} (b {k: 2})"])
+@pytest.mark.parametrize(
+    ("pattern", "value", "items"),
+    [
+        ("((x)-[e:E]->(y)){1,3}", "e.w * y.k", "[e[0].w * y[0].k, e[1].w * y[1].k, e[2].w * y[2].k]"),
+        (
+            "((x)-[e:E]->(y)-[f:E]->(z)){1,2}",
+            "x.k + 10 * f.w",
+            "[x[0].k + 10 * f[0].w, x[1].k + 10 * f[1].w]",
+        ),
+        ("(q = (x)-[e:E]->(y)){1,2}", "path_length(q) + e.w", "[1 + e[0].w, 1 + e[1].w]"),
+        (
+            "(((x)-[e:E]->(y)){1,2} ()-[]->()){1,2}",
+            "x.k * e.w",
+            "[x[0].k * e[0].w, x[1].k * e[1].w, x[2].k * e[2].w, x[3].k * e[3].w]",
+        ),
+    ],
+)
+def test_aggregates_go_over_the_iterations_of_a_quantifier(
+    ring: GqlGraph, pattern: str, value: str, items: str, ends: str
+) -> None:
+    text = f"MATCH REPEATABLE ELEMENTS {ends.replace('{}', pattern)} RETURN sum({value}), {items}, count({value})"
+    rows = ring.rows(text)
+    assert rows
+    for total, listed, count in rows:
+        there = [each for each in listed if each is not None]
+        assert (total, count) == (sum(there), len(there))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        ("(a)-[e]->{1,2}()-[f]->{1,2}(b)", "e.w + f.w"),
+        ("(a) ((x)-[e]->(y)-[f]->(z)-[g]->(x)){1,2} (b)", "x.k + e.w"),
+        ("(a) ((x)-[e]->(y) (-[f]->(z))?){1,2} (b)", "f.w + e.w"),
+    ],
+)
+def test_lists_that_do_not_go_together_are_not_aggregated_together(
+    ring: GqlGraph, pattern: str, value: str
+) -> None:
+    with pytest.raises(errors.NotSupportedError, match="several quantifiers"):
+        ring.rows(f"MATCH {pattern} RETURN sum({value})")
+
+
 STRETCHES = [
     "(x)-[:E]->(y)",
     "(x)<-[e]-{1,2}(y)",

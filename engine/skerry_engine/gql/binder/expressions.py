@@ -573,25 +573,26 @@ class ExpressionBinder:
         return ex.Aggregate(result, function, arguments, node.is_distinct)
 
     def _group_list(self, node: tree.Call) -> ex.Expr | None:
-        """An aggregate over a variable that a quantifier has made a list: that is no grouping, but over its items."""
-        names = [name for name in dict.fromkeys(mentioned(node.args)) if self._is_group(name)]
-        if not names:
+        """An aggregate over variables that a quantifier has made lists: that is no grouping, but over their items."""
+        listed = [
+            self.rows.variables[name] for name in dict.fromkeys(mentioned(node.args)) if self._is_group(name)
+        ]
+        if not listed:
             return None
-        if len(names) > 1:
-            raise errors.NotSupportedError(
-                f"an aggregate over several group variables ({', '.join(names)}) is not supported",
-                position=node.position,
-            )
-        listed = self.rows.variables[names[0]]
-        assert isinstance(listed, ValueVariable)
-        element = SqlType(type_info(listed.expr.type.oid).element_oid)
+        self._check_together(listed, node)
         range_id, groups = self.context.new_range(), self.context.new_range()
-        item = replace(listed, expr=ex.Column(element, range_id, 0, listed.name), is_group=False)
-        inner = ExpressionBinder(self.statements, self.rows.with_variable(item), Place("aggregates", True))
-        aggregate = inner._aggregate(node)
+        rows = self.rows
+        calls: list[ex.Expr] = []
+        for number, variable in enumerate(listed):
+            assert isinstance(variable, ValueVariable)
+            element = SqlType(type_info(variable.expr.type.oid).element_oid)
+            calls.append(native.items_of(variable.expr, element))
+            column = ex.Column(element, range_id, number, variable.name)
+            rows = rows.with_variable(replace(variable, expr=column, is_group=False))
+        aggregate = ExpressionBinder(self.statements, rows, Place("aggregates", True))._aggregate(node)
         if not isinstance(aggregate, ex.Aggregate):
             return aggregate
-        scan = q.FunctionScan(range_id, (native.items_of(listed.expr, element),), (1,))
+        scan = q.FunctionScan(range_id, tuple(calls), (1,) * len(calls))
         column = ex.Column(aggregate.type, groups, 0, node.name)
         select = q.Select(
             (q.OutputColumn(node.name, aggregate.type),),
@@ -599,6 +600,17 @@ class ExpressionBinder:
             (column,),
         )
         return ex.SubqueryExpr(aggregate.type, "scalar", select)
+
+    def _check_together(self, listed: list[Variable], node: tree.Call) -> None:
+        """Raise NotSupportedError for several lists whose items do not go together, one by one."""
+        repeats = {variable.repeat for variable in listed if isinstance(variable, ValueVariable)}
+        if len(listed) > 1 and (len(repeats) > 1 or -1 in repeats):
+            raise errors.NotSupportedError(
+                f"an aggregate over group variables of several quantifiers"
+                f" ({', '.join(variable.name for variable in listed)}) is not supported",
+                hint="All of them must be bound once in each iteration of the same quantifier.",
+                position=node.position,
+            )
 
     def _is_group(self, name: str) -> bool:
         variable = self.rows.variables.get(name)

@@ -70,6 +70,8 @@ def _parts(item: tree.PathItem) -> tuple[tree.PathItem, ...]:
 class Bound:
     """What a part binds a variable to: `kind` SINGLE, CONDITIONAL or GROUP; at how many places.
 
+    `is_once`: a match of the part has exactly one such place.  `repeat`: of a list, the number of the quantifier for
+    each iteration of which it has one item, -1 if that is not so.
     `is_path`: the stretch that brackets match, between two nodes that have marks.  `is_unbounded`: a list that may be
     of any length.
     """
@@ -80,6 +82,8 @@ class Bound:
     labels: lb.LabelFormula | None = None
     is_path: bool = False
     is_unbounded: bool = False
+    is_once: bool = True
+    repeat: int = -1
 
 
 Bounds = dict[str, Bound]
@@ -247,12 +251,16 @@ class SearchBinder:
             raise errors.SyntaxError("the bounds of a quantifier are in the wrong order", position=position)
         self._check_repeated_edges(inner, position)
         part = self._with_joined(inner)
+        number = self.context.new_range()
         variables = {
             name: replace(
                 bound,
                 kind=GROUP if kind == GROUP or bound.kind == GROUP else CONDITIONAL,
                 places=1,
                 is_unbounded=bound.is_unbounded or most is None,
+                repeat=number
+                if bound.kind == SINGLE and bound.is_once and bound.places == 1
+                else bound.repeat,
             )
             for name, bound in inner.variables.items()
         }
@@ -346,6 +354,8 @@ class SearchBinder:
                 max(bound.places for bound in found),
                 is_path=found[0].is_path,
                 is_unbounded=any(bound.is_unbounded for bound in found),
+                is_once=all(bound.is_once for bound in found),
+                repeat=found[0].repeat if len(found) == 1 else -1,
             )
         choice = pt.PathChoice(
             tuple(piece.part for piece in pieces), "multiset" if part.is_multiset else "union"
@@ -388,7 +398,8 @@ class SearchBinder:
                 output = pt.PathOutput("element", EDGE if bound.is_edge else NODE, self.number(name))
             column = ex.Column(output.type, range_id, first + len(outputs), name)
             outputs.append(output)
-            made = ValueVariable(name, column, self.source, bound.labels, bound.kind == GROUP)
+            is_group = bound.kind == GROUP
+            made = ValueVariable(name, column, self.source, bound.labels, is_group, bound.repeat)
             rows = rows.with_variable(made)
         return outputs, rows
 
@@ -532,6 +543,8 @@ class SegmentBinder:
         if self.conditions:
             relation = q.Filter(relation, conjunction(self.conditions))
         has_edges = any(isinstance(pattern, tree.EdgePattern) for pattern in self.run)
+        for name, bound in self.variables.items():
+            bound.is_once = sum(pattern.variable == name for pattern in self.run) == 1
         return Piece(pt.PathSegment(relation, made), self.variables, has_edges)
 
     _loose_end: Reference = ()

@@ -42,13 +42,15 @@ class ElementVariable(Variable):
 class ValueVariable(Variable):
     """Any other value.  `source` is the graph of an element value, `labels` what is known of its labels.
 
-    `is_group`: a list of the elements to which a quantifier has bound the variable; aggregates go over it.
+    `is_group`: a list of the elements to which a quantifier has bound the variable; aggregates go over it.  Lists with
+    the same `repeat` (not -1) have one item each for every iteration of one quantifier.
     """
 
     expr: ex.Expr
     source: ElementSource | None = None
     labels: lb.LabelFormula | None = None
     is_group: bool = False
+    repeat: int = -1
 
     def value(self) -> ex.Expr:
         return self.expr
