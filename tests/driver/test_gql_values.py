@@ -122,6 +122,21 @@ def test_expressions(database: skerry.Database, expression: str, expected: Any) 
         ("CAST(5 AS INT | STRING)", 5),
         ("CAST('5' AS INT NOT NULL)", 5),
         ("CAST(null AS RECORD {a INT})", None),
+        ("CAST([1, 2] AS STRING)", "[1, 2]"),
+        (
+            "CAST(['a', null, DATE '2024-01-01', [{x: 1.5}]] AS STRING)",
+            '["a", null, "2024-01-01", [{"x": 1.5}]]',
+        ),
+        ("CAST('[1, 2]' AS LIST<INT>)", [1, 2]),
+        ("CAST('[]' AS LIST<STRING>)", []),
+        ("CAST(CAST([DATE '2024-01-01', null] AS STRING) AS LIST<DATE>)", [datetime.date(2024, 1, 1), None]),
+        ("CAST('abc' AS STRING(2, 3))", "abc"),
+        ("'abc' IS TYPED STRING(2, 3)", True),
+        ("'a' IS TYPED STRING(2, 3)", False),
+        ("X'00' IS TYPED BYTES(2, 3)", False),
+        ("5 IS TYPED NOTHING", False),
+        ("null IS TYPED NOTHING", False),
+        ("5 IS TYPED PROPERTY VALUE", True),
         ("LET VALUE y RECORD {a FLOAT} = {a: 1} IN y.a END", 1.0),
         ("LET VALUE y INT8 = 127 IN y END", 127),
         ("LET VALUE y INT | STRING = 'x' IN y END", "x"),
@@ -173,6 +188,9 @@ def test_types(database: skerry.Database, expression: str, expected: Any) -> Non
         ("CAST(null AS INT NOT NULL)", "22004"),
         ("CAST([1, null] AS LIST<INT NOT NULL>)", "22004"),
         ("CAST(1.5 AS INT | STRING)", "22G03"),
+        ("CAST('a' AS STRING(2, 3))", "22G03"),
+        ("CAST('{}' AS LIST<INT>)", "22P02"),
+        ("CAST('[1, \"x\"]' AS LIST<INT>)", "22P02"),
         ("LET VALUE y INT8 = 300 IN y END", "22003"),
         ("LET VALUE y STRING(2) = 'abc' IN y END", "22001"),
         ("LET VALUE y INT NOT NULL = null IN y END", "22004"),
@@ -215,6 +233,8 @@ def test_elements_tell_of_themselves(graph: skerry.Database) -> None:
     assert isinstance(node_id, int)
     assert (labels, names, name, item) == (["Dog", "Person"], ["name", "tags", "r"], "Gus", "a")
     assert properties == {"name": "Gus", "tags": ["a", "b"], "r": {"x": 1, "y": [1, "a"]}}
+    text = "MATCH p = (n)-[e]->() RETURN n IS TYPED PROPERTY VALUE, p IS TYPED PROPERTY VALUE, e IS TYPED ANY VALUE"
+    assert graph.execute(text).one() == (False, False, True)
 
 
 def test_paths_can_be_taken_apart(graph: skerry.Database) -> None:

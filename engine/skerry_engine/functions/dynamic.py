@@ -25,6 +25,7 @@ from skerry_engine.abc import FunctionContext
 from skerry_engine.errors import (
     AmbiguousFunction,
     CannotCoerce,
+    InvalidTextRepresentation,
     InvalidValueType,
     NotSupportedError,
     UndefinedFunction,
@@ -162,7 +163,12 @@ def exactly(target: int, column: str) -> Function:
 
 
 def own_cast(source: int, target: int) -> Function | None:
-    """The cast of GQL where it is another than SQL's: dates, times and durations are text as ISO 8601 has it."""
+    """The cast of GQL where it is another than SQL's: dates, times and durations are text as ISO 8601 has it, lists as
+    JSON."""
+    if target in oids.STRINGS and _is_array(source):
+        return _text_of_list(source)
+    if source in oids.STRINGS and _is_array(target):
+        return _list_of_text(target)
     if target in oids.STRINGS and source in _ISO_TEXTS:
         return scalar_function(_ISO_TEXTS[source])
     name = _TIMES.get(target)
@@ -172,6 +178,33 @@ def own_cast(source: int, target: int) -> Function | None:
         if isinstance(each, Function) and each.arg_types == (oids.TEXT,):
             return specialise(each, each.arg_types, target)
     raise AssertionError(name)
+
+
+def _is_array(type_oid: int) -> bool:
+    info = find_type(type_oid)
+    return info is not None and info.is_array
+
+
+@lru_cache(maxsize=256)
+def _text_of_list(source: int) -> Function:
+    def write(context: FunctionContext, items: Any) -> str:
+        writer = graph_text.JsonWriter(context.io)
+        writer.is_typed = False
+        return writer.writer(oids.ANYVALUE)((source, items))
+
+    return Function(0, f"text of {source}", (source,), oids.TEXT, write, volatility="s", needs_context=True)
+
+
+@lru_cache(maxsize=256)
+def _list_of_text(target: int) -> Function:
+    def read(context: FunctionContext, text: str) -> Any:
+        value = graph_text.read_anyvalue(text)
+        if not _is_array(type_of(value)):
+            raise InvalidTextRepresentation(f'a list is written in brackets, not as "{text}"')
+        found = type_of(value)
+        return value[1] if found == target else cast_between(found, target)(context, value[1])
+
+    return Function(0, f"{target} of text", (oids.TEXT,), target, read, volatility="s", needs_context=True)
 
 
 _TIMES = {

@@ -13,6 +13,7 @@ business of casts as SQL has them (`ExpressionBinder._cast`), which plans can lo
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from skerry_engine import errors
@@ -23,7 +24,7 @@ from skerry_engine.functions.graph_types import fitted, narrowing
 from skerry_engine.functions.registry import Function
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder import native_reads as native
-from skerry_engine.gql.binder.value_types import narrow_type, sql_type
+from skerry_engine.gql.binder.value_types import has_least_length, narrow_type, sql_type
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import AnyValue, atom_of, dynamic, type_of
 from skerry_engine.values.types import SqlType, graph_type_name, type_info
@@ -36,7 +37,7 @@ def is_plain(value_type: tree.ValueType) -> bool:
     if value_type.not_null:  # type: ignore[attr-defined]
         return False
     if isinstance(value_type, tree.SimpleType):
-        return not value_type.name.startswith("duration (")
+        return not value_type.name.startswith("duration (") and not has_least_length(value_type)
     if isinstance(value_type, tree.ListType):
         return value_type.max_length is None and (value_type.element is None or is_plain(value_type.element))
     return isinstance(value_type, tree.RecordType) and value_type.fields is None
@@ -82,7 +83,23 @@ def _of_present(value_type: tree.ValueType, is_cast: bool) -> Converter:
         return _record(value_type, is_cast)
     if isinstance(value_type, tree.ListType):
         return _list(value_type, is_cast)
+    assert isinstance(value_type, tree.SimpleType)
+    if has_least_length(value_type):
+        return _long_enough(value_type, is_cast)
     return _atom(narrow_type(value_type), is_cast)
+
+
+def _long_enough(value_type: tree.SimpleType, is_cast: bool) -> Converter:
+    convert = _atom(narrow_type(replace(value_type, parameters=value_type.parameters[1:])), is_cast)
+    least = value_type.parameters[0]
+
+    def checked(context: FunctionContext, value: AnyValue) -> AnyValue:
+        made = convert(context, value)
+        if len(atom_of(made)) < least:
+            raise errors.InvalidValueType(f"the value is shorter than {least}, the least length of its type")
+        return made
+
+    return checked
 
 
 def _atom(wanted: SqlType, is_cast: bool) -> Converter:

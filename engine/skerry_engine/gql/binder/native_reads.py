@@ -6,6 +6,7 @@ They have no names in the catalog: no text can call them, and no view keeps them
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from skerry_engine.algebra import expressions as ex
@@ -17,7 +18,7 @@ from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.gql import tree
 from skerry_engine.gql.binder.context import BOOL, INT8
 from skerry_engine.gql.binder.operations import Operations
-from skerry_engine.gql.binder.value_types import narrow_type
+from skerry_engine.gql.binder.value_types import has_least_length, narrow_type
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import (
     ROW_ID,
@@ -117,7 +118,8 @@ def is_typed(arg: ex.Expr, wanted: tree.ValueType) -> ex.Expr:
 
 def type_test(wanted: tree.ValueType) -> Callable[[Any, int], bool]:
     """(value, its static type) -> whether it is of the type."""
-    allows_null = not wanted.not_null  # type: ignore[attr-defined]
+    is_nothing = isinstance(wanted, tree.SimpleType) and wanted.name == "nothing"
+    allows_null = not (wanted.not_null or is_nothing)  # type: ignore[attr-defined]
     inside = _value_test(wanted)
 
     def test(value: Any, own: int) -> bool:
@@ -138,9 +140,17 @@ def _value_test(wanted: tree.ValueType) -> Callable[[Any, int], bool]:
         return _list_test(wanted)
     if isinstance(wanted, tree.RecordType):
         return _record_test(wanted)
+    assert isinstance(wanted, tree.SimpleType)
+    if wanted.name == "nothing":
+        return lambda value, own: False
+    if has_least_length(wanted):
+        longest = _value_test(replace(wanted, parameters=wanted.parameters[-1:]))
+        return lambda value, own: longest(value, own) and len(value) >= wanted.parameters[0]
     narrow = narrow_type(wanted)
     oid = widened(narrow.oid)
     if oid == oids.ANYVALUE:
+        if wanted.name in ("property value", "any property value"):
+            return lambda value, own: own not in oids.REFERENCES
         return lambda value, own: True
     family = _FAMILIES.get(oid, frozenset((oid,)))
     if narrow.typmod < 0:

@@ -130,6 +130,7 @@ def property_type(value_type: tree.ValueType) -> SqlType:
 
 
 _SIZED = {"string": oids.VARCHAR, "varchar": oids.VARCHAR, "text": oids.VARCHAR, "char": oids.BPCHAR}
+_WITH_LENGTHS = ("string", "text", "bytes")
 _WITH_PRECISION = (oids.TIME, oids.TIMETZ, oids.TIMESTAMP, oids.TIMESTAMPTZ)
 
 
@@ -167,6 +168,13 @@ def _float_modifier(value_type: tree.SimpleType) -> int:
             )
         return 16 if precision <= 11 else 32 if precision <= 24 else -1
     return {"float16": 16, "float32": 32, "real": 32}.get(name, -1)
+
+
+def has_least_length(value_type: tree.SimpleType) -> bool:
+    """Whether strings or bytes of a type have to have a length: STRING(min, max)."""
+    return (
+        value_type.name in _WITH_LENGTHS and len(value_type.parameters) == 2 and value_type.parameters[0] > 0
+    )
 
 
 def _length_modifier(value_type: tree.SimpleType) -> int:
