@@ -288,6 +288,7 @@ class _State:
     nodes: dict[object, Any]
     edges: dict[object, Any]
     graphs: frozenset[object] = frozenset()
+    graph_types: frozenset[object] = frozenset()
     schemas: frozenset[object] = frozenset()
 
     @classmethod
@@ -298,8 +299,9 @@ class _State:
         if not with_catalog:
             return cls(nodes, edges)
         graphs = database.execute("SELECT * FROM information_schema.property_graphs")
+        types = database.execute("SELECT schema, name FROM skerry.graph_types")
         schemas = database.execute("SELECT nspname FROM pg_namespace")
-        return cls(nodes, edges, frozenset(map(tuple, graphs)), frozenset(map(tuple, schemas)))
+        return cls(nodes, edges, *(frozenset(map(tuple, found)) for found in (graphs, types, schemas)))
 
     def effects(self, after: _State) -> Counter[str]:
         """What was added and removed between this state and another, as the suite counts it."""
@@ -309,6 +311,7 @@ class _State:
             "labels": (self._labels(), after._labels()),
             "properties": (self._properties(), after._properties()),
             "graphs": (set(self.graphs), set(after.graphs)),
+            "graphTypes": (set(self.graph_types), set(after.graph_types)),
             "schemas": (set(self.schemas), set(after.schemas)),
         }
         found: Counter[str] = Counter()

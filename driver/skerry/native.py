@@ -226,15 +226,18 @@ class Database:
         data: bool = True,
         tables: Sequence[str] = (),
         inserts: bool = False,
+        graphs: bool = True,
     ) -> list[str]:
         """Write the database to a stream as SQL that psql loads, as of one snapshot; returns warnings.
 
         `schema` and `data` say what is written; `tables` are names or patterns (`"app.*"`), none for
-        everything; with `inserts` rows are INSERT statements rather than COPY blocks.
+        everything; with `inserts` rows are INSERT statements rather than COPY blocks.  PostgreSQL takes what is
+        dumped without `graphs`, and so without the views that read one, of which the warnings tell.
         """
         session = self._take()
         try:
-            return dump(session, as_writer(stream), DumpOptions(schema, data, tuple(tables), inserts))
+            options = DumpOptions(schema, data, tuple(tables), inserts, graphs)
+            return dump(session, as_writer(stream), options)
         finally:
             self._settle(session)
 

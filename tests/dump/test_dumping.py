@@ -252,7 +252,7 @@ def test_a_table_that_changes_before_it_is_locked_is_read_anew(two_tables: skerr
 # --- graphs -------------------------------------------------------------------------------------------------
 
 
-def test_a_graph_over_tables_is_dumped_and_one_with_elements_is_refused_by_name() -> None:
+def test_a_graph_over_tables_is_dumped() -> None:
     database = skerry.open()
     database.execute("create table person (id int primary key, name text)")
     database.execute('create property graph "Who" vertex tables (person label human)')
@@ -261,11 +261,29 @@ def test_a_graph_over_tables_is_dumped_and_one_with_elements_is_refused_by_name(
     again = skerry.open()
     again.execute(re.sub(r"COPY .*?\\\.\n", "", text, flags=re.DOTALL))
     assert dump_of(again) == text
-    database.execute("INSERT (:Person {name: 'Ada'})")
-    with pytest.raises(skerry.errors.NotSupportedError, match=r"can't be dumped: graph public\.home"):
-        dump_of(database)
-    database.execute("MATCH (n) DELETE n")
-    database.execute("CREATE GRAPH other ANY")
-    with pytest.raises(skerry.errors.NotSupportedError, match=r"can't be dumped: graph public\.other"):
-        dump_of(database)
-    assert "person" in dump_of(database, tables=["person"])
+
+
+def test_graphs_stay_away_where_they_are_not_asked_for() -> None:
+    """The graph that every database has is no graph while there is nothing in it."""
+    database = skerry.open()
+    database.execute("create table person (id int primary key, name text)")
+    plain = dump_of(database)
+    assert "graph" not in plain and "home" not in plain
+    database.execute("create graph type anything any graph")
+    database.execute("create graph other any")
+    database.execute("insert (:Person {name: 'Ada'})")
+    database.execute("create property graph who vertex tables (person)")
+    database.execute("create view reads as select * from graph_table (who match (p) columns (p.name))")
+    database.execute("create view stands_on_it as select name from reads")
+    assert "public.other" not in dump_of(database, tables=["person"])
+    stream = io.StringIO()
+    assert database.dump(stream, graphs=False) == [
+        "public.reads is left out: it reads a graph",
+        "public.stands_on_it is left out: it reads a graph",
+    ]
+    assert stream.getvalue() == plain
+    whole = dump_of(database)
+    assert whole.splitlines()[4].endswith("--no-graphs leaves them out.")
+    schema, data = dump_of(database, data=False), dump_of(database, schema=False)
+    assert "COPY public.home FROM stdin;\n(: Person {name text})\n1\tAda\n" in data and "CREATE" not in data
+    assert "CREATE GRAPH /public/other ANY GRAPH;" in schema and "COPY" not in schema

@@ -104,3 +104,43 @@ def test_a_loaded_dump_goes_on_counting(world: skerry.Database, skerry_server: A
                 "SELECT count(*) FROM pg_class WHERE relkind = 'S' AND relname LIKE 'numbered%'"
             )
             assert left.scalar() == 0
+
+
+# --- graphs -------------------------------------------------------------------------------------------------
+
+GRAPHS = r"""
+create schema app
+create table person (id int primary key, name text)
+insert into person values (1, 'Ada')
+create graph type app.social {(p: HOST & Person {`na;me` STRING NOT NULL, `q"u` INT16, tags LIST<STRING(9)>}), (p)-[: USER {since DATE}]->(p), (p)~[: NEAR]~(p), CONSTRAINT FOR (x: HOST) REQUIRE x.`na;me` IS KEY}
+create graph /app/`my graph` typed /app/social
+use /app/`my graph` insert (a:HOST&Person {`na;me`: 'it''s; \\. "x"', `q"u`: 7, tags: ['a', 'b']})-[:USER {since: date '2020-02-29'}]->(b:HOST&Person {`na;me`: 'b'}), (b)~[:NEAR]~(a)
+use /app/`my graph` create index by_tags for (p: Person) on (p.tags)
+insert (:Person {name: 'Ann', n: 1})-[:KNOWS {how: [1, 'x', {a: cast([] as list<int>)}]}]->(:Person {name: 'Bob', n: 2.50, d: duration('P1Y2M')})
+create constraint named for (p: Person) require p.name is unique
+create graph empty any
+create property graph who vertex tables (person label human)
+create view known as select p.name, t.friend from person p left join graph_table (home match (a is "Person" where a.n = p.id)-[]->(b) columns (b.name as friend)) t on true
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--single-transaction",)])
+def test_graphs(skerry_server: Address, arguments: tuple[str, ...]) -> None:
+    """From an embedded database through psql to a server, and what is there is the same."""
+    with skerry.open() as made, new_database(skerry_server) as name:
+        for statement in GRAPHS.replace("app.social", "/app/social").strip().split("\n"):
+            made.execute(statement)
+        text = dump_of(made)
+        assert psql(skerry_server, name, text, *arguments) == ""
+        assert dump(skerry_server, name) == text
+        with skerry.open(url(skerry_server, name)) as loaded:
+            for query in (
+                "match (n) return properties(n) as p order by n.name",
+                "use /app/`my graph` match (n)-[e]-(m) return properties(n) as p, labels(e), properties(e), properties(m)"
+                " order by n.`na;me`, labels(e)[0]",
+                "match ()-[e]->() return e.how",
+                "select * from known",
+            ):
+                assert loaded.execute(query).fetchall() == made.execute(query).fetchall(), query
+            with pytest.raises(skerry.errors.UniqueViolation):
+                loaded.execute("insert (:Person {name: 'Ann'})")

@@ -7,11 +7,12 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 from skerry.abc import Outcome
 from skerry.dump import rows, writing
-from skerry.dump.model import Contents, SequenceObject, Table
+from skerry.dump.model import Contents, NativeGraph, SequenceObject, Table
 from skerry.dump.reading import Rows, read_contents, refuse_unknown
 from skerry_engine import errors
 
@@ -19,6 +20,8 @@ Write = Callable[[bytes], object]
 
 ATTEMPTS = 5
 """How often a snapshot is taken anew because a table changed before it could be locked."""
+
+_NOT_FOR_POSTGRESQL = "-- With graphs, which PostgreSQL does not have: --no-graphs leaves them out.\n"
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _SETTINGS = (
@@ -42,12 +45,14 @@ class DumpSession(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DumpOptions:
-    """`tables`: patterns as psql has them (`orders`, `app.*`, `"Odd Name"`), none for everything."""
+    """`tables`: patterns as psql has them (`orders`, `app.*`, `"Odd Name"`), none for everything.  A choice of tables
+    has no graphs, and neither has a dump without `graphs`."""
 
     schema: bool = True
     data: bool = True
     tables: tuple[str, ...] = ()
     inserts: bool = False
+    graphs: bool = True
 
 
 def dump(session: DumpSession, write: Write, options: DumpOptions) -> list[str]:
@@ -82,6 +87,8 @@ class _Dump:
         contents = self._locked_contents()
         tables = contents.tables if self._options.schema else self._by_foreign_keys(contents.tables)
         self._line("--\n-- Skerry database dump\n--\n")
+        if contents.has_graphs:
+            self._line(_NOT_FOR_POSTGRESQL)
         self._statements(writing.SETTINGS.splitlines())
         if self._options.schema:
             self._statements(writing.before_data(contents))
@@ -91,8 +98,16 @@ class _Dump:
             for sequence in contents.sequences:
                 self._read_value(sequence)
             self._statements(writing.set_values(contents.sequences))
+        last = chain(writing.after_data(contents), writing.after_elements(contents))
+        if contents.graph_types or contents.native_graphs:
+            if self._options.schema:
+                self._statements(chain(writing.after_data(contents), writing.graphs(contents)))
+            if self._options.data:
+                for graph in contents.native_graphs:
+                    self._elements_of(graph)
+            last = chain(writing.after_elements(contents))
         if self._options.schema:
-            self._statements(writing.after_data(contents))
+            self._statements(last)
         self._line("--\n-- Skerry database dump complete\n--")
         return self._warnings
 
@@ -112,6 +127,8 @@ class _Dump:
         self._session.execute(_SETTINGS)
         refuse_unknown(self)
         contents = read_contents(self, _choice(self._options.tables))
+        if not self._options.graphs:
+            contents, self._warnings = writing.without_graphs(contents)
         self._check_patterns(contents)
         if contents.tables:
             names = ", ".join(table.name for table in contents.tables)
@@ -136,6 +153,13 @@ class _Dump:
         self._line(rows.copy_in(table))
         self._session.copy_out(rows.copy_out(table), self._write)
         self._line("\\.\n")
+
+    def _elements_of(self, graph: NativeGraph) -> None:
+        """INSERTs would be of no use to anybody: who has graphs has COPY."""
+        if graph.has_elements:
+            self._line(f"COPY {graph.name} FROM stdin;")
+            self._session.copy_out(f"COPY {graph.name} TO STDOUT", self._write)
+            self._line("\\.\n")
 
     def _read_value(self, sequence: SequenceObject) -> None:
         (found,) = self.rows(f"SELECT last_value, is_called FROM {sequence.name}")

@@ -105,12 +105,13 @@ class Table(Relation):
 
 @dataclass(slots=True)
 class View(Relation):
-    """A view; `reads` are the OIDs of the relations in its query."""
+    """A view; `reads` are the OIDs of the views in its query; `reads_graph`: there is a graph in it."""
 
     options: Sequence[str] = ()
     columns: list[Column] = field(default_factory=list)
     query: str = ""
     reads: set[int] = field(default_factory=set)
+    reads_graph: bool = False
 
 
 @dataclass(slots=True)
@@ -124,6 +125,26 @@ class PropertyGraph:
 
 
 @dataclass(slots=True)
+class GraphType:
+    """A graph type; `definition` is the statement that makes it."""
+
+    sort_key: SortKey
+    definition: str
+
+
+@dataclass(slots=True)
+class NativeGraph:
+    """A graph with elements of its own.  `definition` is '' for the one that every database has, if it is as it was;
+    `parts` are the statements that make its constraints and indexes."""
+
+    sort_key: SortKey
+    name: str
+    definition: str
+    parts: list[str] = field(default_factory=list)
+    has_elements: bool = False
+
+
+@dataclass(slots=True)
 class Contents:
     """Everything that is to be dumped, each kind in the order of names."""
 
@@ -132,3 +153,10 @@ class Contents:
     tables: list[Table]
     views: list[View]
     graphs: list[PropertyGraph]
+    graph_types: list[GraphType]
+    native_graphs: list[NativeGraph]
+
+    @property
+    def has_graphs(self) -> bool:
+        """Whether there is anything that PostgreSQL has not."""
+        return bool(self.graphs or self.graph_types or self.native_graphs)

@@ -13,7 +13,9 @@ from skerry.dump.model import (
     Column,
     Constraint,
     Contents,
+    GraphType,
     Index,
+    NativeGraph,
     PropertyGraph,
     Relation,
     Schema,
@@ -55,6 +57,26 @@ _GRAPHS = f"""
 SELECT c.oid, {_NAMES}
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE {_OURS} AND c.relkind = 'g'"""
+
+_HAS_GRAPHS = """
+SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'skerry' AND c.relname = 'graph_types'"""
+"""PostgreSQL has none."""
+
+_OUR_GRAPHS = "schema !~ '^pg_'"
+
+_NATIVE_GRAPHS = f"""
+SELECT oid, schema, name, quote_ident(schema) || '.' || quote_ident(name), is_closed, definition
+FROM skerry.graphs WHERE kind = 'native' AND {_OUR_GRAPHS}"""
+
+_GRAPH_PARTS = """
+SELECT definition FROM (
+    SELECT 1 AS part, name, definition FROM skerry.graph_constraints WHERE graph = {0} AND NOT is_from_type
+    UNION ALL SELECT 2, name, definition FROM skerry.graph_indexes WHERE graph = {0}) AS p
+ORDER BY part, name, definition"""
+
+_ELEMENTS = "SELECT 1 FROM GRAPH_TABLE ({} MATCH {} COLUMNS (1 AS one)) LIMIT 1"
+_PATTERNS = ("(n)", "()-[e]-()")
 
 _COLUMNS = f"""
 SELECT c.oid, a.attnum, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -148,26 +170,42 @@ def refuse_unknown(source: Queries) -> None:
 
 
 def _graphs(source: Queries, comments: Comments) -> list[PropertyGraph]:
-    """The graphs over tables.  Raises NotSupportedError for one with elements of its own, unless there are none in the
-    graph that every database has."""
+    """The graphs over tables."""
     found: list[PropertyGraph] = []
     for oid, schema, bare, name in source.rows(_GRAPHS):
         ((definition,),) = source.rows(f"SELECT pg_get_propgraphdef({oid})")
         if definition is not None:
             comment = comments.get(("pg_class", oid, 0))
             found.append(PropertyGraph((schema, bare), name, definition, comment))
-        elif (schema, bare) != HOME or source.rows("USE /public/home MATCH (n) RETURN 1 LIMIT 1"):
-            raise errors.NotSupportedError(
-                f"can't be dumped: graph {name}",
-                hint="A dump is SQL; `skerry backup` copies graphs, too.",
-            )
     return found
+
+
+def _graph_types(source: Queries) -> list[GraphType]:
+    rows = source.rows(f"SELECT schema, name, definition FROM skerry.graph_types WHERE {_OUR_GRAPHS}")
+    return [GraphType((schema, bare), definition) for schema, bare, definition in rows]
+
+
+def _native_graphs(source: Queries) -> list[NativeGraph]:
+    """The graphs with elements of their own, but for the one that every database has if nothing was done to it.
+
+    Each is read from, so that it stays as it is until the transaction ends.
+    """
+    graphs: list[NativeGraph] = []
+    for oid, schema, bare, name, is_closed, definition in source.rows(_NATIVE_GRAPHS):
+        is_there_anyway = (schema, bare) == HOME and not is_closed
+        graph = NativeGraph((schema, bare), name, "" if is_there_anyway else f"{definition};")
+        found = [source.rows(_ELEMENTS.format(name, pattern)) for pattern in _PATTERNS]
+        graph.has_elements = any(found)
+        graph.parts = [f"{part};" for (part,) in source.rows(_GRAPH_PARTS.format(oid))]
+        if graph.definition or graph.has_elements or graph.parts:
+            graphs.append(graph)
+    return graphs
 
 
 def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None) -> Contents:
     """All objects, or the relations for which `is_wanted(schema, name)`, sorted by name.
 
-    With a choice there are no schemas; a sequence comes along with the table whose column owns it.
+    With a choice there are no schemas and no graphs; a sequence comes along with the table whose column owns it.
     Sequences' values are not read yet.
     """
     comments: Comments = {(kind, oid, column): text for kind, oid, column, text in source.rows(_COMMENTS)}
@@ -183,25 +221,35 @@ def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None)
         relations = {oid: each for oid, each in relations.items() if is_wanted(*each.sort_key)}
         sequences = [s for s in sequences if s.owner_oid in relations or is_wanted(*s.sort_key)]
     graphs = _graphs(source, comments) if is_wanted is None else []
+    has_graphs = is_wanted is None and bool(source.rows(_HAS_GRAPHS))
+    graph_types = _graph_types(source) if has_graphs else []
+    native_graphs = _native_graphs(source) if has_graphs else []
     _add_columns(relations, source.rows(_COLUMNS), comments)
     tables = {oid: each for oid, each in relations.items() if isinstance(each, Table)}
     views = {oid: each for oid, each in relations.items() if isinstance(each, View)}
     _add_constraints(tables, source.rows(_CONSTRAINTS), comments)
     _add_indexes(tables, source.rows(_INDEXES), comments)
     _add_identities(tables, sequences)
+    graph_oids = {oid for oid, *_ in source.rows(_GRAPHS)}
     for view_oid, read_oid in source.rows(_VIEW_READS):
         if view_oid in views and read_oid in views:
             views[view_oid].reads.add(read_oid)
+        elif view_oid in views and read_oid in graph_oids:
+            views[view_oid].reads_graph = True
     return Contents(
         sorted(schemas, key=lambda schema: schema.bare),
         sorted(sequences, key=_by_name),
         sorted(tables.values(), key=_by_name),
         sorted(views.values(), key=_by_name),
         sorted(graphs, key=_by_name),
+        sorted(graph_types, key=_by_name),
+        sorted(native_graphs, key=_by_name),
     )
 
 
-def _by_name(each: Relation | Constraint | Index | PropertyGraph) -> tuple[str, ...]:
+def _by_name(
+    each: Relation | Constraint | Index | PropertyGraph | GraphType | NativeGraph,
+) -> tuple[str, ...]:
     return each.sort_key
 
 

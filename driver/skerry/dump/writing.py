@@ -6,6 +6,7 @@ Each function gives complete statements, one item each, without the newline behi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from skerry.dump.model import Column, Constraint, Contents, Schema, SequenceObject, Table, View
 
@@ -45,7 +46,7 @@ def before_data(contents: Contents) -> Iterator[str]:
 
 
 def after_data(contents: Contents) -> Iterator[str]:
-    """Checks that are not valid, keys, indexes, foreign keys, graphs over tables, views."""
+    """Checks that are not valid, keys, indexes, foreign keys."""
     for kinds in ("c", "pu"):
         for table in contents.tables:
             for constraint in table.constraints:
@@ -57,11 +58,37 @@ def after_data(contents: Contents) -> Iterator[str]:
         for constraint in table.constraints:
             if constraint.kind == "f":
                 yield from _add_constraint(table, constraint)
-    for graph in contents.graphs:
-        yield f"{graph.definition};"
-        yield from _comment("PROPERTY GRAPH", graph.name, graph.comment)
+
+
+def graphs(contents: Contents) -> Iterator[str]:
+    """Graph types, and graphs without elements."""
+    for graph_type in contents.graph_types:
+        yield f"{graph_type.definition};"
+    for graph in contents.native_graphs:
+        if graph.definition:
+            yield graph.definition
+
+
+def after_elements(contents: Contents) -> Iterator[str]:
+    """Constraints and indexes of graphs, graphs over tables, views."""
+    for graph in contents.native_graphs:
+        yield from graph.parts
+    for mapped in contents.graphs:
+        yield f"{mapped.definition};"
+        yield from _comment("PROPERTY GRAPH", mapped.name, mapped.comment)
     for view in in_order_of_use(contents.views):
         yield from _view(view)
+
+
+def without_graphs(contents: Contents) -> tuple[Contents, list[str]]:
+    """The same without graphs and what reads them; warnings about views that go with them."""
+    gone: set[int] = set()
+    for view in in_order_of_use(contents.views):
+        if view.reads_graph or view.reads & gone:
+            gone.add(view.oid)
+    warnings = [f"{view.name} is left out: it reads a graph" for view in contents.views if view.oid in gone]
+    views = [view for view in contents.views if view.oid not in gone]
+    return replace(contents, views=views, graphs=[], graph_types=[], native_graphs=[]), warnings
 
 
 def set_values(sequences: Iterable[SequenceObject]) -> Iterator[str]:

@@ -52,6 +52,9 @@ def add_parser(commands: Subparsers) -> None:
         help="only tables, views and sequences of that name; * and ? are wild; may be given several times",
     )
     parser.add_argument("--inserts", action="store_true", help="INSERT statements instead of COPY blocks")
+    parser.add_argument(
+        "--no-graphs", action="store_true", help="without graphs, and views that read them, for PostgreSQL"
+    )
     parser.add_argument("-o", "-f", "--output", metavar="FILE", help="write here (default: standard output)")
     parser.set_defaults(run=run)
 
@@ -65,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
             data=not options.schema_only,
             tables=options.table,
             inserts=options.inserts,
+            graphs=not options.no_graphs,
         )
     for warning in warnings:
         print(f"skerry: warning: {warning}", file=sys.stderr)
