@@ -79,7 +79,9 @@ class QueryWriter(Subqueries):
         module.namespace.update(PAUSE=PAUSE, chunks=runtime.chunks, drain=runtime.drain, _none=None)
 
     def is_main(self, query: q.Query) -> bool:
-        """Whether the query is the statement itself, whose row count is reported."""
+        """Whether the query is the statement itself, or a stage of it: then its row count is reported."""
+        if isinstance(self.main, q.Program):
+            return any(query is stage for stage in self.main.stages)
         return query is self.main
 
     # --- what relation writers ask ----------------------------------------

@@ -111,6 +111,24 @@ def test_set_and_remove_are_updates(session: SqlSession) -> None:
     assert session.rows("select n from person where id = 1") == [(None,)]
 
 
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("MATCH (a:human) SET a.n = 1", "UPDATE 3"),
+        ("MATCH (a:human {id: 1})-[e:knows]->(b) SET a.n = 1, e.w = 2", "UPDATE 2"),
+        ("MATCH (a:human {id: 1})-[e:knows]->() DELETE e", "DELETE 1"),
+        ("MATCH (a:human {id: 99}) DETACH DELETE a", "DELETE 0"),
+    ],
+)
+def test_elements_that_change_are_counted(session: SqlSession, text: str, tag: str) -> None:
+    assert session.lines(text)[-1] == tag
+
+
+def test_elements_that_go_are_counted_with_their_edges(session: SqlSession) -> None:
+    (edges,) = session.rows("MATCH (a:human {id: 1})-[e]-() RETURN count(DISTINCT e) AS c")[0]
+    assert session.lines("MATCH (a:human {id: 1}) DETACH DELETE a")[-1] == f"DELETE {1 + edges}"
+
+
 def test_set_reaches_every_table_that_may_be_meant(session: SqlSession) -> None:
     session.run_all("MATCH (a:thing) WHERE a.name < 'D' OR a.name = 'Rome' SET a.name = a.name || '!'")
     assert session.rows("select name from person order by 1") == [("Ann!",), ("Bob!",), ("Cy!",)]

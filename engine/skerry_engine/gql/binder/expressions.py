@@ -170,7 +170,7 @@ class ExpressionBinder:
         ):
             return found
         variable = self.variable(node.arg)
-        read = variable.placed.reference[0] if isinstance(variable, ElementVariable) else variable.value()
+        read = variable.placed.reference[-1] if isinstance(variable, ElementVariable) else variable.value()
         return ex.Case(found.type, ((ex.IsNull(BOOL, read), found),), found)
 
     def _property_of(self, node: tree.Property) -> ex.Expr:
@@ -567,7 +567,9 @@ class ExpressionBinder:
         args = [self.operations.known(self.bind(arg)) for arg in node.args]
         self._inside_aggregate = False
         if node.name == "count" and len(args) == 1 and isinstance(args[0], ex.ElementValue):
-            args = [args[0].row_id]  # an element is there if its id is, and counted by it
+            # an element is there if its id is, and told from others of its table by it
+            if not node.is_distinct or isinstance(args[0].table, ex.Const):
+                args = [args[0].row_id]
         function, arguments, result = self.operations.resolve(node.name, args, node.position)
         assert isinstance(function, AggregateFunction)
         return ex.Aggregate(result, function, arguments, node.is_distinct)
