@@ -78,7 +78,10 @@ def _target(context: DefinitionContext, statement: st.Drop, name: st.ObjectName)
     if found is None:
         _report_missing(context, statement, statement.kind, str(name))
         return None
-    if not isinstance(found, KIND_CLASSES[statement.kind]):
+    is_graph = statement.kind == "property graph" and isinstance(
+        found, Graph
+    )  # native ones are property graphs, too
+    if not is_graph and not isinstance(found, KIND_CLASSES[statement.kind]):
         raise _wrong_kind(statement.kind, found)
     return Address(CLASS_RELATION, found.oid)
 
