@@ -210,6 +210,36 @@ def test_rows_come_in_the_order_that_was_asked_for(graph: GqlGraph, text: str, r
 
 
 @pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("MATCH (n:Person) RETURN count(*) + VALUE {MATCH (m) RETURN count(*) AS c} AS x", "people + all"),
+        (
+            "MATCH (n:Person) RETURN count(*) + VALUE {MATCH (m) RETURN max(m.age) AS c} AS x",
+            "people + oldest",
+        ),
+        ("MATCH (n:Person) RETURN VALUE {MATCH (m) RETURN count(*) AS c} AS all, count(*) AS people", "both"),
+        ("MATCH (n:Person) RETURN n, count(*) + VALUE {MATCH (m) RETURN count(n.age) AS c} AS x", "each"),
+        (
+            "VALUE c = VALUE {MATCH (m) RETURN count(*) AS c} MATCH (n:Person) RETURN c + count(*) AS x",
+            "people + all",
+        ),
+    ],
+)
+def test_aggregates_of_a_query_inside_are_its_own(graph: GqlGraph, text: str, rows: str) -> None:
+    ((people, total, oldest),) = graph.rows(
+        "MATCH (m) RETURN count(*) AS c, max(m.age) AS a NEXT MATCH (n:Person) RETURN count(n), max(c), max(a)"
+    )
+    aged = graph.rows("MATCH (n:Person) RETURN n.age IS NOT NULL AS known")
+    expected = {
+        "people + all": [(people + total,)],
+        "people + oldest": [(people + oldest,)],
+        "both": [(total, people)],
+        "each": sorted((1 + (total if known else 0),) for (known,) in aged),
+    }
+    assert sorted(row[-2 if rows == "both" else -1 :] for row in graph.rows(text)) == expected[rows]
+
+
+@pytest.mark.parametrize(
     ("items", "names"),
     [
         ("upper('a'), upper('b'), n.age, n.age", ["upper", "column2", "n.age", "column4"]),

@@ -6,8 +6,8 @@ keys: of an element that is a key, all that hangs on it too (`n.name` beside `n`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
@@ -232,6 +232,8 @@ class Grouping:
         return made
 
     def _replaced(self, node: object) -> object | None:
+        if isinstance(node, q.Aggregation):
+            return self._of_inner(node)
         if isinstance(node, ex.Aggregate):
             if node not in self.aggregates:
                 self.aggregates.append(node)
@@ -240,6 +242,15 @@ class Grouping:
         if isinstance(node, ex.Expr) and node in self.keys:
             return self._key(self.keys.index(node))
         return self._of_element(node)
+
+    def _of_inner(self, inner: q.Aggregation) -> q.Aggregation:
+        """The grouping of a query inside the expression: its aggregates are its own, what they are about may be ours."""
+        aggregates = tuple(replace(each, **self._parts_above(each)) for each in inner.aggregates)
+        return replace(inner, **{**self._parts_above(inner), "aggregates": aggregates})
+
+    def _parts_above(self, node: ex.Aggregate | q.Aggregation) -> dict[str, Any]:
+        names = [part.name for part in fields(node) if part.name != "aggregates"]
+        return {name: rewrite_all(getattr(node, name), self._replaced) for name in names}
 
     def _of_element(self, node: object) -> object | None:
         """What hangs on an element that is a key."""
