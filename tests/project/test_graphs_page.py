@@ -16,8 +16,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "graphs.md").read_text(encoding="ut
 
 
 def examples() -> Iterator[str]:
-    """The indented examples: a statement a line, or one over several lines in braces."""
-    for block in re.findall(r"(?:^ {4}.*\n)+", PAGE, re.MULTILINE):
+    """The indented examples: a statement a line, or one over several lines in braces.  Those of COPY come with data."""
+    for block in re.findall(r"(?:^ {4}.*\n)+", PAGE.partition("\n## COPY\n")[0], re.MULTILINE):
         if "{\n" in block:
             yield block
         else:
@@ -41,7 +41,7 @@ def statements() -> Iterator[str]:
         if line.startswith("| `"):
             for text in re.findall(r"`([^`]+)`", line.split(" | ")[0] if "RESET [" not in line else line):
                 plain = re.sub(r" ?\[[^\]]*\]", "", text)
-                if not plain.startswith(("SHOW", "USE")) and "{...}" not in plain:
+                if not plain.startswith(("SHOW", "USE", "skerry.")) and "{...}" not in plain:
                     yield plain.replace(" ...", "")
 
 
