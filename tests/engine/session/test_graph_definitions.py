@@ -108,8 +108,6 @@ def test_indexes_of_graphs_are_renamed_and_built_again(database: SqlDatabase) ->
         "create index on g (x)",
         "create table t (a int references g)",
         "create view v as select * from g",
-        "copy g to stdout",
-        "copy g from stdin",
         "drop table g",
         "drop view g",
         "reindex table g",
