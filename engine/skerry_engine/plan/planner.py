@@ -390,6 +390,8 @@ class Planner:
             rows = self._estimate(items[number], local[number], outer)
             if connected:
                 rows = min(rows, self._rows_of_look_up(items[number], local[number], rest, here, outer))
+            if rows == inf and isinstance(items[number], q.PathSearch):
+                connected = False  # it is, but by neither of its ends: these have to come first
             return (bool(here) and not connected, rows, number)
 
         return min(possible, key=cost)

@@ -76,7 +76,7 @@ class QueryWriter(Subqueries):
         self._readers: dict[int, list[ex.Expr]] | None = None
         self.main: q.Query = statement.body if isinstance(statement, q.With) else statement
         module.namespace.update(NAMESPACE)
-        module.namespace.update(PAUSE=PAUSE, chunks=runtime.chunks, drain=runtime.drain, _none=None)
+        module.namespace.update(PAUSE=PAUSE, chunks=runtime.chunks, drain=runtime.drain)
 
     def is_main(self, query: q.Query) -> bool:
         """Whether the query is the statement itself, or a stage of it: then its row count is reported."""

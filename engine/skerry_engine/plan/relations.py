@@ -932,7 +932,7 @@ def _packed(rows: list[RowVariable]) -> str:
     """The rows as one item of a list: the bare name for one, a tuple for several."""
     names = _names(rows)
     if not names:
-        return "_none"
+        return "()"  # as a value, and as what a loop unpacks
     return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 

@@ -209,6 +209,13 @@ def test_rows_come_in_the_order_that_was_asked_for(graph: GqlGraph, text: str, r
     assert graph.rows(text) == rows
 
 
+def test_rows_of_nothing_can_be_joined(graph: GqlGraph) -> None:
+    text = "RETURN count(VALUE {FILTER $p >= 2 MATCH (n:Nobody) RETURN 3 AS x}) AS c"
+    assert graph.rows(text, p=3) == [(0,)]
+    assert graph.rows(text.replace("n:Nobody", "n {name: 'Ada'}"), p=3) == [(1,)]
+    assert graph.rows(text.replace("n:Nobody", "n {name: 'Ada'}"), p=1) == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("text", "rows"),
     [

@@ -218,6 +218,13 @@ def test_questioned_and_alternative_variables_may_be_null(ring: GqlGraph) -> Non
     assert ring.rows(text) == [(1, None), (None, 3)]
 
 
+def test_a_search_begins_at_one_of_its_ends_though_its_middle_is_known(ring: GqlGraph) -> None:
+    text = "MATCH (m {k: 2}) MATCH (x)-[e]->{1,2}(m)-[f]->{1,2}(y) RETURN x.k, y.k"
+    expected = [(1, 3), (1, 1), (3, 3)]
+    assert sorted(ring.rows(text)) == sorted(expected)
+    assert ring.rows(f"{text.partition('RETURN')[0]} RETURN count(*)") == [(3,)]
+
+
 def test_optional_and_tested_patterns_are_searched(ring: GqlGraph) -> None:
     lone = ring.node("P", name="Di", k=4)
     assert lone

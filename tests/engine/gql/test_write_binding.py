@@ -98,6 +98,12 @@ def test_merge_from_bound_elements_and_of_loops(graph: AlgebraGraph) -> None:
     assert graph.gql("MATCH (s:S)-[:L]->(s) RETURN count(*) AS c") == [(1,)]
 
 
+def test_a_path_that_nobody_reads_is_not_handed_on(graph: AlgebraGraph) -> None:
+    graph.gql("INSERT (:A {n: 1})-[:R]->(:A {n: 2})")
+    text = "MATCH p = SHORTEST 2 (a:A)-[:R]->{0,1}(b) SET a.m = 1 RETURN b.n"
+    assert sorted(graph.gql(text)) == [(1,), (2,), (2,)]
+
+
 # --- bad input ----------------------------------------
 
 

@@ -244,7 +244,7 @@ class Grouping:
         return self._of_element(node)
 
     def _of_inner(self, inner: q.Aggregation) -> q.Aggregation:
-        """The grouping of a query inside the expression: its aggregates are its own, what they are about may be ours."""
+        """The grouping of a query inside the expression: its aggregates are its own; what they read may be ours."""
         aggregates = tuple(replace(each, **self._parts_above(each)) for each in inner.aggregates)
         return replace(inner, **{**self._parts_above(inner), "aggregates": aggregates})
 

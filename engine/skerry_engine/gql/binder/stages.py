@@ -34,6 +34,7 @@ class StageBinder:
         if is_last:
             self.statements.stages.append(query)
             return Rows()
+        variables = [variable for variable in variables if self.statements.is_mentioned(variable.name)]
         outputs = tuple(self.operations.known(variable.value()) for variable in variables)
         columns = tuple(
             q.OutputColumn(variable.name, output.type)
