@@ -23,7 +23,6 @@ import itertools
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Generator, Sequence
 
 from skerry.abc import ColumnInfo, Notification, Outcome, Row
@@ -54,15 +53,16 @@ Steps = Generator[Step, object, None]
 _thread_numbers = itertools.count(1)
 
 
-class _Thread(threading.local):
+_THREAD = threading.local()
+
+
+def _thread_number() -> int:
     """The current thread's number.  Python gives the idents of dead threads to new ones, and a lock that a
     dead thread took is not held by the one that waits for it."""
-
-    def __init__(self) -> None:
-        self.number = next(_thread_numbers)
-
-
-_THREAD = _Thread()
+    number: int | None = getattr(_THREAD, "number", None)
+    if number is None:
+        number = _THREAD.number = next(_thread_numbers)
+    return number
 
 
 class EmbeddedSource:
@@ -80,8 +80,9 @@ class EmbeddedSource:
         self.engine = self.shared.engine
         self.mutex = self.shared.mutex
         self.expiry = self.shared.expiry
-        self._backends: weakref.WeakSet[EmbeddedBackend] = weakref.WeakSet()
-        self._is_closed = False
+        self.sessions: set[Session] = set()
+        """Those of backends that were neither closed nor forgotten."""
+        self.is_closed = False
 
     def open_backend(self) -> EmbeddedBackend:
         """Open a session."""
@@ -89,9 +90,8 @@ class EmbeddedSource:
         with self.mutex:
             session = self.engine.open_session(self._target.database, self._target.user, dict(self._options))
         self.shared.close_abandoned()
-        backend = EmbeddedBackend(self, session)
-        self._backends.add(backend)
-        return backend
+        self.sessions.add(session)
+        return EmbeddedBackend(self, session)
 
     def check_process(self) -> None:
         """Refuse use after a fork: parent and child would each hold half of one database."""
@@ -102,12 +102,22 @@ class EmbeddedSource:
 
     def close(self) -> None:
         """End this user's sessions; with the last user the engine is closed."""
-        if self._is_closed:
+        if self.is_closed:
             return
-        self._is_closed = True
-        for backend in list(self._backends):
-            backend.close()
+        self.is_closed = True
+        for session in list(self.sessions):
+            self.end(session)
         self.shared.release()
+
+    def end(self, session: Session) -> None:
+        """Close a session; twice is allowed."""
+        if session not in self.sessions:
+            return
+        self.sessions.discard(session)
+        with self.mutex:
+            self.expiry.forget(session)
+            session.close()
+        self.shared.close_abandoned()
 
 
 class _Mailbox:
@@ -148,7 +158,8 @@ class EmbeddedBackend:
 
     def __del__(self) -> None:
         session, self._session = getattr(self, "_session", None), None
-        if session is not None:
+        if session is not None and session in self._source.sessions:
+            self._source.sessions.discard(session)
             self._source.shared.abandoned.append(session)
             self._source.shared.close_abandoned()
 
@@ -208,7 +219,7 @@ class EmbeddedBackend:
             try:
                 with self._source.mutex:
                     self._source.expiry.forget(session)
-                    session.owner.thread_id = _THREAD.number
+                    session.owner.thread_id = _thread_number()
                     answer = session.answer_query(text, values)
                     if not isinstance(answer, Finished):
                         steps = answer
@@ -266,15 +277,13 @@ class EmbeddedBackend:
         """Close the session."""
         session, self._session = self._session, None
         if session is not None:
-            with self._source.mutex:
-                self._source.expiry.forget(session)
-                session.close()
-            self._source.shared.close_abandoned()
+            self._source.end(session)
 
     def _open_session(self) -> Session:
-        if self._session is None:
+        session = self._session
+        if session is None or self._source.is_closed:
             raise errors.InterfaceError("the connection is closed")
-        return self._session
+        return session
 
     def _drive(self, session: Session, steps: Steps, write: Callable[[bytes], object]) -> Outcome:
         """Step until the end, sleeping through waits."""

@@ -34,6 +34,7 @@ from skerry.loading import End, Executor, Loadable, Progress, load_edges, load_n
 from skerry.network import NetworkSource
 from skerry.parameters import Parameters, from_native
 from skerry.pending import PREPARE, PendingCommit, read_counts
+from skerry.pool import SessionPool, refuse_listening
 from skerry.result import Result
 from skerry_engine import errors
 
@@ -94,10 +95,7 @@ class Database:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._lock = threading.Lock()
-        self._idle: list[Backend] = []
-        self._closed = False
-        self._give_back(source.open_backend())
+        self._sessions = SessionPool(source)
 
     def execute(self, statement: str, parameters: Parameters | None = None) -> Result:
         """Execute a statement that commits by itself.
@@ -106,18 +104,7 @@ class Database:
         statements; the last one's rows come back.  Raises InvalidTransactionState for a BEGIN that
         is left open.
         """
-        text, values = from_native(statement, parameters)
-        backend = self._take()
-        try:
-            outcome = backend.execute(text, values)
-            if backend.transaction_status != "I":
-                raise errors.InvalidTransactionState(
-                    "a transaction needs begin_transaction(), or SQL that also ends it"
-                )
-            _refuse_listening(backend, outcome)
-        finally:
-            self._settle(backend)
-        return Result(outcome)
+        return Result(self._sessions.execute(statement, parameters))
 
     def begin_transaction(
         self,
@@ -137,12 +124,12 @@ class Database:
         """
         begin = begin_sql(isolation_level, read_only, deferrable) + as_of_sql(as_of)
         limit = "" if timeout is None else f"SET LOCAL transaction_timeout = {milliseconds(timeout)}; "
-        backend = self._take()
+        backend = self._sessions.take()
         try:
             # The query takes the snapshot now, not with the first statement.
             backend.execute(f"{begin}; {limit}SELECT 1")
         except BaseException:
-            self._settle(backend)
+            self._sessions.settle(backend)
             raise
         return Transaction(self, backend)
 
@@ -234,18 +221,18 @@ class Database:
         everything; with `inserts` rows are INSERT statements rather than COPY blocks.  PostgreSQL takes what is
         dumped without `graphs`, and so without the views that read one, of which the warnings tell.
         """
-        session = self._take()
+        session = self._sessions.take()
         try:
             options = DumpOptions(schema, data, tuple(tables), inserts, graphs)
             return dump(session, as_writer(stream), options)
         finally:
-            self._settle(session)
+            self._sessions.settle(session)
 
     def listen(self, *channels: str) -> Listener:
         """Listen to channels, from now on: gives what iterates over, or waits for, their notifications."""
         if not channels:
             raise errors.InterfaceError("listen() needs a channel")
-        self._check_open()
+        self._sessions.check_open()
         return Listener(self._source.open_backend(), channels)
 
     def changes(
@@ -263,7 +250,7 @@ class Database:
         ever); with `wait` False it ends where there are no more.  Raises HistoryNotRetained for changes that are
         gone: what is older than the database's retention, unless this feed was open by then.
         """
-        self._check_open()
+        self._sessions.check_open()
         return Changes(self._source.open_backend(), since, tables, wait, timeout)
 
     def backup(self, path: str | os.PathLike[str]) -> Backup:
@@ -286,7 +273,7 @@ class Database:
         deferrable: bool = False,
     ) -> Connection:
         """A DB-API connection to the same database."""
-        self._check_open()
+        self._sessions.check_open()
         return Connection(
             self._source,
             owns_source=False,
@@ -298,60 +285,14 @@ class Database:
 
     def close(self) -> None:
         """Close the database; of one in memory nothing remains.  Closing twice is allowed."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for backend in idle:
-            backend.close()
-        self._source.close()
+        self._sessions.close()
 
     def __enter__(self) -> Database:
-        self._check_open()
+        self._sessions.check_open()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise errors.InterfaceError("the database is closed")
-
-    def _take(self) -> Backend:
-        """A session that nothing else uses: the one used last, so that its settings stay in effect."""
-        with self._lock:
-            self._check_open()
-            while self._idle:
-                backend = self._idle.pop()
-                if backend.is_open:
-                    return backend
-        return self._source.open_backend()
-
-    def _give_back(self, backend: Backend) -> None:
-        with self._lock:
-            if not self._closed:
-                self._idle.append(backend)
-                return
-        backend.close()
-
-    def _settle(self, backend: Backend) -> None:
-        """Take a session back, rolled back if something was left open; a broken one is closed."""
-        try:
-            if backend.transaction_status != "I":
-                backend.execute("ROLLBACK")
-        except errors.Error:
-            backend.close()
-            return
-        if backend.is_open:
-            self._give_back(backend)
-
-
-def _refuse_listening(backend: Backend | None, outcome: Outcome) -> None:
-    """Sessions are shared by whatever runs next: what came to one would reach nobody."""
-    if outcome.tag == "LISTEN" and backend is not None:
-        backend.execute("UNLISTEN *")
-        raise errors.InterfaceError("LISTEN needs a session of its own: use Database.listen()")
 
 
 _ENDINGS = (errors.TotalTransactionTimeout, errors.IdleInTransactionTimeout)
@@ -387,7 +328,7 @@ class Transaction:
         """
         text, values = from_native(statement, parameters)
         outcome = self._run(text, values)
-        _refuse_listening(self._backend, outcome)
+        refuse_listening(self._backend, outcome)
         self._note_savepoint(statement)
         return Result(outcome)
 
@@ -490,7 +431,7 @@ class Transaction:
         backend, self._backend = self._backend, None
         self._state = state
         if backend is not None:
-            self._database._settle(backend)
+            self._database._sessions.settle(backend)
 
     def _note_savepoint(self, statement: str) -> None:
         """Keep the list of names when savepoints are written as SQL, where a name may be used again."""
