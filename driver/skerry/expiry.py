@@ -44,7 +44,7 @@ class Expiry:
         self._mutex = mutex
         self._changed = threading.Event()
         self._limits: dict[Session, Limit] = {}
-        self._thread: threading.Thread | None = None
+        self._watcher: threading.Thread | None = None
 
     def watch(self, session: Session, limit: Limit, let_go: Callable[[], None]) -> None:
         """Expire the session at `limit[0]` (time.monotonic()) unless it is forgotten before.
@@ -53,11 +53,11 @@ class Expiry:
         to be one, has given the mutex back.
         """
         self._limits[session] = limit
-        if self._thread is None:
-            self._thread = threading.Thread(
+        if self._watcher is None:
+            self._watcher = threading.Thread(
                 target=self._run, args=(let_go,), name="skerry-expiry", daemon=True
             )
-            self._thread.start()
+            self._watcher.start()
         self._changed.set()
 
     def forget(self, session: Session) -> None:
@@ -71,7 +71,7 @@ class Expiry:
                 delay_s = self._expire_late()
                 is_over = delay_s is None
                 if is_over:
-                    self._thread = None
+                    self._watcher = None
             let_go()
             if not is_over:
                 self._changed.wait(delay_s)
