@@ -26,7 +26,7 @@ from skerry_engine.values.types import SqlType, find_type
 
 Converter = Callable[[Any], Any]
 
-NEED_THE_CATALOG = oids.REG_TYPES | oids.GRAPH_TYPES | oids.GRAPH_ARRAYS.keys()
+NEED_THE_CATALOG = frozenset({*oids.REG_TYPES, *oids.GRAPH_TYPES, *oids.GRAPH_ARRAYS})
 """Types whose values are told by the catalog: converting them takes the engine's mutex."""
 
 
