@@ -12,7 +12,7 @@ parameters and give the same Python values and errors.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 Row = tuple[object, ...]
@@ -27,17 +27,25 @@ class ColumnInfo:
     type_modifier: int = -1
 
 
-@dataclass(slots=True)
 class Outcome:
     """What a statement text brought; of several statements, the last one's.
 
     `columns` is None for a statement that returns no rows; `row_count` is -1 where the command has no count.
     """
 
-    columns: tuple[ColumnInfo, ...] | None = None
-    rows: list[Row] = field(default_factory=list)
-    tag: str = ""
-    row_count: int = -1
+    __slots__ = ("columns", "rows", "tag", "row_count")
+
+    def __init__(
+        self,
+        columns: tuple[ColumnInfo, ...] | None = None,
+        rows: list[Row] | None = None,
+        tag: str = "",
+        row_count: int = -1,
+    ) -> None:
+        self.columns: tuple[ColumnInfo, ...] | None = columns
+        self.rows: list[Row] = [] if rows is None else rows
+        self.tag: str = tag
+        self.row_count: int = row_count
 
 
 class Notification(NamedTuple):

@@ -65,6 +65,24 @@ def _thread_number() -> int:
     return number
 
 
+class _Forks:
+    """How many forks this process is away from the first one."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count: int = 0
+
+    def forked(self) -> None:
+        """This process has been forked off another."""
+        self.count += 1
+
+
+_forks = _Forks()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forks.forked)
+
+
 class EmbeddedSource:
     """One user's way to an engine of this process."""
 
@@ -75,7 +93,7 @@ class EmbeddedSource:
             raise errors.InterfaceError("an embedded database needs a path or ':memory:'")
         self._target = target
         self._options = options
-        self._process_id = os.getpid()
+        self._forks = _forks.count
         self.shared = SharedEngine.open(target.path, engine_options or EngineOptions())
         self.engine = self.shared.engine
         self.mutex = self.shared.mutex
@@ -95,7 +113,7 @@ class EmbeddedSource:
 
     def check_process(self) -> None:
         """Refuse use after a fork: parent and child would each hold half of one database."""
-        if os.getpid() != self._process_id:
+        if _forks.count != self._forks:
             raise errors.InterfaceError(
                 "an embedded database can't be used in a forked process: open it there"
             )

@@ -40,9 +40,10 @@ from skerry_engine.sql import statements as st
 from skerry_engine.txn.locks import TABLE
 from skerry_engine.txn.modes import ACCESS_SHARE
 from skerry_engine.txn.transaction import Transaction
+from skerry_engine.values import oids
 from skerry_engine.values.clock import wall_clock
 from skerry_engine.values.io import text_decoder
-from skerry_engine.values.python import from_python
+from skerry_engine.values.python import GraphParameter, from_python
 from skerry_engine.values.types import SqlType
 
 if TYPE_CHECKING:
@@ -330,9 +331,10 @@ class StatementRunner(SessionState):
 
     def adapted(self, values: Sequence[object], types: Sequence[int], wanted: Sequence[int]) -> list[object]:
         """Parameters brought to the types wanted: those that came as text are read."""
-        return [
-            self._adapted(value, given, oid) for value, given, oid in zip(values, types, wanted, strict=False)
-        ]
+        adapted: list[object] = []
+        for number in range(min(len(values), len(types), len(wanted))):
+            adapted.append(self._adapted(values[number], types[number], wanted[number]))
+        return adapted
 
     def _adapted(self, value: object, given: int, wanted: int) -> object:
         if value is None or given == wanted or not isinstance(value, str):
@@ -370,8 +372,11 @@ class StatementRunner(SessionState):
         yield from execution.run()
         yield Complete(command_tag(plan.verb, execution.row_count), execution.row_count)
 
-    def begin_at_once(self, statement: st.Query, plan: Plan, values: Sequence[object]) -> Execution | None:
-        """A statement run as far as it goes in this unit: usually to its end.
+    def begin_at_once(
+        self, statement: st.Query, plan: Plan, values: Sequence[object], is_checked: bool = False
+    ) -> Execution | None:
+        """A statement run as far as it goes in this unit: usually to its end.  `is_checked`: the plan was found to be
+        current in this same unit.
 
         None, nothing done, where it locks rows, its plan is not current, or a table is locked by others.
         """
@@ -383,7 +388,7 @@ class StatementRunner(SessionState):
         transaction = self.need_transaction()
         if transaction.is_snapshot and not transaction.can_read_at_once():
             return None
-        if not self.is_current(plan) or not self._lock_at_once(transaction, plan):
+        if not (is_checked or self.is_current(plan)) or not self._lock_at_once(transaction, plan):
             return None
         if plan.is_change and transaction.read_only:
             self._check_read_only(plan)
@@ -415,7 +420,10 @@ class StatementRunner(SessionState):
     def _lock_at_once(self, transaction: Transaction, plan: Plan) -> bool:
         locks = self.engine.manager.locks
         holder = transaction.holder
-        return all(locks.try_acquire(locks.tables, TABLE, oid, mode, holder) for oid, mode in plan.locks)
+        for oid, mode in plan.locks:  # noqa: SIM110 - compiled, a loop costs less than a generator
+            if not locks.try_acquire(locks.tables, TABLE, oid, mode, holder):
+                return False
+        return True
 
     def _replanned(self, statement: st.Query, old: Plan, types: Sequence[int], describe: bool) -> Plan:
         plan = self.plan_query(statement, types)
@@ -463,8 +471,24 @@ def embedded_parameters(parameters: Sequence[object] | None) -> tuple[list[int],
         if value is None or isinstance(value, str):
             types.append(0)
             values.append(value)
-        else:
-            sql_type, atom = from_python(value)
-            types.append(sql_type.oid)
-            values.append(atom)
+            continue
+        if isinstance(value, GraphParameter):
+            plain = value.value
+            oid = _plain_type(plain)
+            if oid != 0:
+                types.append(oid)
+                values.append(plain)
+                continue
+        sql_type, atom = from_python(value)
+        types.append(sql_type.oid)
+        values.append(atom)
     return types, values
+
+
+def _plain_type(value: object) -> int:
+    """The type in GQL of what is its own atom, as most parameters are; 0 for others."""
+    if type(value) is str:
+        return oids.TEXT
+    if type(value) is int and -9223372036854775808 <= value <= 9223372036854775807:
+        return oids.INT8
+    return oids.FLOAT8 if type(value) is float else 0

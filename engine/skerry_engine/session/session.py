@@ -400,7 +400,7 @@ class Session(StatementRunner):
                 plan, values = self.plan_for(statement, types, values)
             if len(values) < len(plan.parameter_types):
                 return self.run(text, parameters)
-            begun = self.begin_at_once(statement, plan, values)
+            begun = self.begin_at_once(statement, plan, values, True)
             if begun is None:
                 return self._watched(
                     self._committed(self.query_steps(statement, plan, types, values, True)), text

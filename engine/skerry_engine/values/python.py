@@ -133,11 +133,13 @@ def _array_converter(element: Converter | None) -> Converter:
     return convert
 
 
-@dataclass(frozen=True, slots=True)
 class GraphParameter:
     """A parameter of a GQL statement: a value of its own type, whatever its place."""
 
-    value: object
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value: object = value
 
 
 # --- Python to atoms ----------------------------------------------------------------------------------------
