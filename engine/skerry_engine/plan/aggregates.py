@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from skerry_engine.algebra import expressions as ex
@@ -23,6 +24,7 @@ from skerry_engine.plan import physical as ph
 from skerry_engine.plan import runtime
 from skerry_engine.plan.expressions import RowVariable
 from skerry_engine.plan.sorting import sort_key_text
+from skerry_engine.plan.source import CountRows
 
 if TYPE_CHECKING:
     from skerry_engine.plan.relations import RelationWriter
@@ -55,7 +57,8 @@ class AggregateWriter:
             for slot, text in zip(slots, self._initial(aggregate), strict=True):
                 self.block.emit(f"{slot} = {text}")
         relations = self.relations
-        relations.blocking(lambda: relations.produce(node.input, lambda: self._steps(layout)), "0")
+        steps = self._counting(layout) or partial(self._steps, layout)
+        relations.blocking(lambda: relations.produce(node.input, steps), "0")
         finals = [self._final(a, slots) for a, slots in zip(self.aggregates, layout, strict=True)]
         row = RowVariable(self.module.fresh("g"), len(finals))
         self.block.emit(f"{row.name} = ({', '.join(finals)},)" if finals else f"{row.name} = ()")
@@ -63,6 +66,15 @@ class AggregateWriter:
         relations._where(node.filters, consume)
         if relations._driving():
             relations.sink.batch_end()
+
+    def _counting(self, layout: list[list[str]]) -> CountRows | None:
+        """The steps, where all that is asked for is count(*)."""
+        for aggregate in self.aggregates:
+            if aggregate.args or aggregate.filter or aggregate.distinct or aggregate.order_by:
+                return None
+            if aggregate.function.step != "{s0} += 1":
+                return None
+        return CountRows(self.block, [slot for slots in layout for slot in slots])
 
     # --- many groups ----------------------------------------
 

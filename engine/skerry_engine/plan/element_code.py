@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
-from skerry_engine.algebra.labels import AllOf
+from skerry_engine.algebra.labels import AllOf, LabelFormula
 from skerry_engine.algebra.traversal import used_ranges
 from skerry_engine.plan import element_rows, elements
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.expressions import RowVariable, may_yield
 from skerry_engine.plan.runtime import FEW
-from skerry_engine.plan.source import MAX_NESTED_LOOPS, AppendRow
+from skerry_engine.plan.source import MAX_NESTED_LOOPS, AppendRow, CountRows
+from skerry_engine.storage.ways import way_kind
 
 if TYPE_CHECKING:
     from skerry_engine.plan.relations import RelationWriter
@@ -153,7 +154,8 @@ class ElementWriter:
         key, batch = self.module.fresh("k_"), self.module.fresh("b")
         self.block.emit(f"{key} = {relations.index_key(index, node.index_oid, scan.table_oid, node.keys)}")
         rest = f"{other}, {self._fits(node)}, ({''.join(f'{each}, ' for each in excluded)})"
-        self.block.emit(f"{batch} = {reader}.ends({index}, {key}, {rest}, {FEW})")
+        kind = way_kind(other, False, self._formula(node))
+        self.block.emit(f"{batch} = {reader}.ends({index}, {key}, {rest}, {FEW}, {kind})")
         many = f"{self.module.bind('rt', element_rows.many_ends)}({reader}, {index}, {key}, {rest})"
         row = RowVariable(self.module.fresh("o"), scan.width, only=other)
         relations._make_current(scan.range_id, row)
@@ -165,13 +167,20 @@ class ElementWriter:
 
     def _fits(self, node: ph.IndexLookup) -> str:
         """What tells by an edge's shape whether its labels fit, or None."""
-        labels = [c.labels for c in node.filters if isinstance(c, ex.HasLabels)]
-        if not labels:
+        formula = self._formula(node)
+        if formula is None:
             return "None"
-        formula = labels[0] if len(labels) == 1 else AllOf(tuple(labels))
         registry = self.relations.queries.shapes(node.scan.table_oid)
         key = (node.scan.table_oid, formula)
         return self.module.keep("fits", key, lambda: elements.fitting(registry, formula))
+
+    @staticmethod
+    def _formula(node: ph.IndexLookup) -> LabelFormula | None:
+        """The labels that edges have to have."""
+        labels = [c.labels for c in node.filters if isinstance(c, ex.HasLabels)]
+        if not labels:
+            return None
+        return labels[0] if len(labels) == 1 else AllOf(tuple(labels))
 
     def _excluded(self, node: ph.IndexLookup) -> list[str] | None:
         """The ids of edges that the edges must not be; None where more is asked of the edges than that, their labels,
@@ -262,6 +271,9 @@ class ElementWriter:
         conditions = [*early, *late, *(c for join in joins for c in join.residual)]
         if isinstance(consume, AppendRow) and not any(map(may_yield, conditions)):
             self._comprehension(joins, conditions, item, source, consume)
+            return
+        if isinstance(consume, CountRows) and not joins and not any(map(may_yield, conditions)):
+            consume.rows_of(item, source, [relations.scalars.is_true(c) for c in conditions])
             return
         with self.block.indented(f"for {item} in {source}:"):
             relations.inner += 1

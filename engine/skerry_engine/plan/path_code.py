@@ -25,6 +25,7 @@ from skerry_engine.plan import elements
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.path_program import Program
 from skerry_engine.plan.path_steps import EdgeHop, OutputPlan, PathPlan, Tools
+from skerry_engine.storage.ways import way_kind
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType
 
@@ -157,8 +158,8 @@ class PathWriter:
         leaves_source = (first.position == ends[1]) is not backward
         sides = (out, into) if both else (out, "None") if leaves_source else ("None", into)
         asked = conditions[0].labels if conditions and isinstance(conditions[0], ex.HasLabels) else None
-        labels = "None" if asked is None else self.module.keep("labels", asked, lambda: asked)
-        return f"{self.module.bind('hop', EdgeHop)}({reader}, {sides[0]}, {sides[1]}, {fits}, {labels})"
+        kinds = (way_kind(2, False, asked), way_kind(1, False, asked), way_kind(1, True, asked))
+        return f"{self.module.bind('hop', EdgeHop)}({reader}, {sides[0]}, {sides[1]}, {fits}, {kinds})"
 
     def _labels(self, scan: q.Scan, conditions: list[ex.Expr]) -> str | None:
         """What tells by a row's shape whether the conditions hold; None where they are about more."""

@@ -14,7 +14,7 @@ row id; they are packed into one number, with the table's place in a list that g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from skerry_engine import errors
@@ -35,11 +35,11 @@ class EdgeHop:
     """The edges of a native graph as ways on, from the indexes of their ends.
 
     `forward` and `backward` are an index and the position of the other end in an edge's row, or None: with both, edges
-    are walked either way, loops once.  `fits` tells by shape whether an edge's labels do; None: they all do.  `labels`
-    are what it goes by.
+    are walked either way, loops once.  `fits` tells by shape whether an edge's labels do; None: they all do.  `kinds`
+    are the numbers of the ways forward, backward, and backward without loops (`way_kind`).
     """
 
-    __slots__ = ("reader", "forward", "backward", "fits", "labels")
+    __slots__ = ("reader", "forward", "backward", "fits", "kinds")
 
     def __init__(
         self,
@@ -47,25 +47,24 @@ class EdgeHop:
         forward: tuple[Any, int] | None,
         backward: tuple[Any, int] | None,
         fits: Any,
-        labels: Hashable,
+        kinds: tuple[int, int, int],
     ) -> None:
         self.reader: Any = reader
         self.forward: tuple[Any, int] | None = forward
         self.backward: tuple[Any, int] | None = backward
         self.fits: Any = fits
-        self.labels: Hashable = labels
+        self.kinds: tuple[int, int, int] = kinds
 
     def ways(self, nodes: list[int]) -> list[Ways | None]:
         """The ways on from each node; None where there are so many, or so far away, that they take a while."""
         found: list[Ways | None] | None = None
         if self.forward is not None:
             index, other = self.forward
-            kind = (other, False, self.labels)
-            found = self.reader.ways_of(index, nodes, other, self.fits, False, FEW, kind)
+            found = self.reader.ways_of(index, nodes, other, self.fits, False, FEW, self.kinds[0])
         if self.backward is not None:
             both = found is not None
             index, other = self.backward
-            kind = (other, both, self.labels)
+            kind = self.kinds[2] if both else self.kinds[1]
             back: list[Ways | None] = self.reader.ways_of(index, nodes, other, self.fits, both, FEW, kind)
             if found is None:
                 return back

@@ -34,7 +34,7 @@ from skerry_engine.plan.element_code import ElementWriter
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, is_hashable, may_yield
 from skerry_engine.plan.path_code import PathWriter
 from skerry_engine.plan.procedures import ProcedureCall
-from skerry_engine.plan.source import MAX_NESTED_LOOPS, AppendRow, Block
+from skerry_engine.plan.source import MAX_NESTED_LOOPS, AppendRow, Block, CountRows
 from skerry_engine.storage.index import NO_KEY
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import UNTAGGED
@@ -217,6 +217,12 @@ class RelationWriter:
             )
             return
         if isinstance(consume, AppendRow) and not any(map(may_yield, filters)):
+            item, source = row.name, batch
+            if row.id_name is not None:
+                item, source = f"{row.id_name}, {row.name}", f"zip({ids}, {batch})"
+            consume.rows_of(item, source, [self.scalars.is_true(c) for c in filters])
+            return
+        if isinstance(consume, CountRows) and not any(map(may_yield, filters)):
             item, source = row.name, batch
             if row.id_name is not None:
                 item, source = f"{row.id_name}, {row.name}", f"zip({ids}, {batch})"

@@ -3,8 +3,6 @@ the reader's interface over a single state."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from skerry_engine.storage.index import Index
 from skerry_engine.storage.reader import add_ways, chosen_ends
 
@@ -64,7 +62,7 @@ class SingleRowReader:
         fits: dict[int, bool] | None,
         no_loops: bool,
         limit: int,
-        kind: Hashable,
+        kind: int,
     ) -> list[list[object] | None]:
         found: list[list[object] | None] = []
         for node in nodes:
@@ -82,6 +80,7 @@ class SingleRowReader:
         fits: dict[int, bool] | None,
         excluded: tuple[int, ...],
         limit: int,
+        kind: int,
     ) -> list[object] | None:
         return chosen_ends(*self.lookup_ids(index, key), other, fits, excluded)
 

@@ -121,6 +121,38 @@ class Block:
         )
 
 
+class CountRows:
+    """What a pipeline ends with where nothing is asked but how many rows there are: loops are written as one sum."""
+
+    def __init__(self, block: Block, counters: list[str]) -> None:
+        self.block = block
+        self.counters = counters
+
+    def __call__(self) -> None:
+        for counter in self.counters:
+            self.block.emit(f"{counter} += 1")
+
+    def rows_of(self, item: str, source: str, tests: list[str]) -> None:
+        """Count the items for which all tests hold; without tests `source` is a list, or several zipped."""
+        rows = source.removeprefix("zip(").split(",")[0].removesuffix(")") if not tests else ""
+        amount = f"len({rows})" if rows.isidentifier() else self._amount(item, source, tests)
+        if len(self.counters) == 1:
+            self.block.emit(f"{self.counters[0]} += {amount}")
+            return
+        name = self.block.module.fresh("n")
+        self.block.emit(f"{name} = {amount}")
+        for counter in self.counters:
+            self.block.emit(f"{counter} += {name}")
+
+    def _amount(self, item: str, source: str, tests: list[str]) -> str:
+        where = f" if {' and '.join(tests)}" if tests else ""
+        if ":=" in source:  # Python takes none in what a comprehension iterates over
+            name = self.block.module.fresh("z")
+            self.block.emit(f"{name} = {source}")
+            source = name
+        return f"len([None for {item} in {source}{where}])"
+
+
 class AppendRow:
     """What a pipeline ends with where each row gives one output row, and nothing else happens: loops may be written as
     comprehensions then, which take half the time."""

@@ -17,7 +17,6 @@ Rules that callers may rely on, and that keep concurrent change harmless:
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Final, cast
 
 from skerry_engine.storage.heap import PAGE_BITS, PAGE_MASK, PAGE_ROWS, Row, Version, visible_row
@@ -312,15 +311,42 @@ class TableReader:
         fits: dict[int, bool] | None,
         excluded: tuple[int, ...],
         limit: int,
+        kind: int,
     ) -> list[object] | None:
         """The values at position `other` of the edges under a key of an index of edges' ends, by row id: what is at
-        their other ends.  Only of edges whose shape (at position 0) `fits`, without those `excluded`.
+        their other ends.  Only of edges whose shape (at position 0) `fits`, without those `excluded`; `kind` is as in
+        `ways_of`.
 
         None, nothing read, as in `few`.
         """
         if self.pending is not None or index.is_paged:
             few = self.few_ids(index, key, limit)
             return None if few is None else chosen_ends(few[0], few[1], other, fits, excluded)
+        storage = self.storage
+        kept = storage.ways.of(kind, storage.heap.changes)
+        if kept is None or not isinstance(key, int):
+            return self._plain_ends(index, key, other, fits, excluded, limit)
+        known = kept.get(key)
+        if known is not None:
+            return ends_of(cast("list[object]", known.tolist()), excluded)
+        ways: list[object] = []
+        state = self._plain_ways(index, key, other, fits, False, limit, ways)
+        if state == TOO_MANY:
+            return None
+        if state == FROZEN:
+            storage.ways.enter(kept, key, ways)
+        return ends_of(ways, excluded)
+
+    def _plain_ends(
+        self,
+        index: Index,
+        key: object,
+        other: int,
+        fits: dict[int, bool] | None,
+        excluded: tuple[int, ...],
+        limit: int,
+    ) -> list[object] | None:
+        """`ends` without own writes, straight from the heap."""
         row_ids = equal_ids(index.equal, key)
         if len(row_ids) > limit:
             return None
@@ -356,14 +382,14 @@ class TableReader:
         fits: dict[int, bool] | None,
         no_loops: bool,
         limit: int,
-        kind: Hashable,
+        kind: int,
     ) -> list[list[object] | None]:
         """For each key of an index of edges' ends: the edges under it, as row id and value at position `other`, one
         after the other.
 
-        Only edges whose shape (at position 0) `fits`, and with `no_loops` none whose ends are equal; `kind` stands for
-        all that says which ways these are, and what is kept of them is found under it.  None for a key with more than
-        `limit` entries, or where the base might have to be read.
+        Only edges whose shape (at position 0) `fits`, and with `no_loops` none whose ends are equal; `kind` (of
+        `way_kind`) stands for all that says which ways these are, and what is kept of them is found under it.  None for
+        a key with more than `limit` entries, or where the base might have to be read.
         """
         found: list[list[object] | None] = []
         if self.pending is not None or index.is_paged:
@@ -409,17 +435,17 @@ class TableReader:
         if entered is None:
             return FROZEN
         if isinstance(entered, int):
-            entries: set[object] = {entered}
+            entries: list[int] = [entered]
         else:
-            entries = cast("set[object]", entered)
-            if len(entries) > limit:
+            several = cast("set[int]", entered)
+            if len(several) > limit:
                 return TOO_MANY
+            entries = sorted(several)
         pages = self._pages
         shape = -1
         wanted = fits is None
         state = FROZEN
-        for entry in entries:
-            row_id = cast("int", entry)
+        for row_id in entries:
             number = row_id >> PAGE_BITS
             page = pages[number] if number < len(pages) else None
             slot: object = (
@@ -443,7 +469,7 @@ class TableReader:
             end = row[other]
             if no_loops and end == node:
                 continue
-            ways.append(entry)
+            ways.append(row_id)
             ways.append(end)
         return state
 
@@ -568,6 +594,23 @@ def chosen_ends(
         row = rows[number]
         if (fits is None or fits[cast("int", row[0])]) and ids[number] not in excluded:
             found.append(row[other])
+    return found
+
+
+def ends_of(ways: list[object], excluded: tuple[int, ...]) -> list[object]:
+    """What ways (edge, node, edge, node, ...) lead to, without those along some edges."""
+    if not excluded:
+        return ways[1::2]
+    found: list[object] = []
+    if len(excluded) == 1:
+        only = excluded[0]
+        for place in range(0, len(ways), 2):
+            if cast("int", ways[place]) != only:
+                found.append(ways[place + 1])
+        return found
+    for place in range(0, len(ways), 2):
+        if ways[place] not in excluded:
+            found.append(ways[place + 1])
     return found
 
 

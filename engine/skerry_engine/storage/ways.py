@@ -22,6 +22,14 @@ MOST_KEPT: Final = 4_000_000
 
 KeptWays = dict[int, "array[int]"]
 
+_kinds: dict[Hashable, int] = {}
+
+
+def way_kind(other: int, no_loops: bool, labels: Hashable) -> int:
+    """A number that stands for the ways to the end at a position of edges' rows, of edges with labels: plans ask for it
+    once, so that nothing has to be hashed at each node."""
+    return _kinds.setdefault((other, no_loops, labels), len(_kinds))
+
 
 class WaysKept:
     """What is kept of one table."""
@@ -31,9 +39,9 @@ class WaysKept:
     def __init__(self) -> None:
         self.changes: int = -1
         self.count: int = 0
-        self.by_kind: dict[Hashable, KeptWays] = {}
+        self.by_kind: dict[int, KeptWays] = {}
 
-    def of(self, kind: Hashable, changes: int) -> KeptWays | None:
+    def of(self, kind: int, changes: int) -> KeptWays | None:
         """What is known of one kind of ways; None while the table does not rest: then nothing is to be entered."""
         if changes != self.changes or self.count > MOST_KEPT:
             self.changes = changes

@@ -15,8 +15,6 @@ Other levels read through TableReader itself and pay for none of this.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from skerry_engine.storage.heap import PAGE_ROWS, Row, Version
 from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.pending import PendingTable
@@ -115,7 +113,7 @@ class TrackingReader(TableReader):
         fits: dict[int, bool] | None,
         no_loops: bool,
         limit: int,
-        kind: Hashable,
+        kind: int,
     ) -> list[list[object] | None]:
         found: list[list[object] | None] = []
         for node in nodes:
@@ -148,8 +146,9 @@ class TrackingReader(TableReader):
         fits: dict[int, bool] | None,
         excluded: tuple[int, ...],
         limit: int,
+        kind: int,
     ) -> list[object] | None:
-        found = super().ends(index, key, other, fits, excluded, limit)
+        found = super().ends(index, key, other, fits, excluded, limit, kind)
         if found is not None:
             self._note_key(index, key)
         return found
