@@ -154,7 +154,8 @@ class ElementWriter:
         key, batch = self.module.fresh("k_"), self.module.fresh("b")
         self.block.emit(f"{key} = {relations.index_key(index, node.index_oid, scan.table_oid, node.keys)}")
         rest = f"{other}, {self._fits(node)}, ({''.join(f'{each}, ' for each in excluded)})"
-        kind = way_kind(other, False, self._formula(node))
+        formula = self._formula(node)
+        kind = self.module.keep("kind", (other, formula), lambda: way_kind(other, False, formula))
         self.block.emit(f"{batch} = {reader}.ends({index}, {key}, {rest}, {FEW}, {kind})")
         many = f"{self.module.bind('rt', element_rows.many_ends)}({reader}, {index}, {key}, {rest})"
         row = RowVariable(self.module.fresh("o"), scan.width, only=other)

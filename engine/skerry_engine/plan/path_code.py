@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
+from skerry_engine.algebra.labels import LabelFormula
 from skerry_engine.algebra.traversal import conjuncts, free_ranges
 from skerry_engine.functions.resolve import resolve_operator
 from skerry_engine.plan import elements
@@ -158,7 +159,7 @@ class PathWriter:
         leaves_source = (first.position == ends[1]) is not backward
         sides = (out, into) if both else (out, "None") if leaves_source else ("None", into)
         asked = conditions[0].labels if conditions and isinstance(conditions[0], ex.HasLabels) else None
-        kinds = (way_kind(2, False, asked), way_kind(1, False, asked), way_kind(1, True, asked))
+        kinds = self.module.keep("kinds", asked, lambda: _way_kinds(asked))
         return f"{self.module.bind('hop', EdgeHop)}({reader}, {sides[0]}, {sides[1]}, {fits}, {kinds})"
 
     def _labels(self, scan: q.Scan, conditions: list[ex.Expr]) -> str | None:
@@ -173,6 +174,11 @@ class PathWriter:
         registry = self.queries.shapes(scan.table_oid)
         labels = condition.labels
         return self.module.keep("fits", (scan.table_oid, labels), lambda: elements.fitting(registry, labels))
+
+
+def _way_kinds(labels: LabelFormula | None) -> tuple[int, int, int]:
+    """The numbers of the ways along edges with labels: forward, backward, backward without loops."""
+    return way_kind(2, False, labels), way_kind(1, False, labels), way_kind(1, True, labels)
 
 
 # --- queries ----------------------------------------
