@@ -144,6 +144,8 @@ def engine_parameter(value: object) -> object:
 
 
 def _inner(value: object) -> object:
+    if type(value) is str or type(value) is int:
+        return value
     if isinstance(value, list | tuple):
         return [_inner(item) for item in value]
     if isinstance(value, dict):

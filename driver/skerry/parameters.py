@@ -74,7 +74,7 @@ def from_native(text: str, parameters: Parameters | None) -> tuple[str, list[obj
     """Translate a native statement; raises InterfaceError when a name has no value."""
     if parameters is None:
         return text, None
-    if isinstance(parameters, Mapping):
+    if type(parameters) is dict or isinstance(parameters, Mapping):
         translated, names = _translate_native(text)
         return translated, _pick(parameters, names)
     _check_sequence(parameters)

@@ -63,6 +63,23 @@ class Tables(ElementTables, Protocol):
         ...
 
 
+class RowBudget:
+    """How many rows a statement may keep in memory."""
+
+    __slots__ = ("row_limit",)
+
+    def __init__(self, row_limit: int) -> None:
+        self.row_limit: int = row_limit
+
+    def check(self, rows: int) -> None:
+        """Raise OutOfMemory beyond the limit."""
+        if rows > self.row_limit:
+            raise errors.OutOfMemory(
+                f"the statement keeps {rows} rows in memory, more than work_mem allows",
+                hint="Raise work_mem, or make the statement keep fewer rows (group, join or sort less at once).",
+            )
+
+
 class ExecutionContext:
     """The state of one execution of one statement."""
 
@@ -75,10 +92,10 @@ class ExecutionContext:
         "slots",
         "row_count",
         "restarts",
-        "working",
-        "bindings",
-        "kept",
-        "row_limit",
+        "_working",
+        "_bindings",
+        "_kept",
+        "budget",
         "_readers",
         "_once",
         "_singles",
@@ -103,25 +120,50 @@ class ExecutionContext:
         self.data: Sequence[list[tuple[int, Row]]] = data
         self.row_count: int = 0
         self.restarts: int = restarts
-        self.working: dict[int, list[Row]] = {}
-        self.bindings: dict[int, list[Row]] = {}
-        self.kept: dict[int, object] = {}
-        self.row_limit: int = work_mem_bytes // BYTES_PER_KEPT_ROW
+        self._working: dict[int, list[Row]] | None = None
+        self._bindings: dict[int, list[Row]] | None = None
+        self._kept: dict[int, object] | None = None
+        self.budget: RowBudget = RowBudget(work_mem_bytes // BYTES_PER_KEPT_ROW)
         self._readers: dict[int, TableReader] = {}
-        self._once: dict[str, object] = {}
-        self._singles: dict[int, SingleRowReader] = {}
+        self._once: dict[str, object] | None = None
+        self._singles: dict[int, SingleRowReader] | None = None
+
+    # --- what few statements need ----------------------------------------
+
+    @property
+    def working(self) -> dict[int, list[Row]]:
+        """The working tables of recursive queries."""
+        if self._working is None:
+            self._working = {}
+        return self._working
+
+    @property
+    def bindings(self) -> dict[int, list[Row]]:
+        """Rows that one function hands to another, by number."""
+        if self._bindings is None:
+            self._bindings = {}
+        return self._bindings
+
+    @property
+    def kept(self) -> dict[int, object]:
+        """What functions keep from one call to the next, by number."""
+        if self._kept is None:
+            self._kept = {}
+        return self._kept
 
     # --- tables ----------------------------------------
 
     def reader(self, slot: int) -> TableReader | SingleRowReader:
         """The reader of a slot's table."""
-        single = self._singles.get(slot) if self._singles else None
-        if single is not None:
-            return single
-        reader = self._readers.get(slot)
+        if self._singles is not None:
+            single = self._singles.get(slot)
+            if single is not None:
+                return single
+        table_oid = self.slots[slot][1]
+        reader = self._readers.get(table_oid)
         if reader is None:
-            storage = self.tables.storage(self.slots[slot][1])
-            reader = self._readers[slot] = self.transaction.reader(storage)
+            storage = self.tables.storage(table_oid)
+            reader = self._readers[table_oid] = self.transaction.reader(storage)
         return reader
 
     def open_readers(self) -> None:
@@ -133,7 +175,7 @@ class ExecutionContext:
         """What the statement has written so far is to be seen by functions that begin from now on."""
         self.transaction.next_stage()
         self._readers.clear()
-        self.kept.clear()
+        self._kept = None
 
     def index(self, slot: int, index_oid: int) -> Index:
         """An index of a slot's table."""
@@ -146,9 +188,10 @@ class ExecutionContext:
     def virtual(self, table_oid: int) -> list[Row]:
         """All rows of a system table, as of this statement."""
         key = f"virtual {table_oid}"
-        rows = self._once.get(key)
+        once = self._once_made()
+        rows = once.get(key)
         if rows is None:
-            rows = self._once[key] = self.tables.virtual(table_oid)
+            rows = once[key] = self.tables.virtual(table_oid)
         return rows  # type: ignore[return-value]
 
     def property_reader(self, name: str, type_oid: int) -> ValueProperties:
@@ -166,13 +209,15 @@ class ExecutionContext:
     def single_row(self, slot: int, row_id: int, row: Row) -> Iterator[None]:
         """While this lasts, the slot's table consists of one row:
         what rechecking a row in place runs the plan over."""
-        self._singles[slot] = SingleRowReader(row_id, row)
-        self.kept.clear()
+        singles = {} if self._singles is None else self._singles
+        singles[slot] = SingleRowReader(row_id, row)
+        self._singles = singles
+        self._kept = None
         try:
             yield
         finally:
-            del self._singles[slot]
-            self.kept.clear()
+            del singles[slot]
+            self._kept = None
 
     # --- the statement's memory ----------------------------------------
 
@@ -180,19 +225,21 @@ class ExecutionContext:
         self, name: str, make: Callable[[], Generator[Step, None, object]]
     ) -> Generator[Step, None, object]:
         """What `make()` results in, computed once per execution."""
-        value = self._once.get(name, _MISSING)
+        once = self._once_made()
+        value = once.get(name, _MISSING)
         if value is _MISSING:
             value = yield from make()
-            self._once[name] = value
+            once[name] = value
         return value
+
+    def _once_made(self) -> dict[str, object]:
+        if self._once is None:
+            self._once = {}
+        return self._once
 
     def check_memory(self, rows: int) -> None:
         """Raise OutOfMemory when a hash table, group table or sort of `rows` rows goes beyond work_mem."""
-        if rows > self.row_limit:
-            raise errors.OutOfMemory(
-                f"the statement keeps {rows} rows in memory, more than work_mem allows",
-                hint="Raise work_mem, or make the statement keep fewer rows (group, join or sort less at once).",
-            )
+        self.budget.check(rows)
 
     # --- row locks ----------------------------------------
 

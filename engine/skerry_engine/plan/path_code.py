@@ -51,10 +51,10 @@ class PathWriter:
         self.module = relations.module
         self.queries = relations.queries
 
-    def call(self, node: ph.PathRows) -> str:
-        """Python text of a generator of batches: the search's rows."""
+    def call(self, node: ph.PathRows, is_counted: bool) -> str:
+        """Python text of a generator of batches: the search's rows; empty ones where they are only counted."""
         search = node.search
-        plan = self._plan(node)
+        plan = self._plan(node, is_counted)
         tools = self._tools(search, plan, bool(node.start and node.end))
         known, other = (node.end, node.start) if node.backward else (node.start, node.end)
         assert known, "a search needs a node to begin at"
@@ -67,7 +67,7 @@ class PathWriter:
             return "None"
         return f"({', '.join(self.relations.scalars.value(each) for each in exprs)},)"
 
-    def _plan(self, node: ph.PathRows) -> PathPlan:
+    def _plan(self, node: ph.PathRows, is_counted: bool) -> PathPlan:
         search = node.search
         program = Program(search.pattern, search.mode, search.joined, node.backward)
         node_parts, edge_parts = _parts(program)
@@ -75,7 +75,7 @@ class PathWriter:
         selector = search.selector
         return PathPlan(
             program,
-            [_output(each) for each in search.outputs],
+            [] if is_counted else [_output(each) for each in search.outputs],
             groups,
             _edge_variables(search.pattern),
             node_parts,

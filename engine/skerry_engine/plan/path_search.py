@@ -65,6 +65,8 @@ CACHED_WAYS: Final = 1_000_000
 Ways = list[Any]
 """Numbers.  What is given out again is taken as it is; what is compared, as a number."""
 Row = tuple[object, ...]
+EMPTY: Final[Row] = ()
+"""That of a match of which nothing is asked."""
 Work = Generator[object, None, Any]
 """A generator of steps (PAUSE and others), whose result is what it returns."""
 
@@ -468,6 +470,7 @@ class PathSearcher:
         end = self.end
         direct = self.is_direct and not self.in_order and not target.moves and _ends_plainly(target)
         pair = direct and self.is_pair
+        counted = direct and not self.outputs
         rows = self.rows
         shown: object = start
         for position in range(0, len(ways), 2):
@@ -483,7 +486,9 @@ class PathSearcher:
                 continue
             if direct:
                 if end == NONE or node == end:
-                    if pair:
+                    if counted:
+                        rows.append(EMPTY)
+                    elif pair:
                         reached: object = ways[position + 1]
                         rows.append((reached, shown) if self.backward else (shown, reached))
                     else:

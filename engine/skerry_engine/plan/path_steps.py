@@ -300,9 +300,9 @@ class _Search:
             self.steps,
             self._made(plan, plan.outputs),
             plan.edge_variables,
-            ctx.check_memory,
+            ctx.budget.check,  # not the context's own: that keeps the searcher, and neither would go
             PAUSE,
-            ctx.row_limit,
+            ctx.budget.row_limit,
         )
         for number, outputs in enumerate(plan.group_outputs):
             self.searcher.group_outputs[number] = self._made(plan, outputs)

@@ -133,7 +133,8 @@ class RelationWriter:
                 self.elements.write(node, consume)
             case ph.PathRows():
                 row = self._bind_row(node.search.range_id, len(node.search.outputs))
-                call = PathWriter(self).call(node)
+                is_counted = isinstance(consume, CountRows) and not node.filters
+                call = PathWriter(self).call(node, is_counted)
                 self._batches(call, row, node.filters, consume, node.search.range_id)
             case ph.ProcedureRows():
                 row = self._bind_row(node.call.range_id, len(node.call.types))

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
@@ -84,6 +84,44 @@ class Plan:
     sizes: tuple[tuple[int, int], ...] = ()
     uses: int = 0
     next_look: int = FIRST_LOOK
+    takes_client: bool = False
+    """Whether the run-time parameters are the client's, in their order."""
+
+    def __post_init__(self) -> None:
+        self.takes_client = all(
+            slot.source == "client" and slot.number == number for number, slot in enumerate(self.slots)
+        )
+
+
+RECENT_PLANS: Final = 64
+"""A session's plans that are found without a look at what they depend on."""
+
+
+class RecentPlan:
+    """The plan that a session has used for a statement, and for what: as long as that is the very same, it is the
+    plan that the cache would give, but for the facts that it rests on and the sizes of tables."""
+
+    __slots__ = ("statement", "parameter_oids", "here", "plan")
+
+    def __init__(
+        self, statement: Statement, parameter_oids: tuple[int, ...], here: StatementCatalog, plan: Plan
+    ) -> None:
+        self.statement: Statement = statement
+        self.parameter_oids: tuple[int, ...] = parameter_oids
+        self.here: StatementCatalog = here
+        self.plan: Plan = plan
+
+    def is_of(self, statement: Statement, parameter_oids: Sequence[int], here: StatementCatalog) -> bool:
+        """Whether this plan is for the statement, with parameters of these types, as the session sees things now."""
+        if self.statement is not statement or self.here is not here:
+            return False
+        own = self.parameter_oids
+        if len(own) != len(parameter_oids):
+            return False
+        for number in range(len(own)):  # noqa: SIM110 - compiled, a loop costs less than a generator
+            if own[number] != parameter_oids[number]:
+                return False
+        return True
 
 
 class PlanCache:
@@ -342,6 +380,8 @@ def run_time_parameters(
     plan: Plan, normalised: Normalised, client: Sequence[object], io: IoContext
 ) -> list[object]:
     """The values of the plan's slots for one execution.  Raises what is wrong with a literal's text."""
+    if plan.takes_client and len(client) >= len(plan.slots):
+        return list(client[: len(plan.slots)])
     values: list[object] = []
     for slot in plan.slots:
         if slot.source == "client":

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, cast
 
 from skerry_engine import errors
 from skerry_engine.session.execution import Execution, PlanChanged, command_tag, deadline_of, may_run_at_once
+from skerry_engine.session.graph_plans import are_facts_true
 from skerry_engine.session.graphs.parameters import session_values
 from skerry_engine.session.plans import (
+    RECENT_PLANS,
     Plan,
+    RecentPlan,
     is_current,
     is_outgrown,
     make_plan,
@@ -293,10 +296,20 @@ class StatementRunner(SessionState):
     def cached_plan(self, statement: st.Query, parameter_oids: Sequence[int]) -> Plan | None:
         """The query's plan, if there is one that is still good."""
         here = self.statement_catalog()
-        plan = self.engine.plans.get(self._plan_key(statement, parameter_oids, here))
-        if plan is None or not is_current(plan, here) or is_outgrown(plan, here):
+        recent = self._recent_plans.get(id(statement))
+        if recent is not None and recent.is_of(statement, parameter_oids, here):
+            plan = recent.plan
+            if are_facts_true(plan.facts) and not is_outgrown(plan, here):
+                return plan
+            del self._recent_plans[id(statement)]
             return None
-        return plan
+        found = self.engine.plans.get(self._plan_key(statement, parameter_oids, here))
+        if found is None or not is_current(found, here) or is_outgrown(found, here):
+            return None
+        if len(self._recent_plans) >= RECENT_PLANS:
+            self._recent_plans.clear()
+        self._recent_plans[id(statement)] = RecentPlan(statement, tuple(parameter_oids), here, found)
+        return found
 
     def _plan_key(
         self, statement: st.Query, parameter_oids: Sequence[int], here: StatementCatalog
@@ -332,14 +345,14 @@ class StatementRunner(SessionState):
     def adapted(self, values: Sequence[object], types: Sequence[int], wanted: Sequence[int]) -> list[object]:
         """Parameters brought to the types wanted: those that came as text are read."""
         adapted: list[object] = []
-        for number in range(min(len(values), len(types), len(wanted))):
-            adapted.append(self._adapted(values[number], types[number], wanted[number]))
+        for number in range(len(wanted)):
+            if number >= len(values):
+                break
+            value = values[number]
+            if types[number] != wanted[number] and isinstance(value, str):
+                value = text_decoder(SqlType(wanted[number]), self.io)(value)
+            adapted.append(value)
         return adapted
-
-    def _adapted(self, value: object, given: int, wanted: int) -> object:
-        if value is None or given == wanted or not isinstance(value, str):
-            return value
-        return text_decoder(SqlType(wanted), self.io)(value)
 
     def query_steps(
         self, statement: st.Query, plan: Plan, types: Sequence[int], values: Sequence[object], describe: bool

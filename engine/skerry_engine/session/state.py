@@ -20,7 +20,7 @@ from skerry_engine.catalog.system.context import CursorInfo, PreparedStatementIn
 from skerry_engine.session.elements import SessionElements
 from skerry_engine.session.environment import SessionFunctions, SessionNames, StatementCatalog
 from skerry_engine.session.notifications import Notification, SessionNotifications
-from skerry_engine.session.plans import Plan, is_current
+from skerry_engine.session.plans import Plan, RecentPlan, is_current
 from skerry_engine.session.portals import Portal, Prepared, Steps
 from skerry_engine.session.setting_values import SettingValue
 from skerry_engine.session.settings import (
@@ -137,6 +137,7 @@ class SessionState:
         self._default_read_only = False
         self._default_deferrable = False
         self._here: StatementCatalog | None = None
+        self._recent_plans: dict[int, RecentPlan] = {}
         self._interrupt: errors.DatabaseError | None = None
         self._running = False
         self._deadline_s: float | None = None
