@@ -242,10 +242,7 @@ class NetworkBackend:
                 oids, values = _typed(text, parameters)
                 context = connection.execute_unnamed(text, values, oids)
         except (pg8000.exceptions.Error, OSError, struct.error) as problem:
-            error = self._failure(problem)
-            if isinstance(error, errors.SyntaxError) and is_gql(text):
-                error.locate(text)
-            raise error from None
+            raise self._failure(problem, text) from None
         except BaseException:
             self._drop()  # the protocol was left in the middle of a message
             raise
@@ -298,10 +295,12 @@ class NetworkBackend:
         except (pg8000.exceptions.Error, OSError):
             return
 
-    def _failure(self, problem: Exception) -> errors.Error:
+    def _failure(self, problem: Exception, text: str = "") -> errors.Error:
         """Our exception for pg8000's, which is kept by a frame that its traceback keeps: that cycle, and this
-        session in it, would wait for a garbage collection."""
+        session in it, would wait for a garbage collection.  So would one that a frame names which raises it."""
         error = _translate(problem)
+        if isinstance(error, errors.SyntaxError) and is_gql(text):
+            error.locate(text)
         problem.__traceback__ = None
         if isinstance(error, errors.ConnectionFailure) or _is_fatal(problem):
             self._drop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 import time
@@ -9,7 +10,7 @@ import time
 import pytest
 
 import skerry
-from skerry import TransactionState
+from skerry import TransactionState, errors
 
 
 @pytest.fixture
@@ -359,3 +360,23 @@ def _in_thread(work: object) -> None:
     thread.join(10)
     if problems:
         raise problems[0]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["SELECT 1/0", "SELEC", "MATCH (n RETURN n", "MATCH (n) RETURN 1/0 AS x", "SELECT * FROM nothing"],
+)
+def test_an_error_keeps_no_transaction_alive(database: skerry.Database, statement: str) -> None:
+    """Without the collector: an exception must not be part of a cycle that holds the session."""
+    database.execute("CREATE TABLE held (i int)")
+    gc.collect()
+    gc.disable()
+    try:
+        transaction = database.begin_transaction()
+        transaction.execute("INSERT INTO held VALUES (1)")
+        with contextlib.suppress(errors.Error):
+            transaction.execute(statement)
+        del transaction
+        database.execute("SET lock_timeout = '2s'; DROP TABLE held")
+    finally:
+        gc.enable()
