@@ -64,7 +64,8 @@ def interpreters() -> list[str]:
         program = shutil.which(f"python3.{minor}")
         found += [program] if program else []
         found += map(str, sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python")))
-    return [program for program in found if _imports(program, "venv")]  # a version manager's stand-ins may be empty
+    # A version manager's stand-ins may stand for nothing.
+    return [program for program in found if _imports(program, "venv")]
 
 
 def python_with(package: str) -> str:
