@@ -157,15 +157,34 @@ class Composer:
         return text + self._one("", f"RETURN {self.value(1, names)} AS x")
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_whatever_is_composed_gives_rows_or_an_error_of_its_own(seed: int) -> None:
+NATIVE = """
+INSERT (a:S {n: 1})-[:L {w: 1}]->(b:S {n: 2})-[:L {w: 2}]->(c:T {n: 3})-[:L {w: 3}]->(a), (a)-[:M]->(c)
+"""
+TABLES = """
+create table "S" (id int primary key, n bigint);
+create table "T" (id int primary key, n bigint);
+create table "L" (id int primary key, a int, b int, w bigint);
+create table "M" (id int primary key, a int, b int, w bigint);
+insert into "S" values (1, 1), (2, 2);
+insert into "T" values (1, 3);
+insert into "L" values (1, 1, 2, 1), (2, 2, 1, 2);
+insert into "M" values (1, 1, 1, 3);
+create property graph g vertex tables ("S", "T") edge tables (
+    "L" source key (a) references "S" (id) destination key (b) references "S" (id),
+    "M" source key (a) references "S" (id) destination key (b) references "T" (id));
+session set graph g
+"""
+
+
+@pytest.mark.parametrize(
+    ("setup", "seed"), [(NATIVE, 0), (NATIVE, 1), (TABLES, 2)], ids=["native", "more", "tables"]
+)
+def test_whatever_is_composed_gives_rows_or_an_error_of_its_own(setup: str, seed: int) -> None:
     composer = Composer(seed)
     succeeded = 0
     with skerry.open() as database:
-        database.execute("SET statement_timeout = '2s'")
-        database.execute(
-            "INSERT (a:S {n: 1})-[:L {w: 1}]->(b:S {n: 2})-[:L {w: 2}]->(c:T {n: 3})-[:L {w: 3}]->(a), (a)-[:M]->(c)"
-        )
+        for text in ["SET statement_timeout = '2s'", *setup.split(";\n")]:
+            database.execute(text)
         for number in range(STATEMENTS):
             composer.forms.clear()
             text = composer.change() if number % 4 == 3 else composer.query(2, [], 2)
@@ -185,3 +204,19 @@ def test_whatever_is_composed_gives_rows_or_an_error_of_its_own(seed: int) -> No
                 problem.add_note(text)
                 raise
     assert succeeded > STATEMENTS // 4
+
+
+@pytest.mark.parametrize("setup", [NATIVE, TABLES], ids=["native", "tables"])
+@pytest.mark.parametrize("label", ["S", "T", "S|T"])
+def test_a_search_may_pass_elements_that_are_known(setup: str, label: str) -> None:
+    with skerry.open() as database:
+        for text in setup.split(";\n"):
+            database.execute(text)
+        end = "RETURN x.n AS x, y.n AS y, k.n AS k, size(e) AS e ORDER BY x, y, k, e"
+        path = "(x)-[e]->{1,2}(k)-[f]->{0,2}(y)"
+        known = database.execute(f"MATCH (k:{label}) MATCH {path} {end}").fetchall()
+        assert known
+        assert known == database.execute(f"MATCH {path} WHERE k IS LABELED {label} {end}").fetchall()
+        edge = "MATCH (:S)-[m]->(:S|T) MATCH (a)-[m]->(b)-[o]->{0,2}(c) RETURN count(*)"
+        other = "MATCH (a:S)-[m]->(b:S|T)-[o]->{0,2}(c) RETURN count(*)"
+        assert database.execute(edge).scalar() == database.execute(other).scalar()

@@ -463,11 +463,13 @@ class SearchBinder:
                 continue
             if bound.kind == GROUP or bound.is_path:
                 raise errors.DuplicateColumn(f'variable "{name}" is already defined', position=path.position)
-            column = ex.Column(INT8, range_id, len(outputs), name)
-            outputs.append(pt.PathOutput("reference", INT8, self.number(name)))
+            columns: list[ex.Expr] = []
+            for part in range(self.source.reference_width(bound.is_edge)):
+                columns.append(ex.Column(INT8, range_id, len(outputs), name))
+                outputs.append(pt.PathOutput("reference", INT8, self.number(name), part))
             kind = oids.EDGE if bound.is_edge else oids.NODE
             spot = self.patterns.spot(known, kind, path.position)
-            self.state.conditions.append(same_element(spot.reference, (column,)))
+            self.state.conditions.append(same_element(spot.reference, tuple(columns)))
         wanted = [name for name in new if self._is_wanted(name)]
         made, self.state.rows = self._outputs(
             wanted, piece.variables, range_id, self.state.rows, first=len(outputs)
