@@ -27,7 +27,7 @@ from skerry_engine.plan import element_rows, elements
 from skerry_engine.plan import physical as ph
 from skerry_engine.plan.expressions import RowVariable, may_yield
 from skerry_engine.plan.runtime import FEW
-from skerry_engine.plan.source import MAX_NESTED_LOOPS, AppendRow, CountRows
+from skerry_engine.plan.source import MAX_NESTED_LOOPS, AppendRow, CountRows, ThenJoin
 from skerry_engine.storage.ways import way_kind
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ class ElementWriter:
 
         False, nothing written, where something is.
         """
+        if isinstance(consume, ThenJoin) and self._expand_twice(node, consume):
+            return True
         excluded = self._excluded(node)
         if excluded is None:
             return False
@@ -153,10 +155,8 @@ class ElementWriter:
         index = relations.index(scan.range_id, scan.table_oid, node.index_oid)
         key, batch = self.module.fresh("k_"), self.module.fresh("b")
         self.block.emit(f"{key} = {relations.index_key(index, node.index_oid, scan.table_oid, node.keys)}")
-        rest = f"{other}, {self._fits(node)}, ({''.join(f'{each}, ' for each in excluded)})"
-        formula = self._formula(node)
-        kind = self.module.keep("kind", (other, formula), lambda: way_kind(other, False, formula))
-        self.block.emit(f"{batch} = {reader}.ends({index}, {key}, {rest}, {FEW}, {kind})")
+        rest = f"{other}, {self._fits(node)}, {_tuple(excluded)}"
+        self.block.emit(f"{batch} = {reader}.ends({index}, {key}, {rest}, {FEW}, {self._kind(node)})")
         many = f"{self.module.bind('rt', element_rows.many_ends)}({reader}, {index}, {key}, {rest})"
         row = RowVariable(self.module.fresh("o"), scan.width, only=other)
         relations._make_current(scan.range_id, row)
@@ -165,6 +165,87 @@ class ElementWriter:
             self.joined_loop(scan.range_id, [row.name], [batch], [], consume)
             relations._after_batch(f"len({batch})")
         return True
+
+    def _expand_twice(self, node: ph.IndexLookup, then: ThenJoin) -> bool:
+        """Two expansions, one after the other: the second for all ends of the first at once, where nothing is asked of
+        what is in the middle but that the two edges differ.
+
+        False, nothing written, where something is.
+        """
+        after = then.right
+        if not isinstance(after, ph.IndexLookup) or not self._is_between(node, after):
+            return False
+        relations, range_id = self.relations, node.scan.range_id
+        firsts, seconds = self._unequal(node), self._unequal(after)
+        if firsts is None or seconds is None:
+            return False
+        own = [each for each in seconds if each.range_id == range_id]
+        uses = relations.queries.uses_of_id
+        if (
+            len(own) > 1
+            or uses(range_id) != len(firsts) + len(own)
+            or uses(after.scan.range_id) != len(seconds)
+        ):
+            return False
+        if any(relations.scalars.nullable(each) for each in (*firsts, *seconds) if each not in own):
+            return False
+        ways = self.module.fresh("w")
+        reader, index = self._reader_and_index(node)
+        key = self.module.fresh("k_")
+        self.block.emit(f"{key} = {relations.scalars.value(node.keys[0])}")
+        rest = f"{_end(node)}, {self._fits(node)}, {_tuple([relations.scalars.value(e) for e in firsts])}"
+        self.block.emit(f"{ways} = {reader}.ways_from({index}, {key}, {rest}, {FEW}, {self._kind(node)})")
+        many = f"{self.module.bind('rt', element_rows.many_ways)}({reader}, {index}, {key}, {rest})"
+        with self.block.indented(f"for {ways} in (({ways},) if {ways} is not None else {many}):"):
+            relations.fan_out = True
+            relations.inner += 1
+            others = [relations.scalars.value(each) for each in seconds if each.range_id != range_id]
+            self._follow_ways(after, ways, bool(own), others, then.consume)
+            relations.inner -= 1
+            relations._after_batch(f"len({ways})")
+        return True
+
+    def _follow_ways(
+        self, node: ph.IndexLookup, ways: str, excludes_way: bool, excluded: list[str], consume: Consume
+    ) -> None:
+        reader, index = self._reader_and_index(node)
+        rest = f"{_end(node)}, {self._fits(node)}, {excludes_way}, {_tuple(excluded)}"
+        batch, kind = self.module.fresh("b"), self._kind(node)
+        self.block.emit(f"{batch} = {reader}.ends_after({index}, {ways}, {rest}, {FEW}, {kind})")
+        many = f"{self.module.bind('rt', element_rows.many_ends_after)}({reader}, {index}, {ways}, {rest}, {kind})"
+        row = RowVariable(self.module.fresh("o"), node.scan.width, only=_end(node))
+        self.relations._make_current(node.scan.range_id, row)
+        with self.block.indented(f"for {batch} in (({batch},) if {batch} is not None else {many}):"):
+            self.joined_loop(node.scan.range_id, [row.name], [batch], [], consume)
+            self.relations._after_batch(f"len({batch})")
+
+    def _is_between(self, node: ph.IndexLookup, after: ph.IndexLookup) -> bool:
+        """Whether both only lead on from where they are, and the second from where the first one leads, of which
+        nothing else is asked."""
+        queries, range_id = self.relations.queries, node.scan.range_id
+        if not node.way or not after.way or len(node.keys) != 1 or len(after.keys) != 1:
+            return False
+        key = after.keys[0]
+        return (
+            isinstance(key, ex.Column)
+            and key.range_id == range_id
+            and key.position == _end(node)
+            and queries.uses_of_column(range_id, key.position) == 1
+            and not self.is_attached(range_id)
+            and not self.relations.scalars.nullable(node.keys[0])
+            and queries.asks_only_ends(range_id, node.way)
+            and queries.asks_only_ends(after.scan.range_id, after.way)
+        )
+
+    def _reader_and_index(self, node: ph.IndexLookup) -> tuple[str, str]:
+        scan = node.scan
+        reader = self.relations.reader(scan.range_id, scan.table_oid)
+        return reader, self.relations.index(scan.range_id, scan.table_oid, node.index_oid)
+
+    def _kind(self, node: ph.IndexLookup) -> str:
+        """The number of the ways that the look-up follows."""
+        formula, other = self._formula(node), _end(node)
+        return self.module.keep("kind", (other, formula), lambda: way_kind(other, False, formula))
 
     def _fits(self, node: ph.IndexLookup) -> str:
         """What tells by an edge's shape whether its labels fit, or None."""
@@ -193,8 +274,17 @@ class ElementWriter:
             or not self.relations.queries.asks_only_ends(range_id, node.way)
         ):
             return None
-        excluded: list[str] = []
-        others = 0
+        unequal = self._unequal(node)
+        if unequal is None or len(unequal) != self.relations.queries.uses_of_id(range_id):
+            return None
+        if any(map(self.relations.scalars.nullable, unequal)):
+            return None
+        return [self.relations.scalars.value(each) for each in unequal]
+
+    def _unequal(self, node: ph.IndexLookup) -> list[ex.RowId] | None:
+        """What edges' ids must not be, where nothing else is asked of the edges but their labels."""
+        range_id = node.scan.range_id
+        found: list[ex.RowId] = []
         for condition in node.filters:
             if isinstance(condition, ex.HasLabels) and condition.range_id == range_id:
                 continue
@@ -205,12 +295,8 @@ class ElementWriter:
                 one, other = other, one
             if not (isinstance(one, ex.RowId) and one.range_id == range_id and isinstance(other, ex.RowId)):
                 return None
-            if self.relations.scalars.nullable(other):
-                return None
-            excluded.append(self.relations.scalars.value(other))
-            others += 1
-        is_all = others == self.relations.queries.uses_of_id(range_id)
-        return excluded if is_all else None
+            found.append(other)
+        return found
 
     def _row_join(self, node: ph.RowJoin, consume: Consume) -> None:
         if node.kind == "inner":
@@ -361,3 +447,12 @@ def _zipped(names: list[str], lists: list[str]) -> tuple[str, str]:
     if len(names) == 1:
         return names[0], lists[0]
     return f"({', '.join(names)})", f"zip({', '.join(lists)})"
+
+
+def _end(node: ph.IndexLookup) -> int:
+    """Where the rows of edges have what the look-up leads to."""
+    return 2 if node.way == "out" else 1
+
+
+def _tuple(texts: list[str]) -> str:
+    return f"({''.join(f'{each}, ' for each in texts)})"

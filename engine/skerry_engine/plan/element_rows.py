@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from skerry_engine.plan.runtime import BATCH, FEW, index_rows_ids
-from skerry_engine.storage.reader import chosen_ends
+from skerry_engine.storage.reader import MOST_WAYS, add_ways, chosen_ends
 from skerry_engine.storage.shapes import ShapesFitting
 
 Row = tuple[Any, ...]
@@ -71,6 +71,39 @@ def many_ends(
     """`TableReader.ends` of a node with very many edges, in lists."""
     for ids, rows in index_rows_ids(reader, index, key, (key,)):
         yield chosen_ends(ids, rows, other, fits, excluded)
+
+
+def many_ways(
+    reader: Any, index: Any, key: int, other: int, fits: ShapesFitting | None, excluded: tuple[int, ...]
+) -> Iterator[list[object]]:
+    """`TableReader.ways_from` a node with very many edges, in lists."""
+    for ids, rows in index_rows_ids(reader, index, key, (key,)):
+        ways: list[object] = []
+        chosen = [pair for pair in zip(ids, rows, strict=True) if pair[0] not in excluded]
+        add_ways(key, [each for each, _ in chosen], [row for _, row in chosen], other, fits, False, ways)
+        yield ways
+
+
+def many_ends_after(
+    reader: Any,
+    index: Any,
+    ways: list[Any],
+    other: int,
+    fits: ShapesFitting | None,
+    excludes_way: bool,
+    excluded: tuple[int, ...],
+    kind: int,
+) -> Iterator[list[object]]:
+    """`TableReader.ends_after` very many ways, or such that lead to nodes with very many edges, in lists."""
+    for start in range(0, len(ways), 2 * MOST_WAYS):
+        some = ways[start : start + 2 * MOST_WAYS]
+        found = reader.ends_after(index, some, other, fits, excludes_way, excluded, FEW, kind)
+        if found is not None:
+            yield found
+            continue
+        for place in range(0, len(some), 2):
+            without = (*excluded, some[place]) if excludes_way else excluded
+            yield from many_ends(reader, index, some[place + 1], other, fits, without)
 
 
 # --- edges in both ways -------------------------------------------------------------------------------------

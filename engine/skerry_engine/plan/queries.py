@@ -108,6 +108,11 @@ class QueryWriter(Subqueries):
                 return False
         return finding <= 1
 
+    def uses_of_column(self, range_id: int, position: int) -> int:
+        """How often the statement reads a column of the range."""
+        readers = self._row_readers().get(range_id, ())
+        return sum(isinstance(node, ex.Column) and node.position == position for node in readers)
+
     def uses_of_id(self, range_id: int) -> int:
         """How often the statement reads the range's row id."""
         return sum(isinstance(node, ex.RowId) for node in self._row_readers().get(range_id, ()))

@@ -34,7 +34,7 @@ from skerry_engine.plan.element_code import ElementWriter
 from skerry_engine.plan.expressions import ExpressionWriter, RowVariable, is_hashable, may_yield
 from skerry_engine.plan.path_code import PathWriter
 from skerry_engine.plan.procedures import ProcedureCall
-from skerry_engine.plan.source import MAX_NESTED_LOOPS, AppendRow, Block, CountRows
+from skerry_engine.plan.source import MAX_NESTED_LOOPS, AppendRow, Block, CountRows, ThenJoin
 from skerry_engine.storage.index import NO_KEY
 from skerry_engine.values import oids
 from skerry_engine.values.graphs import UNTAGGED
@@ -759,7 +759,8 @@ class RelationWriter:
             self.block.emit(f"{matches} = yield from {self.module.bind('rt', runtime.read_rows)}({call})")
             self._matches(node.kind, matches, ranges, [], consume)
 
-        self.produce(node.left, each_left)
+        is_plain = node.kind == "inner" and not node.conditions
+        self.produce(node.left, ThenJoin(each_left, node.right, consume) if is_plain else each_left)
 
     def _materialized_join(self, node: ph.NestedLoop, consume: Consume) -> None:
         kept = self.module.fresh("l")

@@ -3,8 +3,10 @@ the reader's interface over a single state."""
 
 from __future__ import annotations
 
+from typing import cast
+
 from skerry_engine.storage.index import Index
-from skerry_engine.storage.reader import add_ways, chosen_ends
+from skerry_engine.storage.reader import MOST_WAYS, add_ways, chosen_ends
 
 Row = tuple[object, ...]
 
@@ -83,6 +85,44 @@ class SingleRowReader:
         kind: int,
     ) -> list[object] | None:
         return chosen_ends(*self.lookup_ids(index, key), other, fits, excluded)
+
+    def ways_from(
+        self,
+        index: Index,
+        node: int,
+        other: int,
+        fits: dict[int, bool] | None,
+        excluded: tuple[int, ...],
+        limit: int,
+        kind: int,
+    ) -> list[object] | None:
+        ways: list[object] = []
+        ids, rows = self.lookup_ids(index, node)
+        chosen = [number for number in range(len(ids)) if ids[number] not in excluded]
+        add_ways(node, [ids[n] for n in chosen], [rows[n] for n in chosen], other, fits, False, ways)
+        return ways
+
+    def ends_after(
+        self,
+        index: Index,
+        ways: list[object],
+        other: int,
+        fits: dict[int, bool] | None,
+        excludes_way: bool,
+        excluded: tuple[int, ...],
+        limit: int,
+        kind: int,
+    ) -> list[object] | None:
+        if len(ways) > 2 * MOST_WAYS:
+            return None
+        found: list[object] = []
+        for place in range(0, len(ways), 2):
+            without = (*excluded, cast("int", ways[place])) if excludes_way else excluded
+            ends = self.ends(index, ways[place + 1], other, fits, without, limit, kind)
+            if ends is None:
+                return None
+            found += ends
+        return found
 
     def note_from(self, index: Index, key: object) -> None:
         """Nothing: whoever rechecks a row has noted before what it relies on."""

@@ -153,6 +153,19 @@ class CountRows:
         return f"len([None for {item} in {source}{where}])"
 
 
+class ThenJoin:
+    """What a pipeline goes on with for each row of a join's left side: all that it does is to produce the right side,
+    which may be done for several rows at once."""
+
+    def __init__(self, each_left: Callable[[], None], right: object, consume: Callable[[], None]) -> None:
+        self.each_left = each_left
+        self.right = right
+        self.consume = consume
+
+    def __call__(self) -> None:
+        self.each_left()
+
+
 class AppendRow:
     """What a pipeline ends with where each row gives one output row, and nothing else happens: loops may be written as
     comprehensions then, which take half the time."""

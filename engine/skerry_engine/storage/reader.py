@@ -25,6 +25,11 @@ from skerry_engine.storage.paged_index import PagedIndex
 from skerry_engine.storage.pending import ABSENT, PendingTable
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.storage.trees import entry_key, entry_order_key, entry_row_id
+from skerry_engine.storage.ways import KeptWays
+
+MOST_WAYS: Final = 256
+MOST_ENDS: Final = 16_384
+"""So many ways are followed at once, and to so many ends."""
 
 FEW_IN_BASE: Final = 32
 """Rows under one key that are read at once where each of them may have to be read from the base."""
@@ -337,6 +342,67 @@ class TableReader:
             storage.ways.enter(kept, key, ways)
         return ends_of(ways, excluded)
 
+    def ways_from(
+        self,
+        index: Index,
+        node: int,
+        other: int,
+        fits: dict[int, bool] | None,
+        excluded: tuple[int, ...],
+        limit: int,
+        kind: int,
+    ) -> list[object] | None:
+        """As `ends`, each with its edge before it: edge, node, edge, node, ..."""
+        ways = self.ways_of(index, [node], other, fits, False, limit, kind)[0]
+        if ways is None or not excluded:
+            return ways
+        left: list[object] = []
+        for place in range(0, len(ways), 2):
+            if ways[place] not in excluded:
+                left.append(ways[place])
+                left.append(ways[place + 1])
+        return left
+
+    def ends_after(
+        self,
+        index: Index,
+        ways: list[object],
+        other: int,
+        fits: dict[int, bool] | None,
+        excludes_way: bool,
+        excluded: tuple[int, ...],
+        limit: int,
+        kind: int,
+    ) -> list[object] | None:
+        """The `ends` of edges that follow ways (edge, node, edge, node, ...), one way after the other; with
+        `excludes_way` each without the way's own edge.
+
+        None where there are more than `MOST_WAYS` ways or `MOST_ENDS` ends, or a way has too many.
+        """
+        if len(ways) > 2 * MOST_WAYS:
+            return None
+        storage = self.storage
+        kept: KeptWays | None = None
+        if self.pending is None and not index.is_paged:
+            kept = storage.ways.of(kind, storage.heap.changes)
+        found: list[object] = []
+        for place in range(0, len(ways), 2):
+            node = ways[place + 1]
+            known = None if kept is None else kept.get(cast("int", node))
+            if known is None or excluded:
+                without = (*excluded, cast("int", ways[place])) if excludes_way else excluded
+                ends = self.ends(index, node, other, fits, without, limit, kind)
+                if ends is None:
+                    return None
+                found += ends
+            elif excludes_way:
+                add_ends(cast("list[object]", known.tolist()), cast("int", ways[place]), found)
+            else:
+                found += known[1::2].tolist()
+            if len(found) > MOST_ENDS:
+                return None
+        return found
+
     def _plain_ends(
         self,
         index: Index,
@@ -612,6 +678,13 @@ def ends_of(ways: list[object], excluded: tuple[int, ...]) -> list[object]:
         if ways[place] not in excluded:
             found.append(ways[place + 1])
     return found
+
+
+def add_ends(ways: list[object], excluded: int, found: list[object]) -> None:
+    """Add what ways lead to, without those along one edge."""
+    for place in range(0, len(ways), 2):
+        if cast("int", ways[place]) != excluded:
+            found.append(ways[place + 1])
 
 
 def add_ways(
