@@ -133,7 +133,8 @@ class RelationWriter:
                 self.elements.write(node, consume)
             case ph.PathRows():
                 row = self._bind_row(node.search.range_id, len(node.search.outputs))
-                is_counted = isinstance(consume, CountRows) and not node.filters
+                is_read = bool(node.filters) or self.elements.is_attached(node.search.range_id)
+                is_counted = isinstance(consume, CountRows) and not is_read
                 call = PathWriter(self).call(node, is_counted)
                 self._batches(call, row, node.filters, consume, node.search.range_id)
             case ph.ProcedureRows():
