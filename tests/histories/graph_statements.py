@@ -152,10 +152,12 @@ class Remove(st.Delete):
     def __init__(self, table: str, where: Condition, detach: bool = False) -> None:
         super().__init__(table, where, True)
         self.detach = self.is_by_snapshot = detach
-        columns = _returned(table)
-        self.text = (
-            f"match {where.text} {'detach ' if detach else ''}delete {VARIABLE[table]} return {columns}"
-        )
+        values = [column.partition(" as ")[0] for column in _returned(table).split(", ")]
+        names = [f"c{number}" for number in range(len(values))]
+        # What is deleted can't be read any more: its values are noted before.
+        noted = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
+        delete = f"{'detach ' if detach else ''}delete {VARIABLE[table]}"
+        self.text = f"match {where.text} let {noted} {delete} return {', '.join(names)}"
 
     def outcome(self, seen: State, newest: State) -> Outcome:
         if not self.detach:

@@ -189,13 +189,13 @@ def test_embedded_the_session_goes_on(embedded: EmbeddedClient) -> None:
 def test_embedded_nothing_is_watched_in_vain(embedded: EmbeddedClient) -> None:
     expiry = embedded._source.expiry
     embedded.execute("begin")
-    assert expiry._thread is None
+    assert expiry._watcher is None
     embedded.execute("set local transaction_timeout = '50ms'")
-    thread = expiry._thread
+    thread = expiry._watcher
     assert thread is not None and thread.is_alive()
     embedded.execute("rollback")
     thread.join(5)
-    assert not thread.is_alive() and expiry._thread is None
+    assert not thread.is_alive() and expiry._watcher is None
 
 
 # --- settings ----------------------------------------
