@@ -22,8 +22,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Generator
-from typing import Final
+from collections.abc import Callable, Generator
+from typing import Final, Protocol
 
 from skerry.engine_mutex import EngineMutex, interrupts
 from skerry.expiry import Expiry
@@ -32,12 +32,39 @@ from skerry.targets import EngineOptions
 from skerry_engine.engine import MEMORY, Engine
 from skerry_engine.session.session import Session
 from skerry_engine.session.steps import Step, Wait
-from skerry_engine.txn.durable_log import DurableLog
+from skerry_engine.txn.durable_log import Flush
 
 MAINTENANCE_S: Final = 0.25
 
 LAZY_FLUSH_S: Final = 0.2
 """How long a commit that does not wait may stay in memory."""
+
+
+class Log(Protocol):
+    """What is flushed here: a durable engine's log (`DurableLog`)."""
+
+    on_lazy: Callable[[], None]
+
+    def is_waited_for(self) -> bool:
+        """Whether a commit waits that no flush covers yet."""
+        ...
+
+    def is_full(self) -> bool:
+        """Whether so much has gathered that it must be written before there is more."""
+        ...
+
+    def take(self) -> Flush | None:
+        """What is to be written now."""
+        ...
+
+    def write(self, flush: Flush) -> None:
+        """Write and sync it."""
+        ...
+
+    def finish(self, flush: Flush, error: Exception | None) -> None:
+        """Publish what is durable now, or fail all that waits."""
+        ...
+
 
 _registry_lock = threading.Lock()
 _by_path: dict[str, SharedEngine] = {}
@@ -57,7 +84,7 @@ class SharedEngine:
         self._lazy_flush: threading.Timer | None = None
         self._checkpoint_thread: threading.Thread | None = None
         self._is_closed = False
-        self.log = engine.durable_log
+        self.log: Log | None = engine.durable_log
         self._closing = threading.Event()
         if self.log is not None:
             self.log.on_lazy = self._flush_later
@@ -138,7 +165,7 @@ class SharedEngine:
                 self._flush_turn.give_back()
         self._maintain()
 
-    def _flush(self, log: DurableLog) -> bool:
+    def _flush(self, log: Log) -> bool:
         """One flush; False where there is nothing to do."""
         with self.mutex:
             flush = log.take()

@@ -303,6 +303,14 @@ def test_waiting_for_oneself_is_a_deadlock(table: skerry.Database, request: pyte
 
 def test_a_dead_threads_locks_are_not_its_successors(table: skerry.Database) -> None:
     """Python gives a dead thread's ident to the next one: waiting there is no waiting for oneself."""
+    for _ in range(20):
+        if _waits_for_a_dead_thread(table):
+            return
+    pytest.skip("Python gave no new thread the ident of a dead one")
+
+
+def _waits_for_a_dead_thread(table: skerry.Database) -> bool:
+    """False: no thread got the ident of the one that holds the lock."""
     holder = table.begin_transaction(isolation_level="read committed")
     idents: list[int] = []
 
@@ -316,16 +324,20 @@ def test_a_dead_threads_locks_are_not_its_successors(table: skerry.Database) -> 
             table.execute("UPDATE t SET v = v || '+' WHERE id = 1")
 
     _in_thread(hold)
-    for _ in range(100):
+    for _ in range(20):
         waiter = threading.Thread(target=wait)
         waiter.start()
         waiter.join(0.3)
         if idents[-1] == idents[0]:
             break
+    else:
+        holder.rollback()
+        return False
     assert waiter.is_alive()
     holder.commit()
     waiter.join(10)
     assert table.execute("SELECT v FROM t WHERE id = 1").scalar() == "held+"
+    return True
 
 
 def test_ddl_rolls_back(table: skerry.Database) -> None:

@@ -95,8 +95,9 @@ def many_ends_after(
     kind: int,
 ) -> Iterator[list[object]]:
     """`TableReader.ends_after` very many ways, or such that lead to nodes with very many edges, in lists."""
-    for start in range(0, len(ways), 2 * MOST_WAYS):
-        some = ways[start : start + 2 * MOST_WAYS]
+    size = 2 * (MOST_WAYS // 8)
+    for start in range(0, len(ways), size):
+        some = ways[start : start + size]
         found = reader.ends_after(index, some, other, fits, excludes_way, excluded, FEW, kind)
         if found is not None:
             yield found

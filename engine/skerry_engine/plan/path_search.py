@@ -544,7 +544,11 @@ class PathSearcher:
         if state.moves:
             self.pending.append(link)
         if state.accepts and (self.end == NONE or link.node == self.end):
-            self.found.append(link)
+            if self.is_direct and _ends_plainly(state):
+                row = self._plain_row(link.start, link.node, link.length) if self.outputs else EMPTY
+                self.rows.append(row)
+            else:
+                self.found.append(link)
 
     # --- restrictions ----------------------------------------
 

@@ -28,7 +28,7 @@ from skerry_engine.storage.trees import entry_key, entry_order_key, entry_row_id
 from skerry_engine.storage.ways import KeptWays
 
 MOST_WAYS: Final = 256
-MOST_ENDS: Final = 16_384
+MOST_ENDS: Final = 65_536
 """So many ways are followed at once, and to so many ends."""
 
 FEW_IN_BASE: Final = 32
