@@ -138,8 +138,10 @@ def _rows_in(name: str, result: Any) -> int:
         return len(rows) if rows else 0
     if name in ("note_from", "row_count"):
         return 0
-    if name == "ends":
+    if name in ("ends", "ends_after"):
         return len(result) if result is not None else 0
+    if name == "ways_from":
+        return len(result) // 2 if result is not None else 0
     if name == "ways_of":
         return sum(len(ways) // 2 for ways in result if ways is not None)
     if name == "lookup_many":

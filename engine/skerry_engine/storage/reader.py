@@ -28,8 +28,11 @@ from skerry_engine.storage.trees import entry_key, entry_order_key, entry_row_id
 from skerry_engine.storage.ways import KeptWays
 
 MOST_WAYS: Final = 256
-MOST_ENDS: Final = 65_536
-"""So many ways are followed at once, and to so many ends."""
+MOST_WORK: Final = 4096
+"""So many ways are followed at once, as far as that is no more work than reading so many rows."""
+
+KEPT_SHIFT: Final = 4
+"""Numbers that are kept are read about 16 times as fast as rows."""
 
 FEW_IN_BASE: Final = 32
 """Rows under one key that are read at once where each of them may have to be read from the base."""
@@ -377,7 +380,7 @@ class TableReader:
         """The `ends` of edges that follow ways (edge, node, edge, node, ...), one way after the other; with
         `excludes_way` each without the way's own edge.
 
-        None where there are more than `MOST_WAYS` ways or `MOST_ENDS` ends, or a way has too many.
+        None where there are more than `MOST_WAYS` ways, or it is more than `MOST_WORK`, or a way has too many ends.
         """
         if len(ways) > 2 * MOST_WAYS:
             return None
@@ -386,6 +389,7 @@ class TableReader:
         if self.pending is None and not index.is_paged:
             kept = storage.ways.of(kind, storage.heap.changes)
         found: list[object] = []
+        work = 0
         for place in range(0, len(ways), 2):
             node = ways[place + 1]
             known = None if kept is None else kept.get(cast("int", node))
@@ -395,11 +399,14 @@ class TableReader:
                 if ends is None:
                     return None
                 found += ends
-            elif excludes_way:
-                add_ends(cast("list[object]", known.tolist()), cast("int", ways[place]), found)
+                work += len(ends) + 1
             else:
-                found += known[1::2].tolist()
-            if len(found) > MOST_ENDS:
+                work += (len(known) >> KEPT_SHIFT) + 1
+                if excludes_way:
+                    add_ends(cast("list[object]", known.tolist()), cast("int", ways[place]), found)
+                else:
+                    found += known[1::2].tolist()
+            if work > MOST_WORK:
                 return None
         return found
 
