@@ -200,16 +200,19 @@ class ElementWriter:
             relations.fan_out = True
             relations.inner += 1
             others = [relations.scalars.value(each) for each in seconds if each.range_id != range_id]
-            self._follow_ways(after, ways, bool(own), others, then.consume)
+            # An edge from a node to another is none of those that go out of that other one.
+            origin = key if node.way == after.way else "-1"
+            self._follow_ways(after, ways, f"{bool(own)}, {origin}", others, then.consume)
             relations.inner -= 1
             relations._after_batch(f"len({ways})")
         return True
 
     def _follow_ways(
-        self, node: ph.IndexLookup, ways: str, excludes_way: bool, excluded: list[str], consume: Consume
+        self, node: ph.IndexLookup, ways: str, own_edges: str, excluded: list[str], consume: Consume
     ) -> None:
+        """The ends of edges after `ways`; `own_edges` says where these are to be left out."""
         reader, index = self._reader_and_index(node)
-        rest = f"{_end(node)}, {self._fits(node)}, {excludes_way}, {_tuple(excluded)}"
+        rest = f"{_end(node)}, {self._fits(node)}, {own_edges}, {_tuple(excluded)}"
         batch, kind = self.module.fresh("b"), self._kind(node)
         self.block.emit(f"{batch} = {reader}.ends_after({index}, {ways}, {rest}, {FEW}, {kind})")
         many = f"{self.module.bind('rt', element_rows.many_ends_after)}({reader}, {index}, {ways}, {rest}, {kind})"

@@ -91,6 +91,7 @@ def many_ends_after(
     other: int,
     fits: ShapesFitting | None,
     excludes_way: bool,
+    origin: int,
     excluded: tuple[int, ...],
     kind: int,
 ) -> Iterator[list[object]]:
@@ -98,7 +99,7 @@ def many_ends_after(
     size = 2 * (MOST_WAYS // 8)
     for start in range(0, len(ways), size):
         some = ways[start : start + size]
-        found = reader.ends_after(index, some, other, fits, excludes_way, excluded, FEW, kind)
+        found = reader.ends_after(index, some, other, fits, excludes_way, origin, excluded, FEW, kind)
         if found is not None:
             yield found
             continue

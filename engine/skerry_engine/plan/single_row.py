@@ -109,6 +109,7 @@ class SingleRowReader:
         other: int,
         fits: dict[int, bool] | None,
         excludes_way: bool,
+        origin: int,
         excluded: tuple[int, ...],
         limit: int,
         kind: int,

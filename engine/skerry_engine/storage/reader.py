@@ -373,12 +373,14 @@ class TableReader:
         other: int,
         fits: dict[int, bool] | None,
         excludes_way: bool,
+        origin: int,
         excluded: tuple[int, ...],
         limit: int,
         kind: int,
     ) -> list[object] | None:
         """The `ends` of edges that follow ways (edge, node, edge, node, ...), one way after the other; with
-        `excludes_way` each without the way's own edge.
+        `excludes_way` each without the way's own edge, which can only be among them, unless `origin` is -1, where the way
+        has led back to the node `origin` that it came from.
 
         None where there are more than `MOST_WAYS` ways, or it is more than `MOST_WORK`, or a way has too many ends.
         """
@@ -402,7 +404,7 @@ class TableReader:
                 work += len(ends) + 1
             else:
                 work += (len(known) >> KEPT_SHIFT) + 1
-                if excludes_way:
+                if excludes_way and (origin < 0 or node == origin):
                     add_ends(cast("list[object]", known.tolist()), cast("int", ways[place]), found)
                 else:
                     found += known[1::2].tolist()

@@ -162,6 +162,7 @@ class TrackingReader(TableReader):
         other: int,
         fits: dict[int, bool] | None,
         excludes_way: bool,
+        origin: int,
         excluded: tuple[int, ...],
         limit: int,
         kind: int,
