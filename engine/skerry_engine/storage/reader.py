@@ -379,8 +379,8 @@ class TableReader:
         kind: int,
     ) -> list[object] | None:
         """The `ends` of edges that follow ways (edge, node, edge, node, ...), one way after the other; with
-        `excludes_way` each without the way's own edge.  Unless `origin` is -1 that can only be among them where the way has
-        led back to the node `origin` that it came from.
+        `excludes_way` each without the way's own edge.  Unless `origin` is -1 that can only be among them where the
+        way has led back to the node `origin` that it came from.
 
         None where there are more than `MOST_WAYS` ways, or it is more than `MOST_WORK`, or a way has too many ends.
         """
