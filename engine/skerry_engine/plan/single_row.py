@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import cast
 
 from skerry_engine.storage.index import Index
-from skerry_engine.storage.reader import MOST_WAYS, add_ways, chosen_ends
+from skerry_engine.storage.reader import add_ways, chosen_ends
 
 Row = tuple[object, ...]
 
@@ -114,15 +114,11 @@ class SingleRowReader:
         limit: int,
         kind: int,
     ) -> list[object] | None:
-        if len(ways) > 2 * MOST_WAYS:
-            return None
         found: list[object] = []
         for place in range(0, len(ways), 2):
             without = (*excluded, cast("int", ways[place])) if excludes_way else excluded
             ends = self.ends(index, ways[place + 1], other, fits, without, limit, kind)
-            if ends is None:
-                return None
-            found += ends
+            found += ends or []
         return found
 
     def note_from(self, index: Index, key: object) -> None:

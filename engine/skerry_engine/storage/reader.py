@@ -386,10 +386,7 @@ class TableReader:
         """
         if len(ways) > 2 * MOST_WAYS:
             return None
-        storage = self.storage
-        kept: KeptWays | None = None
-        if self.pending is None and not index.is_paged:
-            kept = storage.ways.of(kind, storage.heap.changes)
+        kept = self.kept_ways(index, kind)
         found: list[object] = []
         work = 0
         for place in range(0, len(ways), 2):
@@ -411,6 +408,12 @@ class TableReader:
             if work > MOST_WORK:
                 return None
         return found
+
+    def kept_ways(self, index: Index, kind: int) -> KeptWays | None:
+        """What is kept of where edges lead and may be read without asking for the edges."""
+        if self.pending is not None or index.is_paged:
+            return None
+        return self.storage.ways.of(kind, self.storage.heap.changes)
 
     def _plain_ends(
         self,

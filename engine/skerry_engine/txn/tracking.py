@@ -15,14 +15,13 @@ Other levels read through TableReader itself and pay for none of this.
 
 from __future__ import annotations
 
-from typing import cast
-
 from skerry_engine.storage.heap import PAGE_ROWS, Row, Version
 from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.pending import PendingTable
-from skerry_engine.storage.reader import MOST_WAYS, TableReader, add_ways
+from skerry_engine.storage.reader import TableReader, add_ways
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.storage.trees import entry_order_key
+from skerry_engine.storage.ways import KeptWays
 from skerry_engine.txn.serializable import SerializableState
 
 
@@ -155,28 +154,8 @@ class TrackingReader(TableReader):
             self._note_key(index, key)
         return found
 
-    def ends_after(
-        self,
-        index: Index,
-        ways: list[object],
-        other: int,
-        fits: dict[int, bool] | None,
-        excludes_way: bool,
-        origin: int,
-        excluded: tuple[int, ...],
-        limit: int,
-        kind: int,
-    ) -> list[object] | None:
-        if len(ways) > 2 * MOST_WAYS:
-            return None
-        found: list[object] = []
-        for place in range(0, len(ways), 2):
-            without = (*excluded, cast("int", ways[place])) if excludes_way else excluded
-            ends = self.ends(index, ways[place + 1], other, fits, without, limit, kind)
-            if ends is None:
-                return None
-            found += ends
-        return found
+    def kept_ways(self, index: Index, kind: int) -> KeptWays | None:
+        return None  # each key is to be noted
 
     def note_from(self, index: Index, key: object) -> None:
         state = self.state
