@@ -29,18 +29,18 @@ from typing import Final
 from skerry_engine.storage.leaf_cache import LeafCache
 from skerry_engine.storage.page_cache import PageCache
 
-SHRINK_ABOVE: Final = 0.86
-GROW_BELOW: Final = 0.78
+SHRINK_ABOVE: Final = 0.76
+GROW_BELOW: Final = 0.66
 
-START: Final = 0.5
-CEILING: Final = 0.65
+START: Final = 0.4
+CEILING: Final = 0.6
 FLOOR: Final = 0.15
 """Shares of the room that the caches have together."""
 
 LEAF_SHARE: Final = 0.25
 """The leaves' part of that, the keys that go with them included; pages, dirty ones too, have the rest."""
 
-DIRTY_SHARE: Final = 0.1
+DIRTY_SHARE: Final = 0.08
 """The share of the room that dirty pages and changes of indexes may take before a checkpoint is due."""
 
 REST_ROUNDS: Final = 5
