@@ -33,7 +33,11 @@ class Prepared:
 
 
 class Portal:
-    """A bound statement, perhaps partly executed.  `pending` are rows computed but not yet asked for."""
+    """A bound statement, perhaps partly executed.
+
+    `pending` are rows computed but not yet asked for, `row_count` is how many were given out; `is_active` while
+    Execute or FETCH steps it, which may not happen within itself.
+    """
 
     __slots__ = (
         "name",
@@ -45,10 +49,17 @@ class Portal:
         "held_epoch",
         "row_count",
         "is_done",
+        "is_active",
+        "created_at_us",
     )
 
     def __init__(
-        self, name: str, prepared: Prepared, values: list[object], result_formats: Sequence[int]
+        self,
+        name: str,
+        prepared: Prepared,
+        values: list[object],
+        result_formats: Sequence[int],
+        created_at_us: int,
     ) -> None:
         self.name: str = name
         self.prepared: Prepared = prepared
@@ -59,3 +70,5 @@ class Portal:
         self.held_epoch: int | None = None
         self.row_count: int = 0
         self.is_done: bool = False
+        self.is_active: bool = False
+        self.created_at_us: int = created_at_us

@@ -97,7 +97,7 @@ class Session(StatementRunner):
         """Make a portal out of a prepared statement and parameter values."""
         prepared = self._prepared_named(statement)
         self.check_not_failed(prepared.statement)
-        if portal and portal in self.portals:
+        if portal and (portal in self.portals or portal in self.cursors):
             raise errors.DuplicateCursor(f'cursor "{portal}" already exists')
         if prepared.plan is not None and is_outgrown(prepared.plan, self.statement_catalog()):
             self.refresh(prepared)
@@ -117,7 +117,9 @@ class Session(StatementRunner):
                 if not any(formats)
                 else self._decode(values, formats, wanted)
             )
-        self.portals[portal] = Portal(portal, prepared, decoded, result_formats)
+        self.portals[portal] = Portal(
+            portal, prepared, decoded, result_formats, self.functions.statement_timestamp
+        )
 
     def _decode_text(self, prepared: Prepared, values: Sequence[bytes | None]) -> list[object]:
         """Parameters in text form, by readers that are kept with the statement."""
@@ -171,20 +173,36 @@ class Session(StatementRunner):
         return found
 
     def describe_portal(self, name: str) -> tuple[tuple[ResultColumn, ...] | None, Sequence[int]]:
-        """Result columns and the formats given to `bind`."""
+        """Result columns and the formats given to `bind`; those of a cursor, too, which are none."""
+        if name in self.cursors:
+            from skerry_engine.session.commands.cursors import cursor_columns
+
+            self.check_not_failed(None)
+            return cursor_columns(self, name), ()
         portal = self.portal(name)
         return portal.prepared.columns, portal.result_formats
 
     def execute(self, portal: str, max_rows: int) -> Steps:
         """Run a portal, for at most `max_rows` rows (0: all).  Yields no Description."""
+        if portal in self.cursors:
+            return self._execute_cursor(portal, max_rows)
         return self._execute_portal(self.portal(portal), max_rows)
 
     def _execute_portal(self, portal: Portal, max_rows: int) -> Steps:
         self._running_portal = portal
+        portal.is_active = True
         try:
             yield from self._watched(self._execute(portal, max_rows), portal.prepared.text)
         finally:
+            portal.is_active = False
             self._running_portal = None
+
+    def _execute_cursor(self, name: str, max_rows: int) -> Steps:
+        """Execute of a cursor that SQL has declared: it goes on from where it stands."""
+        from skerry_engine.session.commands.cursors import execute_cursor, find_cursor
+
+        text = find_cursor(self, name).text
+        yield from self._watched(execute_cursor(self, name, max_rows), text)
 
     def _execute(self, portal: Portal, max_rows: int) -> Steps:
         if portal.prepared.statement is None:
@@ -196,8 +214,7 @@ class Session(StatementRunner):
                 raise errors.ObjectNotInPrerequisiteState(f'portal "{portal.name}" cannot be run')
             yield Complete(command_tag("select", 0), 0)
             return
-        if portal.steps is None:
-            portal.steps = self._portal_steps(portal)
+        self.start(portal)
         try:
             if max_rows > 0 and portal.prepared.columns is not None:
                 yield from self._limited(portal, max_rows)
@@ -207,6 +224,16 @@ class Session(StatementRunner):
             if portal.steps is not None:
                 portal.steps.close()
             raise
+
+    def start(self, portal: Portal) -> None:
+        """Let a portal have steps, if it has none yet."""
+        if portal.steps is None:
+            portal.steps = self._portal_steps(portal)
+
+    def suspend(self, portal: Portal) -> None:
+        """A portal has not come to its end: what it reads is to stay."""
+        if portal.held_epoch is None and self.transaction is not None:
+            portal.held_epoch = self.transaction.hold_snapshot()
 
     def _portal_steps(self, portal: Portal) -> Steps:
         prepared = portal.prepared
@@ -246,9 +273,9 @@ class Session(StatementRunner):
 
     def _unlimited(self, portal: Portal) -> Steps:
         assert portal.steps is not None
+        given = portal.row_count
         if portal.pending:
             rows, portal.pending = portal.pending, []
-            portal.row_count += len(rows)
             yield Rows(rows)
         sent: object = None
         steps = portal.steps
@@ -257,10 +284,13 @@ class Session(StatementRunner):
                 step = steps.send(sent)
             except StopIteration:
                 break
+            if given and isinstance(step, Complete) and step.tag.startswith("SELECT"):
+                step = Complete(command_tag("select", step.row_count - given), step.row_count - given)
             sent = yield step
-        self._finish_portal(portal)
+        self.finish(portal)
 
-    def _finish_portal(self, portal: Portal) -> None:
+    def finish(self, portal: Portal) -> None:
+        """A portal has come to its end."""
         portal.is_done = True
         portal.steps = None
         if portal.held_epoch is not None and self.transaction is not None:
@@ -291,11 +321,10 @@ class Session(StatementRunner):
                 yield step
         portal.row_count += given
         if given == max_rows and complete is None:
-            if portal.held_epoch is None and self.transaction is not None:
-                portal.held_epoch = self.transaction.hold_snapshot()
+            self.suspend(portal)
             yield Suspended()
             return
-        self._finish_portal(portal)
+        self.finish(portal)
         if complete is not None:
             is_select = complete.tag.startswith("SELECT")
             yield Complete(f"SELECT {given}", given) if is_select else complete
@@ -305,11 +334,15 @@ class Session(StatementRunner):
         self.prepared.pop(name, None)
 
     def close_portal(self, name: str) -> None:
-        """Drop a portal, if there is one."""
+        """Drop a portal or a cursor, if there is one."""
+        if name in self.cursors:
+            from skerry_engine.session.commands.cursors import drop_cursor
+
+            drop_cursor(self, name)
         portal = self.portals.pop(name, None)
         if portal is not None and portal.steps is not None:
             portal.steps.close()
-            self._finish_portal(portal)
+            self.finish(portal)
 
     def sync(self) -> Steps:
         """End the implicit transaction of an extended-protocol sequence, if there is one."""
@@ -345,6 +378,8 @@ class Session(StatementRunner):
 
     def answer_execute(self, portal: str, max_rows: int) -> Finished | Steps:
         """As `execute`: its outcome, if one unit was enough for all of it, else the steps to go on with."""
+        if portal in self.cursors:
+            return self._execute_cursor(portal, max_rows)
         found = self.portal(portal)
         is_limited = max_rows > 0 and found.prepared.columns is not None
         if found.steps is not None or found.is_done or is_limited or self.transaction_deadline_s is not None:

@@ -84,12 +84,15 @@ class ResultColumn:
 
 @dataclass(slots=True, init=False)
 class Description(Step):
-    """The columns of the rows to come; one per row-returning statement, before its rows."""
+    """The columns of the rows to come; one per row-returning statement, before its rows.  `is_binary`: they are to be
+    sent in binary, as those of a BINARY cursor are, where the client has not said how."""
 
     columns: tuple[ResultColumn, ...]
+    is_binary: bool
 
-    def __init__(self, columns: tuple[ResultColumn, ...]) -> None:
+    def __init__(self, columns: tuple[ResultColumn, ...], is_binary: bool = False) -> None:
         self.columns = columns
+        self.is_binary = is_binary
 
 
 @dataclass(slots=True, init=False)

@@ -304,7 +304,8 @@ class Deallocate(Statement):
 
 @dataclass(frozen=True, slots=True)
 class DeclareCursor(Statement):
-    """DECLARE; `scroll` None when neither SCROLL nor NO SCROLL was said."""
+    """DECLARE; `scroll` None when neither SCROLL nor NO SCROLL was said, `conflict` two options that exclude each
+    other."""
 
     name: str
     query: Query
@@ -312,6 +313,7 @@ class DeclareCursor(Statement):
     scroll: bool | None = None
     insensitive: bool = False
     hold: bool = False
+    conflict: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

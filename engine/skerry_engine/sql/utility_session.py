@@ -28,6 +28,7 @@ _LOCK_MODES = (
     ("exclusive",),
     ("access", "exclusive"),
 )
+_EXCLUDING = (("SCROLL", "NO SCROLL"), ("INSENSITIVE", "ASENSITIVE"))
 _FIXED_FETCHES = {
     "next": ("forward", 1),
     "prior": ("backward", 1),
@@ -360,21 +361,9 @@ class SessionParser(UtilityBase):
 
     def declare(self) -> st.Statement:
         name = self.name()
-        binary = insensitive = False
-        scroll: bool | None = None
+        said: set[str] = set()
         while not self.accept_word("cursor"):
-            if self.accept_word("binary"):
-                binary = True
-            elif self.accept_word("insensitive"):
-                insensitive = True
-            elif self.accept_word("asensitive"):
-                pass
-            elif self.accept_phrase("no", "scroll"):
-                scroll = False
-            elif self.accept_word("scroll"):
-                scroll = True
-            else:
-                raise self.error()
+            said.add(self.cursor_option())
         hold = self.accept_phrase("with", "hold")
         if not hold:
             self.accept_phrase("without", "hold")
@@ -384,7 +373,18 @@ class SessionParser(UtilityBase):
             raise SyntaxError(
                 f'syntax error at or near "{query.verb}"', position=query.normalised.tokens.starts[0] + 1
             )
-        return st.DeclareCursor(name, query, binary, scroll, insensitive, hold)
+        scroll = True if "scroll" in said else False if "no scroll" in said else None
+        binary, insensitive = "binary" in said, "insensitive" in said
+        conflict = next((f"{a} and {b}" for a, b in _EXCLUDING if {a.lower(), b.lower()} <= said), None)
+        return st.DeclareCursor(name, query, binary, scroll, insensitive, hold, conflict)
+
+    def cursor_option(self) -> str:
+        if self.accept_phrase("no", "scroll"):
+            return "no scroll"
+        for word in ("binary", "insensitive", "asensitive", "scroll"):
+            if self.accept_word(word):
+                return word
+        raise self.error()
 
     def fetch(self) -> st.Statement:
         return self.fetch_or_move(False)

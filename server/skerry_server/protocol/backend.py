@@ -112,6 +112,9 @@ _SLICE_ROWS: Final = 128
 # Notifications sent before others have their turn.
 _NOTIFICATIONS_AT_ONCE: Final = 64
 
+# The formats of a BINARY cursor's columns.
+_BINARY: Final = (1,)
+
 # CopyData handed to the statement at once.
 _COPY_CHUNK_BYTES: Final = 256 * 1024
 
@@ -519,7 +522,7 @@ class Backend:
 
     def _other_step(self, step: Step) -> None:
         if isinstance(step, Description):
-            self._shape = self._shape_of(step.columns, ())
+            self._shape = self._shape_of(step.columns, _BINARY if step.is_binary else ())
             self._send(self._shape.description)
         elif isinstance(step, CopyData):
             self._send_copy_data(step.data)

@@ -151,7 +151,11 @@ def test_fetching_one_row_does_not_compute_all(session: SqlSession) -> None:
 
 
 REFUSED = [
-    ("declare c binary cursor for select 1", "0A000", "DECLARE BINARY CURSOR is not supported"),
+    (
+        "declare c scroll no scroll cursor for select 1",
+        "42P11",
+        "cannot specify both SCROLL and NO SCROLL",
+    ),
     (
         "declare c cursor for with x as (insert into t values (7) returning a) select * from x",
         "0A000",

@@ -1,9 +1,13 @@
-"""DECLARE, FETCH, MOVE, CLOSE.
+"""DECLARE, FETCH, MOVE, CLOSE: cursors, and portals as cursors.
 
     DECLARE   plans the query, locks its tables, holds the statement's snapshot and opens readers on it;
               nothing is computed yet
     FETCH     steps the plan as far as rows are asked for
     COMMIT    computes what is left of WITH HOLD cursors; the others end
+
+Cursors and the portals of the extended protocol share their names.  Describe, Execute and Close reach a cursor that
+SQL has declared (`execute_cursor`: Execute goes forward from where it stands); FETCH, MOVE and CLOSE reach a portal
+that Bind has made, forward only, as a `PortalCursor` that lives as long as the statement.
 
 A cursor's position is a number: 0 before the first row, n on the nth, one more than the last after the end.
 
@@ -31,12 +35,13 @@ from skerry_engine.plan.runtime import Batches
 from skerry_engine.session.commands.kept_rows import CHUNK_ROWS, KeptRows
 from skerry_engine.session.execution import Execution, PlanChanged
 from skerry_engine.session.plans import row_data, run_time_parameters
-from skerry_engine.session.steps import PAUSE, Complete, Description, ResultColumn, Rows, Step
+from skerry_engine.session.steps import PAUSE, Complete, Description, ResultColumn, Rows, Step, Suspended
 from skerry_engine.sql import statements as st
 from skerry_engine.txn.transaction import Transaction
 
 if TYPE_CHECKING:
     from skerry_engine.session.plans import Plan
+    from skerry_engine.session.portals import Portal
     from skerry_engine.session.session import Session
 
 Steps = Generator[Step, object, None]
@@ -78,6 +83,7 @@ class Cursor:
         self.text = session.current_query
         self.columns: tuple[ResultColumn, ...] = plan.columns or ()
         self.is_hold = statement.hold
+        self.is_binary = statement.binary
         self.is_scrollable = (
             statement.scroll if statement.scroll is not None else can_run_backward(plan.query)
         )
@@ -320,6 +326,58 @@ class Cursor:
         return None
 
 
+class PortalCursor(Cursor):
+    """A portal as FETCH and MOVE see it: `finish` gives back to it what they leave."""
+
+    def __init__(self, session: Session, portal: Portal) -> None:
+        self.name = portal.name
+        self.columns = portal.prepared.columns or ()
+        self.is_binary = False
+        self.is_scrollable = False
+        self.is_broken = False
+        self._session = session
+        self._portal = portal
+        self._kept = None
+        self._pending = portal.pending
+        self._position = portal.row_count
+        self._total = portal.row_count if portal.is_done else None
+
+    def open_portal(self) -> None:
+        """Let it run.  Raises ObjectNotInPrerequisiteState where it runs already, or gives no rows."""
+        portal = self._portal
+        if portal.is_active or portal.prepared.columns is None:
+            raise errors.ObjectNotInPrerequisiteState(f'portal "{portal.name}" cannot be run')
+        portal.is_active = True
+        if not portal.is_done:
+            self._session.start(portal)
+
+    def leave(self) -> None:
+        """FETCH or MOVE is over; what was computed beyond it waits in the portal."""
+        portal = self._portal
+        portal.is_active = False
+        if self.is_broken:
+            return
+        portal.pending = self._pending
+        if self._total is None:
+            portal.row_count = self._position
+            self._session.suspend(portal)
+        elif not portal.is_done:
+            portal.row_count = self._total
+            self._session.finish(portal)
+
+    def _next_batch(self) -> Generator[Step, None, list[Row] | None]:
+        steps = self._portal.steps
+        while steps is not None:
+            step = next(steps, None)
+            if step is None:
+                break
+            if isinstance(step, Rows):
+                return step.rows
+            if not isinstance(step, Complete):
+                yield step
+        return None
+
+
 def can_run_backward(query: q.Query | None) -> bool:
     """Whether PostgreSQL runs the query's plan backward: nothing but scans, conditions, a sort, a limit."""
     if isinstance(query, q.With):
@@ -372,14 +430,14 @@ def _forget(session: Session, cursor: Cursor) -> None:
 
 
 def _check_definition(session: Session, statement: st.DeclareCursor, plan: Plan) -> None:
+    if statement.conflict:
+        raise errors.InvalidCursorDefinition(f"cannot specify both {statement.conflict}")
     if not statement.name:
         raise errors.InvalidCursorName("invalid cursor name: must not be empty")
     if plan.is_change:
         raise errors.NotSupportedError("DECLARE CURSOR must not contain data-modifying statements in WITH")
     if plan.parameter_types:
         raise errors.UndefinedParameter("there is no parameter $1")
-    if statement.binary:
-        raise errors.NotSupportedError("DECLARE BINARY CURSOR is not supported")
     if plan.row_lock:
         _check_locking(statement, plan)
         transaction = session.need_transaction()
@@ -409,55 +467,135 @@ def _check_locking(statement: st.DeclareCursor, plan: Plan) -> None:
         )
 
 
-def _find(session: Session, name: str) -> Cursor:
+def find_cursor(session: Session, name: str) -> Cursor:
+    """The declared cursor of that name.  Raises InvalidCursorName."""
     found = session.cursors.get(name)
     if found is None:
         raise errors.InvalidCursorName(f'cursor "{name}" does not exist')
     return cast(Cursor, found)
 
 
+def cursor_columns(session: Session, name: str) -> tuple[ResultColumn, ...]:
+    """The columns of a declared cursor.  Raises InvalidCursorName."""
+    return find_cursor(session, name).columns
+
+
 def fetch_columns(session: Session, statement: st.Fetch) -> tuple[ResultColumn, ...] | None:
     """The columns that FETCH gives; None for MOVE,
     and for a cursor that does not exist (running it will tell)."""
-    found = session.cursors.get(statement.cursor)
-    return None if statement.is_move or found is None else cast(Cursor, found).columns
+    if statement.is_move:
+        return None
+    if statement.cursor in session.cursors:
+        return cursor_columns(session, statement.cursor)
+    portal = session.portals.get(statement.cursor)
+    return None if portal is None else portal.prepared.columns
 
 
 def fetch(session: Session, statement: st.Fetch) -> Steps:
     """FETCH and MOVE."""
-    cursor = _find(session, statement.cursor)
-    if cursor.is_broken:
-        raise errors.ObjectNotInPrerequisiteState(f'portal "{cursor.name}" cannot be run')
-    if not statement.is_move:
-        yield Description(cursor.columns)
+    portal = session.portals.get(statement.cursor)
+    if portal is None:
+        yield from _fetched(find_cursor(session, statement.cursor), statement)
+        return
+    cursor = PortalCursor(session, portal)
+    cursor.open_portal()
     try:
-        count = yield from cursor.move(statement.direction, statement.count, not statement.is_move)
+        yield from _fetched(cursor, statement)
+    finally:
+        cursor.leave()
+
+
+def _fetched(cursor: Cursor, statement: st.Fetch) -> Steps:
+    _check_whole(cursor)
+    try:
+        count = yield from _described(cursor, statement)
     except BaseException:
         cursor.is_broken = True
         raise
     yield Complete(f"{'MOVE' if statement.is_move else 'FETCH'} {count}", count)
 
 
+def _described(cursor: Cursor, statement: st.Fetch) -> Generator[Step, None, int]:
+    """Move the cursor, its columns described before the first row: what can't be done describes none."""
+    is_due = not statement.is_move
+    moving = cursor.move(statement.direction, statement.count, is_due)
+    while True:
+        try:
+            step = next(moving)
+        except StopIteration as end:
+            count: int = end.value
+            break
+        if is_due and isinstance(step, Rows):
+            is_due = False
+            yield Description(cursor.columns, cursor.is_binary)
+        yield step
+    if is_due:
+        yield Description(cursor.columns, cursor.is_binary)
+    return count
+
+
+def _check_whole(cursor: Cursor) -> None:
+    """Raise ObjectNotInPrerequisiteState if an error has ended the cursor's query."""
+    if cursor.is_broken:
+        raise errors.ObjectNotInPrerequisiteState(f'portal "{cursor.name}" cannot be run')
+
+
+def execute_cursor(session: Session, name: str, max_rows: int) -> Steps:
+    """Execute of the extended protocol, for a declared cursor: at most `max_rows` rows more (0: all)."""
+    session.check_not_failed(None)
+    cursor = find_cursor(session, name)
+    _check_whole(cursor)
+    try:
+        count = yield from cursor.move("forward", max_rows or None, True)
+    except BaseException:
+        cursor.is_broken = True
+        raise
+    yield Suspended() if max_rows and count == max_rows else Complete(f"SELECT {count}", count)
+
+
 def close(session: Session, statement: st.CloseCursor) -> Steps:
-    """CLOSE name, CLOSE ALL."""
+    """CLOSE name, CLOSE ALL: what runs just now, this statement's own portal, stays."""
     if statement.name is None:
-        for each in session.cursors.values():
-            cast(Cursor, each).close()
-        session.cursors.clear()
+        close_all(session)
         yield Complete("CLOSE CURSOR ALL")
         return
-    _find(session, statement.name).close()
-    del session.cursors[statement.name]
+    portal = session.portals.get(statement.name)
+    if portal is None:
+        find_cursor(session, statement.name)
+        drop_cursor(session, statement.name)
+    elif portal.is_active:
+        raise errors.InvalidCursorState(f'cannot drop active portal "{statement.name}"')
+    else:
+        session.close_portal(statement.name)
     yield Complete("CLOSE CURSOR")
+
+
+def drop_cursor(session: Session, name: str) -> None:
+    """Close a declared cursor and forget it."""
+    cast(Cursor, session.cursors.pop(name)).close()
+
+
+def close_all(session: Session) -> None:
+    """Close every cursor and every portal that does not run."""
+    for name in list(session.cursors):
+        drop_cursor(session, name)
+    for name, portal in list(session.portals.items()):
+        if not portal.is_active:
+            session.close_portal(name)
 
 
 # --- the session's side ---------------------------------------------------------------------------
 
 
 def cursor_infos(session: Session) -> list[CursorInfo]:
-    """The rows of pg_cursors."""
+    """The rows of pg_cursors: cursors and portals."""
     cursors = [cast(Cursor, each) for each in session.cursors.values()]
-    return [CursorInfo(c.name, c.text, c.is_hold, False, c.is_scrollable, c.created_at_us) for c in cursors]
+    infos = [
+        CursorInfo(c.name, c.text, c.is_hold, c.is_binary, c.is_scrollable, c.created_at_us) for c in cursors
+    ]
+    for portal in session.portals.values():
+        infos.append(CursorInfo(portal.name, portal.prepared.text, False, False, False, portal.created_at_us))
+    return infos
 
 
 def before_commit(session: Session) -> Generator[Step, None, None]:

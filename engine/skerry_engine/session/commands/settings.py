@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
+from skerry_engine.session.commands.cursors import close_all
 from skerry_engine.session.commands.transactions import set_mode
 from skerry_engine.session.settings import TRANSACTION_MODES
 from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step
@@ -72,7 +73,7 @@ def discard(session: Session, statement: st.Discard) -> Steps:
     if statement.what == "all":
         if session.in_block or session.in_batch:
             raise errors.ActiveTransaction("DISCARD ALL cannot run inside a transaction block")
-        session.cursors.clear()
+        close_all(session)
         session.settings.reset(None)
         session.prepared.clear()
         session.notifications.unlisten(None)
