@@ -49,13 +49,16 @@ class OneRow(Relation):
 
 @dataclass(frozen=True, slots=True)
 class Scan(Relation):
-    """All rows of a stored or virtual table.  `table_oid` finds it in the statement's catalog."""
+    """All rows of a stored or virtual table.  `table_oid` finds it in the statement's catalog.
+
+    Here and below `alias` is what the query calls the range, if it says so: for printing, it means nothing else."""
 
     range_id: int
     table_oid: int
     width: int
     name: str
     is_virtual: bool = False
+    alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class FunctionScan(Relation):
     calls: tuple[Expr, ...]
     column_counts: tuple[int, ...]
     ordinality: bool = False
+    alias: str = ""
+    column_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,8 @@ class Derived(Relation):
 
     range_id: int
     query: Query
+    alias: str = ""
+    column_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,7 @@ class CteScan(Relation):
     range_id: int
     cte_id: int
     width: int
+    alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,13 +303,14 @@ class SetOperation(Query):
 @dataclass(frozen=True, slots=True)
 class Cte:
     """One WITH query.  A recursive one is `query` UNION [ALL] `step`,
-    where `step` scans the cte's working table."""
+    where `step` scans the cte's working table.  `column_names` are those that WITH gives it, if any."""
 
     cte_id: int
     name: str
     query: Query
     step: Query | None = None
     union_all: bool = False
+    column_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Bound queries as SQL text: what pg_get_viewdef prints.
 
-The algebra has forgotten how a query was written (aliases of subqueries, USING, `*`); what is printed means
-the same and reads back.  Layout follows PostgreSQL: one output column per line, clauses on lines of their
+The algebra has forgotten how a query was written (USING, `*`, what columns of tables were called); what is printed
+means the same and reads back.  Layout follows PostgreSQL: one output column per line, clauses on lines of their
 own, each nested query eight columns further in.
 
 A SELECT block's input is peeled from the outside in: set-returning functions, windows, HAVING, aggregation,
@@ -121,12 +121,10 @@ class QueryPrinter:
     def _select(self, query: Select, indent: int, names: Sequence[str], has_visible_names: bool) -> str:
         outer, self.printer.indent = self.printer.indent, indent + STEP
         aliases = set(self.aliases)
-        self.aliases.update(_variables_in(query))
-        layers = self._peel(query.input)
+        layers = self._enter(query)
         names = names or [column.name for column in query.columns]
         if isinstance(query.input, Values) and _is_plain_values(query, query.input, names):
             return self._value_rows(query.input) + self._tail((), query.limit, query.offset, indent)
-        self._name_ranges(layers.from_item)
         text = " SELECT " + self._distinct(query) + self._targets(query, indent, names, has_visible_names)
         if not isinstance(layers.from_item, OneRow):
             text += f"{_line(indent, 3)}FROM {self._from_list(layers.from_item, indent)}"
@@ -140,6 +138,13 @@ class QueryPrinter:
         self.printer.indent = outer
         self.aliases = aliases
         return text
+
+    def _enter(self, query: Select) -> _Layers:
+        """Take a block apart and give its ranges their names."""
+        self.aliases.update(_variables_in(query))
+        layers = self._peel(query.input)
+        self._name_ranges(layers.from_item)
+        return layers
 
     def _locks(self, query: Select, indent: int) -> str:
         """FOR UPDATE and kin, a clause for each table."""
@@ -270,21 +275,27 @@ class QueryPrinter:
         return text if is_same or plain else f"({text})"
 
     def _with(self, query: With, indent: int, names: Sequence[str], has_visible_names: bool) -> str:
+        """The names of the body's ranges are taken before those of the queries that stand in front of it."""
         recursive = "RECURSIVE " if any(cte.step is not None for cte in query.ctes) else ""
         parts = []
         for cte in query.ctes:
-            own = [column.name for column in cte.query.columns]
-            columns = _unambiguous(own)
+            columns = list(cte.column_names) or _unambiguous(_names_of(cte.query))
             self.cte_names[cte.cte_id] = (cte.name, columns)
+        aliases = set(self.aliases)
+        if isinstance(query.body, Select):
+            self._enter(query.body)
+        for cte in query.ctes:
+            columns = self.cte_names[cte.cte_id][1]
             body = self.query(cte.query, indent + STEP)
             if cte.step is not None:
                 word = "UNION ALL" if cte.union_all else "UNION"
                 body += f"{_line(indent + STEP, 0)}{word}{_line(indent + STEP, 0)}"
                 body += self.query(cte.step, indent + STEP, (), False)
             name = quote_identifier(cte.name)
-            if recursive or columns != own:
+            if cte.column_names or columns != _names_of(cte.query):
                 name += f"({', '.join(map(quote_identifier, columns))})"
             parts.append(f"{name} AS ({_line(indent, STEP)}{body}{_line(indent, STEP)})")
+        self.aliases = aliases
         text = f" WITH {recursive}{', '.join(parts)}{_line(indent, 0)}"
         return text + self.query(query.body, indent, names, has_visible_names)
 
@@ -316,19 +327,22 @@ class QueryPrinter:
             self._name_ranges(relation.right)
         elif isinstance(relation, Scan):
             columns = self.table(relation.table_oid).columns
-            self.ranges[relation.range_id] = _Range(self._alias(relation.name), columns)
+            self.ranges[relation.range_id] = _Range(self._alias(relation.alias or relation.name), columns)
         elif isinstance(relation, CteScan):
             name, columns_of_cte = self.cte_names[relation.cte_id]
-            self._add(relation.range_id, name, columns_of_cte)
+            self._add(relation.range_id, relation.alias or name, columns_of_cte)
         elif isinstance(relation, Derived):
-            self._add(relation.range_id, "subquery", _unambiguous(_names_of(relation.query)))
+            columns_of_query = list(relation.column_names) or _names_of(relation.query)
+            self._add(relation.range_id, relation.alias or "subquery", _unambiguous(columns_of_query))
         elif isinstance(relation, Values):
             names = [f"column{i}" for i in range(1, len(relation.types) + 1)]
             self._add(relation.range_id, "values", names)
         elif isinstance(relation, GraphTable):
             self._add(relation.range_id, "graph_table", [column.name for column in relation.columns])
         elif isinstance(relation, FunctionScan):
-            self._add(relation.range_id, _function_alias(relation), _unambiguous(_function_columns(relation)))
+            columns_of_calls = list(relation.column_names) or _function_columns(relation)
+            alias = relation.alias or _function_alias(relation)
+            self._add(relation.range_id, alias, _unambiguous(columns_of_calls))
 
     def _add(self, range_id: int, alias: str, columns: list[str]) -> None:
         self.ranges[range_id] = _Range(self._alias(alias), dict(enumerate(columns)))

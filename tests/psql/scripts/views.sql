@@ -25,3 +25,20 @@ select * from v; select * from w; select * from z order by a;
 drop view v;
 drop table s2.tt cascade;
 \d
+CREATE TABLE named (id int, up int);
+CREATE VIEW named_1 AS SELECT a.id FROM named a WHERE EXISTS (SELECT 1 FROM named a WHERE a.up = 2);
+CREATE VIEW named_2 AS SELECT x.id, "Odd".up FROM (SELECT id FROM named x) x JOIN named AS "Odd" ON x.id = "Odd".up;
+CREATE VIEW named_3 AS SELECT g, h, i.n FROM generate_series(1, 3) g, generate_series(1, 3) WITH ORDINALITY AS i (m, n), generate_series(1, 2) AS h;
+CREATE VIEW named_4 AS SELECT * FROM (SELECT id, 1 FROM named) z (a, b), LATERAL (SELECT z.a + 1 AS q) l;
+CREATE VIEW named_5 AS WITH RECURSIVE w (a, b) AS (SELECT id, 2 FROM named UNION ALL SELECT w.a + 1, b + 1 FROM w WHERE a < 3), v AS (SELECT id AS one FROM named) SELECT w.b, v.one, y.a FROM w, v, w y;
+CREATE VIEW named_6 AS SELECT y.id FROM named_1 y JOIN named_2 ON y.id = named_2.id;
+\sv named_1
+\sv named_2
+\sv named_3
+\sv named_4
+\sv named_5
+ALTER TABLE named RENAME TO renamed;
+ALTER VIEW named_1 RENAME TO seen;
+\sv seen
+\sv named_2
+\d+ named_6

@@ -235,12 +235,20 @@ def index_columns(database: Database, index: IndexDef) -> list[Column]:
         ]
     references = [key.attnum if key.expression is None else key.expression.expr for key in index.keys]
     names = index_column_names(table, [*references, *index.included])
-    types = [key.type for key in index.keys] + [table.column(a).type for a in index.included]
+    types = [_key_type(index, key) for key in index.keys] + [table.column(a).type for a in index.included]
     collations = [key.collation_oid for key in index.keys] + [0] * len(index.included)
     return [
         Column(name, number, number - 1, sql_type, collation_oid=collation)
         for number, (name, sql_type, collation) in enumerate(zip(names, types, collations, strict=True), 1)
     ]
+
+
+def _key_type(index: IndexDef, key: IndexKey) -> SqlType:
+    """What an index holds of a key: a hash, or another type than the key's own if its operator class says so."""
+    if index.method == "hash":
+        return SqlType(oids.INT4)
+    found = class_of_key(key.type.oid, key.opclass, index.method)
+    return key.type if found is None or not found.key_type else SqlType(found.key_type)
 
 
 # --- pg_attrdef, pg_sequence ----------------------------------------------------------------------

@@ -59,23 +59,25 @@ def read_facts(name: str) -> list[list[str]]:
 
 
 def _layout(oid: str, schema: str, kind: str, name: str, columns: str) -> Layout:
-    made = tuple(_column(number, text) for number, text in enumerate(columns.split(), 1))
+    made = tuple(_column(number, text, kind) for number, text in enumerate(columns.split(), 1))
     schema_oid = SCHEMA_OIDS[schema]
     defaults = tuple(_default(column) for column in made)
     return Layout(int(oid), schema_oid, kind, name, made, defaults, {c.name: c.position for c in made})
 
 
-def _column(number: int, text: str) -> Column:
+def _column(number: int, text: str, kind: str) -> Column:
+    """A column.  Tables of the system sort text as C does; in views it has the database's collation."""
     name, type_name = text.rstrip("!").split(":")
     info = internal_type(type_name)
     assert info is not None, type_name
+    is_c = info.collation_oid == DEFAULT_COLLATION and kind == "r"
     return Column(
         name,
         number,
         number - 1,
         SqlType(info.oid),
         not_null=text.endswith("!"),
-        collation_oid=C_COLLATION if info.collation_oid == DEFAULT_COLLATION else info.collation_oid,
+        collation_oid=C_COLLATION if is_c else info.collation_oid,
         dimensions=1 if info.is_array else 0,
     )
 

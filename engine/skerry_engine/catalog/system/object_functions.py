@@ -79,7 +79,9 @@ def _exists(found: bool) -> bool | None:
 
 
 def function_is_visible(oid: int) -> bool | None:
-    return _exists(function_by_oid(oid) is not None)
+    """Those of pg_catalog are; Skerry's own are called by their schema's name."""
+    function = function_by_oid(oid)
+    return None if function is None else function.schema == "pg_catalog"
 
 
 def operator_is_visible(oid: int) -> bool | None:
@@ -393,4 +395,5 @@ define("pg_indexam_has_property", indexam_has_property)
 define("row_security_active", never)
 define("row_security_active_name", never)
 define("pg_partition_ancestors", no_rows)
+define("pg_partition_tree", no_rows)
 define("pg_tablespace_location", empty_text)

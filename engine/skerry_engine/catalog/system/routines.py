@@ -1,7 +1,7 @@
 """Rows of the catalogs about functions, operators, casts and index methods: what Skerry really has.
 
-pg_proc lists the functions that can be called, and those that pg_type and pg_am name; a function that Skerry
-only knows to refuse it is not there.
+pg_proc lists the functions that can be called, and those that pg_type, pg_am and pg_amproc name; a function that
+Skerry only knows to refuse it is not there.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def listed_functions() -> list[AnyFunction]:
     """The functions that pg_proc shows."""
     named = {info.input_function for info in ALL_TYPES} | {info.output_function for info in ALL_TYPES}
     named |= {info.receive_function for info in ALL_TYPES} | {info.send_function for info in ALL_TYPES}
-    return [f for f in all_functions() if f.is_implemented or f.name in named]
+    supporting = {int(fields[-1]) for fields in read_facts("amprocs.tsv")}
+    return [f for f in all_functions() if f.is_implemented or f.name in named or f.oid in supporting]
 
 
 def _proc_row(function: AnyFunction) -> Row:

@@ -84,8 +84,8 @@ class FromBinder:
         if cte is not None:
             range_id = self.context.new_range()
             columns = [ScopeColumn(n, t, i) for i, (n, t) in enumerate(cte.columns)]
-            self._add(scope, node, Range(name, range_id, columns, cte_id=cte.cte_id), position)
-            return q.CteScan(range_id, cte.cte_id, len(columns))
+            alias, _ = self._add(scope, node, Range(name, range_id, columns, cte_id=cte.cte_id), position)
+            return q.CteScan(range_id, cte.cte_id, len(columns), alias)
         try:
             relation = self.context.relation(name, schema, position)
         except errors.UndefinedTable as error:
@@ -120,8 +120,8 @@ class FromBinder:
                     self._schema(relation),
                     has_row_ids=not is_virtual,
                 )
-                self._add(scope, node, item, position)
-                return q.Scan(range_id, relation.oid, width, relation.name, is_virtual)
+                alias, _ = self._add(scope, node, item, position)
+                return q.Scan(range_id, relation.oid, width, relation.name, is_virtual, alias)
             case View():
                 query = self.queries.view(relation)
                 query = self.queries.with_types(query, [c.type for c in relation.live_columns], VIEW)
@@ -148,15 +148,20 @@ class FromBinder:
         types = (("last_value", oids.INT8), ("log_cnt", oids.INT8), ("is_called", oids.BOOL))
         columns = [ScopeColumn(n, SqlType(t), i) for i, (n, t) in enumerate(types)]
         item = Range(sequence.name, range_id, columns, sequence.oid, is_sequence=True)
-        self._add(scope, node, item, position)
-        return q.Scan(range_id, sequence.oid, len(columns), sequence.name, True)
+        alias, _ = self._add(scope, node, item, position)
+        return q.Scan(range_id, sequence.oid, len(columns), sequence.name, True, alias)
 
-    def _add(self, scope: Scope, node: Node, item: Range, position: int | None) -> None:
+    def _add(
+        self, scope: Scope, node: Node, item: Range, position: int | None
+    ) -> tuple[str, tuple[str, ...]]:
+        """Add a range to a scope; the alias and the names of columns that the query gives it."""
         alias = node.args.get("alias")
+        given = ""
+        renamed: tuple[str, ...] = ()
         if alias is not None:
             check(alias)
             if alias.this is not None:
-                item.alias = alias.this.this
+                item.alias = given = alias.this.this
                 item.schema = None
             names = [c.this for c in alias.args.get("columns") or []]
             if len(names) > len(item.columns):
@@ -166,7 +171,9 @@ class FromBinder:
                 )
             for column, name in zip(item.columns, names, strict=False):
                 column.name = name
+            renamed = tuple(column.name for column in item.columns) if names else ()
         scope.add(item)
+        return given, renamed
 
     # --- subqueries and functions ----------------------------------------
 
@@ -187,8 +194,8 @@ class FromBinder:
         query = self.queries.query(node.this, inner)
         range_id = self.context.new_range()
         columns = [ScopeColumn(c.name, c.type, i) for i, c in enumerate(query.columns)]
-        self._add(scope, node, Range("", range_id, columns), position)
-        return q.Derived(range_id, query)
+        alias, names = self._add(scope, node, Range("", range_id, columns), position)
+        return q.Derived(range_id, query, alias, names)
 
     def _graph_table(self, node: Node, scope: Scope) -> q.Relation:
         bind = self.context.graph_tables
@@ -240,8 +247,9 @@ class FromBinder:
         range_id = self.context.new_range()
         item_range = Range(output_name(node.expressions[0]), range_id, columns)
         item_range.is_scalar_function = len(columns) == 1
-        self._add(scope, node, item_range, position)
-        return q.FunctionScan(range_id, tuple(calls), tuple(counts), ordinality)
+        given, _ = self._add(scope, node, item_range, position)
+        names = tuple(column.name for column in columns) if given else ()
+        return q.FunctionScan(range_id, tuple(calls), tuple(counts), ordinality, given, names)
 
     def _result_columns(self, call: ex.Expr, node: Node, name: str) -> list[tuple[str, SqlType]]:
         """Names and types of a function's columns: a definition list's, OUT parameters', or the alias."""

@@ -179,7 +179,7 @@ class QueryBinder:
         query = self.query(inner, scope)
         columns = _named_columns(query.columns, given, name, node)
         self.ctes.ctes[name] = BoundCte(name, cte_id, columns)
-        return q.Cte(cte_id, name, query)
+        return q.Cte(cte_id, name, query, column_names=_given_names(columns, given))
 
     def _recursive_cte(
         self, node: Node, name: str, cte_id: int, given: list[str], scope: Scope | None
@@ -223,7 +223,8 @@ class QueryBinder:
                     position=position,
                 )
         step = self.with_types(step, [SqlType(c.type.oid) for c in base.columns])
-        return q.Cte(cte_id, name, base, step, not node.args.get("distinct"))
+        names = _given_names(columns, given)
+        return q.Cte(cte_id, name, base, step, not node.args.get("distinct"), names)
 
     def _check_step(self, step: q.Query, cte_id: int, position: int | None) -> None:
         for node in walk_all(step):
@@ -686,6 +687,11 @@ class QueryBinder:
         self.ctes, self.context.normalised = saved_ctes, saved_normalised
         self._view_depth -= 1
         return query
+
+
+def _given_names(columns: list[tuple[str, SqlType]], given: list[str]) -> tuple[str, ...]:
+    """What WITH calls the columns, where it says so of any."""
+    return tuple(name for name, _ in columns) if given else ()
 
 
 def plain_ordinal(node: Node, clause: str) -> int | None:
