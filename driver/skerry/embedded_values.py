@@ -23,6 +23,7 @@ from skerry_engine.values.io import IoContext, text_encoder
 from skerry_engine.values.python import GraphParameter, to_python
 from skerry_engine.values.python import Interval as EngineInterval
 from skerry_engine.values.types import SqlType, find_type
+from skerry_engine.values.user_types import is_enum, is_enum_or_array
 
 Converter = Callable[[Any], Any]
 
@@ -36,10 +37,26 @@ def converter(type_oid: int, typmod: int, io: IoContext) -> Converter | None:
         return text_encoder(SqlType(type_oid, typmod), io)
     if type_oid in oids.GRAPH_TYPES or type_oid in oids.GRAPH_ARRAYS:
         return GraphValues(graph_text.resolver(io)).converter(type_oid)
+    if is_enum(type_oid):  # labels; arrays of enums are lists of them
+        return text_encoder(SqlType(type_oid), io)
+    if is_enum_or_array(type_oid):
+        return _list_of(text_encoder(SqlType(type_oid & ~1), io))
     convert = to_python(type_oid, typmod)
     if convert is None or type_oid not in (oids.INTERVAL, oids.INTERVAL_ARRAY):
         return convert
     return lambda value: _public_interval(convert(value))
+
+
+def _list_of(element: Converter) -> Converter:
+    """The converter of arrays whose elements `element` converts."""
+
+    def convert(value: tuple[Any, ...]) -> list[Any]:
+        return [
+            convert(item) if isinstance(item, tuple) else None if item is None else element(item)
+            for item in value
+        ]
+
+    return convert
 
 
 def _public_interval(value: object) -> object:

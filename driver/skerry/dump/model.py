@@ -145,10 +145,22 @@ class NativeGraph:
 
 
 @dataclass(slots=True)
+class UserType:
+    """An enum: `definition` is the statement that makes it."""
+
+    oid: int
+    sort_key: SortKey
+    name: str
+    definition: str
+    comment: str | None = None
+
+
+@dataclass(slots=True)
 class Contents:
     """Everything that is to be dumped, each kind in the order of names."""
 
     schemas: list[Schema]
+    types: list[UserType]
     sequences: list[SequenceObject]
     tables: list[Table]
     views: list[View]

@@ -21,8 +21,10 @@ from skerry.dump.model import (
     Schema,
     SequenceObject,
     Table,
+    UserType,
     View,
 )
+from skerry.dump.writing import enum_definition
 from skerry_engine import errors
 
 Rows = list[tuple[Any, ...]]
@@ -35,6 +37,14 @@ _OURS = "n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'skerry
 _NAMES = "n.nspname, c.relname, quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
 
 _SCHEMAS = f"SELECT n.oid, n.nspname, quote_ident(n.nspname) FROM pg_namespace n WHERE {_OURS}"
+
+_ENUMS = f"""
+SELECT t.oid, n.nspname, t.typname, quote_ident(n.nspname) || '.' || quote_ident(t.typname), e.enumlabel
+FROM pg_type t
+JOIN pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_enum e ON e.enumtypid = t.oid
+WHERE {_OURS} AND t.typtype = 'e'
+ORDER BY t.oid, e.enumsortorder"""
 
 _RELATIONS = f"""
 SELECT c.oid, {_NAMES}, c.relkind, c.relpersistence = 'u', c.reloptions,
@@ -117,7 +127,7 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class"""
 _COMMENTS = """
 SELECT k.relname, d.objoid, d.objsubid, d.description
 FROM pg_description d JOIN pg_class k ON k.oid = d.classoid
-WHERE k.relname IN ('pg_class', 'pg_namespace', 'pg_constraint')"""
+WHERE k.relname IN ('pg_class', 'pg_namespace', 'pg_constraint', 'pg_type')"""
 
 _UNKNOWN = f"""
 SELECT 'relation ' || c.oid::regclass::text
@@ -126,7 +136,7 @@ WHERE {_OURS} AND c.relkind NOT IN ('r', 'v', 'i', 'S', 't', 'g')
 UNION ALL
 SELECT 'type ' || t.oid::regtype::text
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-WHERE {_OURS} AND t.typtype IN ('d', 'e', 'r')
+WHERE {_OURS} AND t.typtype IN ('d', 'r')
 UNION ALL
 SELECT 'function ' || p.oid::regprocedure::text
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -205,7 +215,7 @@ def _native_graphs(source: Queries) -> list[NativeGraph]:
 def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None) -> Contents:
     """All objects, or the relations for which `is_wanted(schema, name)`, sorted by name.
 
-    With a choice there are no schemas and no graphs; a sequence comes along with the table whose column owns it.
+    With a choice there are no schemas, types and graphs; a sequence comes along with the table whose column owns it.
     Sequences' values are not read yet.
     """
     comments: Comments = {(kind, oid, column): text for kind, oid, column, text in source.rows(_COMMENTS)}
@@ -216,8 +226,9 @@ def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None)
             Schema(bare, name, comments.get(("pg_namespace", oid, 0)))
             for oid, bare, name in source.rows(_SCHEMAS)
         ]
+        types = _enums(source.rows(_ENUMS), comments)
     else:
-        schemas = []
+        schemas, types = [], []
         relations = {oid: each for oid, each in relations.items() if is_wanted(*each.sort_key)}
         sequences = [s for s in sequences if s.owner_oid in relations or is_wanted(*s.sort_key)]
     graphs = _graphs(source, comments) if is_wanted is None else []
@@ -238,6 +249,7 @@ def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None)
             views[view_oid].reads_graph = True
     return Contents(
         sorted(schemas, key=lambda schema: schema.bare),
+        sorted(types, key=_by_name),
         sorted(sequences, key=_by_name),
         sorted(tables.values(), key=_by_name),
         sorted(views.values(), key=_by_name),
@@ -248,9 +260,20 @@ def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None)
 
 
 def _by_name(
-    each: Relation | Constraint | Index | PropertyGraph | GraphType | NativeGraph,
+    each: Relation | Constraint | Index | PropertyGraph | GraphType | NativeGraph | UserType,
 ) -> tuple[str, ...]:
     return each.sort_key
+
+
+def _enums(rows: Rows, comments: Comments) -> list[UserType]:
+    """One row for each label, and for an enum without any."""
+    labels: dict[tuple[int, str, str, str], list[str]] = {}
+    for *enum, label in rows:
+        labels.setdefault((enum[0], enum[1], enum[2], enum[3]), []).extend([] if label is None else [label])
+    return [
+        UserType(oid, (schema, bare), name, enum_definition(name, found), comments.get(("pg_type", oid, 0)))
+        for (oid, schema, bare, name), found in labels.items()
+    ]
 
 
 def _relations(rows: Rows, comments: Comments) -> dict[int, Table | View]:

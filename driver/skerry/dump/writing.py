@@ -33,9 +33,12 @@ def literal(text: str) -> str:
 
 
 def before_data(contents: Contents) -> Iterator[str]:
-    """Schemas, sequences, tables."""
+    """Schemas, types, sequences, tables."""
     for schema in contents.schemas:
         yield from _schema(schema)
+    for user_type in contents.types:
+        yield user_type.definition
+        yield from _comment("TYPE", user_type.name, user_type.comment)
     for sequence in contents.sequences:
         if not sequence.is_identity:
             yield _create_sequence(sequence)
@@ -115,6 +118,12 @@ def _schema(schema: Schema) -> Iterator[str]:
         yield from _comment("SCHEMA", schema.name, schema.comment)
     elif schema.comment != PUBLIC_COMMENT:
         yield f"COMMENT ON SCHEMA {schema.name} IS {literal(schema.comment) if schema.comment else 'NULL'};"
+
+
+def enum_definition(name: str, labels: Sequence[str]) -> str:
+    """CREATE TYPE ... AS ENUM."""
+    listed = ",".join(f"\n    {literal(label)}" for label in labels)
+    return f"CREATE TYPE {name} AS ENUM ({listed}\n);"
 
 
 # --- sequences --------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from skerry_engine.catalog.objects import (
     View,
     new_version,
 )
+from skerry_engine.catalog.user_types import type_named
 from skerry_engine.values.types import SqlType
 
 MAX_COLUMNS = 1600
@@ -106,6 +107,14 @@ def check_name_free(database: Database, relation: Relation) -> None:
     taken = database.relation_named(relation.schema_oid, relation.name)
     if taken is not None and taken.oid != relation.oid and not relation.is_hidden:
         raise errors.DuplicateTable(f'relation "{relation.name}" already exists')
+    if isinstance(relation, (Table, View)) and not relation.is_hidden:
+        user_type = type_named(database, relation.schema_oid, relation.name)
+        if user_type is not None and user_type.name == relation.name:
+            raise errors.DuplicateObject(
+                f'type "{relation.name}" already exists',
+                hint="A relation has an associated type of the same name, so you must use a name that doesn't "
+                "conflict with any existing type.",
+            )
 
 
 def _check_columns(relation: Table | View) -> None:

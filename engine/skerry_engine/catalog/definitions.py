@@ -28,8 +28,9 @@ from skerry_engine.catalog.objects import (
 from skerry_engine.catalog.opclasses import class_named, default_class
 from skerry_engine.catalog.quoting import quote_identifier, quote_qualified
 from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.catalog.user_types import user_type_name, user_types
 from skerry_engine.values import oids
-from skerry_engine.values.io import DEFAULT_IO, text_encoder
+from skerry_engine.values.io import IoContext, text_encoder
 from skerry_engine.values.types import SqlType, format_type
 
 ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
@@ -61,11 +62,16 @@ class DefinitionPrinter:
         if sql_type.oid == oids.REGCLASS and isinstance(value, int):
             relation = self.database.relation(value)
             return str(value) if relation is None else self.relation_name(relation)
-        return text_encoder(sql_type, DEFAULT_IO)(value)
+        return text_encoder(sql_type, IoContext(types=user_types(self.database, self.path)))(value)
+
+    def type_name(self, sql_type: SqlType) -> str:
+        """The type's name, with its modifier."""
+        user_type = user_type_name(self.database, sql_type.oid, self.path)
+        return format_type(sql_type.oid, sql_type.typmod) if user_type is None else user_type
 
     def _names(self, table: Table) -> Names:
         by_position = {column.position: quote_identifier(column.name) for column in table.columns}
-        return Names(lambda _range_id, position: by_position[position], type_name, self.constant)
+        return Names(lambda _range_id, position: by_position[position], self.type_name, self.constant)
 
     # --- expressions ----------------------------------------------------------------------------------------
 
@@ -192,7 +198,7 @@ class DefinitionPrinter:
         return f" {view.source.strip().rstrip(';').rstrip()};"
 
     def _query_printer(self, pretty: bool) -> QueryPrinter:
-        names = Names(lambda _range_id, _position: "", type_name, self.constant)
+        names = Names(lambda _range_id, _position: "", self.type_name, self.constant)
         return QueryPrinter(names, self._table_name, pretty)
 
     def _table_name(self, oid: int) -> TableName:
@@ -229,10 +235,6 @@ _BEFORE_LINE_BREAK = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")| +(?=\n)""")
 def _trimmed(text: str) -> str:
     """Without spaces at the ends of lines, save within quotes."""
     return _BEFORE_LINE_BREAK.sub(r"\1", text) if " \n" in text else text
-
-
-def type_name(sql_type: SqlType) -> str:
-    return format_type(sql_type.oid, sql_type.typmod)
 
 
 def column_list(table: Table, attnums: tuple[int, ...]) -> str:

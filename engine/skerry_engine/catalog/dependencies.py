@@ -45,6 +45,13 @@ from skerry_engine.catalog.objects import (
 )
 from skerry_engine.catalog.quoting import quote_qualified
 from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.catalog.user_types import (
+    UserType,
+    address_of,
+    qualified_type_name,
+    type_address,
+    type_of_oid,
+)
 
 REGCLASS = 2205
 AUTOMATIC = "a"
@@ -86,18 +93,20 @@ def edges(database: Database) -> tuple[Edge, ...]:
 
 def _edges(database: Database) -> Iterator[Edge]:
     for relation in database.of_type(Relation):
-        address = Address(CLASS_RELATION, relation.oid)
         if isinstance(relation, SystemTable):
             continue
+        address = address_of(relation)
         if not isinstance(relation, (IndexDef, ElementTable)):
             yield Edge(address, Address(CLASS_NAMESPACE, relation.schema_oid), NORMAL)
         if isinstance(relation, ElementTable):
             yield Edge(address, Address(CLASS_RELATION, relation.graph_oid), INTERNAL)
         if isinstance(relation, Table):
-            yield from _table_edges(relation)
+            yield from _table_edges(database, relation)
         elif isinstance(relation, View):
             for reference in relation.references:
                 yield Edge(address, reference, NORMAL)
+            for oid in {column.type.oid for column in relation.columns}:
+                yield from _type_edges(database, address, oid)
         elif isinstance(relation, SequenceDef) and relation.owner_column is not None:
             yield Edge(address, relation.owner_column, INTERNAL if relation.is_identity else AUTOMATIC)
         elif isinstance(relation, Graph) and relation.type_oid:
@@ -107,22 +116,39 @@ def _edges(database: Database) -> Iterator[Edge]:
                 yield Edge(address, reference, NORMAL)
 
 
-def _table_edges(table: Table) -> Iterator[Edge]:
+def _type_edges(database: Database, dependent: Address, oid: int) -> Iterator[Edge]:
+    """What something needs that has a type."""
+    user_type = type_of_oid(database, oid)
+    if user_type is not None:
+        yield Edge(dependent, type_address(user_type), NORMAL)
+
+
+def _expression_edges(database: Database, dependent: Address, expr: Expr) -> Iterator[Edge]:
+    """What an expression needs for the types in it."""
+    for oid in {node.type.oid for node in walk(expr)}:
+        yield from _type_edges(database, dependent, oid)
+
+
+def _table_edges(database: Database, table: Table) -> Iterator[Edge]:
     for column in table.columns:
+        if not column.dropped:
+            place = Address(CLASS_RELATION, table.oid, column.attnum)
+            yield from _type_edges(database, place, column.type.oid)
         if column.default is not None:
             address = Address(CLASS_DEFAULT, column.default_oid)
             yield Edge(address, Address(CLASS_RELATION, table.oid, column.attnum), AUTOMATIC)
             for oid in relations_read(column.default.expr):
                 yield Edge(address, Address(CLASS_RELATION, oid), NORMAL)
+            yield from _expression_edges(database, address, column.default.expr)
             if column.generated:
                 yield from _column_edges(address, table, column.default, NORMAL)
     for constraint in table.constraints:
-        yield from _constraint_edges(table, constraint)
+        yield from _constraint_edges(database, table, constraint)
     for index in table.indexes:
-        yield from _index_edges(table, index)
+        yield from _index_edges(database, table, index)
 
 
-def _constraint_edges(table: Table, constraint: Constraint) -> Iterator[Edge]:
+def _constraint_edges(database: Database, table: Table, constraint: Constraint) -> Iterator[Edge]:
     address = Address(CLASS_CONSTRAINT, constraint.oid)
     if constraint.columns:
         for attnum in constraint.columns:
@@ -131,13 +157,14 @@ def _constraint_edges(table: Table, constraint: Constraint) -> Iterator[Edge]:
         yield Edge(address, Address(CLASS_RELATION, table.oid), AUTOMATIC)
     if constraint.check is not None:
         yield from _column_edges(address, table, constraint.check, NORMAL)
+        yield from _expression_edges(database, address, constraint.check.expr)
     if constraint.kind == "f":
         for attnum in constraint.referenced_columns:
             yield Edge(address, Address(CLASS_RELATION, constraint.referenced_table_oid, attnum), NORMAL)
         yield Edge(address, Address(CLASS_RELATION, constraint.index_oid), NORMAL)
 
 
-def _index_edges(table: Table, index: IndexDef) -> Iterator[Edge]:
+def _index_edges(database: Database, table: Table, index: IndexDef) -> Iterator[Edge]:
     address = Address(CLASS_RELATION, index.oid)
     if index.constraint_oid:
         yield Edge(address, Address(CLASS_CONSTRAINT, index.constraint_oid), INTERNAL)
@@ -148,8 +175,10 @@ def _index_edges(table: Table, index: IndexDef) -> Iterator[Edge]:
     for key in index.keys:
         if key.expression is not None:
             yield from _column_edges(address, table, key.expression, AUTOMATIC)
+            yield from _expression_edges(database, address, key.expression.expr)
     if index.predicate is not None:
         yield from _column_edges(address, table, index.predicate, AUTOMATIC)
+        yield from _expression_edges(database, address, index.predicate.expr)
     if not attnums:
         yield Edge(address, Address(CLASS_RELATION, table.oid), AUTOMATIC)
 
@@ -325,6 +354,8 @@ def describe(database: Database, address: Address, path: SearchPath) -> str:
     if address.class_oid == CLASS_DEFAULT:
         return f"default value for {_describe_default_column(database, address.oid, path)}"
     relation = database.relations[address.oid]
+    if isinstance(relation, UserType):
+        return f"type {qualified_type_name(database, relation, path)}"
     described = describe_relation(database, relation, path)
     if address.sub_id and isinstance(relation, (Table, View)):
         return f"column {quote_qualified((relation.columns[address.sub_id - 1].name,))} of {described}"

@@ -15,6 +15,7 @@ from skerry_engine.catalog.objects import (
     CLASS_DEFAULT,
     CLASS_NAMESPACE,
     CLASS_RELATION,
+    CLASS_TYPE,
     Address,
     Column,
     Constraint,
@@ -29,7 +30,7 @@ def remove_objects(catalog: Catalog, database_oid: int, objects: Iterable[Addres
     database = catalog.database(database_oid)
     removed = tuple(objects)
     database = _forget_comments(database, removed)
-    relation_oids = {a.oid for a in removed if a.class_oid == CLASS_RELATION and not a.sub_id}
+    relation_oids = {a.oid for a in removed if a.class_oid in (CLASS_RELATION, CLASS_TYPE) and not a.sub_id}
     for address in removed:
         database = _remove_part(database, address, relation_oids)
     database = _remove_relations(database, relation_oids)

@@ -15,6 +15,7 @@ from skerry_engine.catalog.objects import Relation, Table, View
 from skerry_engine.catalog.quoting import quote_identifier, quote_qualified, split_name
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.system.layout import read_facts
+from skerry_engine.catalog.user_types import find_type_oid, user_type_name
 from skerry_engine.functions.operators import Operator, operator_by_oid, operators_named
 from skerry_engine.functions.registry import (
     PG_CATALOG,
@@ -22,7 +23,8 @@ from skerry_engine.functions.registry import (
     function_by_oid,
     functions_named,
 )
-from skerry_engine.values.types import find_type, format_type, qualified_type, type_by_name
+from skerry_engine.values.types import find_type, format_type, type_by_name
+from skerry_engine.values.user_types import FIRST_USER_TYPE
 
 SUPPORT_FUNCTIONS = {int(oid): name for oid, name in read_facts("support_functions.tsv")}
 """Functions that the catalogs name though no query can call them."""
@@ -80,7 +82,10 @@ class CatalogNames:
     # --- types ------------------------------------------------------------------------------------
 
     def type_name(self, oid: int) -> str | None:
-        if find_type(oid) is not None:
+        user_type = user_type_name(self.database, oid, self.path)
+        if user_type is not None:
+            return user_type
+        if oid < FIRST_USER_TYPE and find_type(oid) is not None:
             return format_type(oid, None)
         relation, is_array = self._row_type(oid)
         if relation is None:
@@ -123,9 +128,9 @@ class CatalogNames:
         if " " in text and '"' not in text:
             return None
         parts = split_name(text)
-        built_in = qualified_type(tuple(parts))
-        if built_in is not None:
-            return built_in.oid
+        found = find_type_oid(self.database, tuple(parts), self.path)
+        if found is not None:
+            return found
         relation = self.database.find_relation(parts[-1], parts[0] if len(parts) == 2 else None, self.path)
         return relation.row_type_oid or None if isinstance(relation, (Table, View)) else None
 

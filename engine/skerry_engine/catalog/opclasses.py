@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from skerry_engine.catalog.system.layout import read_facts
 from skerry_engine.values import oids
 from skerry_engine.values.types import find_type
+from skerry_engine.values.user_types import is_enum
 
 METHODS = {"btree": 403, "hash": 405}
 
@@ -55,6 +56,8 @@ def default_class(type_oid: int, method: str = "btree") -> OperatorClass | None:
     info = find_type(type_oid)
     if info is not None and info.is_array:
         return _DEFAULTS.get((method_oid, oids.ANYARRAY))
+    if is_enum(type_oid):
+        return _DEFAULTS.get((method_oid, oids.ANYENUM))
     return _DEFAULTS.get((method_oid, oids.OID)) if info is not None and info.name.startswith("reg") else None
 
 

@@ -38,6 +38,7 @@ from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
 from skerry_engine.catalog import graphs as gr
 from skerry_engine.catalog import objects as ob
+from skerry_engine.catalog import user_types as ut
 from skerry_engine.errors import DatabaseDamaged, IncompatibleFormat, NotSupportedError, StatementTooComplex
 from skerry_engine.functions.recipes import Recipe, make_function, recipe_of
 from skerry_engine.functions.registry import AggregateFunction, AnyFunction, Function
@@ -265,6 +266,8 @@ def _all_kinds() -> Iterator[Kind]:
         yield Kind(relation.__name__, relation, ("version",))
     for graph in (gr.Graph, gr.GraphType, gr.PropertyGraph):
         yield Kind(graph.__name__, graph, ("version",))
+    yield Kind("EnumLabel", ut.EnumLabel)
+    yield Kind("EnumType", ut.EnumType, ("version",))
     yield Kind("View", ob.View, ("version",), {"query": q.Query | None})
     for table in (ob.Table, gr.ElementTable):
         yield Kind(table.__name__, table, ("version",), {"indexes": tuple[int, ...]}, _tree_of_table)

@@ -14,6 +14,7 @@ from skerry_engine.errors import DatatypeMismatch, UndefinedObject
 from skerry_engine.functions.casts import find_coercion
 from skerry_engine.values import oids
 from skerry_engine.values.types import find_type, format_type
+from skerry_engine.values.user_types import is_enum
 
 _ELEMENT = frozenset((oids.ANYELEMENT, oids.ANYNONARRAY, oids.ANYENUM))
 _COMPATIBLE = frozenset((oids.ANYCOMPATIBLE, oids.ANYCOMPATIBLENONARRAY))
@@ -134,8 +135,8 @@ def _keeps_to_non_arrays(declared: Sequence[int], settled: _Settled) -> bool:
             given = settled.element if wanted == oids.ANYNONARRAY else settled.compatible
             if given and element_type(given):
                 return False
-        if wanted == oids.ANYENUM and settled.element:
-            return False  # Skerry has no enum types
+        if wanted == oids.ANYENUM and settled.element and not is_enum(settled.element):
+            return False
     return True
 
 

@@ -202,6 +202,7 @@ FAMILIES = (
     "graph_times",
     "graph_types",
     "graph_aggregates",
+    "enums",
 )
 """The modules that define implementations, loaded with the facts."""
 

@@ -42,6 +42,7 @@ from skerry_engine.catalog.system.context import (
     SettingInfo,
     TransactionInfo,
 )
+from skerry_engine.catalog.user_types import user_types
 from skerry_engine.plan.elements import property_of_shaped_rows, shape_test
 from skerry_engine.plan.graph_writing import DeclaredType, PropertyCheck
 from skerry_engine.plan.planner import ElementInfo, IndexInfo
@@ -65,6 +66,7 @@ from skerry_engine.txn.manager import GC_SLICE_ROWS
 from skerry_engine.txn.target import WriteTarget
 from skerry_engine.values.clock import wall_clock
 from skerry_engine.values.io import IoContext
+from skerry_engine.values.user_types import UserTypes
 
 if TYPE_CHECKING:
     from skerry_engine.session.state import SessionState
@@ -86,6 +88,7 @@ class StatementCatalog:
             session.user,
             self.database.schema_oids.get(session.temporary_schema_name, 0),
         )
+        self.types: UserTypes = user_types(self.database, self.search_path)
         self._targets: dict[int, WriteTarget] = {}
         self._indexes: dict[int, list[IndexInfo]] = {}
         self._storages: dict[int, TableStorage] = {}

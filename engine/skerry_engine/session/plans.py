@@ -21,6 +21,7 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import walk_all, written_tables
+from skerry_engine.catalog.user_types import find_user_type
 from skerry_engine.gql.front import parse_batch, parse_statement
 from skerry_engine.gql.language import AUTO
 from skerry_engine.plan.compile import CompiledQuery, compile_query
@@ -84,6 +85,8 @@ class Plan:
     sizes: tuple[tuple[int, int], ...] = ()
     uses: int = 0
     next_look: int = FIRST_LOOK
+    types: tuple[tuple[tuple[str, ...], int, int], ...] = ()
+    """Users' types that were named: the name's parts, OID, version."""
     takes_client: bool = False
     """Whether the run-time parameters are the client's, in their order."""
 
@@ -211,7 +214,20 @@ def is_current(plan: Plan, here: StatementCatalog) -> bool:
             return False
     if plan.objects and not are_objects_there(plan.objects, here):
         return False
+    if plan.types and not _are_types_the_same(plan.types, here):
+        return False
     plan.checked_catalog = version
+    return True
+
+
+def _are_types_the_same(types: Sequence[tuple[tuple[str, ...], int, int]], here: StatementCatalog) -> bool:
+    """Whether users' types are what they were, and so are their names."""
+    for names, oid, version in types:
+        found = find_user_type(
+            here.database, names[-1], names[-2] if len(names) > 1 else None, here.search_path
+        )
+        if found is None or found[0].oid != oid or found[0].version != version:
+            return False
     return True
 
 
@@ -298,6 +314,7 @@ def _made_plan(
         here.catalog.version,
         query,
         *graph_tables.relied_on(),
+        types=tuple(context.types_named),
     )
 
 

@@ -46,6 +46,7 @@ from skerry_engine.txn.transaction import Transaction
 from skerry_engine.txn.waiting import Gate
 from skerry_engine.values.clock import wall_clock
 from skerry_engine.values.io import IoContext
+from skerry_engine.values.user_types import NO_TYPES, UserTypes, show_types
 
 if TYPE_CHECKING:
     from skerry_engine.engine import Engine
@@ -118,6 +119,7 @@ class SessionState:
         self.current_query = ""
         self.waiting: Waiting | None = None
         self._names = SessionNames(self)
+        self._types: UserTypes = NO_TYPES
         self._elements = SessionElements(self)
         self._io: IoContext | None = None
         self._io_version = -1
@@ -173,6 +175,7 @@ class SessionState:
                 self._transaction_start,
                 self._elements,
                 self.settings.flag("skerry.typed_json"),
+                self._types,
             )
             if made != self._io:
                 self._io = made
@@ -260,6 +263,10 @@ class SessionState:
         here = self._here
         if here is None or here.catalog is not catalog or here.settings_version != self.settings.version:
             here = self._here = StatementCatalog(self, catalog, self.settings.version)
+            if here.types is not self._types:
+                self._types = here.types
+                self._io_version = -1
+        show_types(here.types)
         return here
 
     def is_temporary(self, relation_oid: int) -> bool:

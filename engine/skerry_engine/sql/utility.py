@@ -3,6 +3,7 @@
     utility_session   transactions, settings, prepared statements, cursors, notifications, LOCK
     utility_objects   databases, schemas, sequences, roles, privileges, comments, DROP, maintenance, EXPLAIN
     ddl_syntax        CREATE TABLE, INDEX, VIEW            alter_syntax   ALTER and RENAME
+    type_definition_syntax   CREATE and ALTER TYPE
     copy_syntax       COPY                                 graph_syntax   CREATE and ALTER PROPERTY GRAPH
 
 What PostgreSQL knows and Skerry refuses comes back as `NotSupported`; what neither knows is a syntax error.
@@ -17,6 +18,7 @@ from skerry_engine.sql.copy_syntax import CopyParser
 from skerry_engine.sql.graph_syntax import GraphParser
 from skerry_engine.sql.lexer import WORD
 from skerry_engine.sql.normalise import Normalised
+from skerry_engine.sql.type_definition_syntax import TypeParser
 from skerry_engine.sql.utility_objects import ObjectParser
 from skerry_engine.sql.utility_session import SessionParser
 
@@ -32,12 +34,12 @@ _REFUSED_STATEMENTS = {
 _CREATE_REFUSED = frozenset(
     """access aggregate cast collation constraint conversion default domain event foreign function language
     materialized operator policy procedure publication rule server statistics subscription tablespace text
-    transform trigger type""".split()
+    transform trigger""".split()
 )
 _ALTER_REFUSED = _CREATE_REFUSED | {"extension", "large", "routine", "system"}
 
 
-class UtilityParser(SessionParser, CopyParser, GraphParser, ObjectParser):
+class UtilityParser(SessionParser, CopyParser, GraphParser, TypeParser, ObjectParser):
     """Reads one utility statement."""
 
     def __init__(self, source: Normalised) -> None:
@@ -110,6 +112,8 @@ class UtilityParser(SessionParser, CopyParser, GraphParser, ObjectParser):
             return self.create_schema()
         if word == "extension":
             return self.create_extension()
+        if word == "type":
+            return self.create_type()
         self.index -= 1
         return self.refused_create(word)
 
@@ -131,6 +135,8 @@ class UtilityParser(SessionParser, CopyParser, GraphParser, ObjectParser):
             return self.alter_database() if word == "database" else self.alter_named(word)
         if self.accept_words("property", "graph"):
             return self.alter_property_graph()
+        if self.accept_word("type"):
+            return self.alter_type()
         if self.accept_words("materialized", "view"):
             return self.not_supported("ALTER MATERIALIZED VIEW")
         if word in _ALTER_REFUSED or word == "user":

@@ -36,6 +36,7 @@ from skerry_engine.values.clock import wall_clock
 from skerry_engine.values.datetime_input import InputContext
 from skerry_engine.values.records import Record
 from skerry_engine.values.types import SqlType, TypeInfo, find_type, type_display
+from skerry_engine.values.user_types import NO_TYPES, EnumValues, UserTypes, is_enum
 
 TextEncoder = Callable[[Any], str]
 TextDecoder = Callable[[str], Any]
@@ -52,7 +53,7 @@ class IoContext:
     'escape'.  `now` gives the transaction's start (what the input 'now' means); `names` may be None where no
     catalog is at hand: reg* types then print and read numbers only.  `elements` knows graph elements' labels and
     properties; where it is None they can't be written.  `typed_json`: which dialect of JSON they are written in
-    (`graph_text`).
+    (`graph_text`).  `types`: the users' types, as they are now.
     """
 
     timezone: str | datetime.tzinfo = "UTC"
@@ -64,6 +65,7 @@ class IoContext:
     now: Callable[[], int] = wall_clock
     elements: ElementResolver | None = None
     typed_json: bool = False
+    types: UserTypes = NO_TYPES
 
     @property
     def zone(self) -> datetime.tzinfo:
@@ -168,10 +170,16 @@ def text_encoder(type_: SqlType, io: IoContext) -> TextEncoder:
         return _record_encoder(io)
     if oid in GRAPH_OIDS:
         return graph_text.text_encoder(oid, io)
+    if is_enum(oid):
+        return _enum_encoder(io.types.enum(oid))
     element = _array_element(oid)
     if element is None:
         raise _unsupported(type_, "text output")
     return arrays.array_writer(text_encoder(SqlType(element.oid, type_.typmod), io), element.delimiter)
+
+
+def _enum_encoder(values: EnumValues) -> TextEncoder:
+    return values.label
 
 
 _DATE_TYPES = frozenset((oids.DATE, oids.TIMESTAMP, oids.TIMESTAMPTZ))
@@ -276,10 +284,16 @@ def text_decoder(type_: SqlType, io: IoContext) -> TextDecoder:
         return reg.reg_reader(oid, io.names)
     if oid in GRAPH_OIDS:
         return graph_text.text_decoder(oid, io)
+    if is_enum(oid):
+        return _enum_decoder(io.types.enum(oid))
     element = _array_element(oid)
     if element is None:
         raise _no_input(oid)
     return arrays.array_reader(text_decoder(SqlType(element.oid, typmod), io), element.delimiter)
+
+
+def _enum_decoder(values: EnumValues) -> TextDecoder:
+    return values.value
 
 
 def _no_input(oid: int) -> NotSupportedError | UndefinedFunction:
@@ -359,7 +373,7 @@ def binary_encoder(type_: SqlType, io: IoContext) -> BinaryEncoder:
     encoder = _BINARY_ENCODERS.get(type_.oid)
     if encoder is not None:
         return encoder
-    if type_.oid == oids.BPCHAR:
+    if type_.oid == oids.BPCHAR or is_enum(type_.oid):
         writer = text_encoder(type_, io)
         return lambda value: writer(value).encode()
     if type_.oid in GRAPH_OIDS:
@@ -385,7 +399,7 @@ def binary_decoder(type_: SqlType, io: IoContext) -> BinaryDecoder:
     decoder = _BINARY_DECODERS.get(oid)
     if decoder is not None:
         return _fitted(decoder, type_)
-    if oid in _BINARY_AS_TEXT or oid in (oids.BPCHAR, oids.JSONB):
+    if oid in _BINARY_AS_TEXT or oid in (oids.BPCHAR, oids.JSONB) or is_enum(oid):
         reader = text_decoder(type_, io)
         return (
             json_text.jsonb_unpacker(reader) if oid == oids.JSONB else lambda data: reader(decode_utf8(data))

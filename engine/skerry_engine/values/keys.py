@@ -6,7 +6,8 @@ so that keys of leading columns are prefixes:
     column  = flag  body
     flag    = 01 value | 02 NULL, when NULLs come last | 00 NULL, when they come first
     body    = (all bytes inverted when the column is descending; the flag never is)
-      integers, dates, times   8 bytes, big-endian, offset by 2**63
+      integers, dates, times,  8 bytes, big-endian, offset by 2**63
+      enums
       boolean                  00 | 01
       floats                   8 bytes, IEEE with the sign folded; -0 = 0; one NaN, above all
       numeric                  class; adjusted exponent (4 bytes); digits + 1, no trailing zeros; 00; all but
@@ -40,6 +41,7 @@ from skerry_engine.errors import NotSupportedError
 from skerry_engine.values import oids
 from skerry_engine.values.json_keys import jsonb_equality_key, jsonb_order_key
 from skerry_engine.values.types import find_type, type_display
+from skerry_engine.values.user_types import is_enum
 
 _UINT8 = struct.Struct(">Q")
 _FLAGGED_UINT8 = struct.Struct(">BQ")
@@ -174,6 +176,8 @@ def order_body(type_oid: int) -> Body:
         from skerry_engine.values import dynamic_keys  # which needs the bodies above
 
         return dynamic_keys.order_body(type_oid)
+    if is_enum(type_oid):
+        return _integer_body
     info = find_type(type_oid)
     if info is None or info.category != "A" or info.is_pseudo:
         raise NotSupportedError(f"keys of type {type_display(type_oid)} are not supported")
@@ -247,7 +251,7 @@ def equality_atom(type_oid: int) -> Equality | None:
 
     Raises NotSupportedError for a type without equality (json, record).
     """
-    if type_oid in _ATOM_TYPES:
+    if type_oid in _ATOM_TYPES or is_enum(type_oid):
         return None
     if type_oid in oids.GRAPH_TYPES or type_oid in oids.GRAPH_ARRAYS:
         from skerry_engine.values import dynamic_keys
@@ -282,7 +286,7 @@ def body_of_equality(type_oid: int) -> Body:
 
     Raises NotSupportedError for a type without an order.
     """
-    if type_oid in _ATOM_TYPES:
+    if type_oid in _ATOM_TYPES or is_enum(type_oid):
         return order_body(type_oid)
     if type_oid in oids.GRAPH_TYPES or type_oid in oids.GRAPH_ARRAYS:
         from skerry_engine.values import dynamic_keys
@@ -310,7 +314,8 @@ class KeyCodec:
             b"\x00" if column.nulls_first else b"\x02" for column in self.columns
         ]
         self._plain_integers: list[bool] = [
-            column.type_oid in _INTEGER_TYPES and not column.descending for column in self.columns
+            (column.type_oid in _INTEGER_TYPES or is_enum(column.type_oid)) and not column.descending
+            for column in self.columns
         ]
         self._all_atoms: bool = all(equality is None for equality in self._equalities)
         self.atom: bool = len(self.columns) == 1 and self._all_atoms

@@ -4,7 +4,8 @@ A value at run time is a bare Python atom (see `values/__init__`): it does not k
 statically, by OID, in plans; a `SqlType` is an OID with its modifier,
 a `TypeInfo` is what pg_type tells of an OID.
 
-The table holds built-in types only: row types of tables belong to the catalog.  Skerry's own types are in the
+The table holds built-in types only; what is known of users' types follows from their OIDs (`user_types`), and row
+types of tables belong to the catalog.  Skerry's own types are in the
 schema `skerry`, so that their names (`node`, `edge`) are free for users: SQL must qualify them.
 """
 
@@ -16,6 +17,7 @@ from typing import Final
 from skerry_engine.errors import NotSupportedError
 from skerry_engine.values import oids
 from skerry_engine.values.type_table import REFUSED_TYPES, TYPE_TABLE
+from skerry_engine.values.user_types import END_OF_USER_TYPES, FIRST_USER_TYPE, is_enum_or_array, shown_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +157,38 @@ _ALIASES: dict[str, int] = {
 
 
 def type_info(oid: int) -> TypeInfo:
-    """What is known of the type; KeyError for an OID that is no built-in type (a table's row type, say)."""
-    return _BY_OID[oid]
+    """What is known of the type; KeyError for an OID that is no type of a value (a table's row type, say)."""
+    info = find_type(oid)
+    if info is None:
+        raise KeyError(oid)
+    return info
 
 
 def find_type(oid: int) -> TypeInfo | None:
-    """What is known of the type, None for an OID that is no built-in type."""
-    return _BY_OID.get(oid)
+    """What is known of the type, None for an OID that is no type of a value."""
+    info = _BY_OID.get(oid)
+    return info if info is not None or oid < FIRST_USER_TYPE else _user_type(oid)
+
+
+_user_types: dict[int, TypeInfo] = {}
+
+
+def _user_type(oid: int) -> TypeInfo | None:
+    """What the OID of a user's type tells; its name is the catalog's to know."""
+    info = _user_types.get(oid)
+    if info is None and is_enum_or_array(oid):
+        info = _user_types[oid] = _array_info(oid, "i") if oid & 1 else _enum_info(oid)
+    return info
+
+
+def _enum_info(oid: int) -> TypeInfo:
+    functions = ("enum_in", "enum_out", "enum_recv", "enum_send", "-", "-")
+    return TypeInfo(oid, "enum", 4, True, "e", "E", False, 0, oid + 1, "i", "p", 0, *functions)
+
+
+def _array_info(oid: int, alignment: str) -> TypeInfo:
+    functions = ("array_in", "array_out", "array_recv", "array_send", "-", "-")
+    return TypeInfo(oid, "_enum", -1, False, "b", "A", False, oid - 1, 0, alignment, "x", 0, *functions)
 
 
 def type_by_name(name: str) -> TypeInfo | None:
@@ -179,6 +206,11 @@ def type_by_name(name: str) -> TypeInfo | None:
     if info is None and (name.removeprefix("_") in REFUSED_TYPES or name == "bit varying"):
         raise NotSupportedError(f"type {name} is not supported")
     return info
+
+
+def built_in_type(name: str) -> TypeInfo | None:
+    """The type of pg_catalog with that name, None where there is none."""
+    return _BY_NAME.get(name)
 
 
 def internal_type(name: str) -> TypeInfo | None:
@@ -202,7 +234,7 @@ def array_type(element: TypeInfo | None) -> TypeInfo | None:
     """The array type over `element`; None where there is none."""
     if element is None or element.array_oid == 0:
         return None
-    return _BY_OID[element.array_oid]
+    return type_info(element.array_oid)
 
 
 def type_display(oid: int) -> str:
@@ -212,7 +244,7 @@ def type_display(oid: int) -> str:
 
 def graph_type_name(oid: int) -> str:
     """The type as messages of GQL name it: `STRING`, `LIST<INT>`; a type that GQL has not as SQL calls it."""
-    info = _BY_OID.get(oid)
+    info = find_type(oid)
     if info is not None and info.is_array:
         return f"LIST<{graph_type_name(info.element_oid)}>"
     return _GRAPH_NAMES.get(oid) or format_type(oid, -1)
@@ -254,7 +286,7 @@ def format_type(oid: int, typmod: int | None = None) -> str:
     """
     if oid == 0:
         return "-"
-    info = _BY_OID.get(oid)
+    info = find_type(oid)
     if info is None:
         return "???"
     if info.is_array:
@@ -263,6 +295,8 @@ def format_type(oid: int, typmod: int | None = None) -> str:
 
 
 def _format_scalar(oid: int, typmod: int | None) -> str:
+    if FIRST_USER_TYPE <= oid < END_OF_USER_TYPES:
+        return shown_name(oid)
     if oid == oids.BPCHAR and typmod == -1:
         return "bpchar"  # distinct from character, which means character(1)
     name = _SQL_NAMES.get(oid) or _plain_name(_BY_OID[oid])

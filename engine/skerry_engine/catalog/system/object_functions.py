@@ -13,10 +13,12 @@ from skerry_engine.catalog.objects import Address, IndexDef, Relation, SequenceD
 from skerry_engine.catalog.opclasses import OPERATOR_CLASSES
 from skerry_engine.catalog.system.access import names_of, system_of
 from skerry_engine.catalog.system.layout import LAYOUTS, Row
+from skerry_engine.catalog.user_types import is_type_visible, type_of_oid
 from skerry_engine.functions.operators import operator_by_oid
 from skerry_engine.functions.registry import define, function_by_oid
 from skerry_engine.values.types import find_type
 from skerry_engine.values.types import format_type as type_text
+from skerry_engine.values.user_types import FIRST_USER_TYPE
 
 ENCODINGS = (
     "SQL_ASCII EUC_JP EUC_CN EUC_KR EUC_TW EUC_JIS_2004 UTF8 MULE_INTERNAL LATIN1 LATIN2 LATIN3 LATIN4 LATIN5 "
@@ -63,10 +65,13 @@ def table_is_visible(context: FunctionContext, oid: int) -> bool | None:
 
 def type_is_visible(context: FunctionContext, oid: int) -> bool | None:
     """Types of pg_catalog, which every path has, are visible; a row type is as visible as its table."""
-    info = find_type(oid)
+    info = find_type(oid) if oid < FIRST_USER_TYPE else None
     if info is not None:
         return info.schema == "pg_catalog" or info.schema in context.current_schemas(False)
     system = system_of(context)
+    user_type = type_of_oid(system.database, oid)
+    if user_type is not None:
+        return is_type_visible(system.database, user_type, system.search_path)
     for relation in system.database.tables_and_views():
         if oid in (relation.row_type_oid, relation.row_array_oid):
             return system.database.is_visible(relation, system.search_path)

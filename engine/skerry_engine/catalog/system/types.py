@@ -1,4 +1,4 @@
-"""Rows of pg_type: the built-in types, and each table's and view's row type with the array of it."""
+"""Rows of pg_type: built-in and users' types, and each table's and view's row type with the array of it; pg_enum."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from skerry_engine.catalog.names import SUPPORT_FUNCTION_OIDS
 from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, Table, View
 from skerry_engine.catalog.system.layout import SCHEMA_OIDS, Row, layout
 from skerry_engine.catalog.system.registry import database_rows_of
+from skerry_engine.catalog.user_types import EnumType, UserType
 from skerry_engine.functions.registry import functions_named
 from skerry_engine.values import oids
-from skerry_engine.values.types import ALL_TYPES, TypeInfo
+from skerry_engine.values.types import ALL_TYPES, TypeInfo, type_info
 
 TYPE = layout("pg_type")
+ENUM = layout("pg_enum")
 ARRAY_SUBSCRIPT = 6179
 RAW_ARRAY_SUBSCRIPT = 6180
 JSONB_SUBSCRIPT = 6098
@@ -29,37 +31,71 @@ def type_rows(database: Database) -> list[Row]:
         if relation.row_type_oid:
             rows.append(_row_type(relation))
             rows.append(_row_array(relation))
+    for user_type in database.of_type(UserType):
+        rows.append(_user_row(user_type))
+        rows.append(_user_array(user_type))
     return rows
 
 
+@database_rows_of("pg_enum")
+def enum_rows(database: Database) -> list[Row]:
+    return [
+        ENUM.row(oid=label.oid, enumtypid=enum.oid, enumsortorder=float(order), enumlabel=label.label)
+        for enum in database.of_type(EnumType)
+        for order, label in enumerate(enum.labels, 1)
+    ]
+
+
 def _type_row(info: TypeInfo) -> Row:
-    return TYPE.row(
-        oid=info.oid,
-        typname=info.name,
-        typnamespace=SCHEMA_OIDS[info.schema],
-        typowner=BOOTSTRAP_ROLE,
-        typlen=info.length,
-        typbyval=info.by_value,
-        typtype=info.kind,
-        typcategory=info.category,
-        typispreferred=info.preferred,
-        typisdefined=True,
-        typdelim=info.delimiter,
-        typsubscript=_subscript_handler(info),
-        typelem=info.element_oid,
-        typarray=info.array_oid,
-        typinput=function_oid(info.input_function),
-        typoutput=function_oid(info.output_function),
-        typreceive=function_oid(info.receive_function),
-        typsend=function_oid(info.send_function),
-        typmodin=function_oid(info.modifier_in_function),
-        typmodout=function_oid(info.modifier_out_function),
-        typanalyze=ARRAY_ANALYZE if info.is_array else 0,
-        typalign=info.alignment,
-        typstorage=info.storage,
-        typtypmod=-1,
-        typcollation=info.collation_oid,
-    )
+    return TYPE.row(**_type_values(info))
+
+
+def _user_row(user_type: UserType) -> Row:
+    return TYPE.row(**_user_values(user_type, user_type.oid, user_type.name))
+
+
+def _user_array(user_type: UserType) -> Row:
+    return TYPE.row(**_user_values(user_type, user_type.array_oid, user_type.array_name))
+
+
+def _user_values(user_type: UserType, oid: int, name: str) -> dict[str, object]:
+    """What the OID tells of a user's type, under its own name."""
+    return {
+        **_type_values(type_info(oid)),
+        "typname": name,
+        "typnamespace": user_type.schema_oid,
+        "typowner": user_type.owner_oid,
+    }
+
+
+def _type_values(info: TypeInfo) -> dict[str, object]:
+    return {
+        "oid": info.oid,
+        "typname": info.name,
+        "typnamespace": SCHEMA_OIDS[info.schema],
+        "typowner": BOOTSTRAP_ROLE,
+        "typlen": info.length,
+        "typbyval": info.by_value,
+        "typtype": info.kind,
+        "typcategory": info.category,
+        "typispreferred": info.preferred,
+        "typisdefined": True,
+        "typdelim": info.delimiter,
+        "typsubscript": _subscript_handler(info),
+        "typelem": info.element_oid,
+        "typarray": info.array_oid,
+        "typinput": function_oid(info.input_function),
+        "typoutput": function_oid(info.output_function),
+        "typreceive": function_oid(info.receive_function),
+        "typsend": function_oid(info.send_function),
+        "typmodin": function_oid(info.modifier_in_function),
+        "typmodout": function_oid(info.modifier_out_function),
+        "typanalyze": ARRAY_ANALYZE if info.is_array else 0,
+        "typalign": info.alignment,
+        "typstorage": info.storage,
+        "typtypmod": -1,
+        "typcollation": info.collation_oid,
+    }
 
 
 def _subscript_handler(info: TypeInfo) -> int:

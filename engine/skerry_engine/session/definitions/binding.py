@@ -26,6 +26,7 @@ from skerry_engine.catalog.objects import (
     Table,
     View,
 )
+from skerry_engine.catalog.user_types import type_address, type_of_oid
 from skerry_engine.functions.registry import Function
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.graphs.tables import StoredGraphTableBinder
@@ -296,7 +297,7 @@ def _with_views_as_tables(database: Database) -> Database:
 
 def view_references(context: DefinitionContext, query: q.Query) -> tuple[Address, ...]:
     """What a view reads: columns of tables and views, a relation as a whole where it reads no column,
-    sequences, graphs."""
+    sequences, graphs, users' types."""
     database = context.database
     scans = {
         scan.range_id: relation
@@ -315,6 +316,10 @@ def view_references(context: DefinitionContext, query: q.Query) -> tuple[Address
                 found[Address(CLASS_RELATION, node.value)] = None
         elif isinstance(node, q.GraphTable):
             found[Address(CLASS_RELATION, node.graph_oid)] = None
+        if isinstance(node, ex.Expr) and not isinstance(node, ex.Column):
+            user_type = type_of_oid(database, node.type.oid)
+            if user_type is not None:
+                found[type_address(user_type)] = None
     read = {address.oid for address in found}
     for relation in scans.values():
         if relation.oid not in read:

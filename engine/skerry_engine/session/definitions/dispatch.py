@@ -25,11 +25,13 @@ from skerry_engine.session.definitions.property_graphs import alter_property_gra
 from skerry_engine.session.definitions.sequences import alter_sequence, create_sequence
 from skerry_engine.session.definitions.tables import create_table, create_table_as
 from skerry_engine.session.definitions.truncate import truncate
+from skerry_engine.session.definitions.types import add_enum_label, create_enum, rename_enum_label
 from skerry_engine.session.definitions.views import create_view
 from skerry_engine.session.graphs.dispatch import execute_graph_definition
 from skerry_engine.session.steps import Complete, Step
 from skerry_engine.sql import graph_statements as gs
 from skerry_engine.sql import statements as st
+from skerry_engine.sql import type_statements as ts
 
 Executor = Callable[[DefinitionContext, Any], Generator[Step, object, Complete]]
 
@@ -42,6 +44,9 @@ _EXECUTORS: dict[type[st.Statement], Executor] = {
     st.AlterSequence: alter_sequence,
     gs.CreatePropertyGraph: create_property_graph,
     gs.AlterPropertyGraph: alter_property_graph,
+    ts.CreateEnum: create_enum,
+    ts.AddEnumLabel: add_enum_label,
+    ts.RenameEnumLabel: rename_enum_label,
     st.AlterTable: alter_table,
     st.Rename: rename,
     st.SetOwner: set_owner,

@@ -1,4 +1,4 @@
-"""DROP TABLE, VIEW, INDEX, SEQUENCE, SCHEMA.
+"""DROP TABLE, VIEW, INDEX, SEQUENCE, SCHEMA, TYPE.
 
 What goes along is planned from the catalog (`dependencies.plan_drop`), then everything that goes is locked;
 if the catalog changed while a lock was waited for, the plan is made again.
@@ -17,6 +17,7 @@ from skerry_engine.catalog.objects import (
     CLASS_CONSTRAINT,
     CLASS_NAMESPACE,
     CLASS_RELATION,
+    CLASS_TYPE,
     Address,
     IndexDef,
     Relation,
@@ -27,6 +28,7 @@ from skerry_engine.catalog.objects import (
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.names import ARTICLES, KIND_CLASSES, find_relation
+from skerry_engine.session.definitions.types import type_to_drop
 from skerry_engine.session.definitions.waiting import lock_object_name, lock_relation
 from skerry_engine.session.graphs.making import is_empty_home
 from skerry_engine.session.steps import Complete, Step
@@ -38,7 +40,7 @@ KIND_OF_RELKIND = {"r": "table", "v": "view", "i": "index", "S": "sequence", "g"
 
 def drop(context: DefinitionContext, statement: st.Drop) -> Generator[Step, object, Complete]:
     """DROP of schema objects.  Raises UndefinedTable and kin, WrongObjectType, DependentObjectsStillExist."""
-    if statement.kind != "schema" and statement.kind not in KIND_CLASSES:
+    if statement.kind not in (*KIND_CLASSES, "schema", "type", "domain"):
         return _drop_unknown(context, statement)
     if statement.concurrently and context.in_transaction_block:
         raise errors.ActiveTransaction("DROP INDEX CONCURRENTLY cannot run inside a transaction block")
@@ -54,8 +56,7 @@ def drop(context: DefinitionContext, statement: st.Drop) -> Generator[Step, obje
 def _drop_unknown(context: DefinitionContext, statement: st.Drop) -> Complete:
     """Kinds that Skerry has no objects of: none exists, which IF EXISTS is content with."""
     for name in statement.names:
-        kind = "type" if statement.kind == "domain" else statement.kind
-        _report_missing(context, statement, kind, str(name))
+        _report_missing(context, statement, statement.kind, str(name))
     return Complete(f"DROP {statement.kind.upper()}")
 
 
@@ -74,6 +75,11 @@ def _target(context: DefinitionContext, statement: st.Drop, name: st.ObjectName)
     if name.schema is not None and database.schema_oid(name.schema, context.search_path) is None:
         _report_missing(context, statement, "schema", name.schema)
         return None
+    if statement.kind in ("type", "domain"):
+        address = type_to_drop(context, statement.kind, name)
+        if address is None:
+            _report_missing(context, statement, "type", str(name))
+        return address
     found = find_relation(context, name)
     if found is None:
         _report_missing(context, statement, statement.kind, str(name))
@@ -169,7 +175,7 @@ def _relations_to_lock(context: DefinitionContext, plan: DropPlan) -> list[int]:
     database = context.database
     found: set[int] = set()
     for address in plan.objects:
-        if address.class_oid == CLASS_RELATION:
+        if address.class_oid in (CLASS_RELATION, CLASS_TYPE):
             found.add(address.oid)
             relation = database.relation(address.oid)
             if isinstance(relation, IndexDef):

@@ -21,6 +21,7 @@ from skerry_engine.catalog.objects import (
     Table,
     View,
 )
+from skerry_engine.catalog.user_types import find_type_oid
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.waiting import lock_relation
 from skerry_engine.session.steps import Step
@@ -28,7 +29,7 @@ from skerry_engine.sql.binder.context import array_oid
 from skerry_engine.sql.statements import ObjectName
 from skerry_engine.sql.types_syntax import TypeName, resolve_type_name
 from skerry_engine.values import oids
-from skerry_engine.values.types import SqlType, format_type, qualified_type, type_info
+from skerry_engine.values.types import SqlType, format_type, type_info
 
 KIND_CLASSES: dict[str, type[Relation]] = {
     "table": Table,
@@ -163,12 +164,9 @@ def type_of(context: DefinitionContext, written: TypeName) -> SqlType:
         return _type_of_column(context, written)
     if written.is_set:
         raise errors.InvalidTableDefinition("column cannot be declared SETOF", position=written.position)
-    return resolve_type_name(written, _type_oid, array_oid)
-
-
-def _type_oid(names: tuple[str, ...]) -> int | None:
-    info = qualified_type(names)
-    return None if info is None else info.oid
+    return resolve_type_name(
+        written, lambda names: find_type_oid(context.database, names, context.search_path), array_oid
+    )
 
 
 def _type_of_column(context: DefinitionContext, written: TypeName) -> SqlType:

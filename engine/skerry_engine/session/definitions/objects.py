@@ -36,11 +36,19 @@ from skerry_engine.session.definitions.names import (
     role_named,
     undefined_relation,
 )
+from skerry_engine.session.definitions.types import (
+    commented_type,
+    rename_type,
+    set_type_owner,
+    set_type_schema,
+)
 from skerry_engine.session.definitions.views import with_views_renamed
 from skerry_engine.session.definitions.waiting import lock_new_name, lock_object_name, lock_relation
 from skerry_engine.session.steps import Complete, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.txn.modes import ACCESS_EXCLUSIVE, SHARE_UPDATE_EXCLUSIVE
+
+TYPE_KINDS = ("type", "domain")
 
 # --- finding ------------------------------------------------------------------------------------------------
 
@@ -72,6 +80,8 @@ def altered_relation(
 
 def rename(context: DefinitionContext, statement: st.Rename) -> Generator[Step, object, Complete]:
     """ALTER ... RENAME.  Raises what names nothing, and Duplicate... for a taken name."""
+    if statement.kind in TYPE_KINDS:
+        return (yield from rename_type(context, statement))
     tag = Complete(f"ALTER {statement.kind.upper()}")
     new_name = naming.truncate_name(statement.new_name)
     if statement.kind in ("schema", "database", "role"):
@@ -182,6 +192,8 @@ def _schema_to_change(context: DefinitionContext, name: str) -> int:
 
 def set_owner(context: DefinitionContext, statement: st.SetOwner) -> Generator[Step, object, Complete]:
     """ALTER ... OWNER TO.  Raises UndefinedObject for the role."""
+    if statement.kind in TYPE_KINDS:
+        return (yield from set_type_owner(context, statement))
     tag = Complete(f"ALTER {statement.kind.upper()}")
     owner_oid = role_named(context, statement.owner).oid
     database_oid = context.database_oid
@@ -230,6 +242,8 @@ def _refuse_owned(context: DefinitionContext, found: Relation, what: str) -> Non
 
 def set_schema(context: DefinitionContext, statement: st.SetSchema) -> Generator[Step, object, Complete]:
     """ALTER ... SET SCHEMA.  Raises InvalidSchemaName, DuplicateTable, NotSupportedError for temporary ones."""
+    if statement.kind in TYPE_KINDS:
+        return (yield from set_type_schema(context, statement))
     tag = Complete(f"ALTER {statement.kind.upper()}")
     if statement.kind == "index":
         raise errors.WrongObjectType(
@@ -282,6 +296,8 @@ def _commented(context: DefinitionContext, statement: st.Comment) -> Generator[S
     if kind in KIND_CLASSES:
         found = yield from get_relation(context, name, SHARE_UPDATE_EXCLUSIVE)
         return Address(CLASS_RELATION, as_kind(found, KIND_CLASSES[kind], kind).oid)
+    if kind in TYPE_KINDS:
+        return (yield from commented_type(context, name))
     if kind == "column":
         return (yield from _commented_column(context, name))
     if kind == "constraint":

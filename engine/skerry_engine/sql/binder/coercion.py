@@ -13,6 +13,7 @@ from skerry_engine.sql.binder.context import Parameters
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext, text_decoder
 from skerry_engine.values.types import SqlType, format_type, type_info
+from skerry_engine.values.user_types import is_enum_or_array
 
 BOOL = SqlType(oids.BOOL)
 TEXT = SqlType(oids.TEXT)
@@ -104,7 +105,7 @@ class Coercer:
         if isinstance(expr, ex.Const):
             if expr.value is None:
                 return ex.Const(SqlType(target.oid), None)
-            if target.oid in _SETTINGS_FREE:
+            if target.oid in _SETTINGS_FREE or is_enum_or_array(target.oid):
                 return ex.Const(
                     SqlType(target.oid), text_decoder(SqlType(target.oid), self.io)(str(expr.value))
                 )

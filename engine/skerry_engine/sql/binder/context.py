@@ -19,10 +19,11 @@ from skerry_engine.algebra import queries as q
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.objects import Relation
 from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.catalog.user_types import find_type_oid, type_of_oid
 from skerry_engine.sql.graph_table import GraphTableText
 from skerry_engine.sql.normalise import Normalised
 from skerry_engine.values import oids
-from skerry_engine.values.types import SqlType, array_type, qualified_type, type_info
+from skerry_engine.values.types import SqlType, array_type, type_info
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ class BindContext:
         self.call_positions: dict[ex.Expr, int | None] = {}
         self.simple_cases: dict[ex.Expr, ex.Case] = {}
         self.row_lists_used: list[int] = []
+        self.types_named: set[tuple[tuple[str, ...], int, int]] = set()
         self._ranges = 0
         self._ctes = 0
 
@@ -202,8 +204,11 @@ class BindContext:
 
     def type_oid(self, names: tuple[str, ...]) -> int | None:
         """The OID of a type by the parts of its name."""
-        info = qualified_type(names)
-        return None if info is None else info.oid
+        oid = find_type_oid(self.database, names, self.path)
+        user_type = None if oid is None else type_of_oid(self.database, oid)
+        if user_type is not None:
+            self.types_named.add((names, user_type.oid, user_type.version))
+        return oid
 
 
 def array_oid(oid: int) -> int:

@@ -1,0 +1,197 @@
+"""Users' types in the catalog: enums.
+
+    UserType (is_hidden: types have a name space of their own, and pg_class does not list them)
+      └─ EnumType ── EnumLabel: the label, its value (values/user_types.py), its OID in pg_enum
+
+A type stands among a database's relations, so that all that is done with relations (log, checkpoints, rollback, DROP
+SCHEMA, owners) is done with types; its address is that of pg_type.  The array of a type is no object of its own: its
+OID is the type's plus 1, its name `array_name`.
+
+Types and the row types of tables and views share one name space in each schema, as in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.objects import (
+    CLASS_RELATION,
+    CLASS_TYPE,
+    PG_CATALOG,
+    Address,
+    Relation,
+    Table,
+    View,
+)
+from skerry_engine.catalog.quoting import quote_qualified
+from skerry_engine.catalog.search_path import SearchPath
+from skerry_engine.values.types import TypeInfo, built_in_type, qualified_type
+from skerry_engine.values.user_types import NO_TYPES, EnumValues, UserTypes, is_enum_or_array
+
+
+@dataclass(frozen=True, slots=True)
+class EnumLabel:
+    """A label of an enum.  `value` is what columns hold; its order is the label's."""
+
+    oid: int
+    value: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserType(Relation):
+    """Base of the types that users make."""
+
+    array_name: str
+
+    @property
+    def kind(self) -> str:
+        return "type"
+
+    @property
+    def is_hidden(self) -> bool:
+        return True
+
+    @property
+    def array_oid(self) -> int:
+        return self.oid + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnumType(UserType):
+    """CREATE TYPE ... AS ENUM; `labels` are in the order of their values."""
+
+    labels: tuple[EnumLabel, ...] = ()
+
+
+# --- finding ------------------------------------------------------------------------------------------------
+
+
+def type_address(user_type: UserType) -> Address:
+    return Address(CLASS_TYPE, user_type.oid)
+
+
+def address_of(relation: Relation) -> Address:
+    """What other objects know it by: types are pg_type's, all else is pg_class's."""
+    return Address(CLASS_TYPE if isinstance(relation, UserType) else CLASS_RELATION, relation.oid)
+
+
+def type_of_oid(database: Database, oid: int) -> UserType | None:
+    """The user's type with that OID, or of which it is the array; None where there is none."""
+    found = database.relation(oid & ~1) if is_enum_or_array(oid) else None
+    return found if isinstance(found, UserType) else None
+
+
+def type_named(database: Database, schema_oid: int, name: str) -> UserType | None:
+    """The user's type of that name in one schema; names of arrays name their elements' type."""
+    return _named(database).get((schema_oid, name))
+
+
+def find_user_type(
+    database: Database, name: str, schema: str | None, path: SearchPath
+) -> tuple[UserType, int] | None:
+    """The user's type that a written name means, and the OID meant: its own, or its array's."""
+    if schema is not None:
+        schema_oid = database.schema_oid(schema, path)
+        schemas: tuple[int, ...] = () if schema_oid is None else (schema_oid,)
+    else:
+        schemas = path.schemas
+    named = _named(database)
+    for each in schemas if named else ():
+        found = named.get((each, name))
+        if found is not None:
+            return found, found.oid if found.name == name else found.array_oid
+    return None
+
+
+def find_type_oid(database: Database, names: tuple[str, ...], path: SearchPath) -> int | None:
+    """The OID of the type that the parts of a name mean.  Raises NotSupportedError for a type of PostgreSQL that Skerry
+    refuses, if nobody has one of that name."""
+    info: TypeInfo | None = None
+    if len(names) == 1:
+        info = built_in_type(names[0])
+    if info is None:
+        found = find_user_type(database, names[-1], names[-2] if len(names) > 1 else None, path)
+        if found is not None:
+            return found[1]
+        info = qualified_type(names)
+    return None if info is None else info.oid
+
+
+def _named(database: Database) -> Mapping[tuple[int, str], UserType]:
+    return database.cached("types by name", lambda: dict(_names(database)))
+
+
+def _names(database: Database) -> Iterator[tuple[tuple[int, str], UserType]]:
+    for each in database.of_type(UserType):
+        yield (each.schema_oid, each.array_name), each
+    for each in database.of_type(UserType):
+        yield (each.schema_oid, each.name), each
+
+
+def is_name_taken(database: Database, schema_oid: int, name: str) -> bool:
+    """Whether a type in the schema has the name: a user's, or a table's or view's row type."""
+    if type_named(database, schema_oid, name) is not None:
+        return True
+    return isinstance(database.relation_named(schema_oid, name), (Table, View))
+
+
+def free_array_name(database: Database, schema_oid: int, name: str) -> str:
+    """A name for the array of a new type: the type's behind an underscore, or more of them."""
+    array = ("_" + name).encode()[:63].decode(errors="ignore")
+    while is_name_taken(database, schema_oid, array):
+        array = ("_" + array).encode()[:63].decode(errors="ignore")
+    return array
+
+
+# --- names --------------------------------------------------------------------------------------------------
+
+
+def is_type_visible(database: Database, user_type: UserType, path: SearchPath) -> bool:
+    """Whether the bare name of the type finds it."""
+    for schema_oid in path.schemas:
+        if schema_oid == PG_CATALOG and built_in_type(user_type.name) is not None:
+            return False
+        found = type_named(database, schema_oid, user_type.name)
+        if found is not None:
+            return found is user_type
+    return False
+
+
+def qualified_type_name(database: Database, user_type: UserType, path: SearchPath) -> str:
+    """The shortest name that finds the type, quoted where needed."""
+    if is_type_visible(database, user_type, path):
+        return quote_qualified((user_type.name,))
+    return quote_qualified((database.schemas[user_type.schema_oid].name, user_type.name))
+
+
+def user_type_name(database: Database, oid: int, path: SearchPath) -> str | None:
+    """The name of a user's type or of an array of one (`mood[]`); None where there is none."""
+    found = type_of_oid(database, oid)
+    if found is None:
+        return None
+    name = qualified_type_name(database, found, path)
+    return name if oid == found.oid else f"{name}[]"
+
+
+# --- what statements see ------------------------------------------------------------------------------------
+
+
+def user_types(database: Database, path: SearchPath) -> UserTypes:
+    """The users' types of a database, with their names as the path makes them."""
+    return database.cached(f"user types {path.schemas}", lambda: _user_types(database, path))
+
+
+def _user_types(database: Database, path: SearchPath) -> UserTypes:
+    names = {each.oid: qualified_type_name(database, each, path) for each in database.of_type(UserType)}
+    if not names:
+        return NO_TYPES
+    enums = {each.oid: _enum_values(each, names[each.oid]) for each in database.of_type(EnumType)}
+    return UserTypes(names, enums)
+
+
+def _enum_values(enum: EnumType, name: str) -> EnumValues:
+    labels = {each.value: each.label for each in enum.labels}
+    return EnumValues(name, labels, {label: value for value, label in labels.items()})
