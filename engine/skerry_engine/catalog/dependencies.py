@@ -32,6 +32,7 @@ from skerry_engine.catalog.objects import (
     CLASS_DEFAULT,
     CLASS_NAMESPACE,
     CLASS_RELATION,
+    CLASS_TYPE,
     PG_CATALOG,
     Address,
     Constraint,
@@ -48,10 +49,11 @@ from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.user_types import (
     UserType,
     address_of,
-    qualified_type_name,
-    type_address,
+    array_address,
     type_of_oid,
+    user_type_name,
 )
+from skerry_engine.values.user_types import counted
 
 REGCLASS = 2205
 AUTOMATIC = "a"
@@ -102,6 +104,8 @@ def _edges(database: Database) -> Iterator[Edge]:
             yield Edge(address, Address(CLASS_RELATION, relation.graph_oid), INTERNAL)
         if isinstance(relation, Table):
             yield from _table_edges(database, relation)
+        elif isinstance(relation, UserType):
+            yield Edge(array_address(relation), address, INTERNAL)
         elif isinstance(relation, View):
             for reference in relation.references:
                 yield Edge(address, reference, NORMAL)
@@ -118,9 +122,8 @@ def _edges(database: Database) -> Iterator[Edge]:
 
 def _type_edges(database: Database, dependent: Address, oid: int) -> Iterator[Edge]:
     """What something needs that has a type."""
-    user_type = type_of_oid(database, oid)
-    if user_type is not None:
-        yield Edge(dependent, type_address(user_type), NORMAL)
+    if type_of_oid(database, oid) is not None:
+        yield Edge(dependent, Address(CLASS_TYPE, oid), NORMAL)
 
 
 def _expression_edges(database: Database, dependent: Address, expr: Expr) -> Iterator[Edge]:
@@ -245,7 +248,7 @@ class _Walk:
             known = strongest.get(edge.dependent)
             if known is None or known.type == NORMAL:
                 strongest[edge.dependent] = edge
-        return sorted(strongest.values(), key=lambda edge: -edge.dependent.oid)
+        return sorted(strongest.values(), key=lambda edge: -counted(edge.dependent.oid))
 
 
 def plan_drop(
@@ -353,9 +356,9 @@ def describe(database: Database, address: Address, path: SearchPath) -> str:
         return f"constraint {quote_qualified((constraint.name,))} on {table}"
     if address.class_oid == CLASS_DEFAULT:
         return f"default value for {_describe_default_column(database, address.oid, path)}"
+    if address.class_oid == CLASS_TYPE:
+        return f"type {user_type_name(database, address.oid, path)}"
     relation = database.relations[address.oid]
-    if isinstance(relation, UserType):
-        return f"type {qualified_type_name(database, relation, path)}"
     described = describe_relation(database, relation, path)
     if address.sub_id and isinstance(relation, (Table, View)):
         return f"column {quote_qualified((relation.columns[address.sub_id - 1].name,))} of {described}"

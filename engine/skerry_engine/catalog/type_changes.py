@@ -5,6 +5,7 @@ See `changes` for the rules that all such functions follow.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar, cast
@@ -22,6 +23,8 @@ from skerry_engine.catalog.user_types import (
 )
 
 T = TypeVar("T", bound=UserType)
+
+_FLOAT4 = struct.Struct("<f")
 
 
 def create_type(catalog: Catalog, database_oid: int, user_type: UserType) -> Catalog:
@@ -74,12 +77,27 @@ def _check_free(database: Database, schema_oid: int, name: str) -> None:
 # --- labels of enums ------------------------------------------------------------------------------------------
 
 
-def with_label(enum: EnumType, label: EnumLabel) -> EnumType:
+def with_label(enum: EnumType, oid: int, value: int, label: str) -> EnumType:
     """The enum with one more label.  Raises DuplicateObject."""
-    if any(each.label == label.label for each in enum.labels):
-        raise errors.DuplicateObject(f'enum label "{label.label}" already exists')
-    labels = sorted((*enum.labels, label), key=lambda each: each.value)
-    return replace(enum, labels=tuple(labels))
+    if any(each.label == label for each in enum.labels):
+        raise errors.DuplicateObject(f'enum label "{label}" already exists')
+    before = [each for each in enum.labels if each.value < value]
+    after = [each for each in enum.labels if each.value > value]
+    order = _order_between(before[-1].order if before else None, after[0].order if after else None)
+    labels = (*before, EnumLabel(oid, value, label, 0.0 if order is None else order), *after)
+    if order is None:
+        labels = tuple(replace(each, order=float(number)) for number, each in enumerate(labels, 1))
+    return replace(enum, labels=labels)
+
+
+def _order_between(before: float | None, after: float | None) -> float | None:
+    """What pg_enum shows of a label between two others; None if all have to be numbered anew."""
+    if before is None:
+        return 1.0 if after is None else after - 1
+    if after is None:
+        return before + 1
+    middle: float = _FLOAT4.unpack(_FLOAT4.pack((before + after) / 2))[0]
+    return middle if before < middle < after else None
 
 
 def with_label_renamed(enum: EnumType, old: str, new: str) -> EnumType:

@@ -33,11 +33,13 @@ from skerry_engine.values.user_types import NO_TYPES, EnumValues, UserTypes, is_
 
 @dataclass(frozen=True, slots=True)
 class EnumLabel:
-    """A label of an enum.  `value` is what columns hold; its order is the label's."""
+    """A label of an enum.  `value` is what columns hold; its order is the label's.  `order` is what pg_enum shows of
+    it, a float4."""
 
     oid: int
     value: int
     label: str
+    order: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,10 @@ class EnumType(UserType):
 
 def type_address(user_type: UserType) -> Address:
     return Address(CLASS_TYPE, user_type.oid)
+
+
+def array_address(user_type: UserType) -> Address:
+    return Address(CLASS_TYPE, user_type.array_oid)
 
 
 def address_of(relation: Relation) -> Address:

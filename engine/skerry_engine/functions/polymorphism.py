@@ -135,7 +135,7 @@ def _keeps_to_non_arrays(declared: Sequence[int], settled: _Settled) -> bool:
             given = settled.element if wanted == oids.ANYNONARRAY else settled.compatible
             if given and element_type(given):
                 return False
-        if wanted == oids.ANYENUM and settled.element and not is_enum(settled.element):
+        if wanted == oids.ANYENUM and not is_enum(settled.element):
             return False
     return True
 

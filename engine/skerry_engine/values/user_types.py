@@ -43,6 +43,13 @@ def enum_oid(number: int) -> int:
     return oid
 
 
+def counted(oid: int) -> float:
+    """The number of the OID counter behind the OID of any object; a type's array counts as a bit older than it."""
+    if not FIRST_USER_TYPE <= oid < END_OF_USER_TYPES:
+        return oid
+    return (oid - FIRST_USER_TYPE) % (1 << 28) // 2 - 0.5 * (oid & 1)
+
+
 def is_enum(oid: int) -> bool:
     """Whether it is the OID of an enum (not of an array of one)."""
     return FIRST_ENUM <= oid < END_OF_ENUMS and oid & 1 == 0

@@ -6,6 +6,7 @@ CREATE TYPE twice AS ENUM ('a', 'b', 'a,');
 CREATE TYPE bad AS ENUM ('a',);
 CREATE TYPE bad AS ENUM (a);
 CREATE TYPE bad AS ENUM ('0123456789012345678901234567890123456789012345678901234567890123');
+-- @position: Skerry says where
 CREATE TYPE nope.bad AS ENUM ('a');
 CREATE TABLE mood (a int);
 CREATE TABLE person (id int PRIMARY KEY, m mood, ms mood[] DEFAULT '{ok}', d mood NOT NULL DEFAULT 'ok' CHECK (d <> 'sad'));
@@ -79,6 +80,7 @@ UPDATE person SET m = 'happy'::text WHERE id = 3;
 DELETE FROM person WHERE m = 'happy' AND id = 1 RETURNING *;
 PREPARE p (mood) AS SELECT $1, id FROM person WHERE m = $1;
 EXECUTE p ('ok');
+-- @position
 EXECUTE p ('nope');
 PREPARE q AS SELECT id FROM person WHERE m = $1 ORDER BY id;
 EXECUTE q ('happy');

@@ -22,7 +22,6 @@ from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.node_text import check_text, rule_text
 from skerry_engine.catalog.system.registry import database_rows_of, rows_of
-from skerry_engine.catalog.user_types import UserType, type_address
 from skerry_engine.functions.operators import find_operator
 
 CONSTRAINT = layout("pg_constraint")
@@ -130,8 +129,6 @@ def _edges(database: Database) -> Iterator[Edge]:
 
 
 def _type_and_rule_edges(database: Database) -> Iterator[tuple[Address, Address, str]]:
-    for user_type in database.of_type(UserType):
-        yield Address(CLASS_TYPE, user_type.array_oid), type_address(user_type), "i"
     for relation in database.tables_and_views():
         whole = Address(CLASS_RELATION, relation.oid)
         if relation.row_type_oid:

@@ -10,6 +10,7 @@ from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.registry import rows_of
 from skerry_engine.catalog.system.views import printer_for, schema_name
+from skerry_engine.catalog.user_types import type_of_oid
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, TypeInfo, find_type, format_type
 
@@ -195,11 +196,21 @@ def type_values(database: Database, sql_type: SqlType) -> dict[str, object]:
     info = find_type(sql_type.oid)
     if info is None:
         return {"data_type": "USER-DEFINED"}
+    user_type = type_of_oid(database, sql_type.oid)
+    if user_type is not None:
+        name = user_type.array_name if info.is_array else user_type.name
+        schema = database.schemas[user_type.schema_oid].name
+    else:
+        name, schema = info.name, "pg_catalog"
     values: dict[str, object] = {
-        "data_type": "ARRAY" if info.is_array else format_type(sql_type.oid, None),
+        "data_type": "ARRAY"
+        if info.is_array
+        else "USER-DEFINED"
+        if user_type is not None
+        else format_type(sql_type.oid, None),
         "udt_catalog": database.name,
-        "udt_schema": "pg_catalog",
-        "udt_name": info.name,
+        "udt_schema": schema,
+        "udt_name": name,
     }
     values.update(_size_values(info, sql_type.typmod))
     return values
@@ -257,7 +268,7 @@ def _element_row(database: Database, relation: Relation, column: Column, element
         collection_type_identifier=str(column.attnum),
         data_type=described["data_type"],
         udt_catalog=database.name,
-        udt_schema="pg_catalog",
+        udt_schema=described["udt_schema"],
         udt_name=described["udt_name"],
         dtd_identifier=f"a{column.attnum}",
     )

@@ -40,9 +40,9 @@ def type_rows(database: Database) -> list[Row]:
 @database_rows_of("pg_enum")
 def enum_rows(database: Database) -> list[Row]:
     return [
-        ENUM.row(oid=label.oid, enumtypid=enum.oid, enumsortorder=float(order), enumlabel=label.label)
+        ENUM.row(oid=label.oid, enumtypid=enum.oid, enumsortorder=label.order, enumlabel=label.label)
         for enum in database.of_type(EnumType)
-        for order, label in enumerate(enum.labels, 1)
+        for label in enum.labels
     ]
 
 

@@ -19,6 +19,7 @@ from skerry_engine.algebra.traversal import rewrite_all, walk_all
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.objects import (
     CLASS_RELATION,
+    CLASS_TYPE,
     Address,
     Column,
     SequenceDef,
@@ -26,7 +27,7 @@ from skerry_engine.catalog.objects import (
     Table,
     View,
 )
-from skerry_engine.catalog.user_types import type_address, type_of_oid
+from skerry_engine.catalog.user_types import type_of_oid
 from skerry_engine.functions.registry import Function
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.graphs.tables import StoredGraphTableBinder
@@ -317,9 +318,8 @@ def view_references(context: DefinitionContext, query: q.Query) -> tuple[Address
         elif isinstance(node, q.GraphTable):
             found[Address(CLASS_RELATION, node.graph_oid)] = None
         if isinstance(node, ex.Expr) and not isinstance(node, ex.Column):
-            user_type = type_of_oid(database, node.type.oid)
-            if user_type is not None:
-                found[type_address(user_type)] = None
+            if type_of_oid(database, node.type.oid) is not None:
+                found[Address(CLASS_TYPE, node.type.oid)] = None
     read = {address.oid for address in found}
     for relation in scans.values():
         if relation.oid not in read:

@@ -41,7 +41,7 @@ from skerry_engine.sql import statements as st
 from skerry_engine.sql import type_statements as ts
 from skerry_engine.txn.modes import ACCESS_EXCLUSIVE, SHARE_UPDATE_EXCLUSIVE
 from skerry_engine.values.types import format_type
-from skerry_engine.values.user_types import enum_oid, number_between, numbered
+from skerry_engine.values.user_types import enum_oid, is_enum, number_between, numbered
 
 Steps = Generator[Step, object, Complete]
 
@@ -69,7 +69,10 @@ def create_enum(context: DefinitionContext, statement: ts.CreateEnum) -> Steps:
         owner_oid=context.user_oid,
         persistence="t" if schema.name == context.temporary_schema_name else "p",
         array_name=free_array_name(context.database, schema.oid, name),
-        labels=tuple(EnumLabel(allocate(), value, label) for label, value in numbered(statement.labels)),
+        labels=tuple(
+            EnumLabel(allocate(), value, label, float(number))
+            for number, (label, value) in enumerate(numbered(statement.labels), 1)
+        ),
     )
     database_oid = context.database_oid
     change_catalog(context, lambda catalog: type_changes.create_type(catalog, database_oid, enum))
@@ -108,8 +111,8 @@ def add_enum_label(context: DefinitionContext, statement: ts.AddEnumLabel) -> St
             raise errors.DuplicateObject(message)
         context.notice(f"{message}, skipping", sqlstate="42710")
         return ALTERED
-    label = EnumLabel(context.catalog.oids.allocate(), _place(enum, statement), statement.label)
-    _alter_enum(context, enum, lambda old: type_changes.with_label(old, label))
+    oid, value = context.catalog.oids.allocate(), _place(enum, statement)
+    _alter_enum(context, enum, lambda old: type_changes.with_label(old, oid, value, statement.label))
     return ALTERED
 
 
@@ -135,10 +138,14 @@ def rename_enum_label(context: DefinitionContext, statement: ts.RenameEnumLabel)
 
 
 def _locked_enum(context: DefinitionContext, name: st.ObjectName) -> Generator[Step, object, EnumType]:
+    oid = find_type_oid(context.database, name.parts, context.search_path)
+    if oid is not None and not is_enum(oid):
+        raise errors.WrongObjectType(f"{format_type(oid)} is not an enum")
+    relation = None if oid is not None else _row_type(context, name)
+    if relation is not None:
+        raise errors.WrongObjectType(f"{relation.name} is not an enum")
     found = yield from locked_type(context, name)
-    if not isinstance(found, EnumType):
-        shown = qualified_type_name(context.database, found, context.search_path)
-        raise errors.WrongObjectType(f"{shown} is not an enum")
+    assert isinstance(found, EnumType), "its OID says so"
     return found
 
 
@@ -229,7 +236,7 @@ def commented_type(context: DefinitionContext, name: st.ObjectName) -> Generator
     """What COMMENT ON TYPE names.  Raises UndefinedObject."""
     oid = find_type_oid(context.database, name.parts, context.search_path)
     if oid is None:
-        raise errors.UndefinedObject(f'type "{name}" does not exist', position=name.position)
+        raise errors.UndefinedObject(f'type "{name}" does not exist')
     if find_user_type(context.database, name.name, name.schema, context.search_path) is None:
         return Address(CLASS_TYPE, oid)
     found = yield from locked_type(context, name, SHARE_UPDATE_EXCLUSIVE)

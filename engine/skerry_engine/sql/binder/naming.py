@@ -74,5 +74,4 @@ def _subquery_name(query: exp.Expression) -> tuple[str, int]:
         return str(first.args["alias"].this), 2
     if isinstance(first, exp.Star):
         return UNNAMED, 0
-    name, strength = _name(first)
-    return (name, 2) if strength else (UNNAMED, 0)
+    return _name(first)[0], 2
