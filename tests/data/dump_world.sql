@@ -193,4 +193,15 @@ CREATE VIEW renamed (one, two) AS SELECT id, parent FROM tree;
 ALTER VIEW renamed RENAME COLUMN two TO "Two!";
 ALTER TABLE tree RENAME COLUMN label TO "Label";
 CREATE VIEW "Odd ""Schema""".zz AS SELECT * FROM public.renamed;
+CREATE TYPE "Odd ""Schema""".mood AS ENUM ('so ''so', 'ok', '');
+ALTER TYPE "Odd ""Schema""".mood ADD VALUE 'between' BEFORE 'ok';
+COMMENT ON TYPE "Odd ""Schema""".mood IS 'how one feels';
+CREATE TYPE empty_type AS ENUM ();
+CREATE TYPE "Size" AS ENUM ('small', 'large');
+CREATE TABLE felt (
+    id int PRIMARY KEY, m "Odd ""Schema""".mood DEFAULT 'ok' CHECK (m <> ''), s "Size"[] DEFAULT '{small}', e empty_type
+);
+INSERT INTO felt VALUES (1, 'so ''so', '{large,NULL,small}', NULL), (2, 'between'), (3, NULL, '{}');
+CREATE INDEX felt_m ON felt (m) WHERE m > 'so ''so';
+CREATE VIEW feeling AS SELECT m, m = 'ok' AS is_ok, s || 'large'::"Size" AS more FROM felt WHERE m IN ('ok', 'between');
 CREATE VIEW aaa AS SELECT * FROM "Odd ""Schema""".zz;

@@ -18,10 +18,24 @@ SETUP = (
     "create index i1 on u (b)",
     "create view v as select a, b from t",
     "create sequence q",
+    "create type mood as enum ('a', 'b', 'x')",
+    "create table m (a mood primary key, b mood[] default '{a}', c mood check (c < 'x'))",
 )
-TABLES = ("t", "u", "s1.t", "s1.w", "x", "s1.x", "pg_temp.z")
+TABLES = ("t", "u", "s1.t", "s1.w", "x", "s1.x", "m", "pg_temp.z")
 COLUMNS = ("a", "b", "c", "d")
-TYPES = ("int", "bigint", "text", "varchar(8)", "numeric(6,2)", "timestamptz", "jsonb", "text[]", "char(3)")
+TYPES = (
+    "int",
+    "bigint",
+    "text",
+    "varchar(8)",
+    "numeric(6,2)",
+    "timestamptz",
+    "jsonb",
+    "text[]",
+    "char(3)",
+    "mood",
+    "mood[]",
+)
 DEFAULTS = ("1", "null", "'x'", "now()", "'1.50'", "1.5", "array['p']", "random()::int", "'{}'")
 
 
@@ -34,6 +48,7 @@ class DefinitionMaker:
             *(self._table, self._table, self._index, self._index, self._view, self._view, self._sequence),
             *(self._alter, self._alter, self._alter, self._alter, self._rename, self._drop, self._comment),
             *(self._comment, self._schema, self._role, self._database, self._owner, self._other),
+            self._type,
         )
 
     def statement(self) -> str:
@@ -215,6 +230,26 @@ class DefinitionMaker:
                 "drop database d1",
                 "drop database d2",
             ]
+        )
+
+    def _type(self) -> str:
+        name = self._pick(("mood", "mood", "s1.mood", "pg_temp.brief"))
+        label, other = self._pick("abxyz"), self._pick("abxyz")
+        return str(
+            self._pick(
+                [
+                    f"create type {name} as enum ('{label}', '{other}')",
+                    f"create table x (a {name}, b {name}[] default '{{{label}}}')",
+                    f"alter type {name} add value '{label}'",
+                    f"alter type {name} add value if not exists '{label}' before '{other}'",
+                    f"alter type {name} rename value '{label}' to '{other}'",
+                    f"alter type {name} rename to {self._pick(('mood', 'feeling'))}",
+                    f"alter type {name} set schema {self._pick(('s1', 'public'))}",
+                    f"alter type {name} owner to r1",
+                    f"comment on type {name} is '{label}'",
+                    f"drop type {name} {self._pick(('', '', 'cascade'))}",
+                ]
+            )
         )
 
     def _owner(self) -> str:

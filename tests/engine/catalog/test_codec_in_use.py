@@ -136,6 +136,7 @@ create table t (a int primary key, b text default 'x', c numeric[] check (c[1] >
 create table u (a int references t, b text, d date);
 create index on t (lower(b)) where a is distinct from 3;
 create sequence s owned by u.a;
+create type mood as enum ('low', 'high');
 create schema other;
 comment on column t.a is 'x';
 create view v1 as select case a when 1 then 'one' when 2 then 'two' else b end as c1, coalesce(b, 'z') as c2,

@@ -43,17 +43,21 @@ from skerry_engine.algebra.expressions import (
 from skerry_engine.algebra.queries import Aggregation, Derived, Filter, Join, OutputColumn, Scan, Select
 from skerry_engine.catalog import changes
 from skerry_engine.catalog.bootstrap import POSTGRES
-from skerry_engine.catalog.definitions import DefinitionPrinter, type_name
+from skerry_engine.catalog.definitions import DefinitionPrinter
 from skerry_engine.catalog.deparse import Deparser, Names
 from skerry_engine.catalog.objects import IndexDef, View
 from skerry_engine.functions.casts import find_cast
 from skerry_engine.functions.operators import find_operator
 from skerry_engine.functions.registry import AggregateFunction, Function, functions_named
-from skerry_engine.values.types import SqlType
+from skerry_engine.values.types import SqlType, format_type
 
 A, B, C = column(0), column(1), column(2, TEXT)
 VARCHAR = SqlType(1043)
 V, N = column(3, SqlType(1043, 24)), column(4, SqlType(1700))
+
+
+def plain_type_name(sql_type: SqlType) -> str:
+    return format_type(sql_type.oid, sql_type.typmod)
 
 
 def equality(type_oid: int) -> Function:
@@ -169,7 +173,9 @@ CASES: list[tuple[Expr, str, str]] = [
 
 def printer(pretty: bool) -> Deparser:
     columns = ("a", "b", "c", "v", "n", "arr")
-    names = Names(lambda _range, position: columns[position], type_name, lambda _type, value: str(value))
+    names = Names(
+        lambda _range, position: columns[position], plain_type_name, lambda _type, value: str(value)
+    )
     return Deparser(names, pretty)
 
 

@@ -10,7 +10,7 @@ import pytest
 from support.catalog_world import FakeSystem, World
 
 from skerry_engine.algebra.queries import Select
-from skerry_engine.catalog.definitions import DefinitionPrinter, type_name
+from skerry_engine.catalog.definitions import DefinitionPrinter
 from skerry_engine.catalog.deparse import Deparser, Names
 from skerry_engine.catalog.names import CatalogNames
 from skerry_engine.catalog.objects import Column
@@ -19,7 +19,7 @@ from skerry_engine.sql.binder.context import BindContext, Parameters
 from skerry_engine.sql.binder.queries import QueryBinder
 from skerry_engine.sql.normalise import normalise
 from skerry_engine.values.io import IoContext
-from skerry_engine.values.types import SqlType
+from skerry_engine.values.types import SqlType, format_type
 
 FACTS = json.loads((Path(__file__).parents[2] / "data" / "deparsed_checks.json").read_text())
 COLUMNS = [
@@ -54,6 +54,10 @@ def test_bound_checks_print_as_postgresql_does(
     bound = QueryBinder(context, io).query(parse_stored_query(query))
     assert isinstance(bound, Select)
     constant = DefinitionPrinter(system.database, system.search_path).constant
-    names = Names(lambda _range, position: COLUMNS[position][0], type_name, constant)
+    names = Names(
+        lambda _range, position: COLUMNS[position][0],
+        lambda each: format_type(each.oid, each.typmod),
+        constant,
+    )
     assert f"CHECK ({Deparser(names).expression(bound.outputs[0])})" == plain
     assert f"CHECK ({Deparser(names, True).expression(bound.outputs[0])})" == pretty
