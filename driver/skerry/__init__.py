@@ -12,11 +12,20 @@ the transaction errors T001 to T006 are here too.
 
 from __future__ import annotations
 
+import asyncio
 import os
+from functools import partial
 
-from skerry.abc import ColumnInfo, Notification, Source
+from skerry.abc import ColumnInfo, Notification
+from skerry.adapting import register_adapter
+from skerry.aio.backend import AsyncSource
+from skerry.aio.copying import AsyncCopy
+from skerry.aio.dbapi import AsyncConnection, AsyncCursor, AsyncTransactionBlock
+from skerry.aio.network import AsyncNetworkSource
+from skerry.backend import Source
 from skerry.changes import Change, Changes
-from skerry.dbapi import Connection, Cursor, apilevel, paramstyle, threadsafety
+from skerry.copying import Copy
+from skerry.dbapi import Connection, Cursor, TransactionBlock
 from skerry.graph import Edge, Node, Path
 from skerry.isolation import milliseconds
 from skerry.listening import Listener
@@ -24,6 +33,7 @@ from skerry.loading import End
 from skerry.native import Backup, Database, Transaction, TransactionState
 from skerry.network import NetworkSource
 from skerry.pending import PendingChange, PendingCommit, TableChanges
+from skerry.pep249 import Rollback, Xid, apilevel, paramstyle, threadsafety
 from skerry.result import Result
 from skerry.targets import MEMORY, EngineOptions, parse_target
 from skerry.types import (
@@ -62,6 +72,10 @@ from skerry_engine.errors import (
 )
 
 __all__ = [
+    "AsyncConnection",
+    "AsyncCopy",
+    "AsyncCursor",
+    "AsyncTransactionBlock",
     "BINARY",
     "Backup",
     "DATETIME",
@@ -73,6 +87,7 @@ __all__ = [
     "Change",
     "Changes",
     "Connection",
+    "Copy",
     "Cursor",
     "DataError",
     "Database",
@@ -99,6 +114,7 @@ __all__ = [
     "ProgrammingError",
     "ReadOnlyViolation",
     "Result",
+    "Rollback",
     "SerializationFailure",
     "TableChanges",
     "Time",
@@ -106,15 +122,19 @@ __all__ = [
     "Timestamp",
     "TimestampFromTicks",
     "Transaction",
+    "TransactionBlock",
     "TransactionState",
     "TransactionTimeout",
     "Warning",
     "WriteConflict",
+    "Xid",
     "apilevel",
     "connect",
+    "connect_async",
     "errors",
     "open",
     "paramstyle",
+    "register_adapter",
     "threadsafety",
 ]
 
@@ -147,7 +167,7 @@ def connect(
     engine_options = EngineOptions(None, retention, retention_bytes, memory_limit)
     source = _source(target, user, database, timeout, options, engine_options)
     try:
-        return Connection(
+        return Connection.open(
             source,
             owns_source=True,
             autocommit=autocommit,
@@ -157,6 +177,38 @@ def connect(
         )
     except BaseException:
         source.close()
+        raise
+
+
+async def connect_async(
+    target: str | os.PathLike[str] = MEMORY,
+    *,
+    user: str | None = None,
+    database: str | None = None,
+    autocommit: bool = False,
+    isolation_level: str | None = None,
+    read_only: bool = False,
+    deferrable: bool = False,
+    timeout: float | None = None,
+    retention: float | None = None,
+    retention_bytes: int | None = None,
+    memory_limit: int | None = None,
+    options: dict[str, str] | None = None,
+) -> AsyncConnection:
+    """`connect` for asyncio: what waits there is awaited here."""
+    engine_options = EngineOptions(None, retention, retention_bytes, memory_limit)
+    source = await _source_async(target, user, database, timeout, options, engine_options)
+    try:
+        return await AsyncConnection.open(
+            source,
+            owns_source=True,
+            autocommit=autocommit,
+            isolation_level=isolation_level,
+            read_only=read_only,
+            deferrable=deferrable,
+        )
+    except BaseException:
+        await source.close()
         raise
 
 
@@ -200,9 +252,7 @@ def _source(
     engine_options: EngineOptions,
 ) -> Source:
     address = parse_target(target, user, database)
-    settings = dict(options or {})
-    if timeout_s is not None:
-        settings.setdefault("statement_timeout", str(milliseconds(timeout_s)))
+    settings = _settings(timeout_s, options)
     if address.path is None:
         engine_options.refuse_for_server()
         return NetworkSource(address, settings, timeout_s)
@@ -211,3 +261,29 @@ def _source(
     )
 
     return EmbeddedSource(address, settings, engine_options)
+
+
+async def _source_async(
+    target: str | os.PathLike[str],
+    user: str | None,
+    database: str | None,
+    timeout_s: float | None,
+    options: dict[str, str] | None,
+    engine_options: EngineOptions,
+) -> AsyncSource:
+    address = parse_target(target, user, database)
+    if address.path is None:
+        engine_options.refuse_for_server()
+        return AsyncNetworkSource(address, _settings(timeout_s, options), timeout_s)
+    from skerry.aio.embedded import AsyncEmbeddedSource
+    from skerry.embedded import EmbeddedSource
+
+    opening = partial(EmbeddedSource, address, _settings(timeout_s, options), engine_options)
+    return AsyncEmbeddedSource(await asyncio.to_thread(opening))
+
+
+def _settings(timeout_s: float | None, options: dict[str, str] | None) -> dict[str, str]:
+    settings = dict(options or {})
+    if timeout_s is not None:
+        settings.setdefault("statement_timeout", str(milliseconds(timeout_s)))
+    return settings

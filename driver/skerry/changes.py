@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from skerry.abc import Backend, Row
+from skerry.abc import Row
+from skerry.backend import Backend
 from skerry.text_values import reader_of
 from skerry_engine import errors
 

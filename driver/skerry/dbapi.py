@@ -1,53 +1,41 @@
 """DB-API 2.0 (PEP 249): Connection and Cursor, the same embedded and over the network.
 
 A transaction begins with the first statement and ends with commit or rollback, unless `autocommit` is True.
-The isolation level is READ COMMITTED unless asked otherwise.  Threads may share connections: a connection
-runs one statement at a time.
+The isolation level is READ COMMITTED unless asked otherwise.  Connections may be shared: one runs one statement at a
+time.
+
+Generated from aio/dbapi.py by driver/unasync.py: change that one.
 """
 
 from __future__ import annotations
 
-import re
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Concatenate, ParamSpec, TypeVar
 
-from skerry.abc import Backend, Notification, Outcome, Row, Source
+from skerry.abc import ColumnInfo, Notification, Outcome, Row
+from skerry.adapting import adapted
+from skerry.backend import Backend, RowStream, Source
+from skerry.copying import Copy
 from skerry.isolation import NO_MODES, begin_sql, defaults_sql, isolation_sql
-from skerry.listening import taken
-from skerry.parameters import Parameters, from_pyformat
+from skerry.parameters import Parameters, from_pyformat, pyformat_names
+from skerry.pep249 import (
+    Description,
+    ErrorHandler,
+    Message,
+    Rollback,
+    ServerInfo,
+    Xid,
+    described,
+    is_about_transactions,
+    quoted_text,
+)
+from skerry.primitives import Lock
 from skerry_engine import errors
 
-apilevel = "2.0"
-threadsafety = 2
-paramstyle = "pyformat"
+STREAM_ROWS = 500
+"""Rows that a stream asks for at a time, unless told otherwise."""
 
-Description = tuple[str, int, None, None, int | None, int | None, None]
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-_NUMERIC_OID = 1700
-_LENGTH_OIDS = (1042, 1043)
-_MODIFIER_OFFSET = 4
-
-# Statements that are about transactions themselves: no BEGIN goes before them.
-_TRANSACTION_WORDS = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:BEGIN|START|COMMIT|END|ROLLBACK|ABORT)\b", re.IGNORECASE | re.DOTALL
-)
-
-
-def _serialised(method: Callable[Concatenate[Connection, P], R]) -> Callable[Concatenate[Connection, P], R]:
-    """Run a method under its connection's lock."""
-
-    def locked(self: Connection, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with self._lock:
-            return method(self, *args, **kwargs)
-
-    locked.__doc__ = method.__doc__
-    locked.__name__ = method.__name__
-    return locked
+_PREPARED = "SELECT gid, prepared, owner, database FROM pg_prepared_xacts WHERE database = current_database()"
 
 
 class Connection:
@@ -70,6 +58,7 @@ class Connection:
 
     def __init__(
         self,
+        backend: Backend,
         source: Source,
         *,
         owns_source: bool,
@@ -78,17 +67,47 @@ class Connection:
         read_only: bool = False,
         deferrable: bool = False,
     ) -> None:
-        if isolation_level is not None:
-            isolation_sql(isolation_level)
         self._source = source
         self._owns_source = owns_source
-        self._lock = threading.RLock()
-        self._backend: Backend | None = source.open_backend()
+        self._lock = Lock()
+        self._backend: Backend | None = backend
         self.isolation_level = isolation_level
         self.read_only = read_only
         self.deferrable = deferrable
+        self.errorhandler: ErrorHandler | None = None
+        self.messages: list[Message] = []
         self._autocommit = autocommit
         self._told_modes = NO_MODES
+        self._claim: str | None = None
+        self._blocks: list[TransactionBlock] = []
+        self._xid: Xid | None = None
+        self._is_prepared = False
+
+    @classmethod
+    def open(
+        cls,
+        source: Source,
+        *,
+        owns_source: bool,
+        autocommit: bool = False,
+        isolation_level: str | None = None,
+        read_only: bool = False,
+        deferrable: bool = False,
+    ) -> Connection:
+        """A connection of its own to a database; see `skerry.connect`."""
+        if isolation_level is not None:
+            isolation_sql(isolation_level)
+        return cls(
+            source.open_backend(),
+            source,
+            owns_source=owns_source,
+            autocommit=autocommit,
+            isolation_level=isolation_level,
+            read_only=read_only,
+            deferrable=deferrable,
+        )
+
+    # --- what is known ----------------------------------
 
     @property
     def autocommit(self) -> bool:
@@ -112,6 +131,21 @@ class Connection:
         return self._open_backend().transaction_status != "I"
 
     @property
+    def transaction_status(self) -> str:
+        """'I' outside a transaction, 'T' inside one, 'E' inside a failed one."""
+        return self._open_backend().transaction_status
+
+    @property
+    def info(self) -> ServerInfo:
+        """What the connection is connected to."""
+        backend = self._open_backend()
+        host, port = backend.address
+        settings = dict(backend.settings)
+        version = settings.get("server_version", "")
+        source = self._source
+        return ServerInfo(host, port, source.database, source.user, backend.backend_pid, version, settings)
+
+    @property
     def notices(self) -> list[str]:
         """Messages from the database, oldest first ('NOTICE:  ...'); clear it when read."""
         return self._open_backend().notices
@@ -124,31 +158,164 @@ class Connection:
         """
         return self._open_backend().notifications
 
-    @_serialised
+    def is_alive(self) -> bool:
+        """Whether the database has not ended the session, as far as can be told without asking it."""
+        try:
+            return self._open_backend().is_alive()
+        except errors.Error:
+            return False
+
     def wait_for_notifications(self, timeout: float | None = None) -> list[Notification]:
         """Take out of `notifications` what has arrived; if that is nothing, wait for some to arrive.
 
         Empty when none has come within `timeout` seconds (None: wait for ever).  Raises
         InvalidTransactionState inside a transaction, where none could come.
         """
-        return taken(self._open_backend(), timeout)
+        with self._lock:
+            backend = self._usable_backend()
+            if backend.transaction_status != "I":
+                raise errors.InvalidTransactionState(
+                    "notifications do not come inside a transaction", hint="Commit or roll back first."
+                )
+            if not backend.notifications:
+                backend.wait_for_notifications(timeout)
+            found = backend.notifications
+            made = found[:]
+            del found[: len(made)]
+            return made
 
-    def cursor(self) -> Cursor:
-        """A new cursor."""
+    # --- statements -------------------------------------
+
+    def cursor(self, *, stream: bool = False, itersize: int = STREAM_ROWS) -> Cursor:
+        """A new cursor.
+
+        `stream`: rows are fetched as they are read, `itersize` at a time, instead of all at once; the memory they take
+        is bounded.  Under autocommit a stream has the connection to itself until it is read to its end or closed.
+        """
         self._open_backend()
-        return Cursor(self)
+        return Cursor(self, stream, itersize)
 
     def execute(self, operation: str, parameters: Parameters | None = None) -> Cursor:
         """A new cursor that has executed the statement (a shorthand beyond PEP 249)."""
         return self.cursor().execute(operation, parameters)
 
-    @_serialised
+    def _run(self, text: str, parameters: Sequence[object] | None) -> Outcome:
+        with self._lock:
+            backend = self._usable_backend()
+            begin = self._needed_begin(backend, text)
+            return backend.execute(text, parameters, begin)
+
+    def _run_many(self, text: str, sets: Iterable[Sequence[object]], keeps_rows: bool) -> list[Outcome]:
+        """Inside the transaction, or in one of its own."""
+        with self._lock:
+            backend = self._usable_backend()
+            is_own = backend.transaction_status == "I"
+            if is_own:
+                self._tell_modes(backend)
+                backend.execute(self._begin_sql())
+            try:
+                outcomes = backend.execute_many(text, sets, keeps_rows)
+                if is_own and self._autocommit:
+                    backend.execute("COMMIT")
+                return outcomes
+            except BaseException:
+                if is_own and self._autocommit and backend.is_open and backend.transaction_status != "I":
+                    backend.execute("ROLLBACK")
+                raise
+
+    def _open_stream(self, text: str, parameters: Sequence[object] | None, size: int) -> RowStream:
+        with self._lock:
+            backend = self._usable_backend()
+            begin = None
+            if backend.transaction_status == "I":
+                self._tell_modes(backend)
+                begin = self._begin_sql()
+            is_own = begin is not None and self._autocommit
+            try:
+                stream = backend.open_stream(text, parameters, size, begin)
+            except BaseException:
+                if is_own and backend.is_open and backend.transaction_status != "I":
+                    backend.execute("ROLLBACK")
+                raise
+            if is_own:
+                self._claim = "a stream under autocommit"
+            return stream
+
+    def _fetch(self, stream: RowStream, size: int) -> list[Row]:
+        """The next rows of a stream; with the last ones ends the transaction that there was for it."""
+        with self._lock:
+            backend = self._open_backend()
+            try:
+                rows = stream.fetch(size)
+            except BaseException:
+                self._claim = None
+                if self._autocommit and backend.is_open and backend.transaction_status != "I":
+                    backend.execute("ROLLBACK")
+                raise
+            if stream.is_over and self._claim is not None:
+                self._end_claim(backend)
+            return rows
+
+    def _close_stream(self, stream: RowStream) -> None:
+        with self._lock:
+            backend = self._backend
+            if backend is None or not backend.is_open:
+                return
+            stream.close()
+            if self._claim is not None:
+                self._end_claim(backend)
+
+    def _end_claim(self, backend: Backend) -> None:
+        self._claim = None
+        if backend.transaction_status != "I":
+            backend.execute("COMMIT")
+
+    def _needed_begin(self, backend: Backend, text: str) -> str | None:
+        if backend.transaction_status != "I":
+            return None
+        self._tell_modes(backend)
+        if self._autocommit or is_about_transactions(text):
+            return None
+        return self._begin_sql()
+
+    def _begin_sql(self) -> str:
+        return begin_sql(self.isolation_level, self.read_only, self.deferrable)
+
+    def _tell_modes(self, backend: Backend) -> None:
+        """See that the session's transactions get the modes, whoever begins them."""
+        wanted = (self.isolation_level, self.read_only, self.deferrable)
+        if wanted != self._told_modes:
+            backend.execute(defaults_sql(self._told_modes, wanted))
+            self._told_modes = wanted
+
+    def _open_backend(self) -> Backend:
+        if self._backend is None:
+            raise errors.InterfaceError("the connection is closed")
+        return self._backend
+
+    def _usable_backend(self) -> Backend:
+        if self._claim is not None:
+            raise errors.InterfaceError(f"the connection is busy with {self._claim}")
+        if self._is_prepared:
+            raise errors.ProgrammingError(
+                "the transaction is prepared: tpc_commit() or tpc_rollback() it first"
+            )
+        return self._open_backend()
+
+    # --- transactions -----------------------------------
+
     def commit(self) -> None:
         """Commit; without a transaction nothing happens.
 
         Raises InFailedTransaction when the transaction had failed: it is rolled back then.
         """
-        backend = self._open_backend()
+        self._refuse_inside("commit")
+        self.messages.clear()
+        with self._lock:
+            self._commit()
+
+    def _commit(self) -> None:
+        backend = self._usable_backend()
         status = backend.transaction_status
         if status == "T":
             backend.execute("COMMIT")
@@ -156,15 +323,48 @@ class Connection:
             backend.execute("COMMIT")  # which says why, when the transaction has timed out
             raise errors.InFailedTransaction("the transaction had failed and was rolled back, not committed")
 
-    @_serialised
     def rollback(self) -> None:
         """Roll back; without a transaction nothing happens."""
-        backend = self._open_backend()
+        self._refuse_inside("rollback")
+        self.messages.clear()
+        with self._lock:
+            self._rollback()
+
+    def _rollback(self) -> None:
+        self._claim = None
+        backend = self._usable_backend()
         if backend.transaction_status != "I":
             backend.execute("ROLLBACK")
 
+    def _refuse_inside(self, what: str) -> None:
+        self._open_backend()
+        if self._blocks:
+            raise errors.InvalidTransactionState(
+                f"{what}() inside a transaction() block: its end commits, Rollback or any exception rolls back"
+            )
+        if self._xid is not None:
+            raise errors.ProgrammingError(f"{what}() inside a two-phase transaction: use tpc_{what}()")
+
+    def transaction(
+        self,
+        *,
+        isolation_level: str | None = None,
+        read_only: bool | None = None,
+        deferrable: bool | None = None,
+    ) -> TransactionBlock:
+        """`with connection.transaction():` a transaction that the end of the block commits.
+
+        An exception rolls it back and goes on; `skerry.Rollback` rolls back and does not.  Inside another transaction
+        the block is a savepoint, and modes can't be given (InvalidTransactionState); they are the connection's unless
+        they are given.
+        """
+        modes = (isolation_level, read_only, deferrable)
+        if isolation_level is not None:
+            isolation_sql(isolation_level)
+        return TransactionBlock(self, modes)
+
     def cancel(self) -> None:
-        """Cancel the statement that another thread runs on this connection."""
+        """Cancel the statement that runs on this connection meanwhile: it raises QueryCanceled."""
         self._open_backend().cancel()
 
     def close(self) -> None:
@@ -190,6 +390,8 @@ class Connection:
         if self._backend is None:
             return
         try:
+            if not self._backend.is_open and exception_type is not None:
+                return
             if exception_type is None:
                 self.commit()
             else:
@@ -197,36 +399,183 @@ class Connection:
         finally:
             self.close()
 
-    @_serialised
-    def _run(self, text: str, parameters: Sequence[object] | None) -> Outcome:
-        backend = self._open_backend()
-        if backend.transaction_status == "I":
+    # --- two-phase commit -------------------------------
+
+    def xid(self, format_id: int, global_transaction_id: str, branch_qualifier: str) -> Xid:
+        """A transaction's name for the methods below."""
+        return Xid.make(format_id, global_transaction_id, branch_qualifier)
+
+    def tpc_begin(self, xid: Xid | str) -> None:
+        """Begin a two-phase transaction.  Outside any other, and not under autocommit."""
+        with self._lock:
+            backend = self._usable_backend()
+            if backend.transaction_status != "I":
+                raise errors.ProgrammingError("tpc_begin() can't be called inside a transaction")
+            if self._autocommit:
+                raise errors.ProgrammingError("tpc_begin() can't be called under autocommit")
             self._tell_modes(backend)
-            if not self._autocommit and not _TRANSACTION_WORDS.match(text):
-                backend.execute(begin_sql(self.isolation_level, self.read_only, self.deferrable))
-        return backend.execute(text, parameters)
+            backend.execute(self._begin_sql())
+            self._xid = xid if isinstance(xid, Xid) else Xid.parse(xid)
 
-    def _tell_modes(self, backend: Backend) -> None:
-        """See that the session's transactions get the modes, whoever begins them."""
-        wanted = (self.isolation_level, self.read_only, self.deferrable)
-        if wanted != self._told_modes:
-            backend.execute(defaults_sql(self._told_modes, wanted))
-            self._told_modes = wanted
+    def tpc_prepare(self) -> None:
+        """Do the first phase: what was done survives a crash, and waits for tpc_commit() or tpc_rollback()."""
+        with self._lock:
+            backend = self._usable_backend()
+            if self._xid is None:
+                raise errors.ProgrammingError("tpc_prepare() needs tpc_begin()")
+            try:
+                backend.execute(f"PREPARE TRANSACTION {quoted_text(str(self._xid))}")
+            except BaseException:
+                self._xid = None
+                raise
+            self._is_prepared = True
 
-    def _open_backend(self) -> Backend:
-        if self._backend is None:
-            raise errors.InterfaceError("the connection is closed")
-        return self._backend
+    def tpc_commit(self, xid: Xid | str | None = None) -> None:
+        """Commit the two-phase transaction, prepared or not; with a name, one that was prepared, by whomever."""
+        self._tpc_end("COMMIT", xid)
+
+    def tpc_rollback(self, xid: Xid | str | None = None) -> None:
+        """Roll the two-phase transaction back; with a name, one that was prepared, by whomever."""
+        self._tpc_end("ROLLBACK", xid)
+
+    def _tpc_end(self, verb: str, xid: Xid | str | None) -> None:
+        with self._lock:
+            backend = self._open_backend()
+            if xid is not None:
+                if self._xid is not None or backend.transaction_status != "I":
+                    raise errors.ProgrammingError(
+                        f"{verb.lower()} by name can't be done inside a transaction"
+                    )
+                backend.execute(f"{verb} PREPARED {quoted_text(str(xid))}")
+                return
+            own, self._xid = self._xid, None
+            was_prepared, self._is_prepared = self._is_prepared, False
+            if own is None:
+                raise errors.ProgrammingError(f"tpc_{verb.lower()}() without a name needs tpc_begin()")
+            if was_prepared:
+                backend.execute(f"{verb} PREPARED {quoted_text(str(own))}")
+            elif verb == "COMMIT":
+                self._commit()
+            else:
+                self._rollback()
+
+    def tpc_recover(self) -> list[Xid]:
+        """The transactions of this database that are prepared."""
+        with self._lock:
+            backend = self._usable_backend()
+            was_idle = backend.transaction_status == "I"
+            outcome = backend.execute(_PREPARED)
+            assert not was_idle or backend.transaction_status == "I"
+        found = []
+        for gid, prepared, owner, database in outcome.rows:
+            name = Xid.parse(str(gid))
+            found.append(name._replace(prepared=prepared, owner=str(owner), database=str(database)))
+        return found
+
+
+class TransactionBlock:
+    """What `Connection.transaction` gives: a transaction, or a savepoint, for as long as a block lasts."""
+
+    def __init__(self, connection: Connection, modes: tuple[str | None, bool | None, bool | None]) -> None:
+        self.connection = connection
+        self._modes = modes
+        self._savepoint: str | None = None
+        self._has_begun = False
+
+    def __enter__(self) -> TransactionBlock:
+        if self._has_begun:
+            raise errors.InterfaceError("a transaction() block can be entered only once")
+        self._has_begun = True
+        connection = self.connection
+        with connection._lock:
+            backend = connection._usable_backend()
+            if backend.transaction_status == "I":
+                connection._tell_modes(backend)
+                backend.execute(self._begin_sql())
+            else:
+                if self._modes != (None, None, None):
+                    raise errors.InvalidTransactionState(
+                        "modes can be given only to the outermost transaction() block"
+                    )
+                self._savepoint = f"skerry_{len(connection._blocks)}"
+                backend.execute(f'SAVEPOINT "{self._savepoint}"')
+            connection._blocks.append(self)
+        return self
+
+    def _begin_sql(self) -> str:
+        connection = self.connection
+        level, read_only, deferrable = self._modes
+        return begin_sql(
+            connection.isolation_level if level is None else level,
+            connection.read_only if read_only is None else read_only,
+            connection.deferrable if deferrable is None else deferrable,
+        )
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        connection = self.connection
+        with connection._lock:
+            if self in connection._blocks:
+                del connection._blocks[connection._blocks.index(self) :]
+            backend = connection._backend
+            if backend is None or not backend.is_open:
+                if exception_type is None:
+                    raise errors.InterfaceError("the connection was closed inside a transaction() block")
+                return False
+            if exception_type is None:
+                self._keep(backend)
+                return False
+            self._undo(backend)
+            return isinstance(exception, Rollback) and exception.block in (None, self)
+
+    def _keep(self, backend: Backend) -> None:
+        connection = self.connection
+        if backend.transaction_status == "I":
+            raise errors.InvalidTransactionState("the transaction was ended inside its transaction() block")
+        if self._savepoint is None:
+            connection._commit()
+        elif backend.transaction_status == "E":
+            self._undo(backend)
+            raise errors.InFailedTransaction("a statement had failed: the block was rolled back")
+        else:
+            backend.execute(f'RELEASE SAVEPOINT "{self._savepoint}"')
+
+    def _undo(self, backend: Backend) -> None:
+        self.connection._claim = None
+        if backend.transaction_status == "I":
+            return
+        if self._savepoint is None:
+            backend.execute("ROLLBACK")
+        else:
+            name = f'"{self._savepoint}"'
+            backend.execute(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
 
 
 class Cursor:
     """Executes statements and holds the rows of the last one."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, is_stream: bool = False, itersize: int = STREAM_ROWS) -> None:
         self._connection: Connection | None = connection
+        self._is_stream = is_stream
         self._outcome: Outcome | None = None
-        self._position = 0
+        self._sets: list[Outcome] = []
+        self._stream: RowStream | None = None
+        self._columns: tuple[ColumnInfo, ...] | None = None
+        self._rows: list[Row] = []
+        self._place = 0
+        self._passed = 0
+        self.itersize = itersize
         self.arraysize = 1
+        self.messages: list[Message] = []
+        self.errorhandler: ErrorHandler | None = connection.errorhandler
+        self.lastrowid: None = None
+        """Always None: use RETURNING."""
+
+    # --- what is known ----------------------------------
 
     @property
     def connection(self) -> Connection:
@@ -236,74 +585,242 @@ class Cursor:
         return self._connection
 
     @property
+    def closed(self) -> bool:
+        """Whether the cursor, or its connection, is closed."""
+        return self._connection is None or self._connection.closed
+
+    @property
     def description(self) -> list[Description] | None:
         """Seven items a column (PEP 249); None when the last statement returned no rows."""
-        if self._outcome is None or self._outcome.columns is None:
-            return None
-        return [
-            _describe(column.name, column.type_oid, column.type_modifier) for column in self._outcome.columns
-        ]
+        return None if self._columns is None else [described(column) for column in self._columns]
+
+    @property
+    def columns(self) -> tuple[ColumnInfo, ...]:
+        """Names and types of the columns; empty when the last statement returned no rows."""
+        return self._columns or ()
 
     @property
     def rowcount(self) -> int:
-        """Rows returned or changed by the last statement; -1 where that has no meaning."""
+        """Rows returned or changed by the last statement; -1 where that has no meaning, and for a stream until it has
+        been read to its end."""
+        if self._stream is not None:
+            return self._stream.row_count if self._stream.is_over else -1
         return -1 if self._outcome is None else self._outcome.row_count
 
     @property
     def rownumber(self) -> int | None:
         """The 0-based index of the next row; None without rows."""
-        return None if self._outcome is None or self._outcome.columns is None else self._position
+        return None if self._columns is None else self._passed + self._place
 
     @property
     def statusmessage(self) -> str | None:
         """The last command tag ('INSERT 0 1')."""
+        if self._stream is not None:
+            return self._stream.tag or None
         return None if self._outcome is None else self._outcome.tag
 
+    # --- statements -------------------------------------
+
     def execute(self, operation: str, parameters: Parameters | None = None) -> Cursor:
-        """Execute a statement; `%s` or `%(name)s` stand for parameters.  Gives the cursor itself."""
+        """Execute a statement; `%s` or `%(name)s` stand for parameters.  Gives the cursor itself.
+
+        Without parameters the text may hold several statements: `nextset` goes through those that return rows.
+        """
         connection = self.connection
-        text, values = from_pyformat(operation, parameters)
-        self._outcome, self._position = None, 0
-        self._outcome = connection._run(text, values)
+        try:
+            text, values = from_pyformat(operation, parameters)
+            if values:
+                names = pyformat_names(operation) if isinstance(parameters, Mapping) else ()
+                values = adapted(values, names)
+            self._forget()
+            if self._is_stream:
+                self._take_stream(connection._open_stream(text, values, self.itersize))
+            else:
+                self._take_outcome(connection._run(text, values))
+        except errors.Error as problem:
+            if self.errorhandler is None:
+                raise
+            self.errorhandler(connection, self, type(problem), problem)
+        self._take_messages(connection)
         return self
 
-    def executemany(self, operation: str, seq_of_parameters: Sequence[Parameters]) -> Cursor:
-        """Execute once for each set of parameters; rows returned are not kept, `rowcount` is the sum."""
-        total = 0
-        for parameters in seq_of_parameters:
-            self.execute(operation, parameters)
-            total += max(self.rowcount, 0)
-        self._outcome, self._position = Outcome(row_count=total), 0
+    def executemany(
+        self, operation: str, seq_of_parameters: Iterable[Parameters], *, returning: bool = False
+    ) -> Cursor:
+        """Execute once for each set of parameters, many in a round trip; `rowcount` is the sum.
+
+        All of it is one transaction, under autocommit, too.  Rows are kept with `returning`: `nextset` goes from one
+        execution's to the next one's.
+        """
+        connection = self.connection
+        try:
+            sets = iter(seq_of_parameters)
+            self._forget()
+            first = next(sets, None)
+            if first is None:
+                self._take_outcome(Outcome(row_count=0))
+                return self
+            text, values = from_pyformat(operation, first)
+            outcomes = connection._run_many(
+                text, _value_sets(operation, first, values or [], sets), returning
+            )
+            if returning:
+                self._take_sets(outcomes)
+            else:
+                total = sum([max(each.row_count, 0) for each in outcomes])
+                self._take_outcome(Outcome(row_count=total, tag=outcomes[-1].tag))
+        except errors.Error as problem:
+            if self.errorhandler is None:
+                raise
+            self.errorhandler(connection, self, type(problem), problem)
+        self._take_messages(connection)
         return self
+
+    def callproc(self, procname: str, parameters: Sequence[object] = ()) -> Sequence[object]:
+        """Call a function: its rows can be fetched.  Parameters are in only, and are returned as they are."""
+        name = ".".join('"' + part.replace('"', '""') + '"' for part in procname.split("."))
+        places = ", ".join(["%s"] * len(parameters))
+        self.execute(f"SELECT * FROM {name.replace('%', '%%')}({places})", parameters)
+        return parameters
+
+    def copy(self, operation: str) -> Copy:
+        """`with cursor.copy("COPY t FROM STDIN") as copy:` write to it, or read from it (TO STDOUT)."""
+        return Copy(self, operation)
+
+    def nextset(self) -> bool | None:
+        """Go on to the next rows of a text of several statements, or of an `executemany`; None when there are none."""
+        self.connection._open_backend()
+        if not self._sets:
+            return None
+        self._show(self._sets.pop(0))
+        return True
+
+    def _take_messages(self, connection: Connection) -> None:
+        backend = connection._backend
+        if backend is None or not backend.notices:
+            return
+        found = [(errors.Warning, errors.Warning(text)) for text in backend.notices]
+        self.messages += found
+        connection.messages += found
+
+    def _take_outcome(self, outcome: Outcome) -> None:
+        if not outcome.earlier:
+            self._show(outcome)
+            return
+        every = [*outcome.earlier, outcome]
+        outcome.earlier = []
+        self._take_sets([each for each in every if each.columns is not None] or every[-1:])
+
+    def _take_sets(self, outcomes: list[Outcome]) -> None:
+        self._sets = outcomes[1:]
+        self._show(outcomes[0])
+
+    def _show(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._columns, self._rows = outcome.columns, outcome.rows
+        self._place = self._passed = 0
+
+    def _take_stream(self, stream: RowStream) -> None:
+        self._stream = stream
+        self._columns = stream.columns
+
+    def _forget(self) -> None:
+        """Let go of the last statement's rows."""
+        self._outcome = None
+        self._columns = None
+        self._rows, self._sets = [], []
+        self._place = self._passed = 0
+        self.messages.clear()
+        stream, self._stream = self._stream, None
+        if stream is not None and self._connection is not None:
+            self._connection._close_stream(stream)
+
+    # --- rows -------------------------------------------
 
     def fetchone(self) -> Row | None:
         """The next row, or None."""
-        rows = self._rows()
-        if self._position >= len(rows):
+        self._check_rows()
+        if self._place >= len(self._rows) and not self._more():
             return None
-        self._position += 1
-        return rows[self._position - 1]
+        self._place += 1
+        return self._rows[self._place - 1]
 
     def fetchmany(self, size: int | None = None) -> list[Row]:
         """The next `size` rows (default `arraysize`)."""
-        rows = self._rows()
-        start = self._position
-        self._position = min(len(rows), start + (self.arraysize if size is None else size))
-        return rows[start : self._position]
+        self._check_rows()
+        wanted = self.arraysize if size is None else size
+        found: list[Row] = []
+        while len(found) < wanted and (self._place < len(self._rows) or self._more()):
+            part = self._rows[self._place : self._place + wanted - len(found)]
+            self._place += len(part)
+            found += part
+        return found
 
     def fetchall(self) -> list[Row]:
         """The rows that are left."""
-        rows = self._rows()
-        start, self._position = self._position, len(rows)
-        return rows[start:]
+        self._check_rows()
+        found = self._rows[self._place :] if self._place else list(self._rows)
+        self._place = len(self._rows)
+        while self._more():
+            found += self._rows
+            self._place = len(self._rows)
+        return found
+
+    def scroll(self, value: int, mode: str = "relative") -> None:
+        """Go to another row: `value` rows on, or to row `value` ('absolute').
+
+        Raises IndexError beyond the rows, NotSupportedError for going back in a stream.
+        """
+        self._check_rows()
+        if mode not in ("relative", "absolute"):
+            raise errors.ProgrammingError(f"scroll mode must be 'relative' or 'absolute', not {mode!r}")
+        target = value + (self._passed + self._place if mode == "relative" else 0)
+        if target < self._passed:
+            if self._stream is not None and target >= 0:
+                raise errors.NotSupportedError("a stream can't go back")
+            raise IndexError("scroll destination out of range")
+        while target > self._passed + len(self._rows) and self._more():
+            pass
+        if target > self._passed + len(self._rows) or (
+            self._stream is None and target >= len(self._rows) and target > 0
+        ):
+            raise IndexError("scroll destination out of range")
+        self._place = target - self._passed
+
+    def _more(self) -> bool:
+        """Have the next rows of a stream in the place of those that were read; False when there are none."""
+        stream = self._stream
+        if stream is None:
+            return False
+        rows = self.connection._fetch(stream, self.itersize)
+        if not rows:
+            return False
+        self._passed += len(self._rows)
+        self._rows, self._place = rows, 0
+        return True
 
     def __iter__(self) -> Iterator[Row]:
-        return iter(self.fetchone, None)
+        self._check_rows()
+        return self
+
+    def __next__(self) -> Row:
+        row = self.fetchone()
+        if row is None:
+            raise StopIteration
+        return row
+
+    def next(self) -> Row:
+        """The next row; raises StopIteration when there is none (PEP 249)."""
+        return self.__next__()
 
     def close(self) -> None:
         """Let go of the rows."""
-        self._connection = None
-        self._outcome = None
+        if self._connection is None:
+            return
+        try:
+            self._forget()
+        finally:
+            self._connection = None
 
     def __enter__(self) -> Cursor:
         return self
@@ -317,20 +834,20 @@ class Cursor:
     def setoutputsize(self, size: int, column: int | None = None) -> None:
         """Does nothing: rows are never truncated (PEP 249 allows it)."""
 
-    def _rows(self) -> list[Row]:
+    def _check_rows(self) -> None:
         self.connection._open_backend()
-        if self._outcome is None or self._outcome.columns is None:
-            raise errors.InterfaceError(
+        if self._columns is None:
+            raise errors.ProgrammingError(
                 "no rows to fetch: the last statement returned none, or none was executed"
             )
-        return self._outcome.rows
 
 
-def _describe(name: str, oid: int, modifier: int) -> Description:
-    precision = scale = None
-    if oid == _NUMERIC_OID and modifier >= _MODIFIER_OFFSET:
-        precision = (modifier - _MODIFIER_OFFSET) >> 16
-        scale = (modifier - _MODIFIER_OFFSET) & 0xFFFF
-    elif oid in _LENGTH_OIDS and modifier >= _MODIFIER_OFFSET:
-        precision = modifier - _MODIFIER_OFFSET
-    return (name, oid, None, None, precision, scale, None)
+def _value_sets(
+    operation: str, first: Parameters, values: list[object], rest: Iterator[Parameters]
+) -> Iterator[list[object]]:
+    """The values of each set of parameters, as backends know them."""
+    names = pyformat_names(operation) if isinstance(first, Mapping) else ()
+    yield adapted(values, names)
+    for parameters in rest:
+        _, values_ = from_pyformat(operation, parameters)
+        yield adapted(values_ or [], names)

@@ -23,9 +23,9 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
-from skerry.abc import ColumnInfo, Notification, Outcome, Row
+from skerry.abc import ColumnInfo, Notification, Outcome, Row, stream_tag
 from skerry.embedded_values import NEED_THE_CATALOG, Converter, converter, engine_parameters
 from skerry.engine_mutex import interrupts
 from skerry.shared_engine import SharedEngine
@@ -37,6 +37,7 @@ from skerry_engine.session.steps import (
     CopyData,
     CopyFailed,
     CopyIn,
+    CopyOut,
     Description,
     Finished,
     Notice,
@@ -101,6 +102,16 @@ class EmbeddedSource:
         self.sessions: set[Session] = set()
         """Those of backends that were neither closed nor forgotten."""
         self.is_closed = False
+
+    @property
+    def user(self) -> str:
+        """Whose sessions they are."""
+        return self._target.user
+
+    @property
+    def database(self) -> str:
+        """The database's name."""
+        return self._target.database
 
     def open_backend(self) -> EmbeddedBackend:
         """Open a session."""
@@ -172,6 +183,8 @@ class EmbeddedBackend:
         self._converted: tuple[ColumnInfo, ...] | None = None
         self._converted_io: IoContext | None = None
         self._names_wanted = False
+        self._streams = 0
+        self._stops_waiting = False
         self.notices: list[str] = []
 
     def __del__(self) -> None:
@@ -192,6 +205,29 @@ class EmbeddedBackend:
         return self._session is not None and not self._session.closed
 
     @property
+    def settings(self) -> dict[str, str]:
+        """What a server would report."""
+        return {} if self._session is None else self._session.reported_settings()
+
+    @property
+    def backend_pid(self) -> int:
+        """The session's number."""
+        return 0 if self._session is None else self._session.backend_pid
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """No server's."""
+        return "", 0
+
+    def is_alive(self) -> bool:
+        """Raises what has ended the session."""
+        session = self._open_session()
+        if session.closed:
+            with self._source.mutex:
+                session.check_open()
+        return True
+
+    @property
     def notifications(self) -> list[Notification]:
         """What has arrived, oldest first; the reader may clear the list."""
         session = self._session
@@ -207,7 +243,8 @@ class EmbeddedBackend:
         self._source.check_process()
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         arrived = self._mailbox.arrived
-        while True:
+        self._stops_waiting = False
+        while not self._stops_waiting:
             arrived.clear()
             session = self._open_session()
             if session.closed:
@@ -219,10 +256,103 @@ class EmbeddedBackend:
             if deadline_s is not None and time.monotonic() >= deadline_s:
                 return
 
-    def execute(self, text: str, parameters: Sequence[object] | None = None) -> Outcome:
+    def stop_waiting(self) -> None:
+        """Have `wait_for_notifications` return, in the thread where it waits."""
+        self._stops_waiting = True
+        self._mailbox.arrived.set()
+
+    def execute(
+        self, text: str, parameters: Sequence[object] | None = None, begin: str | None = None
+    ) -> Outcome:
         """Run to the end; raises what the engine raises."""
+        if begin is not None:
+            self._run(begin, None, _ignore)
         values = None if parameters is None else engine_parameters(text, parameters)
         return self._run(text, values, _ignore)
+
+    def execute_many(
+        self, text: str, sets: Iterable[Sequence[object]], keeps_rows: bool = False
+    ) -> list[Outcome]:
+        """Run it for each set of parameters: the plan is found, not made, from the second on."""
+        outcomes: list[Outcome] = []
+        total = Outcome(None, [], "", 0)
+        for parameters in sets:
+            outcome = self._run(text, engine_parameters(text, parameters), _ignore)
+            if keeps_rows:
+                outcomes.append(outcome)
+            else:
+                total.tag = outcome.tag
+                total.row_count += max(outcome.row_count, 0)
+        return outcomes if keeps_rows else [total]
+
+    def open_stream(
+        self, text: str, parameters: Sequence[object] | None, size: int, begin: str | None = None
+    ) -> EmbeddedStream:
+        """Begin to read a statement's rows."""
+        if begin is not None:
+            self._run(begin, None, _ignore)
+        values = engine_parameters(text, parameters or ())
+        session = self._open_session()
+        self._source.check_process()
+        self._streams += 1
+        portal = f"skerry_{self._streams}"
+        with self._source.mutex:
+            session.owner.thread_id = _thread_number()
+            columns = session.bind_values(portal, text, values)
+        stream = EmbeddedStream(self, portal, None if columns is None else self._infos(columns))
+        stream.begin(size)
+        return stream
+
+    def run_portal(self, portal: str, size: int, columns: tuple[ColumnInfo, ...] | None) -> Outcome:
+        """Run a portal for at most so many rows; `is_complete` in the outcome says whether it was to the end."""
+        session = self._open_session()
+        holds_back = interrupts.hold_back()
+        try:
+            steps = self._begun(session, portal, size)
+            outcome = Outcome(columns)
+            try:
+                self._drive_into(session, steps, _ignore, outcome)
+            except errors.DatabaseError:
+                raise
+            except BaseException:
+                self._interrupt(session, steps)
+                raise
+            self._convert_rows(session, outcome)
+            return outcome
+        finally:
+            if session.in_block:
+                self._watch_idling(session)
+            if holds_back:
+                interrupts.let_through()
+            self._source.shared.close_abandoned()
+
+    def _begun(self, session: Session, portal: str, size: int) -> Steps:
+        with self._source.mutex:
+            self._source.expiry.forget(session)
+            session.owner.thread_id = _thread_number()
+            return session.execute(portal, size)
+
+    def close_portal(self, portal: str) -> None:
+        """Let go of a portal."""
+        session = self._session
+        if session is not None and not session.closed:
+            with self._source.mutex:
+                session.close_portal(portal)
+            self._source.shared.close_abandoned()
+
+    def copy(self, text: str) -> EmbeddedCopy:
+        """Begin a COPY FROM STDIN or TO STDOUT."""
+        session = self._open_session()
+        self._source.check_process()
+        with self._source.mutex:
+            self._source.expiry.forget(session)
+            session.owner.thread_id = _thread_number()
+            steps: Steps = session.run(text)
+        copying = EmbeddedCopy(self, session, steps)
+        copying.begin()
+        if not copying.direction:
+            raise errors.ProgrammingError("this is no COPY FROM STDIN or COPY TO STDOUT")
+        return copying
 
     def copy_out(self, text: str, write: Callable[[bytes], object]) -> None:
         """Run COPY TO STDOUT; `write` is called between two steps."""
@@ -306,28 +436,18 @@ class EmbeddedBackend:
     def _drive(self, session: Session, steps: Steps, write: Callable[[bytes], object]) -> Outcome:
         """Step until the end, sleeping through waits."""
         outcome = Outcome()
-        shared = self._source.shared
-        mutex = shared.mutex
+        self._drive_into(session, steps, write, outcome)
+        return outcome
+
+    def _drive_into(
+        self, session: Session, steps: Steps, write: Callable[[bytes], object], outcome: Outcome
+    ) -> None:
         to_send: object = None
         while True:
-            over: threading.Event | None = None
-            with mutex:
-                try:
-                    step = steps.send(to_send)
-                except StopIteration:
-                    return outcome
-                if isinstance(step, Wait):
-                    over = threading.Event()
-                    step.waiting.on_over(over.set)
-            if shared.abandoned:
-                shared.close_abandoned()
+            step = self.next_step(steps, to_send)
             to_send = None
-            if over is not None and isinstance(step, Wait):
-                deadline_s = step.waiting.deadline_s()
-                shared.flush_if_waited_for(over, deadline_s)
-                _sleep_until(over, deadline_s)
-                continue
-            shared.flush_if_waited_for()
+            if step is None:
+                return
             if isinstance(step, CopyIn):
                 to_send = CopyFailed("COPY FROM STDIN needs a client that sends data")
             elif isinstance(step, CopyData):
@@ -335,19 +455,47 @@ class EmbeddedBackend:
             else:
                 self._take(step, outcome)
 
+    def next_step(self, steps: Steps, to_send: object) -> Step | None:
+        """The next step that is no wait; None at the end."""
+        shared = self._source.shared
+        mutex = shared.mutex
+        while True:
+            over: threading.Event | None = None
+            with mutex:
+                try:
+                    step = steps.send(to_send)
+                except StopIteration:
+                    return None
+                if isinstance(step, Wait):
+                    over = threading.Event()
+                    step.waiting.on_over(over.set)
+            if shared.abandoned:
+                shared.close_abandoned()
+            to_send = None
+            if over is None or not isinstance(step, Wait):
+                shared.flush_if_waited_for()
+                return step
+            deadline_s = step.waiting.deadline_s()
+            shared.flush_if_waited_for(over, deadline_s)
+            _sleep_until(over, deadline_s)
+
     def _take(self, step: Step, outcome: Outcome) -> None:
         if isinstance(step, Rows):
             outcome.rows += step.rows
         elif isinstance(step, Description):
+            _make_room(outcome)
             outcome.columns = self._infos(step.columns)
-            outcome.rows = []
         elif isinstance(step, Complete):
+            _make_room(outcome)
             outcome.tag, outcome.row_count = step.tag, step.row_count
+            outcome.is_complete = True
         elif isinstance(step, Notice):
             self.notices.append(f"{step.severity}:  {step.message}")
 
     def _convert_rows(self, session: Session, outcome: Outcome) -> None:
         """Turn the engine's atoms into Python objects, column by column; most columns need nothing."""
+        for each in outcome.earlier:
+            self._convert_rows(session, each)
         columns = outcome.columns
         if columns is None or not outcome.rows:
             return
@@ -376,6 +524,124 @@ class EmbeddedBackend:
             self._drive(session, steps, _ignore)
         except errors.DatabaseError:
             return
+
+
+class EmbeddedStream:
+    """The rows of a statement, read as they are asked for; made by `open_stream`."""
+
+    def __init__(self, backend: EmbeddedBackend, portal: str, columns: tuple[ColumnInfo, ...] | None) -> None:
+        self._backend = backend
+        self._portal = portal
+        self.columns: tuple[ColumnInfo, ...] | None = columns
+        self.is_over: bool = False
+        self.tag: str = ""
+        self.row_count: int = -1
+        self._ready: list[Row] = []
+        self._given = 0
+
+    def begin(self, size: int) -> None:
+        """Run it until there are rows."""
+        self._ready = self._run(size)
+
+    def fetch(self, size: int) -> list[Row]:
+        """The next rows; none when there are no more."""
+        if self._ready or self.is_over:
+            ready, self._ready = self._ready, []
+            return ready
+        return self._run(size)
+
+    def _run(self, size: int) -> list[Row]:
+        outcome = self._backend.run_portal(self._portal, size, self.columns)
+        self._given += len(outcome.rows)
+        if outcome.is_complete:
+            self.is_over = True
+            self.tag = stream_tag(outcome.tag, self._given)
+            self.row_count = self._given if self.columns is not None else outcome.row_count
+        return outcome.rows
+
+    def close(self) -> None:
+        """Let go of the rows that were not read."""
+        self._ready = []
+        if not self.is_over:
+            self.is_over = True
+            self._backend.close_portal(self._portal)
+
+
+class EmbeddedCopy:
+    """A COPY under way; made by `copy`.  `direction` is 'in' or 'out'."""
+
+    def __init__(self, backend: EmbeddedBackend, session: Session, steps: Steps) -> None:
+        self._backend = backend
+        self._session = session
+        self._steps = steps
+        self._outcome = Outcome()
+        self._pieces: list[bytes] = []
+        self.direction: str = ""
+        self.is_binary: bool = False
+        self.is_over: bool = False
+
+    def begin(self) -> None:
+        """Run it until data can flow, or it is over without."""
+        while not self.direction and not self.is_over:
+            self._advance(None)
+
+    def _advance(self, to_send: object) -> None:
+        try:
+            step = self._backend.next_step(self._steps, to_send)
+        except BaseException:
+            self.is_over = True
+            raise
+        if step is None:
+            self.is_over = True
+        elif isinstance(step, CopyIn):
+            self.direction, self.is_binary = "in", step.binary
+        elif isinstance(step, CopyOut):
+            self.direction, self.is_binary = "out", step.binary
+        elif isinstance(step, CopyData):
+            self._pieces += [step.data] if isinstance(step.data, bytes) else step.data
+        else:
+            self._backend._take(step, self._outcome)
+
+    def write(self, data: bytes) -> None:
+        """Give a piece."""
+        if not self.is_over:
+            self._advance(data)
+
+    def read(self) -> list[bytes]:
+        """The next pieces; none when there are no more."""
+        while not self._pieces and not self.is_over:
+            self._advance(None)
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+    def finish(self, failure: str | None = None) -> Outcome:
+        """End it; see `CopyChannel`."""
+        if failure is not None:
+            self._give_up(failure)
+        elif not self.is_over:
+            self._advance(None)
+            while not self.is_over:
+                self._advance(None)
+        self._pieces = []
+        return self._outcome
+
+    def _give_up(self, failure: str) -> None:
+        try:
+            if not self.is_over and self.direction == "in":
+                self._advance(CopyFailed(failure))
+            elif not self.is_over:
+                self._backend.cancel()
+            while not self.is_over:
+                self._advance(None)
+        except errors.DatabaseError:
+            return  # that is what was wanted
+
+
+def _make_room(outcome: Outcome) -> None:
+    """Another statement of the text begins: what the last one brought is an earlier outcome."""
+    if outcome.is_complete:
+        outcome.earlier.append(Outcome(outcome.columns, outcome.rows, outcome.tag, outcome.row_count))
+        outcome.columns, outcome.rows, outcome.is_complete = None, [], False
 
 
 def _ignore(_data: bytes) -> None:

@@ -15,7 +15,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
-from skerry.abc import Backend, Notification
+from skerry.abc import Notification
+from skerry.backend import Backend
 from skerry_engine import errors
 
 

@@ -24,7 +24,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import IO, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
-from skerry.abc import Backend, Outcome, Source
+from skerry.abc import Outcome
+from skerry.backend import Backend, Source
 from skerry.changes import Changes, Token
 from skerry.dbapi import Connection
 from skerry.dump import DumpOptions, as_writer, dump
@@ -274,7 +275,7 @@ class Database:
     ) -> Connection:
         """A DB-API connection to the same database."""
         self._sessions.check_open()
-        return Connection(
+        return Connection.open(
             self._source,
             owns_source=False,
             autocommit=autocommit,

@@ -64,10 +64,21 @@ def from_pyformat(text: str, parameters: Parameters | None) -> tuple[str, list[o
     if names:
         raise InterfaceError("%(name)s placeholders need a mapping of parameters, %s ones a sequence")
     if len(parameters) != count:
+        given = len(parameters)
+        which = (
+            f"none for parameter {given + 1}"
+            if given < count
+            else f"no placeholder for parameter {count + 1}"
+        )
         raise InterfaceError(
-            f"the statement has {count} placeholders but {len(parameters)} parameters were given"
+            f"the statement has {count} placeholders but {given} parameters were given: {which}"
         )
     return translated, list(parameters)
+
+
+def pyformat_names(text: str) -> tuple[str, ...]:
+    """The names of a DB-API statement's parameters, in the order of their values."""
+    return _translate_pyformat(text)[1]
 
 
 def from_native(text: str, parameters: Parameters | None) -> tuple[str, list[object] | None]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import threading
 
-from skerry.abc import Backend, Outcome, Source
+from skerry.abc import Outcome
+from skerry.backend import Backend, Source
 from skerry.parameters import Parameters, from_native
 from skerry_engine import errors
 

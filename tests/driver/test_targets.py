@@ -12,11 +12,11 @@ import pytest
 
 import skerry
 from skerry.isolation import begin_sql
-from skerry.network import parameter_oid
 from skerry.parameters import from_native, from_pyformat
 from skerry.sqlstates import error_class, error_from_fields
 from skerry.targets import parse_target
 from skerry.text_values import READERS, read_interval
+from skerry.values_out import parameter_oid
 
 
 def test_memory_and_paths() -> None:

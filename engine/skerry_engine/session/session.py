@@ -121,6 +121,29 @@ class Session(StatementRunner):
             portal, prepared, decoded, result_formats, self.functions.statement_timestamp
         )
 
+    def bind_values(
+        self, portal: str, text: str, parameters: Sequence[object] | None
+    ) -> tuple[ResultColumn, ...] | None:
+        """Make a portal of a statement and Python's values, as `run` knows them; its columns.
+
+        A failure is the transaction's, too.
+        """
+        self.check_open()
+        try:
+            statement = self.engine.statements.statement(text, self.language())
+            self.check_not_failed(statement)
+            types, values = embedded_parameters(parameters)
+            prepared = self.prepare("", text, statement, types)
+            wanted = prepared.parameter_oids
+            if len(values) < len(wanted):
+                raise errors.UndefinedParameter(f"there is no parameter ${len(values) + 1}")
+            given = self.adapted(values, types, wanted)
+        except Exception as error:
+            self._failed_with(error)
+            raise
+        self.portals[portal] = Portal(portal, prepared, given, (), self.functions.statement_timestamp)
+        return prepared.columns
+
     def _decode_text(self, prepared: Prepared, values: Sequence[bytes | None]) -> list[object]:
         """Parameters in text form, by readers that are kept with the statement."""
         io = self.io

@@ -1,0 +1,87 @@
+"""Makes the blocking half of the driver of its asyncio half: `python driver/unasync.py [--check]`.
+
+What is the same in both worlds but for `async` and `await` is written once, in skerry/aio, and turned into blocking
+code here; what differs is in the two modules called `primitives`.  The results are checked in; with `--check` nothing
+is written, and the exit status says whether they are up to date.
+
+A line that ends with `# async only` has no twin.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+DRIVER = Path(__file__).parent / "skerry"
+
+MODULES = ("backend", "copying", "dbapi", "server_session")
+"""Those of skerry/aio that have a generated twin in skerry."""
+
+_RULES = (
+    (r"[^\n]*# async only\n", ""),
+    (r"\basync (def|with|for)\b", r"\1"),
+    (r"\bawait ", ""),
+    (r"\b(skerry|driver)(\.|/)aio\b", r"\1"),
+    (r"\b__a(enter|exit|iter|next)__", r"__\1__"),
+    (r"\bStopAsyncIteration\b", "StopIteration"),
+    (r"\basynccontextmanager\b", "contextmanager"),
+    (r"\b(_?)Async([A-Z]\w*)", r"\1\2"),
+    (r"\bAwaitable\[(\w+)\]", r"\1"),
+    (r"\b(open|connect|run_transaction)_async\b", r"\1"),
+)
+
+
+def blocking(source: str, name: str) -> str:
+    """The text of the twin, not formatted yet."""
+    for pattern, replacement in _RULES:
+        source = re.sub(pattern, replacement, source)
+    head, end, rest = source.partition('\n"""\n')
+    return f"{head}\n\nGenerated from aio/{name}.py by driver/unasync.py: change that one.{end}{rest}"
+
+
+def _meaning(text: str) -> list[str]:
+    """What a module says, whatever its layout and the order of its imports."""
+    imported: set[str] = set()
+    rest = []
+    for each in ast.parse(text).body:
+        if isinstance(each, ast.ImportFrom):
+            imported |= {f"{each.module} {name.name} {name.asname}" for name in each.names}
+        else:
+            rest.append(ast.dump(each))
+    return [*sorted(imported), *rest]
+
+
+def stale() -> list[str]:
+    """The twins that are not what they would be if they were made now."""
+    found = []
+    for name in MODULES:
+        made = blocking((DRIVER / "aio" / f"{name}.py").read_text(encoding="utf-8"), name)
+        twin = DRIVER / f"{name}.py"
+        if not twin.exists() or _meaning(made) != _meaning(twin.read_text(encoding="utf-8")):
+            found.append(name)
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Write the twins, or check them."""
+    names = stale()
+    if arguments == ["--check"]:
+        print("\n".join(f"skerry/{name}.py is not up to date" for name in names) or "all up to date")
+        return 1 if names else 0
+    paths = []
+    for name in MODULES:
+        source = DRIVER / "aio" / f"{name}.py"
+        twin = DRIVER / f"{name}.py"
+        twin.write_text(blocking(source.read_text(encoding="utf-8"), name), encoding="utf-8")
+        paths.append(str(twin))
+    ruff = [sys.executable, "-m", "ruff"]
+    subprocess.run([*ruff, "check", "--quiet", "--fix", "--select", "I", *paths], check=True)
+    subprocess.run([*ruff, "format", "--quiet", *paths], check=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
