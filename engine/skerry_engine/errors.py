@@ -81,12 +81,14 @@ class DatabaseError(Error):
 
     `position` is the 1-based character offset in the statement text,
     as in PostgreSQL's ErrorResponse field P.  `gqlstatus` is the code of ISO/IEC 39075, None where GQL has none for
-    it.  `ends_session`: over the wire it is FATAL, and the connection is closed.
+    it.  `ends_session`: over the wire it is FATAL, and the connection is closed.  `routine` is the name of PostgreSQL's
+    function that raises the like, where clients look for it.
     """
 
     sqlstate: str = "XX000"
     gqlstatus: str | None = None
     ends_session: bool = False
+    routine: str | None = None
 
     def __init_subclass__(cls) -> None:
         """GQLSTATUS follows from SQLSTATE, unless a class has one of its own."""
@@ -155,6 +157,12 @@ class NotSupportedError(DatabaseError):
     """Class 0A: Skerry refuses this by name.  The message says what; nothing was done."""
 
     sqlstate = "0A000"
+
+
+class CachedPlanChanged(NotSupportedError):
+    """A prepared statement would now give other columns than it was described with.  Prepare it anew."""
+
+    routine = "RevalidateCachedQuery"
 
 
 # --- transactions: T001 to T006 -----------------------------------------------------------------------------

@@ -441,7 +441,7 @@ class StatementRunner(SessionState):
     def _replanned(self, statement: st.Query, old: Plan, types: Sequence[int], describe: bool) -> Plan:
         plan = self.plan_query(statement, types)
         if not describe and plan.columns != old.columns and not same_types(plan.columns, old.columns):
-            raise errors.NotSupportedError("cached plan must not change result type")
+            raise errors.CachedPlanChanged("cached plan must not change result type")
         return plan
 
     def _check_read_only(self, plan: Plan) -> None:

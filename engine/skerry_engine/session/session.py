@@ -62,11 +62,15 @@ class Session(StatementRunner):
         if isinstance(statement, st.Historic) and isinstance(statement.statement, st.Query):
             return self._prepare_historic(name, text, statement, declared, from_sql)
         columns = None
+        types = declared
         if statement is not None:
-            from skerry_engine.session.commands.dispatch import command_columns
+            from skerry_engine.session.commands.dispatch import command_columns, command_query
 
             columns = command_columns(self, statement)
-        return Prepared(name, text, statement, declared, declared, columns, None, now, from_sql)
+            query = command_query(statement)
+            if query is not None:
+                types = self.plan_query(query, declared).parameter_types
+        return Prepared(name, text, statement, declared, types, columns, None, now, from_sql)
 
     def _prepare_historic(
         self, name: str, text: str, statement: st.Historic, declared: tuple[int, ...], from_sql: bool
@@ -270,7 +274,16 @@ class Session(StatementRunner):
             return self.prepared_historic_steps(prepared, portal.values, False)
         from skerry_engine.session.commands.dispatch import command_steps
 
-        return _without_description(command_steps(self, prepared.statement, prepared.text))
+        steps = _without_description(command_steps(self, prepared.statement, prepared.text))
+        return self._with_parameters(steps, portal) if portal.values else steps
+
+    def _with_parameters(self, steps: Steps, portal: Portal) -> Steps:
+        """A command that runs with the portal's parameters."""
+        self.bound_oids, self.bound_values = portal.prepared.parameter_oids, portal.values
+        try:
+            yield from steps
+        finally:
+            self.bound_oids, self.bound_values = (), ()
 
     def prepared_historic_steps(self, prepared: Prepared, values: Sequence[object], describe: bool) -> Steps:
         """A prepared query AS OF an epoch.  Raises NotSupportedError where its result is not as described."""
@@ -288,7 +301,7 @@ class Session(StatementRunner):
                     return
                 sent = None
                 if isinstance(step, Description) and not same_types(step.columns, prepared.columns):
-                    raise errors.NotSupportedError("cached plan must not change result type")
+                    raise errors.CachedPlanChanged("cached plan must not change result type")
                 if describe or not isinstance(step, Description):
                     sent = yield step
         finally:

@@ -11,7 +11,7 @@ makes the block failed: until ROLLBACK (TO) everything is refused with 25P02.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from skerry_engine import errors
@@ -145,6 +145,10 @@ class SessionState:
         self._deadline_s: float | None = None
         self._notices: list[Notice] = []
         self._running_portal: Portal | None = None
+        self.bound_oids: tuple[
+            int, ...
+        ] = ()  # the parameters of the command that runs, from the extended protocol
+        self.bound_values: Sequence[object] = ()
 
     # --- what the session looks like now ----------------------------------------
 

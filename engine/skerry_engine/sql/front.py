@@ -11,6 +11,7 @@ A query comes back as `statements.Query`: normalised, not yet parsed, since its 
 
 from __future__ import annotations
 
+from skerry_engine.errors import SyntaxError
 from skerry_engine.sql.as_of import read_suffix, suffix_index
 from skerry_engine.sql.bridge import parse_query, too_complex
 from skerry_engine.sql.lexer import END, PUNCTUATION, WORD, Tokens, tokenize
@@ -35,7 +36,11 @@ def parse_statement(text: str) -> Statement | None:
 
     Raises SyntaxError with PostgreSQL's words and position; also for a second statement behind the first.
     """
-    return parse_tokens(tokenize(text))
+    tokens = tokenize(text)
+    if ";" in text and len(statement_spans(tokens)) > 1:
+        parse_batch(text)  # what is wrong with one of them is said first
+        raise SyntaxError("cannot insert multiple commands into a prepared statement")
+    return parse_tokens(tokens)
 
 
 def parse_tokens(tokens: Tokens) -> Statement | None:

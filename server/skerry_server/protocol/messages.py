@@ -155,7 +155,7 @@ def error_response(error: DatabaseError, severity: str) -> bytes:
         _field("c", error.column),
         _field("d", error.datatype),
         _field("n", error.constraint),
-        _field("R", error.code),
+        _field("R", error.code or error.routine),
         _field("G", gqlstatus),
     ]
     return _message(b"E", b"".join(parts) + b"\0")

@@ -149,7 +149,7 @@ def _copy_to(session: Session, statement: st.Copy) -> Steps:
         if isinstance(step, Description):
             formatter = _RowFormatter(statement.options, step.columns, session.io)
             yield CopyOut(formatter.is_binary, len(step.columns))
-            if formatter.header:
+            if formatter.header and not formatter.is_binary:
                 yield CopyData(formatter.header)
         elif isinstance(step, Rows):
             assert formatter is not None
@@ -158,8 +158,8 @@ def _copy_to(session: Session, statement: st.Copy) -> Steps:
                 yield CopyData(formatter.messages(step.rows))
         elif isinstance(step, Complete):
             assert formatter is not None
-            if formatter.trailer:
-                yield CopyData(formatter.trailer)
+            if formatter.is_binary:
+                yield CopyData(formatter.start() + formatter.trailer)
         else:
             yield step
     yield Complete(f"COPY {count}", count)
@@ -194,7 +194,8 @@ def _quoted(name: str) -> str:
 
 
 class _RowFormatter:
-    """Rows to messages."""
+    """Rows to messages.  The header of the binary format stands in the first row's message, where clients look for
+    it."""
 
     def __init__(self, options: st.CopyOptions, columns: Sequence[ResultColumn], io: IoContext) -> None:
         self.is_binary = options.format == "binary"
@@ -203,6 +204,14 @@ class _RowFormatter:
         self._converts = any(writer is not None for writer in self._writers)
         self.header = self._encoder.header()
         self.trailer = self._encoder.trailer()
+        self._is_begun = False
+
+    def start(self) -> bytes:
+        """The binary header, the first time that it is asked for."""
+        if self._is_begun:
+            return b""
+        self._is_begun = True
+        return self.header
 
     def messages(self, rows: list[Row]) -> list[bytes]:
         """A message for each row."""
@@ -217,7 +226,10 @@ class _RowFormatter:
             if len(lines) == len(rows) + 1:  # no line end inside a field
                 lines.pop()
                 return [line + b"\n" for line in lines]
-        return [self._encoder.encode([row]) for row in fields]  # type: ignore[list-item]
+        made = [self._encoder.encode([row]) for row in fields]  # type: ignore[list-item]
+        if self.is_binary:
+            made[0] = self.start() + made[0]
+        return made
 
 
 # --- FROM -----------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ class Cursor:
     def open(self, session: Session, query: st.Query) -> Generator[Step, None, None]:
         """Begin the query.  Raises PlanChanged when it must be planned again."""
         plan = self._plan
-        params = run_time_parameters(plan, query.normalised, (), session.io)
+        params = run_time_parameters(plan, query.normalised, session.bound_values, session.io)
         data = row_data(plan, query.normalised)
         if plan.is_spooled:
             yield from self._fill_at_once(Execution(session, plan, params, data))
@@ -397,7 +397,7 @@ def can_run_backward(query: q.Query | None) -> bool:
 
 def declare(session: Session, statement: st.DeclareCursor) -> Steps:
     """DECLARE name CURSOR FOR query."""
-    plan = session.plan_query(statement.query, ())
+    plan = session.plan_query(statement.query, session.bound_oids)
     _check_definition(session, statement, plan)
     if statement.name in session.cursors or statement.name in session.portals:
         raise errors.DuplicateCursor(f'cursor "{statement.name}" already exists')
@@ -408,7 +408,7 @@ def declare(session: Session, statement: st.DeclareCursor) -> Steps:
             yield from cursor.open(session, statement.query)
             break
         except PlanChanged:
-            plan = session.plan_query(statement.query, ())
+            plan = session.plan_query(statement.query, session.bound_oids)
     session.cursors[statement.name] = cursor
     transaction.on_rollback(lambda: _forget(session, cursor))
     yield Complete("DECLARE CURSOR")
@@ -436,8 +436,8 @@ def _check_definition(session: Session, statement: st.DeclareCursor, plan: Plan)
         raise errors.InvalidCursorName("invalid cursor name: must not be empty")
     if plan.is_change:
         raise errors.NotSupportedError("DECLARE CURSOR must not contain data-modifying statements in WITH")
-    if plan.parameter_types:
-        raise errors.UndefinedParameter("there is no parameter $1")
+    if len(plan.parameter_types) > len(session.bound_values):
+        raise errors.UndefinedParameter(f"there is no parameter ${len(session.bound_values) + 1}")
     if plan.row_lock:
         _check_locking(statement, plan)
         transaction = session.need_transaction()

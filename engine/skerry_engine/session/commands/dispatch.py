@@ -102,6 +102,15 @@ def _plain_steps(plain: Plain, session: Session, statement: st.Statement) -> Ste
     yield Complete(tag)
 
 
+def command_query(statement: st.Statement) -> st.Query | None:
+    """The query within a command whose parameters are the command's."""
+    if isinstance(statement, st.DeclareCursor):
+        return statement.query
+    if isinstance(statement, st.Explain) and isinstance(statement.statement, st.Query):
+        return statement.statement
+    return None
+
+
 def command_columns(session: Session, statement: st.Statement) -> tuple[ResultColumn, ...] | None:
     """The columns of a command's result, None when it gives no rows."""
     match statement:

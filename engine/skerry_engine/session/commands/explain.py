@@ -4,7 +4,7 @@ EXPLAIN ANALYZE runs the statement."""
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
@@ -41,23 +41,26 @@ def explain(session: Session, statement: st.Explain) -> Steps:
         raise errors.NotSupportedError("EXPLAIN formats other than TEXT are not supported")
     if not isinstance(statement.statement, st.Query):
         raise errors.NotSupportedError("EXPLAIN of a command is not supported")
-    plan = session.plan_query(statement.statement, ())
+    types, values = session.bound_oids, session.bound_values
+    plan = session.plan_query(statement.statement, types)
     yield Description(COLUMNS)
     if options.get("python") == "true":
         lines = plan.compiled.source.rstrip("\n").split("\n")
     else:
         lines = explain_lines(plan.compiled, options.get("costs", "true") == "true")
     if options.get("analyze") == "true":
-        lines = lines + (yield from _analyze(session, statement.statement, plan))
+        lines = lines + (yield from _analyze(session, statement.statement, plan, types, values))
     yield Rows([(line,) for line in lines])
     yield Complete("EXPLAIN")
 
 
-def _analyze(session: Session, statement: st.Query, plan: Plan) -> Generator[Step, object, list[str]]:
+def _analyze(
+    session: Session, statement: st.Query, plan: Plan, types: Sequence[int], values: Sequence[object]
+) -> Generator[Step, object, list[str]]:
     """Run the statement for its time and row count."""
     started_s = time.perf_counter()
     rows = 0
-    for step in session.query_steps(statement, plan, (), (), False):
+    for step in session.query_steps(statement, plan, types, values, False):
         if isinstance(step, Rows):
             rows += len(step.rows)
         elif not isinstance(step, Complete):
