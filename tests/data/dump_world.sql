@@ -205,3 +205,27 @@ INSERT INTO felt VALUES (1, 'so ''so', '{large,NULL,small}', NULL), (2, 'between
 CREATE INDEX felt_m ON felt (m) WHERE m > 'so ''so';
 CREATE VIEW feeling AS SELECT m, m = 'ok' AS is_ok, s || 'large'::"Size" AS more FROM felt WHERE m IN ('ok', 'between');
 CREATE VIEW aaa AS SELECT * FROM "Odd ""Schema""".zz;
+
+-- Generated columns, one of which reads a column that was added later.
+CREATE TABLE computed (
+    price numeric(8,2) NOT NULL,
+    gross numeric GENERATED ALWAYS AS (price * 1.19) STORED,
+    "Label" text COLLATE "C" GENERATED ALWAYS AS ('<' || price::text || '>') STORED NOT NULL CHECK (length("Label") > 2),
+    dropped int,
+    UNIQUE ("Label")
+);
+ALTER TABLE computed ADD COLUMN amount int DEFAULT 3;
+ALTER TABLE computed ADD COLUMN total numeric GENERATED ALWAYS AS (price * amount) STORED;
+ALTER TABLE computed DROP COLUMN dropped;
+COMMENT ON COLUMN computed.total IS 'what it costs';
+INSERT INTO computed (price, amount) VALUES (1.50, 2), (2, DEFAULT);
+
+-- Materialized views: one reads another whose name sorts behind it, one is empty, one has no rows yet.
+CREATE MATERIALIZED VIEW z_stored AS SELECT price, total FROM computed WHERE amount > 1;
+CREATE MATERIALIZED VIEW a_stored (n, "Sum") WITH (fillfactor = 70) AS SELECT count(*), sum(total) FROM z_stored;
+CREATE VIEW over_stored AS SELECT n FROM a_stored;
+CREATE MATERIALIZED VIEW none_stored AS SELECT 1 AS one WITH NO DATA;
+CREATE UNIQUE INDEX z_stored_price ON z_stored (price) INCLUDE (total);
+COMMENT ON MATERIALIZED VIEW z_stored IS 'kept';
+COMMENT ON COLUMN z_stored.total IS 'kept, too';
+COMMENT ON INDEX z_stored_price IS 'by price';

@@ -22,7 +22,7 @@ REFUSED = [
     "CREATE INDEX ON t USING gin (x)",
     "CREATE TYPE span AS RANGE (subtype = float8)",
     "CREATE EXTENSION postgis",
-    "CREATE MATERIALIZED VIEW mv AS SELECT 1",
+    "CREATE MATERIALIZED VIEW mv WITH (refresh = deferred) AS SELECT 1",
     "CREATE RULE r AS ON INSERT TO t DO NOTHING",
     "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION f()",
     "SELECT * FROM t TABLESAMPLE bernoulli (10)",

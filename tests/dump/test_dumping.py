@@ -201,7 +201,6 @@ def test_patterns(pattern: str, found: list[str]) -> None:
         ("CREATE TYPE mood AS ENUM ('ok')", "type mood"),
         ("CREATE DOMAIN small AS int CHECK (VALUE < 10)", "type small"),
         ("CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function one()"),
-        ("CREATE MATERIALIZED VIEW kept AS SELECT 1", "relation kept"),
         ("CREATE TABLE whole (i int) PARTITION BY LIST (i)", "relation whole"),
         ("CREATE TABLE base (i int); CREATE TABLE heir () INHERITS (base)", "child table heir"),
         ("CREATE TABLE t (i int); CREATE RULE nope AS ON DELETE TO t DO INSTEAD NOTHING", "rule nope"),

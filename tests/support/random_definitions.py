@@ -17,6 +17,7 @@ SETUP = (
     "create temp table z (a int primary key, b text)",
     "create index i1 on u (b)",
     "create view v as select a, b from t",
+    "create materialized view m as select a, b from u",
     "create sequence q",
     "create type mood as enum ('a', 'b', 'x')",
     "create table m (a mood primary key, b mood[] default '{a}', c mood check (c < 'x'))",
@@ -46,6 +47,7 @@ class DefinitionMaker:
         self.random = random
         self._makers = (
             *(self._table, self._table, self._index, self._index, self._view, self._view, self._sequence),
+            *(self._materialized, self._materialized),
             *(self._alter, self._alter, self._alter, self._alter, self._rename, self._drop, self._comment),
             *(self._comment, self._schema, self._role, self._database, self._owner, self._other),
             self._type,
@@ -71,6 +73,8 @@ class DefinitionMaker:
         columns += (
             ["id serial primary key"] if self.random.randrange(2) else ["k int generated always as identity"]
         )
+        if self.random.randrange(3) == 0:
+            columns.append("g bool generated always as (a is null) stored")
         if self.random.randrange(2):
             columns.append(f"check (a > {self.random.randrange(9)})")
         if self.random.randrange(3) == 0:
@@ -91,7 +95,7 @@ class DefinitionMaker:
         )
 
     def _relation(self) -> str:
-        return self._pick((*TABLES, "v", "s1.v2", "pg_class", "generate_series(1, 3) a"))
+        return self._pick((*TABLES, "v", "s1.v2", "m", "pg_class", "generate_series(1, 3) a"))
 
     def _index(self) -> str:
         table = self._pick(TABLES)
@@ -118,6 +122,25 @@ class DefinitionMaker:
         )
         return f"create {replaced}view {self._pick(['v', 's1.v2', 'v3'])} as {query}"
 
+    def _materialized(self) -> str:
+        name, other = self._pick(["m", "m", "s1.m2"]), self._pick(["m", "m2"])
+        return self._pick(
+            [
+                f"create materialized view {name} as select a, b from {self._relation()}",
+                f"create materialized view {name} (a, b) as select a, count(*) from {self._relation()} group by a",
+                f"create materialized view {name} as select a, g as b from {self._pick(TABLES)} with no data",
+                f"refresh materialized view {name}",
+                f"refresh materialized view {name} with no data",
+                f"refresh materialized view concurrently {name}",
+                f"create unique index on {name} (a)",
+                f"alter materialized view {name} rename to {other}",
+                f"alter materialized view {name} rename a to c",
+                f"alter materialized view {name} set schema {self._pick(['public', 's1'])}",
+                f"comment on materialized view {name} is 'said'",
+                f"drop materialized view {name}{self._pick(['', ' cascade'])}",
+            ]
+        )
+
     def _sequence(self) -> str:
         name = self._pick(["q", "s1.q", "pg_temp.q"])
         return self._pick(
@@ -140,6 +163,9 @@ class DefinitionMaker:
                 f"alter {column} type {self._pick(TYPES)} using null",
                 f"alter {column} set default {self._pick(DEFAULTS)}",
                 f"alter {column} drop default",
+                "add column g bool generated always as (a is null) stored",
+                "add column h text generated always as (b || 'x') stored",
+                "alter g drop expression",
                 f"alter {column} set not null",
                 f"alter {column} drop not null",
                 f"alter {column} set statistics 5",

@@ -108,6 +108,8 @@ class _Dump:
             last = chain(writing.after_elements(contents))
         if self._options.schema:
             self._statements(last)
+        if self._options.data:
+            self._statements(writing.refreshed(contents))
         self._line("--\n-- Skerry database dump complete\n--")
         return self._warnings
 

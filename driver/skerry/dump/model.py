@@ -105,13 +105,19 @@ class Table(Relation):
 
 @dataclass(slots=True)
 class View(Relation):
-    """A view; `reads` are the OIDs of the views in its query; `reads_graph`: there is a graph in it."""
+    """A view; `reads` are the OIDs of the views in its query; `reads_graph`: there is a graph in it.
+
+    A materialized one may have indexes, and rows if it is populated.
+    """
 
     options: Sequence[str] = ()
     columns: list[Column] = field(default_factory=list)
     query: str = ""
     reads: set[int] = field(default_factory=set)
     reads_graph: bool = False
+    is_materialized: bool = False
+    is_populated: bool = True
+    indexes: list[Index] = field(default_factory=list)
 
 
 @dataclass(slots=True)

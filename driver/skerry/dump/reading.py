@@ -6,7 +6,7 @@ qualified.  The queries run on PostgreSQL too, whose catalogs are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from skerry.dump.model import (
@@ -47,10 +47,10 @@ WHERE {_OURS} AND t.typtype = 'e'
 ORDER BY t.oid, e.enumsortorder"""
 
 _RELATIONS = f"""
-SELECT c.oid, {_NAMES}, c.relkind, c.relpersistence = 'u', c.reloptions,
-       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END
+SELECT c.oid, {_NAMES}, c.relkind, c.relpersistence = 'u', c.reloptions, c.relispopulated,
+       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {_OURS} AND c.relkind IN ('r', 'v')"""
+WHERE {_OURS} AND c.relkind IN ('r', 'v', 'm')"""
 
 _SEQUENCES = f"""
 SELECT c.oid, {_NAMES}, c.relpersistence = 'u', format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement,
@@ -99,7 +99,7 @@ JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 LEFT JOIN pg_collation l ON l.oid = a.attcollation AND a.attcollation <> t.typcollation
 LEFT JOIN pg_namespace k ON k.oid = l.collnamespace
-WHERE {_OURS} AND c.relkind IN ('r', 'v')
+WHERE {_OURS} AND c.relkind IN ('r', 'v', 'm')
 ORDER BY c.oid, a.attnum"""
 
 _CONSTRAINTS = f"""
@@ -132,7 +132,7 @@ WHERE k.relname IN ('pg_class', 'pg_namespace', 'pg_constraint', 'pg_type')"""
 _UNKNOWN = f"""
 SELECT 'relation ' || c.oid::regclass::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {_OURS} AND c.relkind NOT IN ('r', 'v', 'i', 'S', 't', 'g')
+WHERE {_OURS} AND c.relkind NOT IN ('r', 'v', 'm', 'i', 'S', 't', 'g')
 UNION ALL
 SELECT 'type ' || t.oid::regtype::text
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
@@ -239,7 +239,7 @@ def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None)
     tables = {oid: each for oid, each in relations.items() if isinstance(each, Table)}
     views = {oid: each for oid, each in relations.items() if isinstance(each, View)}
     _add_constraints(tables, source.rows(_CONSTRAINTS), comments)
-    _add_indexes(tables, source.rows(_INDEXES), comments)
+    _add_indexes({**tables, **views}, source.rows(_INDEXES), comments)
     _add_identities(tables, sequences)
     graph_oids = {oid for oid, *_ in source.rows(_GRAPHS)}
     for view_oid, read_oid in source.rows(_VIEW_READS):
@@ -278,12 +278,14 @@ def _enums(rows: Rows, comments: Comments) -> list[UserType]:
 
 def _relations(rows: Rows, comments: Comments) -> dict[int, Table | View]:
     found: dict[int, Table | View] = {}
-    for oid, schema, bare, name, kind, is_unlogged, options, query in rows:
+    for oid, schema, bare, name, kind, is_unlogged, options, is_populated, query in rows:
         comment = comments.get(("pg_class", oid, 0))
         if kind == "r":
             found[oid] = Table(oid, (schema, bare), name, comment, is_unlogged, tuple(options or ()))
         else:
-            found[oid] = View(oid, (schema, bare), name, comment, tuple(options or ()), [], query)
+            view = View(oid, (schema, bare), name, comment, tuple(options or ()), [], query)
+            view.is_materialized, view.is_populated = kind == "m", is_populated
+            found[oid] = view
     return found
 
 
@@ -330,7 +332,7 @@ def _add_constraints(tables: dict[int, Table], rows: Rows, comments: Comments) -
         each.constraints.sort(key=_by_name)
 
 
-def _add_indexes(tables: dict[int, Table], rows: Rows, comments: Comments) -> None:
+def _add_indexes(tables: Mapping[int, Table | View], rows: Rows, comments: Comments) -> None:
     for oid, table_oid, schema, bare, name, definition in rows:
         if table_oid in tables:
             index = Index((schema, bare), name, definition, comments.get(("pg_class", oid, 0)))

@@ -73,7 +73,7 @@ def graphs(contents: Contents) -> Iterator[str]:
 
 
 def after_elements(contents: Contents) -> Iterator[str]:
-    """Constraints and indexes of graphs, graphs over tables, views."""
+    """Constraints and indexes of graphs, graphs over tables, views (materialized ones still empty)."""
     for graph in contents.native_graphs:
         yield from graph.parts
     for mapped in contents.graphs:
@@ -81,6 +81,13 @@ def after_elements(contents: Contents) -> Iterator[str]:
         yield from _comment("PROPERTY GRAPH", mapped.name, mapped.comment)
     for view in in_order_of_use(contents.views):
         yield from _view(view)
+
+
+def refreshed(contents: Contents) -> Iterator[str]:
+    """The rows of materialized views, those first that others read."""
+    for view in in_order_of_use(contents.views):
+        if view.is_materialized and view.is_populated:
+            yield f"REFRESH MATERIALIZED VIEW {view.name};"
 
 
 def without_graphs(contents: Contents) -> tuple[Contents, list[str]]:
@@ -213,7 +220,7 @@ def _constraint_comment(table: Table, constraint: Constraint) -> Iterator[str]:
         yield f"COMMENT ON CONSTRAINT {constraint.name} ON {table.name} IS {literal(constraint.comment)};"
 
 
-def _indexes(table: Table) -> Iterator[str]:
+def _indexes(table: Table | View) -> Iterator[str]:
     for index in table.indexes:
         yield f"{index.definition};"
         yield from _comment("INDEX", index.name, index.comment)
@@ -227,9 +234,12 @@ def _view(view: View) -> Iterator[str]:
     checks = [option.partition("=")[2] for option in view.options if option.startswith("check_option=")]
     query = view.query.rstrip().rstrip(";")
     check = f"\n WITH {checks[0].upper()} CHECK OPTION" if checks else ""
-    yield f"CREATE VIEW {view.name}{_options(options)} AS\n{query}{check};"
-    yield from _comment("VIEW", view.name, view.comment)
+    kind = "MATERIALIZED VIEW" if view.is_materialized else "VIEW"
+    ending = "\n  WITH NO DATA" if view.is_materialized else check
+    yield f"CREATE {kind} {view.name}{_options(options)} AS\n{query}{ending};"
+    yield from _comment(kind, view.name, view.comment)
     yield from _column_comments(view)
+    yield from _indexes(view)
     for column in view.columns:
         if column.default is not None:
             yield f"ALTER TABLE ONLY {view.name} ALTER COLUMN {column.name} SET DEFAULT {column.default};"

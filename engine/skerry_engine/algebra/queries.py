@@ -324,7 +324,9 @@ class With(Query):
 @dataclass(frozen=True, slots=True)
 class Target:
     """The table that a data-modifying statement writes.  `checks` are (constraint name, expression) over
-    `range_id` standing for the new row; `not_null` the positions of NOT NULL columns."""
+    `range_id` standing for the new row; `not_null` the positions of NOT NULL columns.  `generated` are (position,
+    expression) over the new row, which has anything at these positions before.
+    """
 
     table_oid: int
     name: str
@@ -334,6 +336,7 @@ class Target:
     column_names: tuple[str, ...]
     not_null: tuple[int, ...] = ()
     checks: tuple[tuple[str, Expr], ...] = ()
+    generated: tuple[tuple[int, Expr], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from skerry_engine.catalog.objects import (
     Address,
     Constraint,
     IndexDef,
+    MaterializedView,
     Relation,
     Role,
     Schema,
@@ -208,6 +209,12 @@ class Database:
 
     def views(self) -> Iterator[View]:
         return self.of_type(View)
+
+    def with_queries(self) -> Iterator[View | MaterializedView]:
+        """What is defined by a query: views, materialized or not, in OID order."""
+        for relation in self.of_type(Relation):
+            if isinstance(relation, (View, MaterializedView)):
+                yield relation
 
     def tables_and_views(self) -> Iterator[Table | View]:
         """What has a row type of its own, in OID order."""

@@ -26,6 +26,7 @@ from skerry_engine.catalog.objects import (
     Column,
     Constraint,
     IndexDef,
+    MaterializedView,
     Relation,
     SequenceDef,
     StoredExpression,
@@ -271,6 +272,13 @@ def set_storage(catalog: Catalog, database_oid: int, table_oid: int, storage_id:
     """Give a table another storage generation (TRUNCATE, rewrites)."""
     table = catalog.database(database_oid).table(table_oid)
     return _put_table(catalog, database_oid, replace(table, storage_id=storage_id))
+
+
+def set_populated(catalog: Catalog, database_oid: int, oid: int, storage_id: int, populated: bool) -> Catalog:
+    """Give a materialized view other rows, or (not `populated`) none that can be read."""
+    view = catalog.database(database_oid).table(oid)
+    assert isinstance(view, MaterializedView)
+    return _put_table(catalog, database_oid, replace(view, storage_id=storage_id, populated=populated))
 
 
 def get_column(table: Table, name: str) -> Column:

@@ -38,6 +38,7 @@ from skerry_engine.catalog.objects import (
     Address,
     Column,
     IndexDef,
+    MaterializedView,
     Relation,
     Role,
     Schema,
@@ -341,7 +342,7 @@ def _oids_of(relation: Relation) -> Iterator[int]:
     if isinstance(relation, (Table, View)):
         yield relation.row_type_oid
         yield relation.row_array_oid
-    if isinstance(relation, View):
+    if isinstance(relation, (View, MaterializedView)):
         yield relation.rule_oid
 
 

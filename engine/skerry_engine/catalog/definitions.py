@@ -18,6 +18,7 @@ from skerry_engine.catalog.objects import (
     Constraint,
     IndexDef,
     IndexKey,
+    MaterializedView,
     Relation,
     SequenceDef,
     StoredExpression,
@@ -186,7 +187,7 @@ class DefinitionPrinter:
 
     # --- views ----------------------------------------------------------------------------------------------
 
-    def view(self, view: View, pretty: bool = False) -> str:
+    def view(self, view: View | MaterializedView, pretty: bool = False) -> str:
         """A view's query, closed by a semicolon: from the bound query,
         as written where that can't be printed."""
         if isinstance(view.query, Query):

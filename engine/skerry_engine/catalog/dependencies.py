@@ -37,6 +37,7 @@ from skerry_engine.catalog.objects import (
     Address,
     Constraint,
     IndexDef,
+    MaterializedView,
     Relation,
     SequenceDef,
     StoredExpression,
@@ -59,7 +60,15 @@ REGCLASS = 2205
 AUTOMATIC = "a"
 INTERNAL = "i"
 NORMAL = "n"
-KIND_WORDS = {"r": "table", "v": "view", "i": "index", "S": "sequence", "g": "graph", "gt": "graph type"}
+KIND_WORDS = {
+    "r": "table",
+    "v": "view",
+    "m": "materialized view",
+    "i": "index",
+    "S": "sequence",
+    "g": "graph",
+    "gt": "graph type",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +113,12 @@ def _edges(database: Database) -> Iterator[Edge]:
             yield Edge(address, Address(CLASS_RELATION, relation.graph_oid), INTERNAL)
         if isinstance(relation, Table):
             yield from _table_edges(database, relation)
-        elif isinstance(relation, UserType):
-            yield Edge(array_address(relation), address, INTERNAL)
-        elif isinstance(relation, View):
+        if isinstance(relation, (View, MaterializedView)):
             for reference in relation.references:
                 yield Edge(address, reference, NORMAL)
+        if isinstance(relation, UserType):
+            yield Edge(array_address(relation), address, INTERNAL)
+        elif isinstance(relation, View):
             for oid in {column.type.oid for column in relation.columns}:
                 yield from _type_edges(database, address, oid)
         elif isinstance(relation, SequenceDef) and relation.owner_column is not None:
@@ -139,7 +149,8 @@ def _table_edges(database: Database, table: Table) -> Iterator[Edge]:
             yield from _type_edges(database, place, column.type.oid)
         if column.default is not None:
             address = Address(CLASS_DEFAULT, column.default_oid)
-            yield Edge(address, Address(CLASS_RELATION, table.oid, column.attnum), AUTOMATIC)
+            kind = INTERNAL if column.generated else AUTOMATIC
+            yield Edge(address, Address(CLASS_RELATION, table.oid, column.attnum), kind)
             for oid in relations_read(column.default.expr):
                 yield Edge(address, Address(CLASS_RELATION, oid), NORMAL)
             yield from _expression_edges(database, address, column.default.expr)
@@ -266,7 +277,11 @@ def plan_drop(
     for target in targets:
         _check_droppable(database, target, targets, path)
     dependents: dict[tuple[int, int], list[Edge]] = {}
+    owners = _generated_columns(database)
     for edge in edges(database):
+        owner = owners.get(edge.dependent)
+        if owner is not None and edge.referenced != owner:
+            edge = Edge(owner, edge.referenced, edge.type)  # the column goes, not its expression alone
         dependents.setdefault((edge.referenced.class_oid, edge.referenced.oid), []).append(edge)
     walker = _Walk(database, dependents, unmissed)
     for target in targets:
@@ -279,6 +294,16 @@ def plan_drop(
         raise _still_needed(database, targets, reported, path)
     notice, detail = _cascade_notice(database, reported, path)
     return DropPlan(objects, notice, detail)
+
+
+def _generated_columns(database: Database) -> dict[Address, Address]:
+    """The columns that generation expressions are of."""
+    return {
+        Address(CLASS_DEFAULT, column.default_oid): Address(CLASS_RELATION, table.oid, column.attnum)
+        for table in database.tables()
+        for column in table.columns
+        if column.generated and not column.dropped
+    }
 
 
 def _check_droppable(

@@ -9,6 +9,7 @@ can tell by `(oid, version)` whether the table is still the same.
         └────── relations ── Table ─── columns: Column ─── default: StoredExpression
                     │          ├────── constraints: Constraint (checks, keys, foreign keys)
                     │          └────── indexes: IndexDef (the same objects that stand in `relations`)
+                    ├─ MaterializedView: a Table whose rows are those of a query, when it was last refreshed
                     ├─ View, SequenceDef, IndexDef
                     ├─ SystemTable (pg_catalog and information_schema: rows made by a Python function)
                     └─ Graph, GraphType, PropertyGraph and what is in them: `graphs`
@@ -107,7 +108,8 @@ class StoredExpression:
 class Column:
     """A column of a table, view or system table.
 
-    `identity` is '' or 'a' (always) or 'd' (by default); `generated` is '' or 's' (stored).  With
+    `identity` is '' or 'a' (always) or 'd' (by default); `generated` is '' or 's' (stored): then `default` is the
+    generation expression, over the table's other columns, never over generated ones.  With
     `has_missing`, rows stored before the column was added are shorter and read as `missing_value` there (a
     run-time atom or None).
     """
@@ -249,6 +251,15 @@ class Table(Relation):
         return tuple(column for column in self.columns if not column.dropped)
 
     @property
+    def generated(self) -> tuple[tuple[int, Expr], ...]:
+        """The generated columns: (position in the row, what it is, over the row)."""
+        return tuple(
+            (column.position, column.default.expr)
+            for column in self.columns
+            if column.generated and column.default is not None
+        )
+
+    @property
     def width(self) -> int:
         """Values in a stored row, dropped columns' places included."""
         return max((column.position for column in self.columns), default=-1) + 1
@@ -284,6 +295,24 @@ class Table(Relation):
 
     def index(self, oid: int) -> IndexDef | None:
         return next((i for i in self.indexes if i.oid == oid), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterializedView(Table):
+    """A view whose rows are stored: a table that only REFRESH writes, with a query as a `View` has it.
+
+    Until it is `populated` it can't be read.
+    """
+
+    source: str
+    query: Any = None
+    references: tuple[Address, ...] = ()
+    rule_oid: int = 0
+    populated: bool = True
+
+    @property
+    def kind(self) -> str:
+        return "m"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

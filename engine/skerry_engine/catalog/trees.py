@@ -242,6 +242,7 @@ _QUERIES: Final = (
 )
 """What a view's query can be made of; not what changes rows, which no view may do, nor what stands for literals
 lifted from a statement (Param, RowTemplate) or for rows of its earlier parts (Bindings)."""
+_WITH_QUERIES: Final = (ob.View, ob.MaterializedView)
 _FAMILIES: Final = {ex.__name__: "expr", q.__name__: "query", lb.__name__: "label", pt.__name__: "path"}
 
 
@@ -269,8 +270,11 @@ def _all_kinds() -> Iterator[Kind]:
     yield Kind("EnumLabel", ut.EnumLabel)
     yield Kind("EnumType", ut.EnumType, ("version",))
     yield Kind("View", ob.View, ("version",), {"query": q.Query | None})
+    indexes = {"indexes": tuple[int, ...]}
     for table in (ob.Table, gr.ElementTable):
-        yield Kind(table.__name__, table, ("version",), {"indexes": tuple[int, ...]}, _tree_of_table)
+        yield Kind(table.__name__, table, ("version",), indexes, _tree_of_table)
+    typed = {"query": q.Query | None, **indexes}
+    yield Kind("MaterializedView", ob.MaterializedView, ("version",), typed, _tree_of_table)
 
 
 def _tree_of_table(table: ob.Table) -> ob.Table:
@@ -365,7 +369,7 @@ class _Aggregates:
             return _RECIPE, recipe_of(value)
         if isinstance(value, AggregateFunction):
             return _RECIPE, recipe_of(value, self._numbers.setdefault(id(value), len(self._numbers) + 1))
-        if type(value) is ob.View:
+        if type(value) in _WITH_QUERIES:
             self._numbers.clear()
         kind = _KIND_OF.get(type(value))
         if kind is None:
@@ -417,7 +421,7 @@ class _Reader:
             damaged("an object without a kind")
         kind = _KINDS.get(name)
         if kind is not None:
-            if kind.cls is ob.View:
+            if kind.cls in _WITH_QUERIES:
                 self._aggregates.clear()
             return kind.decode(tree)
         if name == _RECIPE.name:

@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
 
 def check_new_row(block: Block, scalars: ExpressionWriter, target: q.Target, row: RowVariable) -> None:
-    """NOT NULL, then CHECK, on the new row, which is the target's range from then on."""
+    """Generated columns, NOT NULL, then CHECK, on the new row, which is the target's range from then on."""
     description = block.module.bind("k", target)
+    scalars.rows[target.range_id] = row
+    if target.generated:
+        computed = {position: scalars.value(expr) for position, expr in target.generated}
+        cells = [computed.get(position, f"{row.name}[{position}]") for position in range(target.width)]
+        block.emit(f"{row.name} = ({', '.join(cells)},)")
     for position in target.not_null:
         with block.indented(f"if {row.name}[{position}] is None:"):
             failure = block.module.bind("rt", writing.not_null_violation)
             block.emit(f"{failure}(ctx, {description}, {position}, {row.name})")
-    scalars.rows[target.range_id] = row
     for name, check in target.checks:
         with block.indented(f"if {scalars.is_false(check)}:"):
             failure = block.module.bind("rt", writing.check_violation)

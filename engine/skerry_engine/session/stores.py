@@ -645,6 +645,9 @@ class _TargetGraph:
         )
         check = self.stores.row_check(self.database, table)
         target = WriteTarget(storage, table.name, table.oid, (*probes, *keys), schema_name, check)
+        generate, stores = generating(table), self.stores
+        if generate is not None:
+            target.complete_row = lambda row: generate(stores.functions, row)
         if isinstance(table, ElementTable):
             target.shape_rule = self._shape_rule(table)
         return target
@@ -732,7 +735,18 @@ def default_value(database: Database, table: Table, attnum: int) -> Expr:
         sequence = database.owned_sequence(table.oid, attnum)
         assert sequence is not None, "an identity column owns a sequence"
         return nextval_call(sequence, column.type)
-    return Const(column.type, None) if column.default is None else column.default.expr
+    if column.default is None or column.generated:
+        return Const(column.type, None)
+    return column.default.expr
+
+
+def generating(table: Table) -> Callable[[object, Row], Row] | None:
+    """A function that gives a row its generated columns, called as (functions, row); None where there are none."""
+    generated = dict(table.generated)
+    if not generated:
+        return None
+    cells = [generated.get(n) or ColumnReference(SqlType(oids.TEXT), 0, n, "") for n in range(table.width)]
+    return compile_rows(tuple(cells))
 
 
 def nextval_call(sequence: SequenceDef, column_type: SqlType) -> Expr:

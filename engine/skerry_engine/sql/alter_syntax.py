@@ -130,7 +130,8 @@ class AlterParser(DefinitionParser):
         if self.accept_word("identity"):
             return st.DropIdentity(name, self.accept_if_exists())
         if self.word() == "expression":
-            raise self.unsupported("ALTER COLUMN ... DROP EXPRESSION")
+            self.index += 1
+            return st.DropExpression(name, self.accept_if_exists())
         raise self.error()
 
     def alter_column_type(self, name: str) -> st.AlterAction:

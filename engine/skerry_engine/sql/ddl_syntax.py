@@ -119,12 +119,7 @@ class DefinitionParser(UtilityBase):
 
     def table_suffixes(self) -> tuple[tuple[st.Option, ...], str, str | None]:
         """USING, WITH, ON COMMIT, TABLESPACE."""
-        if self.accept_word("using"):
-            method = self.name()
-            if method != "heap":
-                raise NotSupportedError(
-                    f'access method "{method}" is not supported', position=self.position()
-                )
+        self.table_access_method()
         options: tuple[st.Option, ...] = ()
         if self.accept_words("without", "oids"):
             pass
@@ -141,6 +136,15 @@ class DefinitionParser(UtilityBase):
                 self.expect_word("preserve", "rows")
         tablespace = self.name() if self.accept_word("tablespace") else None
         return options, on_commit, tablespace
+
+    def table_access_method(self) -> None:
+        """USING heap: there is no other."""
+        if self.accept_word("using"):
+            method = self.name()
+            if method != "heap":
+                raise NotSupportedError(
+                    f'access method "{method}" is not supported', position=self.position()
+                )
 
     def create_table_as(self, name: st.ObjectName, if_not_exists: bool, persistence: str) -> st.Statement:
         columns = self.names_in_parentheses() if self.at("(") else ()
@@ -238,6 +242,7 @@ class DefinitionParser(UtilityBase):
 
     def with_generation(self, column: st.ColumnDefinition, position: int) -> st.ColumnDefinition:
         """GENERATED ... AS IDENTITY, or AS (expression) STORED."""
+        when = self.position()
         identity = self.generated_when()
         self.expect_word("as")
         if self.accept_word("identity"):
@@ -253,9 +258,17 @@ class DefinitionParser(UtilityBase):
         expression = self.source_expression()
         self.expect(")")
         if identity != "a":
-            raise SyntaxError("for a generated column, GENERATED ALWAYS must be specified", position=position)
+            raise SyntaxError("for a generated column, GENERATED ALWAYS must be specified", position=when)
         self.expect_word("stored")
-        return replace(column, generated=expression)
+        self.refuse_combination(column, position)
+        return replace(column, generated=expression, generated_position=position)
+
+    def refuse_combination(self, column: st.ColumnDefinition, position: int) -> None:
+        """A generation expression beside something else that gives the column its values, written before it."""
+        if column.generated is not None:
+            raise SyntaxError(
+                f'multiple generation clauses specified for column "{column.name}"', position=position
+            )
 
     def generated_when(self) -> str:
         """ALWAYS ('a') or BY DEFAULT ('d')."""
@@ -483,3 +496,31 @@ class DefinitionParser(UtilityBase):
             check_option = self.accept_one_of("local", "cascaded") or "cascaded"
             self.expect_word("check", "option")
         return st.CreateView(name, query, columns, or_replace, persistence, options, check_option)
+
+    def create_materialized_view(self) -> st.Statement:
+        """CREATE MATERIALIZED VIEW behind the word VIEW."""
+        if_not_exists = self.accept_if_not_exists()
+        name = self.object_name()
+        columns = self.names_in_parentheses() if self.at("(") else ()
+        self.table_access_method()
+        options = self.storage_options() if self.accept_word("with") else ()
+        tablespace = self.name() if self.accept_word("tablespace") else None
+        self.expect_word("as")
+        query = self.source_query()
+        with_data = self.with_data()
+        return st.CreateMaterializedView(name, query, columns, if_not_exists, options, tablespace, with_data)
+
+    def refresh_materialized_view(self) -> st.Statement:
+        """REFRESH MATERIALIZED VIEW behind the word REFRESH."""
+        self.expect_word("materialized", "view")
+        concurrently = self.accept_word("concurrently")
+        name = self.object_name()
+        return st.RefreshMaterializedView(name, concurrently, self.with_data())
+
+    def with_data(self) -> bool:
+        """WITH [NO] DATA; with data where nothing is said."""
+        if not self.accept_word("with"):
+            return True
+        is_empty = self.accept_word("no")
+        self.expect_word("data")
+        return not is_empty

@@ -71,6 +71,7 @@ class ColumnDefinition:
     identity: str = ""
     identity_options: SequenceOptions | None = None
     generated: SourceExpression | None = None
+    generated_position: int | None = None
     constraints: tuple[ConstraintDefinition, ...] = ()
     not_null_name: str | None = None
     storage: str | None = None
@@ -128,6 +129,28 @@ class CreateView(Statement):
     persistence: str = "p"
     options: tuple[Option, ...] = ()
     check_option: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateMaterializedView(Statement):
+    """CREATE MATERIALIZED VIEW; `with_data` False leaves it empty until it is refreshed."""
+
+    name: ObjectName
+    query: SourceQuery
+    columns: tuple[str, ...] = ()
+    if_not_exists: bool = False
+    options: tuple[Option, ...] = ()
+    tablespace: str | None = None
+    with_data: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshMaterializedView(Statement):
+    """REFRESH MATERIALIZED VIEW; `with_data` False empties it."""
+
+    name: ObjectName
+    concurrently: bool = False
+    with_data: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +261,14 @@ class SetDefault(AlterAction):
 
     name: str
     default: SourceExpression | None
+
+
+@dataclass(frozen=True, slots=True)
+class DropExpression(AlterAction):
+    """ALTER COLUMN DROP EXPRESSION."""
+
+    name: str
+    if_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True)

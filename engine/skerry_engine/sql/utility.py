@@ -28,12 +28,11 @@ _REFUSED_STATEMENTS = {
     "import": "IMPORT FOREIGN SCHEMA",
     "security": "SECURITY LABEL",
     "reassign": "REASSIGN OWNED",
-    "refresh": "REFRESH MATERIALIZED VIEW",
     "load": "LOAD",
 }
 _CREATE_REFUSED = frozenset(
     """access aggregate cast collation constraint conversion default domain event foreign function language
-    materialized operator policy procedure publication rule server statistics subscription tablespace text
+    operator policy procedure publication rule server statistics subscription tablespace text
     transform trigger""".split()
 )
 _ALTER_REFUSED = _CREATE_REFUSED | {"extension", "large", "routine", "system"}
@@ -58,6 +57,7 @@ class UtilityParser(SessionParser, CopyParser, GraphParser, TypeParser, ObjectPa
             "analyze": self.analyze,
             "analyse": self.analyze,
             "reindex": self.reindex,
+            "refresh": self.refresh_materialized_view,
             "cluster": self.cluster,
             "checkpoint": self.checkpoint,
             "backup": self.backup,
@@ -95,6 +95,10 @@ class UtilityParser(SessionParser, CopyParser, GraphParser, TypeParser, ObjectPa
             return self.not_supported("CREATE RECURSIVE VIEW")
         if self.accept_word("view"):
             return self.create_view(persistence, or_replace)
+        if not or_replace and persistence != "t" and self.accept_words("materialized", "view"):
+            if persistence == "u":
+                raise self.unsupported("UNLOGGED MATERIALIZED VIEW")
+            return self.create_materialized_view()
         if not or_replace and self.accept_words("property", "graph"):
             return self.create_property_graph(persistence)
         if or_replace or (persistence != "p" and word not in ("table", "sequence")):
@@ -138,7 +142,7 @@ class UtilityParser(SessionParser, CopyParser, GraphParser, TypeParser, ObjectPa
         if self.accept_word("type"):
             return self.alter_type()
         if self.accept_words("materialized", "view"):
-            return self.not_supported("ALTER MATERIALIZED VIEW")
+            return self.alter_relation("materialized view")
         if word in _ALTER_REFUSED or word == "user":
             return self.refused_object("ALTER")
         if self.kind() != WORD:

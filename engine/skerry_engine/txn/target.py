@@ -105,7 +105,8 @@ class WriteTarget:
     """A table that can be written.
 
     `check_row` raises what a NOT NULL or CHECK constraint has to say about a row that a referential action
-    made; rows that statements make are checked by the statement.  `table_oid` is what table locks are taken
+    made; rows that statements make are checked by the statement.  `complete_row` gives such a row its generated
+    columns.  `table_oid` is what table locks are taken
     on (0: none).  A read-only transaction may write temporary tables.  The tables of a native graph are tied
     by `Endpoints`: the edges' target has it as `ends`, the nodes' as `incident`; `shape_rule` is what the graph says of
     its elements, None for everything goes.
@@ -120,6 +121,7 @@ class WriteTarget:
         "foreign_keys",
         "referenced_by",
         "check_row",
+        "complete_row",
         "is_temporary",
         "ends",
         "incident",
@@ -143,6 +145,7 @@ class WriteTarget:
         self.foreign_keys: list[ForeignKey] = []
         self.referenced_by: list[ForeignKey] = []
         self.check_row: Callable[[Row], None] = check_row
+        self.complete_row: Callable[[Row], Row] | None = None
         self.is_temporary: bool = schema_name.startswith("pg_temp_")
         self.ends: Endpoints | None = None
         self.incident: Endpoints | None = None

@@ -245,6 +245,9 @@ class TableWriter:
         old_row = self._newest(row_id)
         if old_row is None:
             return
+        complete = self.target.complete_row
+        if new_row is not None and complete is not None:
+            new_row = complete(new_row)
         keys = list(self.target.unique_keys) if new_row is None else self._changed_keys(old_row, new_row)
         if not self._is_snapshot:
             for key in keys:

@@ -354,7 +354,6 @@ def test_explain_and_prepare_hold_their_statement() -> None:
     [
         ("create trigger t before insert on x execute function f()", "CREATE TRIGGER"),
         ("create or replace function f() returns int language sql as 'select 1'", "CREATE FUNCTION"),
-        ("create materialized view v as select 1", "CREATE MATERIALIZED VIEW"),
         ("do $$ begin end $$", "DO"),
         ("create policy p on t", "CREATE POLICY"),
         ("create table t (a int) partition by range (a)", "PARTITION BY"),

@@ -14,6 +14,7 @@ from skerry_engine.catalog.objects import (
     Column,
     IndexDef,
     IndexKey,
+    MaterializedView,
     Relation,
     SequenceDef,
     SystemTable,
@@ -69,7 +70,7 @@ def class_rows(context: SystemContext) -> list[Row]:
     pages = CLASS.positions["relpages"]
     counted = []
     for row in rows:
-        if row[CLASS.positions["relkind"]] != "r" or row[0] < 16384:
+        if row[CLASS.positions["relkind"]] not in ("r", "m") or row[0] < 16384:
             counted.append(row)
             continue
         items = list(row)
@@ -115,6 +116,7 @@ def _class_row(database: Database, relation: Relation) -> Row:
 
 
 def _table_values(database: Database, table: Table) -> dict[str, object]:
+    is_view = isinstance(table, MaterializedView)
     return {
         "reltype": table.row_type_oid,
         "relam": HEAP,
@@ -123,6 +125,8 @@ def _table_values(database: Database, table: Table) -> dict[str, object]:
         "relnatts": len(table.columns),
         "relchecks": len(table.checks),
         "relhastriggers": bool(table.foreign_keys or database.referencing(table.oid)),
+        "relhasrules": is_view,
+        "relispopulated": not isinstance(table, MaterializedView) or table.populated,
         "relreplident": "d",
         "relfrozenxid": 1,
         "relminmxid": 1,
@@ -173,7 +177,7 @@ def _column_rows(database: Database, relation: Relation) -> Iterator[Row]:
     if isinstance(relation, (Table, View, SystemTable)):
         for column in relation.columns:
             yield _attribute_row(relation.oid, column)
-        if relation.kind == "r":
+        if relation.kind in ("r", "m"):
             for name, attnum, type_oid in SYSTEM_COLUMNS:
                 column = Column(name, attnum, 0, SqlType(type_oid), not_null=True, statistics_target=0)
                 yield _attribute_row(relation.oid, column)

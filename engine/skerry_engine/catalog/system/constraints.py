@@ -15,6 +15,7 @@ from skerry_engine.catalog.objects import (
     FIRST_USER_OID,
     Address,
     Constraint,
+    MaterializedView,
     Table,
     View,
 )
@@ -122,7 +123,7 @@ def _edges(database: Database) -> Iterator[Edge]:
     """What a view reads, its rule reads."""
     for edge in edges(database):
         view = database.relation(edge.dependent.oid) if edge.dependent.class_oid == CLASS_RELATION else None
-        if isinstance(view, View) and edge.referenced.class_oid == CLASS_RELATION:
+        if isinstance(view, (View, MaterializedView)) and edge.referenced.class_oid == CLASS_RELATION:
             yield Edge(Address(CLASS_REWRITE, rule_oid(view)), edge.referenced, edge.type)
         else:
             yield Edge(edge.dependent, edge.referenced, edge.type)
@@ -135,7 +136,7 @@ def _type_and_rule_edges(database: Database) -> Iterator[tuple[Address, Address,
             row_type = Address(CLASS_TYPE, relation.row_type_oid)
             yield row_type, whole, "i"
             yield Address(CLASS_TYPE, relation.row_array_oid), row_type, "i"
-        if isinstance(relation, View):
+        if isinstance(relation, (View, MaterializedView)):
             rule = Address(CLASS_REWRITE, rule_oid(relation))
             yield rule, whole, "i"
             yield rule, whole, "n"
@@ -176,10 +177,10 @@ def rewrite_rows(database: Database) -> list[Row]:
             ev_qual="<>",
             ev_action=rule_text(view.oid),
         )
-        for view in database.views()
+        for view in database.with_queries()
     ]
 
 
-def rule_oid(view: View) -> int:
+def rule_oid(view: View | MaterializedView) -> int:
     """The OID of a view's rule: its own, or the view's where it was given none."""
     return view.rule_oid or view.oid

@@ -10,7 +10,7 @@ from skerry_engine.abc import FunctionContext
 from skerry_engine.catalog import property_graphs
 from skerry_engine.catalog.definitions import DefinitionPrinter
 from skerry_engine.catalog.graphs import PropertyGraph
-from skerry_engine.catalog.objects import IndexDef, StoredExpression, Table, View
+from skerry_engine.catalog.objects import IndexDef, MaterializedView, StoredExpression, Table, View
 from skerry_engine.catalog.quoting import quote_identifier, quote_qualified
 from skerry_engine.catalog.system.access import names_of, printer_of, system_of
 from skerry_engine.catalog.system.constraints import rule_oid
@@ -80,7 +80,7 @@ def get_indexdef_column(context: FunctionContext, oid: int, column: int, pretty:
 
 def get_viewdef(context: FunctionContext, oid: int, pretty: bool = False) -> str | None:
     view = system_of(context).database.relation(oid)
-    return printer_of(context).view(view, pretty) if isinstance(view, View) else None
+    return printer_of(context).view(view, pretty) if isinstance(view, (View, MaterializedView)) else None
 
 
 def get_wrapped_viewdef(context: FunctionContext, oid: int, _columns: int) -> str | None:
@@ -101,7 +101,7 @@ def get_propgraphdef(context: FunctionContext, oid: int) -> str | None:
 
 
 def get_ruledef(context: FunctionContext, oid: int, pretty: bool = False) -> str | None:
-    for view in system_of(context).database.views():
+    for view in system_of(context).database.with_queries():
         if rule_oid(view) == oid:
             printer = printer_of(context)
             name = printer.relation_name(view) if pretty else printer.qualified_name(view)

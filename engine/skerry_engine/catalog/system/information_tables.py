@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.naming import columns_read
 from skerry_engine.catalog.objects import Column, Relation, SequenceDef, SystemTable, Table, View
 from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import Row, layout
@@ -19,6 +20,7 @@ CATALOG_NAME = layout("information_schema_catalog_name", SCHEMA)
 SCHEMATA = layout("schemata", SCHEMA)
 TABLES = layout("tables", SCHEMA)
 COLUMNS = layout("columns", SCHEMA)
+COLUMN_COLUMNS = layout("column_column_usage", SCHEMA)
 VIEWS = layout("views", SCHEMA)
 SEQUENCES = layout("sequences", SCHEMA)
 CHARACTER_SETS = layout("character_sets", SCHEMA)
@@ -39,7 +41,7 @@ def yes_no(value: bool) -> str:
 def visible_relations(database: Database) -> Iterator[Table | View | SystemTable]:
     """The tables and views that information_schema tells of."""
     for relation in database.listed(Relation):
-        if isinstance(relation, (Table, View, SystemTable)):
+        if isinstance(relation, (Table, View, SystemTable)) and relation.kind != "m":
             yield relation
 
 
@@ -119,6 +121,25 @@ def view_table_rows(context: SystemContext) -> list[Row]:
     ]
 
 
+@rows_of("column_column_usage", SCHEMA)
+def column_column_rows(context: SystemContext) -> list[Row]:
+    """Which columns generated columns are computed from."""
+    database = context.database
+    return [
+        COLUMN_COLUMNS.row(
+            table_catalog=database.name,
+            table_schema=schema_name(database, table),
+            table_name=table.name,
+            column_name=table.column(attnum).name,
+            dependent_column=column.name,
+        )
+        for table in database.listed(Table)
+        for column in table.live_columns
+        if column.generated and column.default is not None
+        for attnum in columns_read(table, column.default)
+    ]
+
+
 # --- columns --------------------------------------------------------------------------------------
 
 
@@ -129,7 +150,8 @@ def column_rows(context: SystemContext) -> list[Row]:
     rows = database.cached(
         "columns of system relations", lambda: _column_rows(context, database.system_tables())
     )
-    return rows + _column_rows(context, database.tables_and_views())
+    ours = (relation for relation in database.tables_and_views() if relation.kind != "m")
+    return rows + _column_rows(context, ours)
 
 
 def _column_rows(

@@ -41,7 +41,7 @@ EMPTY_CATALOGS = frozenset(
     pg_publication_namespace pg_publication_rel pg_range pg_replication_origin pg_seclabel pg_shdepend
     pg_shseclabel pg_statistic pg_statistic_ext pg_statistic_ext_data pg_subscription pg_subscription_rel
     pg_transform pg_trigger pg_ts_config pg_ts_config_map pg_ts_dict pg_ts_parser pg_ts_template
-    pg_user_mapping pg_available_extension_versions pg_available_extensions pg_matviews pg_policies
+    pg_user_mapping pg_available_extension_versions pg_available_extensions pg_policies
     pg_publication_tables pg_replication_origin_status pg_replication_slots pg_rules
     pg_seclabels pg_stat_gssapi pg_stat_progress_analyze pg_stat_progress_basebackup pg_stat_progress_cluster
     pg_stat_progress_copy pg_stat_progress_create_index pg_stat_progress_vacuum pg_stat_replication
@@ -55,7 +55,7 @@ EMPTY_INFORMATION = frozenset(
     """
     _pg_foreign_data_wrappers _pg_foreign_servers _pg_foreign_table_columns _pg_foreign_tables
     _pg_user_mappings administrable_role_authorizations applicable_roles attributes
-    check_constraint_routine_usage column_column_usage column_domain_usage column_options column_udt_usage domain_constraints
+    check_constraint_routine_usage column_domain_usage column_options column_udt_usage domain_constraints
     domain_udt_usage domains foreign_data_wrapper_options foreign_data_wrappers foreign_server_options
     foreign_servers foreign_table_options foreign_tables role_routine_grants role_udt_grants
     routine_column_usage routine_routine_usage routine_sequence_usage routine_table_usage transforms

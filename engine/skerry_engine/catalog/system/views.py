@@ -7,13 +7,21 @@ from collections.abc import Iterator
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
 from skerry_engine.catalog.graphs import table_shown
-from skerry_engine.catalog.objects import IndexDef, Relation, SequenceDef, SystemTable, Table
+from skerry_engine.catalog.objects import (
+    IndexDef,
+    MaterializedView,
+    Relation,
+    SequenceDef,
+    SystemTable,
+    Table,
+)
 from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import Layout, Row, layout
 from skerry_engine.catalog.system.registry import rows_of
 
 TABLES = layout("pg_tables")
 VIEWS = layout("pg_views")
+MATERIALIZED_VIEWS = layout("pg_matviews")
 INDEXES = layout("pg_indexes")
 SEQUENCES = layout("pg_sequences")
 
@@ -42,6 +50,7 @@ def table_rows(context: SystemContext) -> list[Row]:
             rowsecurity=False,
         )
         for table in (*database.listed(Table), *system)
+        if table.kind == "r"
     ]
 
 
@@ -74,6 +83,22 @@ def _system_view_row(context: SystemContext, view: SystemTable) -> Row:
         viewowner=context.catalog.role_name(view.owner_oid),
         definition=None,
     )
+
+
+@rows_of("pg_matviews")
+def materialized_view_rows(context: SystemContext) -> list[Row]:
+    printer = printer_for(context)
+    return [
+        MATERIALIZED_VIEWS.row(
+            schemaname=schema_name(context.database, view),
+            matviewname=view.name,
+            matviewowner=context.catalog.role_name(view.owner_oid),
+            hasindexes=bool(view.indexes),
+            ispopulated=view.populated,
+            definition=printer.view(view),
+        )
+        for view in context.database.of_type(MaterializedView)
+    ]
 
 
 @rows_of("pg_indexes")

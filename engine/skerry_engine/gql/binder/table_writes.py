@@ -36,6 +36,7 @@ from skerry_engine.gql.binder.sources import source_of
 from skerry_engine.gql.binder.stages import StageBinder
 from skerry_engine.gql.binder.table_source import MappedElement, TableSource
 from skerry_engine.gql.binder.variables import ElementVariable, Rows, ValueVariable, Variable
+from skerry_engine.sql.binder.assignments import refuse_value
 from skerry_engine.sql.binder.changes import ChangeBinder
 from skerry_engine.sql.binder.queries import QueryBinder
 from skerry_engine.values import oids
@@ -251,6 +252,8 @@ class TableWriteBinder(StageBinder):
         row: list[ex.Expr] = [ex.Const(SqlType(oids.UNKNOWN), None)] * table.width
         for column in table.live_columns:
             value = given.get(column.position)
+            if value is not None and column.generated:
+                refuse_value(column)
             row[column.position] = self.changes.default(table, column) if value is None else value
         target = self.changes.target(table, range_id)
         kind = NODE if ends is None else EDGE
@@ -360,6 +363,7 @@ class TableWriteBinder(StageBinder):
             column = self._column_of(element, name, position)
             if number >= 0:
                 value = ex.Column(self._types[number], bindings.range_id, number, name)
+            refuse_value(column)
             row[column.position] = self.context.coercer.assign(value, column.type, name, position)
             changed.append(column.position)
         if changed:

@@ -33,7 +33,7 @@ from skerry_engine.session.commands.copy_values import (
 from skerry_engine.session.copy_format import copy_context, copy_encoder
 from skerry_engine.session.definitions.binding import is_volatile
 from skerry_engine.session.plans import parse_stored_query
-from skerry_engine.session.stores import default_value
+from skerry_engine.session.stores import default_value, generating
 from skerry_engine.sql import statements as st
 from skerry_engine.sql.binder.context import BindContext, Parameters
 from skerry_engine.sql.binder.expressions import ExpressionBinder, Place
@@ -72,6 +72,7 @@ class RowMaker:
         self._column_readers = [with_nulls(read) for read in self._present_readers]
         self._defaults = _Defaults(here, table, columns)
         self._target = _target(here, table)
+        self._generate = generating(table)
         self._first_bad = _compile_first_bad(self._target)
         self._kept: Callable[[Any, list[Row]], list[int]] | None = None
         if statement.where is not None:
@@ -104,12 +105,18 @@ class RowMaker:
         if self._kept is not None:
             kept = self._kept(self.functions, rows)
             rows, lines = [rows[n] for n in kept], [lines[n] for n in kept]
+        rows = self._generated(rows)
         if self._first_bad is not None:
             bad = self._first_bad(self.functions, rows)
             if bad >= 0:
                 self._check(rows[bad])
                 raise AssertionError("a row was bad, but none of its constraints is violated")
         return rows, lines
+
+    def _generated(self, rows: list[Row]) -> list[Row]:
+        """The rows with their generated columns."""
+        generate = self._generate
+        return rows if generate is None else [generate(self.functions, row) for row in rows]
 
     def _rows(self, fields: Sequence[Fields]) -> list[Row]:
         columns = list(zip(*fields, strict=True)) if self.columns else []
@@ -135,7 +142,7 @@ class RowMaker:
             try:
                 rows = self._rows([row])
                 if self._kept is None or self._kept(self.functions, rows):
-                    self._check(rows[0])
+                    self._check(self._generated(rows)[0])
             except errors.DatabaseError as error:
                 raise with_context(error, self.line_context(line, row)) from None
 
@@ -221,7 +228,17 @@ def _bound_where(session: Session, here: StatementCatalog, table: Table, tree: e
     context = BindContext(here.database, here.search_path, Parameters(None, ()), None, parse_stored_query)
     offered = [ScopeColumn(c.name, c.type, c.position, not c.not_null, c.attnum) for c in table.live_columns]
     scope = Scope(None, [Range(table.name, 0, offered, table.oid)])
-    return ExpressionBinder(QueryBinder(context, session.io), scope, _WHERE).condition(tree.copy(), "WHERE")
+    condition = ExpressionBinder(QueryBinder(context, session.io), scope, _WHERE).condition(
+        tree.copy(), "WHERE"
+    )
+    read = {node.position for node in ex.walk(condition) if isinstance(node, ex.Column)}
+    for column in table.live_columns:
+        if column.generated and column.position in read:
+            raise errors.InvalidColumnReference(
+                "generated columns are not supported in COPY FROM WHERE conditions",
+                detail=f'Column "{column.name}" is a generated column.',
+            )
+    return condition
 
 
 # --- generated loops ------------------------------------------------------------------------------

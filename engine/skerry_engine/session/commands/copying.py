@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING
 
 from skerry_engine import errors
 from skerry_engine.catalog.graphs import Graph
-from skerry_engine.catalog.objects import Column, IndexDef, Relation, SequenceDef, SystemTable, Table, View
+from skerry_engine.catalog.objects import (
+    Column,
+    IndexDef,
+    MaterializedView,
+    Relation,
+    SequenceDef,
+    SystemTable,
+    Table,
+    View,
+)
 from skerry_engine.session.commands.copy_graph import copy_graph
 from skerry_engine.session.commands.copy_rows import RowMaker
 from skerry_engine.session.commands.copy_values import column_writer, with_context
@@ -177,6 +186,11 @@ def _query_of(session: Session, statement: st.Copy) -> tuple[st.Query, Table | S
         raise errors.WrongObjectType(
             f'cannot copy from view "{relation.name}"', hint="Try the COPY (SELECT ...) TO variant."
         )
+    if isinstance(relation, MaterializedView):
+        raise errors.WrongObjectType(
+            f'cannot copy from materialized view "{relation.name}"',
+            hint="Try the COPY (SELECT ...) TO variant.",
+        )
     if isinstance(relation, SequenceDef):
         raise errors.WrongObjectType(f'cannot copy from sequence "{relation.name}"')
     if not isinstance(relation, (Table, SystemTable)):
@@ -268,6 +282,8 @@ def _writable(session: Session, name: st.ObjectName) -> Table:
             f'cannot copy to view "{relation.name}"',
             hint="To enable copying to a view, provide an INSTEAD OF INSERT trigger.",
         )
+    if isinstance(relation, MaterializedView):
+        raise errors.WrongObjectType(f'cannot copy to materialized view "{relation.name}"')
     if isinstance(relation, SequenceDef):
         raise errors.WrongObjectType(f'cannot copy to sequence "{relation.name}"')
     if isinstance(relation, SystemTable):

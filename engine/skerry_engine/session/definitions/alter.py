@@ -12,11 +12,12 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from skerry_engine import errors
-from skerry_engine.catalog.objects import IndexDef, Relation, SequenceDef, Table, View
+from skerry_engine.catalog.objects import IndexDef, MaterializedView, Relation, SequenceDef, Table, View
 from skerry_engine.session.definitions.alter_columns import (
     add_column,
     add_identity,
     drop_column,
+    drop_expression,
     drop_identity,
     set_default,
     set_identity,
@@ -46,6 +47,7 @@ _ACTIONS: dict[type[st.AlterAction], tuple[int, str, Action]] = {
     st.AddColumn: (2, "ADD COLUMN", add_column),
     st.AddConstraint: (3, "ADD CONSTRAINT", add_constraint),
     st.SetDefault: (3, "ALTER COLUMN ... SET DEFAULT", set_default),
+    st.DropExpression: (0, "ALTER COLUMN ... DROP EXPRESSION", drop_expression),
     st.SetNotNull: (3, "ALTER COLUMN ... SET NOT NULL", set_not_null),
     st.AddIdentity: (3, "ALTER COLUMN ... ADD IDENTITY", add_identity),
     st.SetIdentity: (3, "ALTER COLUMN ... SET", set_identity),
@@ -55,7 +57,7 @@ _ACTIONS: dict[type[st.AlterAction], tuple[int, str, Action]] = {
     st.ColumnTuning: (6, "SET", tune_column),
 }
 _CONSTRAINT_PHASES = {"check": 3, "primary": 4, "unique": 4, "foreign": 5}
-_PLURALS = {"v": "views", "i": "indexes", "S": "sequences"}
+_PLURALS = {"v": "views", "m": "materialized views", "i": "indexes", "S": "sequences"}
 
 
 def alter_table(context: DefinitionContext, statement: st.AlterTable) -> Generator[Step, object, Complete]:
@@ -65,8 +67,9 @@ def alter_table(context: DefinitionContext, statement: st.AlterTable) -> Generat
     found = yield from altered_relation(context, statement.kind, statement.name, statement.if_exists, mode)
     if found is None:
         return tag
-    if not isinstance(found, Table):
+    if not isinstance(found, Table) or isinstance(found, MaterializedView):
         _refuse_actions(found, statement)
+    if not isinstance(found, Table):
         return tag
     if mode == ACCESS_EXCLUSIVE:
         refuse_pending_checks(context, found, "ALTER TABLE")
@@ -94,7 +97,7 @@ def _mode(action: st.AlterAction) -> int:
 def _refuse_actions(found: Relation, statement: st.AlterTable) -> None:
     """Raise for what only tables have; storage options of an index are advice and change nothing."""
     for action in statement.actions:
-        if isinstance(found, IndexDef) and isinstance(action, st.ColumnTuning):
+        if isinstance(found, (IndexDef, MaterializedView)) and isinstance(action, st.ColumnTuning):
             continue
         if isinstance(found, View) and isinstance(action, (st.SetDefault, st.ColumnTuning)):
             raise errors.NotSupportedError(f"{_ACTIONS[type(action)][1]} of a view is not supported")

@@ -27,7 +27,12 @@ from skerry_engine.plan.compile import compile_rows
 from skerry_engine.session.definitions.alter_constraints import add_constraint
 from skerry_engine.session.definitions.binding import bind_default, is_volatile
 from skerry_engine.session.definitions.change import change_catalog
-from skerry_engine.session.definitions.columns import TableSite, identity_column, make_column
+from skerry_engine.session.definitions.columns import (
+    TableSite,
+    identity_column,
+    make_column,
+    with_generation,
+)
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.drop import drop_objects
 from skerry_engine.session.definitions.names import current_table
@@ -61,21 +66,33 @@ def add_column(context: DefinitionContext, oid: int, action: st.AddColumn) -> Ge
     changes.check_column_name(written.name)
     attnum = changes.next_attnum(table)
     new = yield from make_column(context, site_of(table), written, attnum, table.width)
-    if new.sequence is not None:
+    if written.generated is not None:
+        yield from _add_generated(context, table, new.column, written.generated)
+    elif new.sequence is not None:
         add_sequence(context, new.sequence)
         yield from _add_computed(context, table, new.column, _sequence_values(context, new.sequence))
     elif new.column.default is not None and is_volatile(new.column.default.expr):
         values = compile_rows((new.column.default.expr,))
-        yield from _add_computed(context, table, new.column, lambda: values(context.functions, ())[0])
+        yield from _add_computed(context, table, new.column, lambda _row: values(context.functions, ())[0])
     else:
         yield from _add_constant(context, table, new.column)
     for constraint in written.constraints:
         yield from add_constraint(context, oid, st.AddConstraint(constraint))
 
 
-def _sequence_values(context: DefinitionContext, sequence: SequenceDef) -> Callable[[], object]:
+def _sequence_values(context: DefinitionContext, sequence: SequenceDef) -> Callable[[Row], object]:
     sequences = context.sequences
-    return lambda: sequences.nextval(sequence)
+    return lambda _row: sequences.nextval(sequence)
+
+
+def _add_generated(
+    context: DefinitionContext, table: Table, column: Column, written: st.SourceExpression
+) -> Generator[Step, object, None]:
+    widened = replace(table, columns=(*table.columns, column))
+    column = with_generation(context, widened, column, written).column(column.attnum)
+    assert column.default is not None
+    values = compile_rows((column.default.expr,))
+    yield from _add_computed(context, table, column, lambda row: values(context.functions, row)[0])
 
 
 def _add_constant(context: DefinitionContext, table: Table, column: Column) -> Generator[Step, object, None]:
@@ -105,13 +122,13 @@ def _refuse_rows(context: DefinitionContext, table: Table, column: Column) -> Ge
 
 
 def _add_computed(
-    context: DefinitionContext, table: Table, column: Column, next_value: Callable[[], object]
+    context: DefinitionContext, table: Table, column: Column, value_of: Callable[[Row], object]
 ) -> Generator[Step, object, None]:
     """Add a column whose value is computed for each row, in a new storage generation."""
     widened = replace(table, columns=(*table.columns, column))
 
     def make_row(row: Row) -> Row:
-        value = next_value()
+        value = value_of(row)
         if value is None and column.not_null:
             raise contains_nulls(context.database, table, column)
         return (*row, value)
@@ -154,6 +171,11 @@ def set_default(context: DefinitionContext, oid: int, action: st.SetDefault) -> 
             f'column "{column.name}" of relation "{table.name}" is an identity column',
             hint=None if action.default else "Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead.",
         )
+    if column.generated:
+        raise errors.SyntaxError(
+            f'column "{column.name}" of relation "{table.name}" is a generated column',
+            hint=None if action.default else "Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead.",
+        )
     default = None
     if action.default is not None:
         default = bind_default(context, action.default, column.name, column.type)
@@ -164,6 +186,27 @@ def set_default(context: DefinitionContext, oid: int, action: st.SetDefault) -> 
     change_catalog(
         context, lambda catalog: changes.set_default(catalog, database_oid, oid, attnum, default, default_oid)
     )
+
+
+def drop_expression(
+    context: DefinitionContext, oid: int, action: st.DropExpression
+) -> Generator[Step, object, None]:
+    """DROP EXPRESSION: the column is an ordinary one from now on.  Raises ObjectNotInPrerequisiteState."""
+    yield from ()
+    table = current_table(context, oid)
+    column = changes.get_column(table, action.name)
+    if not column.generated:
+        message = f'column "{column.name}" of relation "{table.name}" is not a stored generated column'
+        if not action.if_exists:
+            raise errors.ObjectNotInPrerequisiteState(message)
+        context.notice(f"{message}, skipping")
+        return
+    database_oid, attnum = context.database_oid, column.attnum
+
+    def change(old: Column) -> Column:
+        return replace(old, generated="", default=None, default_oid=0)
+
+    change_catalog(context, lambda catalog: changes.alter_column(catalog, database_oid, oid, attnum, change))
 
 
 def set_not_null(

@@ -19,6 +19,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.catalog import changes, naming
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.definitions import DefinitionPrinter
+from skerry_engine.catalog.dependencies import KIND_WORDS
 from skerry_engine.catalog.graphs import PropertyGraph
 from skerry_engine.catalog.objects import (
     CLASS_RELATION,
@@ -29,7 +30,6 @@ from skerry_engine.catalog.objects import (
     IndexKey,
     StoredExpression,
     Table,
-    View,
 )
 from skerry_engine.plan.compile import compile_rows
 from skerry_engine.session.definitions.binding import (
@@ -76,6 +76,7 @@ def alter_column_type(
     if old.identity and sql_type.oid not in INTEGER_TYPES:
         raise errors.InvalidParameterValue("identity column type must be smallint, integer, or bigint")
     _refuse_views(context, table, old)
+    _refuse_generated(table, old, action)
     if action.using is not None:
         value = bind_transform(context, action.using, table, old, sql_type)
     else:
@@ -125,11 +126,11 @@ def _without_implicit_casts(expr: ex.Expr) -> ex.Expr:
 
 def _refuse_views(context: DefinitionContext, table: Table, column: Column) -> None:
     address = Address(CLASS_RELATION, table.oid, column.attnum)
-    for view in context.database.of_type(View):
+    for view in context.database.with_queries():
         if address in view.references:
             raise errors.NotSupportedError(
                 "cannot alter type of a column used by a view or rule",
-                detail=f'rule _RETURN on view {view.name} depends on column "{column.name}"',
+                detail=f'rule _RETURN on {KIND_WORDS[view.kind]} {view.name} depends on column "{column.name}"',
             )
     for graph in context.database.of_type(PropertyGraph):
         if address in graph.references:
@@ -137,6 +138,21 @@ def _refuse_views(context: DefinitionContext, table: Table, column: Column) -> N
                 "cannot alter type of a column used by a property graph",
                 detail=f'property graph {graph.name} depends on column "{column.name}"',
             )
+
+
+def _refuse_generated(table: Table, column: Column, action: st.AlterColumnType) -> None:
+    if column.generated and action.using is not None:
+        raise errors.InvalidColumnDefinition(
+            "cannot specify USING when altering type of generated column",
+            detail=f'Column "{column.name}" is a generated column.',
+        )
+    for other in table.live_columns:
+        if other.generated and other is not column and other.default is not None:
+            if _reads(table, other.default, column):
+                raise errors.SyntaxError(
+                    "cannot alter type of a column used by a generated column",
+                    detail=f'Column "{column.name}" is used by generated column "{other.name}".',
+                )
 
 
 def _keeps_values(old: SqlType, new: SqlType, value: ex.Expr) -> bool:

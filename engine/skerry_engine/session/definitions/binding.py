@@ -17,6 +17,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import rewrite_all, walk_all
 from skerry_engine.catalog.catalog import Database
+from skerry_engine.catalog.changes import SYSTEM_COLUMN_NAMES
 from skerry_engine.catalog.objects import (
     CLASS_RELATION,
     CLASS_TYPE,
@@ -53,6 +54,7 @@ class StoredPlace:
 
 DEFAULT = StoredPlace("DEFAULT expressions", "DEFAULT expression")
 CHECK = StoredPlace("check constraints", "check constraint")
+GENERATION = StoredPlace("column generation expressions", "column generation expression")
 INDEX_EXPRESSION = StoredPlace("index expressions", "index expression")
 INDEX_PREDICATE = StoredPlace("index predicates", "index predicate")
 PROPERTY = StoredPlace("property expressions", "property expression")
@@ -75,6 +77,50 @@ def bind_default(
     if bound is None:
         raise _mismatch(column_name, target, binder.bind(source.tree).type, "default expression", source)
     return StoredExpression(source.text, bound)
+
+
+def bind_generation(
+    context: DefinitionContext, source: SourceExpression, table: Table, column: Column
+) -> StoredExpression:
+    """A generated column's expression as a value of its type.
+
+    Raises InvalidObjectDefinition for a generated column in it and for what is not immutable, DatatypeMismatch.
+    """
+    for written in source.tree.find_all(exp.Column):
+        if table.column_named(written.name) is None:
+            _refuse_row_or_system_column(written, table)
+    binder = _Binder(context, table.name, table.live_columns, GENERATION)
+    found = binder.bind(source.tree)
+    generated = {each.position: each.name for each in table.live_columns if each.generated}
+    for node in ex.walk(found):
+        if isinstance(node, ex.Column) and node.position in generated:
+            name = generated[node.position]
+            named = (each for each in source.tree.find_all(exp.Column) if each.name == name)
+            raise errors.InvalidObjectDefinition(
+                f'cannot use generated column "{name}" in column generation expression',
+                detail="A generated column cannot reference another generated column.",
+                position=next((position_of(each) for each in named), None),
+            )
+    bound = binder.coerced(found, column.type)
+    if bound is None:
+        raise _mismatch(column.name, column.type, found.type, "default expression", source)
+    if any(function.volatility != "i" for function in functions_of(bound)):
+        raise errors.InvalidObjectDefinition("generation expression is not immutable")
+    return StoredExpression(source.text, bound)
+
+
+def _refuse_row_or_system_column(node: exp.Column, table: Table) -> None:
+    if node.name == table.name and not node.args.get("table"):
+        raise errors.InvalidObjectDefinition(
+            "cannot use whole-row variable in column generation expression",
+            detail="This would cause the generated column to depend on its own value.",
+            position=position_of(node),
+        )
+    if node.name in SYSTEM_COLUMN_NAMES:
+        raise errors.InvalidColumnReference(
+            f'cannot use system column "{node.name}" in column generation expression',
+            position=position_of(node),
+        )
 
 
 def bind_check(
@@ -291,7 +337,7 @@ def _with_views_as_tables(database: Database) -> Database:
             columns=view.columns,
             storage_id=0,
         )
-        for view in database.views()
+        for view in database.with_queries()
     ]
     return database.with_relations(views)
 

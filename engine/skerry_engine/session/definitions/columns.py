@@ -13,15 +13,23 @@ from dataclasses import dataclass, field, replace
 from skerry_engine import errors
 from skerry_engine.algebra.expressions import Const, Expr
 from skerry_engine.catalog import naming
-from skerry_engine.catalog.objects import CLASS_RELATION, Address, Column, SequenceDef, StoredExpression
-from skerry_engine.session.definitions.binding import bind_default
+from skerry_engine.catalog.changes import with_column
+from skerry_engine.catalog.objects import (
+    CLASS_RELATION,
+    Address,
+    Column,
+    SequenceDef,
+    StoredExpression,
+    Table,
+)
+from skerry_engine.session.definitions.binding import bind_default, bind_generation
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.names import collation_of, column_type, creation_schema
 from skerry_engine.session.definitions.sequence_options import new_sequence
 from skerry_engine.session.definitions.waiting import lock_new_name
 from skerry_engine.session.steps import Step
 from skerry_engine.session.stores import nextval_call
-from skerry_engine.sql.statements import ColumnDefinition, SequenceOptions
+from skerry_engine.sql.statements import ColumnDefinition, SequenceOptions, SourceExpression
 from skerry_engine.values import oids
 
 INTEGER_TYPES = frozenset((oids.INT2, oids.INT4, oids.INT8))
@@ -55,8 +63,6 @@ def make_column(
     context: DefinitionContext, site: TableSite, written: ColumnDefinition, attnum: int, position: int
 ) -> Generator[Step, object, NewColumn]:
     """The column and its sequence.  Raises what is wrong with its type, default or options."""
-    if written.generated is not None:
-        raise errors.NotSupportedError("generated columns are not supported", position=written.position)
     column_name = naming.truncate_name(written.name)
     sql_type = column_type(context, written.type, column_name)
     column = Column(
@@ -69,6 +75,8 @@ def make_column(
         dimensions=written.type.dimensions,
     )
     _check_combination(site, written)
+    if written.generated is not None:
+        return NewColumn(replace(column, generated="s"))
     if written.serial:
         return (yield from _serial_column(context, site, column))
     if written.identity:
@@ -78,6 +86,18 @@ def make_column(
         return NewColumn(column)
     default = bind_default(context, written.default, column_name, sql_type)
     return NewColumn(with_default(context, column, default))
+
+
+def with_generation(
+    context: DefinitionContext, table: Table, column: Column, written: SourceExpression
+) -> Table:
+    """The table with a column's generation expression, which may read all columns that are there.
+
+    `make_column` leaves it out, as columns that it reads may follow.
+    """
+    stored = bind_generation(context, written, table, column)
+    generated = replace(column, default=stored, default_oid=context.catalog.oids.allocate())
+    return with_column(table, generated)
 
 
 def with_default(context: DefinitionContext, column: Column, default: StoredExpression) -> Column:
@@ -97,6 +117,15 @@ def _check_combination(site: TableSite, written: ColumnDefinition) -> None:
         raise errors.SyntaxError(f"multiple default values specified {both}")
     if (written.default is not None or written.serial) and written.identity:
         raise errors.SyntaxError(f"both default and identity specified {both}", position=written.position)
+    if written.generated is not None and (written.default is not None or written.serial):
+        raise errors.SyntaxError(
+            f"both default and generation expression specified {both}",
+            position=None if written.serial else written.generated_position,
+        )
+    if written.generated is not None and written.identity:
+        raise errors.SyntaxError(
+            f"both identity and generation expression specified {both}", position=written.generated_position
+        )
     if (written.serial or written.identity) and written.not_null is False:
         raise errors.SyntaxError(f"conflicting NULL/NOT NULL declarations {both}", position=written.position)
 

@@ -259,6 +259,8 @@ def make_foreign_key(
     parent = yield from _referenced_table(context, table, written.references)
     columns = tuple(_foreign_column(table, name) for name in written.columns)
     referenced = _referenced_columns(parent, written.references)
+    if any(column.generated for column in columns):
+        _refuse_writing_actions(written.references)
     if len(columns) != len(referenced):
         raise errors.InvalidForeignKey(
             "number of referencing and referenced columns for foreign key disagree"
@@ -286,6 +288,18 @@ def make_foreign_key(
     )
 
 
+def _refuse_writing_actions(references: References) -> None:
+    """Raise SyntaxError for an action that would write a generated column."""
+    for event, action, kept in (
+        ("UPDATE", references.on_update, ("no action", "restrict")),
+        ("DELETE", references.on_delete, ("no action", "restrict", "cascade")),
+    ):
+        if action not in kept:
+            raise errors.SyntaxError(
+                f"invalid ON {event} action for foreign key constraint containing generated column"
+            )
+
+
 def _referenced_table(
     context: DefinitionContext, table: Table, references: References
 ) -> Generator[Step, object, Table]:
@@ -306,7 +320,7 @@ def _referenced_table(
     if found.is_temporary != table.is_temporary:
         own = "temporary" if table.is_temporary else "permanent"
         raise errors.InvalidTableDefinition(f"constraints on {own} tables may reference only {own} tables")
-    if not isinstance(found, Table):
+    if not isinstance(found, Table) or found.kind != "r":
         raise errors.WrongObjectType(f'referenced relation "{found.name}" is not a table')
     return found
 

@@ -20,6 +20,7 @@ from skerry_engine.session.definitions.databases import (
 from skerry_engine.session.definitions.drop import drop
 from skerry_engine.session.definitions.indexes import create_index, reindex
 from skerry_engine.session.definitions.maintenance import checkpoint, cluster, create_extension, vacuum
+from skerry_engine.session.definitions.materialized import create_materialized_view, refresh_materialized_view
 from skerry_engine.session.definitions.objects import comment, grant, rename, set_owner, set_schema
 from skerry_engine.session.definitions.property_graphs import alter_property_graph, create_property_graph
 from skerry_engine.session.definitions.sequences import alter_sequence, create_sequence
@@ -40,6 +41,8 @@ _EXECUTORS: dict[type[st.Statement], Executor] = {
     st.CreateTableAs: create_table_as,
     st.CreateIndex: create_index,
     st.CreateView: create_view,
+    st.CreateMaterializedView: create_materialized_view,
+    st.RefreshMaterializedView: refresh_materialized_view,
     st.CreateSequence: create_sequence,
     st.AlterSequence: alter_sequence,
     gs.CreatePropertyGraph: create_property_graph,

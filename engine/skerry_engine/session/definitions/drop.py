@@ -27,7 +27,7 @@ from skerry_engine.catalog.objects import (
 )
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
-from skerry_engine.session.definitions.names import ARTICLES, KIND_CLASSES, find_relation
+from skerry_engine.session.definitions.names import ARTICLES, KIND_CLASSES, find_relation, is_of_kind
 from skerry_engine.session.definitions.types import type_to_drop
 from skerry_engine.session.definitions.waiting import lock_object_name, lock_relation
 from skerry_engine.session.graphs.making import is_empty_home
@@ -35,7 +35,14 @@ from skerry_engine.session.steps import Complete, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.txn.modes import ACCESS_EXCLUSIVE
 
-KIND_OF_RELKIND = {"r": "table", "v": "view", "i": "index", "S": "sequence", "g": "graph"}
+KIND_OF_RELKIND = {
+    "r": "table",
+    "v": "view",
+    "m": "materialized view",
+    "i": "index",
+    "S": "sequence",
+    "g": "graph",
+}
 
 
 def drop(context: DefinitionContext, statement: st.Drop) -> Generator[Step, object, Complete]:
@@ -87,7 +94,7 @@ def _target(context: DefinitionContext, statement: st.Drop, name: st.ObjectName)
     is_graph = statement.kind == "property graph" and isinstance(
         found, Graph
     )  # native ones are property graphs, too
-    if not is_graph and not isinstance(found, KIND_CLASSES[statement.kind]):
+    if not is_graph and not is_of_kind(found, statement.kind):
         raise _wrong_kind(statement.kind, found)
     return Address(CLASS_RELATION, found.oid)
 

@@ -15,7 +15,16 @@ from skerry_engine import errors
 from skerry_engine.algebra.expressions import Expr
 from skerry_engine.catalog import changes, naming
 from skerry_engine.catalog.catalog import Catalog
-from skerry_engine.catalog.objects import Column, IndexDef, IndexKey, SequenceDef, Table, View, new_version
+from skerry_engine.catalog.objects import (
+    Column,
+    IndexDef,
+    IndexKey,
+    MaterializedView,
+    SequenceDef,
+    Table,
+    View,
+    new_version,
+)
 from skerry_engine.catalog.opclasses import METHODS, class_named, default_class
 from skerry_engine.session.definitions.binding import bind_index_expression, bind_predicate
 from skerry_engine.session.definitions.change import change_catalog
@@ -60,7 +69,7 @@ def create_index(context: DefinitionContext, statement: st.CreateIndex) -> Gener
             f'cannot create index on relation "{found.name}"',
             detail=f"This operation is not supported for {kind}.",
         )
-    table = as_kind(found, Table, "table")
+    table = found if isinstance(found, MaterializedView) else as_kind(found, Table, "table")
     name = yield from _free_name(context, table, statement)
     if name is None:
         return Complete("CREATE INDEX")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.catalog import naming
+from skerry_engine.catalog.changes import with_column
 from skerry_engine.catalog.objects import (
     CLASS_RELATION,
     Address,
@@ -68,7 +69,7 @@ def like_columns(
     for old in source.live_columns:
         number = len(table.columns)
         new = replace(_plain(old), attnum=number + 1, position=number)
-        if old.default is not None and "defaults" in written.including:
+        if old.default is not None and not old.generated and "defaults" in written.including:
             new = with_default(context, new, old.default)
         if old.identity and "identity" in written.including:
             options = _identity_options(context, source, old)
@@ -124,6 +125,8 @@ def like_definitions(
     source = copy.source
     if not isinstance(source, Table):
         return table, []
+    if "generated" in copy.including:
+        table = _with_generation(context, table, copy)
     if "constraints" in copy.including:
         for check in source.checks:
             table = replace(
@@ -133,6 +136,19 @@ def like_definitions(
     if "indexes" in copy.including:
         keys = [_key_definition(table, copy, c) for c in source.constraints if c.kind in "pu"]
     return table, keys
+
+
+def _with_generation(context: DefinitionContext, table: Table, copy: LikeCopy) -> Table:
+    for old in copy.source.live_columns:
+        if old.generated and old.default is not None:
+            column = replace(
+                table.column(copy.attnums[old.attnum]),
+                generated=old.generated,
+                default=_moved(old.default, table, copy),
+                default_oid=context.catalog.oids.allocate(),
+            )
+            table = with_column(table, column)
+    return table
 
 
 def _copied_check(

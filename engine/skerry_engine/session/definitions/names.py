@@ -13,6 +13,7 @@ from skerry_engine.catalog.objects import (
     C_COLLATION,
     DEFAULT_COLLATION,
     IndexDef,
+    MaterializedView,
     Relation,
     Role,
     Schema,
@@ -34,6 +35,7 @@ from skerry_engine.values.types import SqlType, format_type, type_info
 KIND_CLASSES: dict[str, type[Relation]] = {
     "table": Table,
     "view": View,
+    "materialized view": MaterializedView,
     "index": IndexDef,
     "sequence": SequenceDef,
     "property graph": PropertyGraph,
@@ -41,6 +43,7 @@ KIND_CLASSES: dict[str, type[Relation]] = {
 ARTICLES = {
     "table": "a table",
     "view": "a view",
+    "materialized view": "a materialized view",
     "index": "an index",
     "sequence": "a sequence",
     "graph": "a graph",
@@ -98,9 +101,16 @@ def as_kind(relation: Relation, cls: type[R], kind: str) -> R:
     InsufficientPrivilege for a system catalog."""
     if isinstance(relation, SystemTable):
         raise errors.InsufficientPrivilege(f'permission denied: "{relation.name}" is a system catalog')
-    if not isinstance(relation, cls):
+    if not isinstance(relation, cls) or not is_of_kind(relation, kind):
         raise errors.WrongObjectType(f'"{relation.name}" is not {ARTICLES[kind]}')
     return relation
+
+
+def is_of_kind(relation: Relation, kind: str) -> bool:
+    """Whether DROP, COMMENT ON and kin mean such a relation by that word: a materialized view is no table."""
+    if kind == "table" and isinstance(relation, MaterializedView):
+        return False
+    return isinstance(relation, KIND_CLASSES[kind])
 
 
 def undefined_relation(name: ObjectName) -> errors.UndefinedTable:

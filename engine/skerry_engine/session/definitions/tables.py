@@ -17,7 +17,7 @@ from skerry_engine.catalog import changes, cluster_changes, naming
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.objects import CLASS_RELATION, Address, Column, SequenceDef, Table
 from skerry_engine.session.definitions.change import change_catalog
-from skerry_engine.session.definitions.columns import TableSite, make_column
+from skerry_engine.session.definitions.columns import TableSite, make_column, with_generation
 from skerry_engine.session.definitions.constraints import make_check, make_foreign_key, make_key, with_key
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.like import LikeCopy, copied_indexes, like_columns, like_definitions
@@ -42,7 +42,7 @@ def create_table(context: DefinitionContext, statement: st.CreateTable) -> Gener
     site = yield from table_site(context, statement.name, statement.persistence, statement.if_not_exists)
     if site is None:
         return Complete("CREATE TABLE")
-    table = _empty_table(context, site, storage_options(statement.options))
+    table = empty_table(context, site, storage_options(statement.options))
     sequences: list[SequenceDef] = []
     copies: list[LikeCopy] = []
     constraints: list[st.ConstraintDefinition] = []
@@ -52,6 +52,11 @@ def create_table(context: DefinitionContext, statement: st.CreateTable) -> Gener
         else:
             table = yield from _with_column(context, site, table, element, sequences)
             constraints += element.constraints
+    for written in statement.elements:
+        if isinstance(written, st.ColumnDefinition) and written.generated is not None:
+            column = table.column_named(naming.truncate_name(written.name))
+            assert column is not None
+            table = with_generation(context, table, column, written.generated)
     constraints += statement.constraints
     for copy in copies:
         table, copied = like_definitions(context, site, table, copy)
@@ -92,7 +97,8 @@ def table_site(
     return TableSite(context.catalog.oids.allocate(), table_name, schema.oid, persistence, {table_name})
 
 
-def _empty_table(context: DefinitionContext, site: TableSite, options: tuple[str, ...]) -> Table:
+def empty_table(context: DefinitionContext, site: TableSite, options: tuple[str, ...]) -> Table:
+    """A table without columns and storage, its types' OIDs given out."""
     allocate = context.catalog.oids.allocate
     array_oid, row_type_oid = allocate(), allocate()
     return Table(
@@ -242,12 +248,12 @@ def _create_filled(
 ) -> Generator[Step, object, int]:
     """Make the table and its rows; returns their number.  Raises LockWait: nothing was done, do it again."""
     columns = _columns_of_query(context.query_columns(statement.query), statement.columns)
-    table = replace(_empty_table(context, site, ()), columns=columns)
+    table = replace(empty_table(context, site, ()), columns=columns)
     storage = new_storage(context, table.width, table.is_temporary)
     count = 0
     if statement.with_data:
         try:
-            count = yield from _fill(context, statement.query, storage)
+            count = yield from fill(context, statement.query, storage)
         except LockWait:
             context.stores.forget(storage.storage_id)
             raise
@@ -268,7 +274,7 @@ def _columns_of_query(outputs: Sequence[ResultColumn], names: tuple[str, ...]) -
     return tuple(found)
 
 
-def _fill(context: DefinitionContext, query: st.Query, storage: TableStorage) -> Generator[Step, object, int]:
+def fill(context: DefinitionContext, query: st.Query, storage: TableStorage) -> Generator[Step, object, int]:
     """Put a query's rows into a new storage; returns their number."""
     count = 0
     for step in context.run_query(query):

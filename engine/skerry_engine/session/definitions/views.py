@@ -23,7 +23,15 @@ from skerry_engine.catalog import changes, naming
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
 from skerry_engine.catalog.graphs import PropertyGraph
-from skerry_engine.catalog.objects import CLASS_RELATION, Address, Column, Schema, View, new_version
+from skerry_engine.catalog.objects import (
+    CLASS_RELATION,
+    Address,
+    Column,
+    MaterializedView,
+    Schema,
+    View,
+    new_version,
+)
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.session.definitions.binding import bind_view, view_references
 from skerry_engine.session.definitions.change import change_catalog
@@ -57,15 +65,17 @@ def create_view(context: DefinitionContext, statement: st.CreateView) -> Generat
         if not statement.or_replace:
             raise errors.DuplicateTable(f'relation "{name}" already exists')
         yield from lock_relation(context, as_kind(old, View, "view").oid, ACCESS_EXCLUSIVE)
-    query, references = yield from _bound(context, statement.query)
+    query, references = yield from bound_and_locked(context, statement.query)
     view = View(
         oid=context.catalog.oids.allocate() if old is None else old.oid,
         name=name,
         schema_oid=schema.oid,
         owner_oid=context.user_oid if old is None else old.owner_oid,
         persistence=persistence,
-        columns=_columns(query, statement.columns),
-        source=_source(context, statement.query, query),
+        columns=view_columns(
+            query, statement.columns, "CREATE VIEW specifies more column names than columns"
+        ),
+        source=kept_source(context, statement.query, query),
         query=query,
         references=references,
         options=options,
@@ -85,12 +95,16 @@ def _place(context: DefinitionContext, statement: st.CreateView) -> tuple[Schema
 
 
 def _reads_temporary(context: DefinitionContext, source: st.SourceQuery) -> bool:
-    references = view_references(context, bind_view(context, source))
+    return reads_temporary(context, view_references(context, bind_view(context, source)))
+
+
+def reads_temporary(context: DefinitionContext, references: Sequence[Address]) -> bool:
+    """Whether something temporary is among what is read."""
     relations = (context.database.relation(address.oid) for address in references)
     return any(relation is not None and relation.is_temporary for relation in relations)
 
 
-def _bound(
+def bound_and_locked(
     context: DefinitionContext, source: st.SourceQuery
 ) -> Generator[Step, object, tuple[q.Query, tuple[Address, ...]]]:
     """The bound query and what it reads, which is locked so that it stays."""
@@ -104,9 +118,10 @@ def _bound(
             return query, references
 
 
-def _columns(query: q.Query, names: Sequence[str]) -> tuple[Column, ...]:
+def view_columns(query: q.Query, names: Sequence[str], too_many: str) -> tuple[Column, ...]:
+    """A view's columns; `too_many` is what to say where there are more names."""
     if len(names) > len(query.columns):
-        raise errors.SyntaxError("CREATE VIEW specifies more column names than columns")
+        raise errors.SyntaxError(too_many)
     found: list[Column] = []
     for number, output in enumerate(query.columns):
         name = names[number] if number < len(names) else output.name
@@ -135,7 +150,7 @@ def _enter(context: DefinitionContext, view: View, old: View | None) -> None:
 def check_views_of(context: DefinitionContext, graph: PropertyGraph) -> None:
     """Raise DependentObjectsStillExist if a view can't read the graph any more as it has been altered."""
     address = Address(CLASS_RELATION, graph.oid)
-    for view in context.database.views():
+    for view in context.database.with_queries():
         if address not in view.references:
             continue
         try:
@@ -148,7 +163,9 @@ def check_views_of(context: DefinitionContext, graph: PropertyGraph) -> None:
                 raise _still_read(graph, view, f'column "{column.name}" would be of type {shown}')
 
 
-def _still_read(graph: PropertyGraph, view: View, why: str) -> errors.DependentObjectsStillExist:
+def _still_read(
+    graph: PropertyGraph, view: View | MaterializedView, why: str
+) -> errors.DependentObjectsStillExist:
     return errors.DependentObjectsStillExist(
         f"cannot alter property graph {graph.name} because view {view.name} depends on it", detail=why
     )
@@ -157,7 +174,7 @@ def _still_read(graph: PropertyGraph, view: View, why: str) -> errors.DependentO
 # --- texts --------------------------------------------------------------------------------------------------
 
 
-def _source(context: DefinitionContext, written: st.SourceQuery, query: q.Query) -> str:
+def kept_source(context: DefinitionContext, written: st.SourceQuery, query: q.Query) -> str:
     """The text that the view keeps: printed with qualified names if that reads back, else as written."""
     database = context.database
     printed = _printed(database, query)
@@ -218,8 +235,8 @@ def _with_new_names(database: Database, query: q.Query) -> q.Query:
 def with_views_renamed(before: Catalog, after: Catalog, database_oid: int) -> Catalog:
     """`after`, with the texts of views printed anew where a change of names since `before` touches them."""
     old, new = before.database(database_oid), after.database(database_oid)
-    changed: list[View] = []
-    for view in new.views():
+    changed: list[View | MaterializedView] = []
+    for view in new.with_queries():
         if not isinstance(view.query, q.Query):
             continue
         query = _with_new_names(new, view.query)

@@ -66,14 +66,10 @@ class AssignmentBinder:
                 )
             self._store(column, self.changes.default(self.table, column))
             return
-        if column.identity == "a":
-            raise errors.GeneratedAlways(
-                f'column "{column.name}" can only be updated to DEFAULT',
-                detail=f'Column "{column.name}" is an identity column defined as GENERATED ALWAYS.',
-            )
         self._assign(target, column, self.binder.bind(value), start_of(value))
 
     def _assign(self, target: Node, column: Column, value: ex.Expr, position: int | None) -> None:
+        refuse_value(column)
         if isinstance(target, exp.Bracket):
             before = self.updates.get(column.position, self.current(column))
             self._store(column, assign_part(self.binder, before, column, target, value), is_part=True)
@@ -122,6 +118,16 @@ class AssignmentBinder:
         column = query.columns[n]
         read = ex.Column(column.type, range_id, n, column.name)
         return q.Select((column,), q.Derived(range_id, query), (read,))
+
+
+def refuse_value(column: Column) -> None:
+    """Raise GeneratedAlways for a column whose values nobody but the database gives."""
+    if column.generated or column.identity == "a":
+        kind = "a generated column" if column.generated else "an identity column defined as GENERATED ALWAYS"
+        raise errors.GeneratedAlways(
+            f'column "{column.name}" can only be updated to DEFAULT',
+            detail=f'Column "{column.name}" is {kind}.',
+        )
 
 
 def target_column(changes: ChangeBinder, table: Table, target: Node) -> Column:

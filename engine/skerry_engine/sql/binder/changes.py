@@ -15,7 +15,7 @@ from sqlglot import exp
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
-from skerry_engine.catalog.objects import Column, SystemTable, Table, View
+from skerry_engine.catalog.objects import Column, MaterializedView, SystemTable, Table, View
 from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.sql.binder import expressions as be
 from skerry_engine.sql.binder.assignments import AssignmentBinder, assign_part, is_default, target_column
@@ -76,6 +76,8 @@ class ChangeBinder:
             )
         if isinstance(found, SystemTable):
             raise errors.InsufficientPrivilege(f"permission denied for table {found.name}")
+        if isinstance(found, MaterializedView):
+            raise errors.WrongObjectType(f'cannot change materialized view "{found.name}"')
         if not isinstance(found, Table):
             raise errors.WrongObjectType(f'cannot {verb.split()[0]} "{name}"', position=position)
         return found
@@ -99,6 +101,7 @@ class ChangeBinder:
             tuple(names),
             tuple(c.position for c in table.live_columns if c.not_null),
             checks,
+            tuple((position, over_range(expr, range_id)) for position, expr in table.generated),
         )
 
     def range_of(self, table: Table, node: Node, range_id: int) -> Range:
@@ -124,10 +127,10 @@ class ChangeBinder:
         return self.queries._output_column(item, item.expr, scope)
 
     def default(self, table: Table, column: Column) -> ex.Expr:
-        """The value a column gets when none is given."""
+        """The value a column gets when none is given; a generated one gets its own once the row is made."""
         if column.identity:
             return self._identity_value(table, column)
-        if column.default is None:
+        if column.default is None or column.generated:
             return ex.Const(column.type, None)
         return column.default.expr
 
@@ -186,6 +189,11 @@ class ChangeBinder:
                 raise errors.NotSupportedError("cannot set an array element to DEFAULT")
             else:
                 value = assign_part(binder, value, column, target.part, new)
+        if column.generated and value is not None:
+            raise errors.GeneratedAlways(
+                f'cannot insert a non-DEFAULT value into column "{column.name}"',
+                detail=f'Column "{column.name}" is a generated column.',
+            )
         if column.identity and value is not None:
             value = self._identity_given(column, value, overriding)
         return self.default(table, column) if value is None else value
@@ -276,7 +284,10 @@ class ChangeBinder:
         wanted: list[SqlType | None] = [c.type for c in given]
         values, _ = self.queries.values(node, None, wanted)
         values = self._assigned(values, table, given, node)
-        return values, [ex.Column(c.type, values.range_id, n, c.name) for n, c in enumerate(given)]
+        return values, [
+            None if all(defaults) else ex.Column(c.type, values.range_id, n, c.name)
+            for n, (c, defaults) in enumerate(zip(given, zip(*self._defaults, strict=True), strict=True))
+        ]
 
     def _single_row(self, row: Node, targets: list[InsertTarget]) -> list[ex.Expr | None]:
         binder = be.ExpressionBinder(self.queries, Scope(), be.VALUES)
@@ -304,13 +315,16 @@ class ChangeBinder:
         def assign(cells: tuple[ex.Expr, ...], row: Node, defaults: list[bool]) -> tuple[ex.Expr, ...]:
             made: list[ex.Expr] = []
             parts = zip(cells, row.expressions, given, defaults, strict=False)
-            for cell, cell_node, column, default in parts:
-                if default:
+            for number, (cell, cell_node, column, default) in enumerate(parts):
+                if number in unread:
+                    made.append(ex.Const(column.type, None))
+                elif default:
                     made.append(self.default(table, column))
                 else:
                     made.append(self.coercer.assign(cell, column.type, column.name, start_of(cell_node)))
             return tuple(made)
 
+        unread = {n for n, defaults in enumerate(zip(*self._defaults, strict=True)) if all(defaults)}
         types = tuple(c.type for c in given)
         shapes = zip(node.expressions, self._defaults, strict=True)
         if values.templates:

@@ -10,7 +10,7 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import free_ranges, relation_ranges
-from skerry_engine.catalog.objects import IndexDef, SequenceDef, SystemTable, Table, View
+from skerry_engine.catalog.objects import IndexDef, MaterializedView, SequenceDef, SystemTable, Table, View
 from skerry_engine.sql.binder import expressions as be
 from skerry_engine.sql.binder.coercion import BOOL
 from skerry_engine.sql.binder.naming import output_name
@@ -106,6 +106,8 @@ class FromBinder:
         range_id = self.context.new_range()
         match relation:
             case Table() | SystemTable():
+                if isinstance(relation, MaterializedView):
+                    require_populated(relation)
                 columns = [
                     ScopeColumn(c.name, c.type, c.position, not c.not_null, c.attnum)
                     for c in relation.live_columns
@@ -119,6 +121,7 @@ class FromBinder:
                     relation.oid,
                     self._schema(relation),
                     has_row_ids=not is_virtual,
+                    is_materialized=isinstance(relation, MaterializedView),
                 )
                 alias, _ = self._add(scope, node, item, position)
                 return q.Scan(range_id, relation.oid, width, relation.name, is_virtual, alias)
@@ -406,3 +409,12 @@ def _sides(expr: ex.Expr, scope: Scope) -> tuple[tuple[int, int], ...]:
         if merged.expr == expr:
             return merged.sides
     return tuple((c.range_id, c.position) for c in ex.walk(expr) if isinstance(c, ex.Column))
+
+
+def require_populated(view: MaterializedView) -> None:
+    """Raise ObjectNotInPrerequisiteState for a materialized view that was never refreshed."""
+    if not view.populated:
+        raise errors.ObjectNotInPrerequisiteState(
+            f'materialized view "{view.name}" has not been populated',
+            hint="Use the REFRESH MATERIALIZED VIEW command.",
+        )

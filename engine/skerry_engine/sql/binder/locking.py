@@ -74,6 +74,8 @@ def _clause(lock: Node, scope: Scope, relation: q.Relation) -> Clause:
             continue
         if item.is_sequence:
             raise errors.WrongObjectType(f'cannot lock rows in sequence "{item.alias}"')
+        if item.is_materialized:
+            raise errors.WrongObjectType(f'cannot lock rows in materialized view "{item.alias}"')
         source = find_source(relation, item.range_id)
         if item.has_row_ids or (isinstance(source, q.Derived) and not item.is_join):
             chosen.append(item.range_id)

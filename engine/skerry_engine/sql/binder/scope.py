@@ -41,6 +41,7 @@ class Range:
     is_extended: bool = False
     is_join: bool = False
     is_sequence: bool = False
+    is_materialized: bool = False
 
     def column(self, name: str) -> ScopeColumn | None:
         """The column of that name.  Raises AmbiguousColumn when there are several."""
