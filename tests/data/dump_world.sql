@@ -201,7 +201,7 @@ CREATE TYPE "Size" AS ENUM ('small', 'large');
 CREATE TABLE felt (
     id int PRIMARY KEY, m "Odd ""Schema""".mood DEFAULT 'ok' CHECK (m <> ''), s "Size"[] DEFAULT '{small}', e empty_type
 );
-INSERT INTO felt VALUES (1, 'so ''so', '{large,NULL,small}', NULL), (2, 'between'), (3, NULL, '{}');
+INSERT INTO felt VALUES (1, 'so ''so', '{large,NULL,small}', NULL), (2, 'between', NULL, NULL), (3, NULL, '{}', NULL);
 CREATE INDEX felt_m ON felt (m) WHERE m > 'so ''so';
 CREATE VIEW feeling AS SELECT m, m = 'ok' AS is_ok, s || 'large'::"Size" AS more FROM felt WHERE m IN ('ok', 'between');
 CREATE VIEW aaa AS SELECT * FROM "Odd ""Schema""".zz;

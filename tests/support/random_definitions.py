@@ -17,7 +17,7 @@ SETUP = (
     "create temp table z (a int primary key, b text)",
     "create index i1 on u (b)",
     "create view v as select a, b from t",
-    "create materialized view m as select a, b from u",
+    "create materialized view mv as select a, b from u",
     "create sequence q",
     "create type mood as enum ('a', 'b', 'x')",
     "create table m (a mood primary key, b mood[] default '{a}', c mood check (c < 'x'))",
@@ -95,7 +95,7 @@ class DefinitionMaker:
         )
 
     def _relation(self) -> str:
-        return self._pick((*TABLES, "v", "s1.v2", "m", "pg_class", "generate_series(1, 3) a"))
+        return self._pick((*TABLES, "v", "s1.v2", "mv", "pg_class", "generate_series(1, 3) a"))
 
     def _index(self) -> str:
         table = self._pick(TABLES)
@@ -123,7 +123,7 @@ class DefinitionMaker:
         return f"create {replaced}view {self._pick(['v', 's1.v2', 'v3'])} as {query}"
 
     def _materialized(self) -> str:
-        name, other = self._pick(["m", "m", "s1.m2"]), self._pick(["m", "m2"])
+        name, other = self._pick(["mv", "mv", "s1.mw"]), self._pick(["mv", "mw"])
         return self._pick(
             [
                 f"create materialized view {name} as select a, b from {self._relation()}",

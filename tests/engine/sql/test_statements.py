@@ -357,7 +357,7 @@ def test_explain_and_prepare_hold_their_statement() -> None:
         ("do $$ begin end $$", "DO"),
         ("create policy p on t", "CREATE POLICY"),
         ("create table t (a int) partition by range (a)", "PARTITION BY"),
-        ("create type t as enum ('a')", "CREATE TYPE"),
+        ("create aggregate a (int) (sfunc = f, stype = int)", "CREATE AGGREGATE"),
         ("alter system set x = 1", "ALTER SYSTEM"),
         ("drop function f", "DROP FUNCTION"),
     ],
