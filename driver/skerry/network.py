@@ -81,6 +81,7 @@ class NetworkSource:
                 database=target.database,
                 password=target.password,
                 timeout=self._connect_timeout_s,
+                ssl_context=target.tls.context(),
                 startup_params={TYPED_JSON[0]: TYPED_JSON[1], **self._options},
             )
             transport, protocol = opening.handed_over()

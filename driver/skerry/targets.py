@@ -3,14 +3,18 @@
 ":memory:"                               a database in this process, private to the call
 "./data" or any other path               a database in this process, in that directory
 "skerry://user:password@host:5433/name"  a server; password, port and name may be left out
+    ...?sslmode=verify-full&sslrootcert=FILE    and how to encrypt: see `tls`
+
+A password that is left out is taken from the environment variable PGPASSWORD, if there is one.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from skerry.tls import NO_OPTIONS, TlsOptions
 from skerry_engine import errors
 
 MEMORY = ":memory:"
@@ -31,6 +35,7 @@ class Target:
     user: str
     password: str | None
     database: str
+    tls: TlsOptions = NO_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,8 @@ def _parse_url(text: str, user: str | None, database: str | None) -> Target:
         raise errors.InterfaceError(
             f"unknown address scheme {parts.scheme!r}: use {SCHEME}://user@host:port/database"
         )
-    if parts.query or parts.fragment:
-        raise errors.InterfaceError("an address takes no query or fragment: pass options as keywords")
+    if parts.fragment:
+        raise errors.InterfaceError("an address takes no fragment")
     try:
         port = parts.port or DEFAULT_PORT
     except ValueError as problem:
@@ -92,6 +97,21 @@ def _parse_url(text: str, user: str | None, database: str | None) -> Target:
         host=parts.hostname or "127.0.0.1",
         port=port,
         user=user or unquote(parts.username or DEFAULT_USER),
-        password=unquote(parts.password) if parts.password is not None else None,
+        password=os.environ.get("PGPASSWORD") if parts.password is None else unquote(parts.password),
         database=database or unquote(parts.path.lstrip("/")) or DEFAULT_DATABASE,
+        tls=_tls_options(parts.query),
     )
+
+
+_TLS_NAMES = {"sslmode": "mode", "sslrootcert": "root_certificate", "sslcert": "certificate", "sslkey": "key"}
+
+
+def _tls_options(query: str) -> TlsOptions:
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in _TLS_NAMES:
+            raise errors.InterfaceError(
+                f"an address takes no {name!r}: pass options other than {', '.join(_TLS_NAMES)} as keywords"
+            )
+        found[_TLS_NAMES[name]] = value
+    return TlsOptions(**found)

@@ -12,10 +12,13 @@ Engine ── manager     epochs, locks, transactions (txn)
 from __future__ import annotations
 
 import itertools
+import secrets
 
 from skerry_engine import errors
 from skerry_engine.catalog.bootstrap import new_catalog
-from skerry_engine.catalog.catalog import Catalog
+from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.objects import Role
+from skerry_engine.catalog.passwords import Credentials
 from skerry_engine.durability.database import DurableDatabase, open_directory
 from skerry_engine.session.changes import tell_listeners
 from skerry_engine.session.notifications import Notifications
@@ -35,6 +38,25 @@ MEMORY = ":memory:"
 MIN_MEMORY_LIMIT_BYTES = 1 << 20
 
 
+def start_settings(database: Database, role: Role) -> dict[str, str]:
+    """What sessions of a role in a database start with: the database's settings, the role's, the role's there.
+
+    What can't be set any more, by a later version say, is passed over.
+    """
+    values = list(database.settings)
+    for oid in (0, database.oid):
+        values += [value for each in role.settings if each.database_oid == oid for value in each.values]
+    found: dict[str, str] = {}
+    for value in values:
+        name, _, text = value.partition("=")
+        try:
+            Settings({} if name == "role" else {name: text})
+        except errors.DatabaseError:
+            continue
+        found[name] = text
+    return found
+
+
 class Engine:
     """One cluster of databases.  Not thread-safe: callers run it under one mutex, or on one thread.
 
@@ -43,6 +65,7 @@ class Engine:
 
     def __init__(self, gc_interval_commits: int = GC_INTERVAL_COMMITS) -> None:
         self.read_only = False
+        self.mock_secret = secrets.token_bytes(32)
         catalog = new_catalog(SUPERUSER)
         self.manager = TransactionManager(catalog, gc_interval_commits)
         self.stores = Stores()
@@ -104,6 +127,11 @@ class Engine:
         """The log whose flushing is the host's to do; None in memory."""
         return None if self.durable is None else self.durable.log
 
+    def credentials(self, user: str) -> Credentials | None:
+        """What a role logs in with; None where there is no such role."""
+        role = self.published_catalog().role_named(user)
+        return None if role is None else Credentials(role.password, role.valid_until_us)
+
     def open_session(
         self, database: str, user: str, options: dict[str, str] | None = None, backend_pid: int = 0
     ) -> Session:
@@ -112,8 +140,11 @@ class Engine:
         if self.closed:
             raise errors.CannotConnectNow("the database is closed")
         catalog = self.published_catalog()
-        if catalog.role_named(user) is None:
+        role = catalog.role_named(user)
+        if role is None:
             raise errors.InvalidAuthorization(f'role "{user}" does not exist')
+        if not role.can_login:
+            raise errors.InvalidAuthorization(f'role "{user}" is not permitted to log in')
         found = catalog.database_named(database)
         if found is None:
             raise errors.InvalidCatalogName(f'database "{database}" does not exist')
@@ -121,10 +152,32 @@ class Engine:
             raise errors.ObjectNotInPrerequisiteState(
                 f'database "{database}" is not currently accepting connections'
             )
+        self._check_limits(role, found)
         pid = backend_pid or next(self._pids)
-        session = Session(self, found.oid, user, self._session_options(options or {}), pid)
+        wanted = {**start_settings(found, role), **(options or {})}
+        own_role = next((wanted.pop(name) for name in list(wanted) if name.lower() == "role"), None)
+        session = Session(self, found.oid, user, self._session_options(wanted), pid)
+        if own_role is not None:
+            session.set_role(None if own_role == "none" else own_role, False)
+            session.settings.commit()
         self.sessions[pid] = session
         return session
+
+    def _check_limits(self, role: Role, database: Database) -> None:
+        """Raise TooManyConnections where a role or database has as many sessions as it may; superusers may always."""
+        if role.superuser:
+            return
+        for what, limit in (("role", role.connection_limit), ("database", database.connection_limit)):
+            if limit < 0:
+                continue
+            others = [
+                each
+                for each in self.sessions.values()
+                if (each.user == role.name if what == "role" else each.database_oid == database.oid)
+            ]
+            if len(others) >= limit:
+                name = role.name if what == "role" else database.name
+                raise errors.TooManyConnections(f'too many connections for {what} "{name}"')
 
     def _session_options(self, options: dict[str, str]) -> dict[str, str]:
         """A session's start-up settings; a read-only engine's sessions can't be opened for writing."""

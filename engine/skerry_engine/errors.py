@@ -295,6 +295,12 @@ class InvalidAuthorization(OperationalError):
     sqlstate = "28000"
 
 
+class InvalidPassword(InvalidAuthorization):
+    """The password is wrong or has expired, or there is none (nor, perhaps, such a role)."""
+
+    sqlstate = "28P01"
+
+
 class OutOfMemory(OperationalError):
     """A statement or transaction went beyond its memory limit (work_mem, overlay limit).  Split the work."""
 
@@ -875,6 +881,12 @@ class InvalidName(ProgrammingError):
     """The name is not allowed."""
 
     sqlstate = "42602"
+
+
+class InvalidGrantOperation(ProgrammingError):
+    """The privilege can't be granted so: no such privilege for the object, in a circle, or to PUBLIC with an option."""
+
+    sqlstate = "0LP01"
 
 
 class ReservedName(ProgrammingError):

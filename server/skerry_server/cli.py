@@ -5,6 +5,7 @@ skerry dump [--schema-only|--data-only] [--table T] [--inserts] [--output FILE] 
 skerry backup SOURCE DEST
 skerry restore [--to-epoch N | --to-timestamp T] BACKUP DEST
 skerry check DIR
+skerry passwd [TARGET] [ROLE]
 skerry --version
 """
 
@@ -20,11 +21,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from skerry_engine.errors import DatabaseError, Error
+from skerry_engine.errors import DatabaseError, Error, InvalidParameterValue
 from skerry_server import logs
-from skerry_server.commands import backup, check, dump, restore
+from skerry_server.authentication import METHODS
+from skerry_server.commands import backup, check, dump, passwd, restore
 from skerry_server.server import Server, ServerSettings
 from skerry_server.session_api import Engine
+from skerry_server.tls import TlsFiles, TlsSettings
 
 _IN_MEMORY = ":memory:"
 _DEFAULTS = ServerSettings()
@@ -58,7 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="skerry", description="Skerry, a transactional database.")
     parser.add_argument("--version", action="version", version=f"skerry {_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    serve = commands.add_parser("serve", help="serve a database over PostgreSQL's protocol")
+    serve = commands.add_parser(
+        "serve",
+        help="serve a database over PostgreSQL's protocol",
+        epilog=_ACCESS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     serve.add_argument(
         "directory",
         nargs="?",
@@ -107,12 +115,50 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="let clients read only: no setting and no transaction mode lets them write",
     )
+    _add_access_options(serve)
     serve.add_argument("--log-level", choices=logs.LEVELS, default="info", help="default %(default)s")
     serve.add_argument("--log-format", choices=logs.FORMATS, default="text", help="default %(default)s")
     serve.set_defaults(run=_serve)
-    for command in (dump, backup, restore, check):
+    for command in (dump, backup, restore, check, passwd):
         command.add_parser(commands)
     return parser
+
+
+_ACCESS_HELP = """who gets in:
+  --auth auto    a role that has a password must give it (SCRAM-SHA-256); one that has none gets in from
+                 this machine (loopback addresses), and from nowhere else
+  --auth scram   everybody must give a password; roles without one don't get in
+  --auth trust   nobody is asked, and nobody gets in from elsewhere
+  Passwords: `skerry passwd`, or CREATE or ALTER ROLE ... PASSWORD.
+  With --tls-cert and --tls-key connections may be encrypted, with --tls-required they must be; --tls-ca lets
+  in only clients that show a certificate signed by one of FILE's, and so requires TLS, too.  SIGHUP has the
+  files read again.
+"""
+
+
+def _add_access_options(serve: argparse.ArgumentParser) -> None:
+    access = serve.add_argument_group("access")
+    access.add_argument(
+        "--auth",
+        choices=METHODS,
+        default=_DEFAULTS.authentication,
+        help="who has to give a password: see below (default %(default)s)",
+    )
+    access.add_argument("--tls-cert", metavar="FILE", help="the server's certificate, with its chain (PEM)")
+    access.add_argument("--tls-key", metavar="FILE", help="its private key (PEM), nobody else's to read")
+    access.add_argument("--tls-ca", metavar="FILE", help="authorities that sign clients' certificates (PEM)")
+    access.add_argument("--tls-required", action="store_true", help="refuse connections in the clear")
+
+
+def _tls(options: argparse.Namespace) -> TlsSettings | None:
+    """The certificates that were asked for.  Raises what is wrong with them."""
+    if options.tls_cert is None and options.tls_key is None:
+        if options.tls_required or options.tls_ca is not None:
+            raise InvalidParameterValue("TLS needs --tls-cert and --tls-key")
+        return None
+    if options.tls_cert is None or options.tls_key is None:
+        raise InvalidParameterValue("--tls-cert and --tls-key go together")
+    return TlsSettings(TlsFiles(options.tls_cert, options.tls_key, options.tls_ca))
 
 
 def _version() -> str:
@@ -124,7 +170,14 @@ def _version() -> str:
 
 def _serve(options: argparse.Namespace) -> int:
     logs.configure(options.log_level, options.log_format)
-    settings = ServerSettings(host=options.host, port=options.port, max_connections=options.max_connections)
+    settings = ServerSettings(
+        host=options.host,
+        port=options.port,
+        max_connections=options.max_connections,
+        authentication=options.auth,
+        tls=_tls(options),
+        tls_required=options.tls_required or options.tls_ca is not None,
+    )
     retention_s, retention_bytes = _retention(options)
     memory_limit_bytes = _bytes(options.memory_limit)
     engine = open_engine(
@@ -190,6 +243,8 @@ async def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # loops on Windows have no signal handlers
             loop.add_signal_handler(number, on_signal)
+    with contextlib.suppress(NotImplementedError, AttributeError):
+        loop.add_signal_handler(signal.SIGHUP, server.reload)
     waits = [asyncio.ensure_future(event.wait()) for event in (stop, server.failed)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:

@@ -1,8 +1,8 @@
 """The server: who is connected, who may connect, and how it ends.
 
 One `Server` keeps all connections of one engine on one event loop.  It hands each connection a backend pid
-and a cancel secret, opens its session, enforces the connection limit and the rule that only this machine is
-trusted, delivers cancel requests, and shuts down gracefully:
+and a cancel secret, has clients prove who they are (`authentication` has the rules), opens their sessions, enforces the
+connection limit, delivers cancel requests, and shuts down gracefully:
 
     stop listening -> idle clients get 57P01 at once -> running statements get `grace_s` -> 57P01 for the rest
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-import ipaddress
 import itertools
 import logging
 import secrets
@@ -30,12 +29,22 @@ from skerry_engine.errors import (
     TooManyConnections,
 )
 from skerry_engine.session.steps import Step, Wait
+from skerry_server.authentication import (
+    AUTO,
+    TRUST,
+    exchange_with,
+    is_loopback,
+    is_trusted,
+    not_let_in,
+)
 from skerry_server.flushing import Flusher
 from skerry_server.housekeeping import GarbageCollection
 from skerry_server.protocol.host import Host
+from skerry_server.protocol.scram import ScramExchange
 from skerry_server.protocol.startup import StartupRequest
 from skerry_server.session_api import Durable, Engine, Log, Session
 from skerry_server.shell import Connection
+from skerry_server.tls import TlsSettings
 
 _logger: Final = logging.getLogger("skerry.server")
 
@@ -55,7 +64,8 @@ _LAST_WORDS_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Where and how to serve.  `grace_s` is how long running statements may go on at shutdown."""
+    """Where and how to serve.  `grace_s` is how long running statements may go on at shutdown; `authentication` one of
+    `authentication.METHODS`; `tls_required` lets nobody in who is not encrypted."""
 
     host: str = "127.0.0.1"
     port: int = 5433
@@ -63,19 +73,9 @@ class ServerSettings:
     authentication_timeout_s: float = 60.0
     grace_s: float = 5.0
     backlog: int = 512
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address (or `localhost`) is this machine's own: the only one that trust is for."""
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped.is_loopback
-    return address.is_loopback
+    authentication: str = AUTO
+    tls: TlsSettings | None = None
+    tls_required: bool = False
 
 
 class Member(Host):
@@ -87,6 +87,14 @@ class Member(Host):
         self.secret = secrets.randbits(32)
         self.is_admitted = False
         self._server = server
+
+    def offers_tls(self) -> bool:
+        """Whether there is TLS, and not yet on this connection."""
+        return self._server.settings.tls is not None and self.connection.tls is None
+
+    def authenticate(self, request: StartupRequest) -> ScramExchange | None:
+        """How the client has to prove who it is, None if it has not; or raise why it may not."""
+        return self._server.authenticate(self, request)
 
     def admit(self, request: StartupRequest) -> Session:
         """Open the client's session, or raise why not."""
@@ -116,6 +124,7 @@ class Server:
         self.loop = loop
         self.settings = settings
         self.authentication_timeout_s = settings.authentication_timeout_s
+        self.tls = settings.tls
         self._engine = engine
         self._members: dict[Connection, Member] = {}
         self._sockets: set[Connection] = set()
@@ -136,10 +145,10 @@ class Server:
     async def start(self) -> int:
         """Listen; returns the port.  Raises InvalidAuthorization for an address that trust is not for."""
         settings = self.settings
-        if not is_loopback(settings.host):
+        if settings.authentication == TRUST and not is_loopback(settings.host):
             raise InvalidAuthorization(
-                f'refusing to listen on "{settings.host}": there is no authentication yet',
-                hint="Listen on 127.0.0.1, ::1 or localhost.",
+                f'refusing to listen on "{settings.host}": --auth trust is for this machine only',
+                hint="Listen on 127.0.0.1, ::1 or localhost, or let roles have passwords: --auth auto.",
             )
         self._listener = await self.loop.create_server(
             lambda: cast(asyncio.Protocol, Connection(self)),
@@ -302,14 +311,38 @@ class Server:
         """Log a failure of the server itself."""
         _logger.error("internal error", exc_info=error)
 
-    def admit(self, member: Member, request: StartupRequest) -> Session:
-        """Open a session for a client that has said who it is; raises DatabaseError to refuse it."""
+    def reload(self) -> None:
+        """Read the certificates again; if that fails those in use stay."""
+        if self.tls is None:
+            return
+        try:
+            self.tls.reload()
+        except (DatabaseError, OSError) as problem:
+            _logger.error("the certificates were not reloaded", extra={"fields": {"message": str(problem)}})
+        else:
+            _log("certificates reloaded")
+
+    def authenticate(self, member: Member, request: StartupRequest) -> ScramExchange | None:
+        """How a client has to prove who it is, by the rules of `authentication`; None: not at all.
+
+        Raises InvalidAuthorization where they let nobody in.
+        """
         peer = member.connection.peer_name()
-        if peer is not None and not is_loopback(peer[0]):
-            raise InvalidAuthorization(
-                f'no pg_hba.conf entry for host "{peer[0]}", user "{request.user}", '
-                f'database "{request.database}", no encryption'
-            )
+        channel = member.connection.tls
+        host = "[local]" if peer is None else peer[0]
+        is_local = peer is None or is_loopback(host)
+        method = self.settings.authentication
+        if (self.settings.tls_required and channel is None) or (method == TRUST and not is_local):
+            raise not_let_in(request, host, channel is not None)
+        credentials = self._engine.credentials(request.user)
+        if is_trusted(method, is_local, credentials):
+            return None
+        binding = None if channel is None else channel.binding
+        return exchange_with(request, credentials, self._engine.mock_secret, binding)
+
+    def admit(self, member: Member, request: StartupRequest) -> Session:
+        """Open a session for a client that is who it says; raises DatabaseError to refuse it."""
+        peer = member.connection.peer_name()
         if self._is_stopping:
             raise CannotConnectNow("the database system is shutting down")
         if self._admitted >= self.settings.max_connections:
@@ -318,6 +351,8 @@ class Server:
             request.database, request.user, request.settings, member.backend_pid
         )
         session.client_address = peer
+        channel = member.connection.tls
+        session.tls = None if channel is None else channel.state()
         session.client = member.connection
         member.is_admitted = True
         self._admitted += 1

@@ -1,7 +1,7 @@
 """What the server needs of the engine, as Protocols: the seam between the wire and everything below it.
 
 The server never looks behind these.  Tests put a fake here; the engine's `Engine` and `Session` are the real
-ones.
+ones.  `mock_secret` is what exchanges with roles that do not exist are made of: nobody else's to know.
 
 A session's statements run as generators of steps (`skerry_engine.session.steps`).  Between two steps other
 sessions run.  A short statement is done when the session is asked to run it: then the answer is no generator
@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol
 
+from skerry_engine.catalog.passwords import Credentials
+from skerry_engine.catalog.system.context import TlsInfo
 from skerry_engine.errors import DatabaseError
 from skerry_engine.session.notifications import Notification
 from skerry_engine.session.steps import Finished, ResultColumn, Step
@@ -87,6 +89,7 @@ class Session(Protocol):
     """One client's session.  `client_address` is where the client is (None: unknown), for pg_stat_activity."""
 
     client_address: tuple[str, int] | None
+    tls: TlsInfo | None
     client: Client | None
 
     @property
@@ -181,6 +184,7 @@ class Engine(Protocol):
     is kept; `close` ends what is left."""
 
     read_only: bool
+    mock_secret: bytes
 
     @property
     def durable(self) -> Durable | None: ...
@@ -189,6 +193,10 @@ class Engine(Protocol):
     def durable_log(self) -> Log | None: ...
 
     def close(self) -> None: ...
+
+    def credentials(self, user: str) -> Credentials | None:
+        """What a role logs in with; None where there is no such role."""
+        ...
 
     def open_session(self, database: str, user: str, options: dict[str, str], backend_pid: int) -> Session:
         """Open a session with start-up settings; raises DatabaseError where that is refused."""

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -31,8 +32,9 @@ from typing import Final, Protocol, cast
 from skerry_engine.errors import DatabaseError, QueryCanceled
 from skerry_engine.session.steps import Waiting
 from skerry_server.protocol import codes
-from skerry_server.protocol.backend import AGAIN, CLOSED, NEED_DATA, WAITING, Backend
+from skerry_server.protocol.backend import AGAIN, CLOSED, NEED_DATA, START_TLS, WAITING, Backend
 from skerry_server.protocol.host import Host
+from skerry_server.tls import CLIENT_HELLO, TlsChannel, TlsSettings
 
 TURN_S: Final = 0.001
 _WRITE_HIGH_BYTES: Final = 256 * 1024
@@ -48,6 +50,7 @@ class Keeper(Protocol):
 
     loop: asyncio.AbstractEventLoop
     authentication_timeout_s: float
+    tls: TlsSettings | None
 
     def has_room(self) -> bool:
         """Whether another client may connect at all."""
@@ -94,6 +97,8 @@ class Connection:
         self._wait_timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._turns = 0
+        self._has_received = False
+        self.tls: TlsChannel | None = None
 
     # --- the transport's callbacks ------------------------------------------------------------------------
 
@@ -116,11 +121,59 @@ class Connection:
         backend = self._backend
         if backend is None:
             return
+        if self.tls is not None or not self._has_received:
+            data = self._heard(data)
+            backend = self._backend
+            if not data or backend is None:
+                return
         backend.receive(data)
         if self._can_run(backend):
             self._turn()
         elif not self._read_paused and backend.buffered_bytes() > _INPUT_HIGH_BYTES:
             self._pause_reading()
+
+    # --- TLS ----------------------------------------------------------------------------------------------
+
+    def _heard(self, data: bytes) -> bytes:
+        """What the client said: TLS is taken off, and begun where its first byte begins it."""
+        settings = self._keeper.tls
+        if not self._has_received:
+            self._has_received = True
+            if settings is not None and data[0] == CLIENT_HELLO:
+                self.tls = TlsChannel(settings, True)
+        channel = self.tls
+        if channel is None:
+            return data
+        try:
+            said = channel.receive(data)
+        except ssl.SSLError:  # a stranger, or somebody in between: nothing to say that he would understand
+            self._write(b"")
+            self._give_up()
+            return b""
+        self._write(b"")
+        if channel.is_over and not said:
+            self._give_up()
+        return said
+
+    def _give_up(self) -> None:
+        """Close the connection without a word beyond what is written."""
+        transport = self._transport
+        if transport is not None:
+            self.tls = None
+            self._close(transport)
+
+    def _write(self, data: bytes) -> None:
+        """Write to the client, with what TLS itself has to say."""
+        transport = self._transport
+        channel = self.tls
+        if transport is None:
+            return
+        if channel is not None:
+            if data:
+                channel.send(data)
+            data = channel.output()
+        if data:
+            transport.write(data)
 
     def eof_received(self) -> bool:
         """The client closed its side.  Whoever may still read gets what was written already."""
@@ -192,7 +245,7 @@ class Connection:
         has_more = backend.deliver()
         output = backend.take_output(NEED_DATA)
         if output:
-            transport.write(output)
+            self._write(output)
         if has_more:
             self._loop.call_soon(self._deliver)
 
@@ -250,7 +303,7 @@ class Connection:
         assert transport is not None
         output = backend.take_output(outcome)
         if output:
-            transport.write(output)
+            self._write(output)
         if outcome == NEED_DATA:
             if self._read_paused:
                 self._resume_reading()
@@ -259,12 +312,18 @@ class Connection:
             self._schedule_turn()
         elif outcome == WAITING:
             self._wait(backend)
+        elif outcome == START_TLS:
+            assert self._keeper.tls is not None
+            self.tls = TlsChannel(self._keeper.tls, False)
         else:
             self._close(transport)
 
     def _close(self, transport: asyncio.Transport) -> None:
         """Close once the client has read what is left, but do not let it take for ever."""
         self._end()
+        if self.tls is not None:
+            self.tls.close()
+            self._write(b"")
         transport.close()
         if transport.get_write_buffer_size():
             self._loop.call_later(_LINGER_S, transport.abort)

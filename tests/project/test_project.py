@@ -94,7 +94,7 @@ def test_version_command() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["serve", "--host", "0.0.0.0"], "authentication"),
+        (["serve", "--host", "0.0.0.0", "--auth", "trust"], "this machine only"),
     ],
 )
 def test_what_serve_refuses(arguments: list[str], message: str) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from skerry_engine import errors
+from skerry_engine.catalog.passwords import Credentials
 from skerry_engine.session.notifications import Notification
 from skerry_engine.session.steps import (
     PAUSE,
@@ -40,7 +41,9 @@ from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext
 from skerry_engine.values.types import SqlType
 from skerry_server import session_api
+from skerry_server.authentication import exchange_with
 from skerry_server.protocol.backend import Backend
+from skerry_server.protocol.scram import ScramExchange
 from skerry_server.protocol.startup import StartupRequest
 from skerry_server.server import Server, ServerSettings
 
@@ -107,6 +110,7 @@ class FakeSession:
         self.canceled = False
         self.idle_ms = 0
         self.client_address: tuple[str, int] | None = None
+        self.tls: object = None
         self.client: session_api.Client | None = None
         self.copied = b""
         self.waiting: FakeWaiting | None = None
@@ -414,6 +418,10 @@ class FakeEngine:
     read_only: bool = False
     durable: None = None
     durable_log: None = None
+    mock_secret: bytes = b"mock"
+
+    def credentials(self, user: str) -> Credentials | None:
+        return None
 
     def open_session(
         self, database: str, user: str, options: dict[str, str], backend_pid: int
@@ -511,7 +519,15 @@ class FakeHost:
         self.cancels: list[tuple[int, int]] = []
         self.faults: list[BaseException] = []
         self.ends: list[str] = []
+        self.passwords: dict[str, Credentials] = {}
         self.request: StartupRequest | None = None
+
+    def offers_tls(self) -> bool:
+        return False
+
+    def authenticate(self, request: StartupRequest) -> ScramExchange | None:
+        credentials = self.passwords.get(request.user)
+        return None if credentials is None else exchange_with(request, credentials, b"mock", None)
 
     def admit(self, request: StartupRequest) -> FakeSession:
         self.request = request

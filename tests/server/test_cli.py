@@ -60,9 +60,10 @@ def test_no_command_is_wrong_usage(capsys: Any) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
-def test_listening_elsewhere_is_refused(host: str) -> None:
+def test_listening_elsewhere_is_refused_where_nobody_is_asked(host: str) -> None:
     async def start() -> None:
-        await Server(None, ServerSettings(host=host), asyncio.get_running_loop()).start()  # type: ignore[arg-type]
+        settings = ServerSettings(host=host, authentication="trust")
+        await Server(None, settings, asyncio.get_running_loop()).start()  # type: ignore[arg-type]
 
     with pytest.raises(InvalidAuthorization):
         asyncio.run(start())

@@ -90,6 +90,7 @@ class Database:
     relations: Mapping[int, Relation] = field(default_factory=dict)
     relation_oids: Mapping[tuple[int, str], int] = field(default_factory=dict)
     comments: Mapping[Address, str] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
     _derived: dict[str, Any] = field(default_factory=dict, repr=False)
 
     # --- by OID -----------------------------------------------------------------------------------

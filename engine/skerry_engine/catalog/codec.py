@@ -81,6 +81,7 @@ class Properties:
     allow_connections: bool
     connection_limit: int
     acl: tuple[str, ...] | None
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +366,7 @@ def _properties(database: Database) -> Properties:
         database.allow_connections,
         database.connection_limit,
         database.acl,
+        database.settings,
     )
 
 
@@ -523,6 +525,7 @@ def _database(
         relations,
         relation_oids,
         comments,
+        properties.settings,
     )
 
 

@@ -402,8 +402,29 @@ class Schema:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """That a role is a member of another (`role_oid`), by whose grant, and whether it may make others members."""
+
+    role_oid: int
+    grantor_oid: int = BOOTSTRAP_ROLE
+    admin_option: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StartSettings:
+    """A role's settings at the start of its sessions in one database (0: in all), as `name=value`."""
+
+    database_oid: int
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
-    """A role that sessions run as."""
+    """A role that sessions run as.
+
+    `password` is a verifier (see `passwords`), '' for none; `valid_until_us` when it expires, as a timestamptz atom.
+    `memberships` are the roles that it is a member of, `settings` what its sessions start with.
+    """
 
     oid: int
     name: str
@@ -415,3 +436,7 @@ class Role:
     replication: bool = False
     bypass_rls: bool = False
     connection_limit: int = -1
+    password: str = ""
+    valid_until_us: int | None = None
+    memberships: tuple[Membership, ...] = ()
+    settings: tuple[StartSettings, ...] = ()

@@ -250,8 +250,8 @@ def _all_kinds() -> Iterator[Kind]:
     for cls in (*_EXPRESSIONS, *_LABELS, *_PATHS, *_QUERIES):
         yield Kind(f"{_FAMILIES[cls.__module__]}.{cls.__name__}", cls)
     yield Kind("SqlType", SqlType, annotations={"oid": int, "typmod": int}, make=_shared_type)
-    plain = (ob.Address, ob.StoredExpression, ob.Column, ob.Constraint, ob.IndexKey, ob.Schema, ob.Role)
-    for each in plain:
+    plain = (ob.Address, ob.StoredExpression, ob.Column, ob.Constraint, ob.IndexKey, ob.Schema)
+    for each in (*plain, ob.Role, ob.Membership, ob.StartSettings):
         yield Kind(each.__name__, each)
     parts_of_graphs = (gr.PropertyType, gr.NodeType, gr.EdgeType, gr.ElementRule, gr.ElementTypes)
     parts_of_mappings = (

@@ -103,6 +103,7 @@ def open_disk(
         control = new_control(wall_clock())
         LogWriter.create(disk, control.cluster_id, segment_bytes).close()
         write_control(disk, control)
+    engine.mock_secret = control.cluster_id
     base = None if base_directory is None else Base(base_directory, control.cluster_id)
     try:
         return _recovered(engine, disk, control.cluster_id, base, lock, segment_bytes)

@@ -62,6 +62,10 @@ class SessionDefinitionContext:
         return self._session.database_oid
 
     @property
+    def session_user_oid(self) -> int:
+        return self._session.session_user_oid
+
+    @property
     def user_oid(self) -> int:
         return self._session.statement_catalog().current_user_oid
 

@@ -85,7 +85,7 @@ class StatementCatalog:
         self.database: Database = catalog.database(session.database_oid)
         self.search_path: SearchPath = self.database.search_path(
             session.settings.search_path(),
-            session.user,
+            catalog.role_name(session.current_user_oid),
             self.database.schema_oids.get(session.temporary_schema_name, 0),
         )
         self.types: UserTypes = user_types(self.database, self.search_path)
@@ -223,8 +223,7 @@ class StatementCatalog:
 
     @property
     def current_user_oid(self) -> int:
-        role = self.catalog.role_named(self.session.user)
-        return 0 if role is None else role.oid
+        return self.session.current_user_oid
 
     def sessions(self) -> Sequence[SessionInfo]:
         return [session_info(session) for session in self.session.engine.sessions.values()]
@@ -414,11 +413,11 @@ class SessionFunctions:
 
     @property
     def session_user(self) -> str:
-        return self.session.user
+        return self.session.catalog().role_name(self.session.session_user_oid)
 
     @property
     def current_user(self) -> str:
-        return self.session.user
+        return self.session.catalog().role_name(self.session.current_user_oid)
 
     @property
     def current_database(self) -> str:

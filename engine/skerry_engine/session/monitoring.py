@@ -54,16 +54,16 @@ def session_info(session: SessionState) -> SessionInfo:
     transaction = session.transaction
     if transaction is not None and transaction.state != "active":
         transaction = None
-    role = session.engine.published_catalog().role_named(session.user)
     event_type, event = wait_event(session)
     address, port = session.client_address or (None, None)
     has_run = bool(session.current_query)
     return SessionInfo(
         session.backend_pid,
         session.database_oid,
-        0 if role is None else role.oid,
+        session.login_oid,
         application_name=session.settings.text("application_name"),
         client_address=address,
+        tls=session.tls,
         client_port=port,
         backend_start_us=session.started_at_us,
         transaction_start_us=session.transaction_started_at_us,

@@ -46,7 +46,7 @@ READ_ONLY: Final = "skerry.read_only"
 TRANSACTION_MODES: Final = ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
 RETENTION: Final = "skerry.retention"
 RETENTION_BYTES: Final = "skerry.retention_bytes"
-_SHOWN: Final = frozenset((*TRANSACTION_MODES, RETENTION, RETENTION_BYTES))
+_SHOWN: Final = frozenset((*TRANSACTION_MODES, RETENTION, RETENTION_BYTES, "is_superuser"))
 _OWN_STATEMENTS: Final = frozenset((*TRANSACTION_MODES, "role", "session_authorization"))
 _REFUSALS: Final = {
     "internal": "cannot be changed",
@@ -168,6 +168,11 @@ class Settings:
         text = ", ".join(values) if definition is None else join_values(definition, values, name)
         self._store(key, self._read(key, text, name), is_local)
 
+    def kept_text(self, name: str, values: tuple[str, ...]) -> str:
+        """SET's values as one text, as it is kept to be set again at the start of sessions."""
+        definition = SETTINGS.get(name.lower())
+        return ", ".join(values) if definition is None else join_values(definition, values, name)
+
     def set_config(self, name: str, value: str | None, is_local: bool) -> str:
         """set_config(): one text, read as it stands.
 
@@ -198,6 +203,10 @@ class Settings:
         if self._session.get(key) != value:
             self._session[key] = value
             self.version += 1
+
+    def store_own(self, name: str, value: SettingValue, is_local: bool) -> None:
+        """Set what has a statement of its own (role, session_authorization), once that has checked it."""
+        self._store(name, value, is_local)
 
     # --- transactions -----------------------------------------------------------------------------
 

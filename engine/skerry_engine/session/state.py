@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog
-from skerry_engine.catalog.system.context import CursorInfo, PreparedStatementInfo
+from skerry_engine.catalog.privileges import is_member
+from skerry_engine.catalog.system.context import CursorInfo, PreparedStatementInfo, TlsInfo
 from skerry_engine.session.elements import SessionElements
 from skerry_engine.session.environment import SessionFunctions, SessionNames, StatementCatalog
 from skerry_engine.session.notifications import Notification, SessionNotifications
@@ -88,11 +89,13 @@ class SessionState:
         self.backend_pid = backend_pid
         self.temporary_schema_name = f"pg_temp_{backend_pid}"
         self.owner = Owner(backend_pid, database_oid=database_oid)
+        self.transaction: Transaction | None = None
         self.settings = Settings(options)
         self.settings.show_modes_by(self.mode)
+        self.login_oid = self._role_oid(user)
+        self._role_oids = {user: self.login_oid}
         self.settings.force("session_authorization", user)
         self.settings.take_reports()
-        self.transaction: Transaction | None = None
         self.in_block = False
         self.failed = False
         self.in_batch = False
@@ -110,6 +113,7 @@ class SessionState:
         self.closed = False
         self._is_to_end = False
         self.client_address: tuple[str, int] | None = None
+        self.tls: TlsInfo | None = None
         self.client: ClientConnection | None = None
         self.end_error: errors.DatabaseError | None = None
         self._close_callbacks: list[Callable[[], None]] = []
@@ -245,12 +249,70 @@ class SessionState:
 
     def set_config(self, name: str, value: str | None, is_local: bool) -> str:
         """set_config(): change a setting, or a mode of the current transaction; gives what SHOW prints."""
+        if name.lower() in ("role", "session_authorization"):
+            from skerry_engine.session.commands.settings import set_role
+
+            set_role(cast("Session", self), name, value, is_local)
+            return self.settings.get(name)
         if name.lower() not in TRANSACTION_MODES:
             return self.settings.set_config(name, value, is_local)
         from skerry_engine.session.commands.transactions import set_mode
 
         set_mode(cast("Session", self), name, None if value is None else (value,))
         return self.settings.get(name)
+
+    # --- who it is ----------------------------------------
+    #
+    # Settings hold names, and are rolled back; what is gone on with are OIDs, as roles may be renamed.
+
+    def _role_oid(self, name: str) -> int:
+        role = self.engine.published_catalog().role_named(name)
+        return 0 if role is None else role.oid
+
+    @property
+    def session_user_oid(self) -> int:
+        """The role that the session was opened as, or that SET SESSION AUTHORIZATION made it."""
+        return self._role_oids[self.settings.text("session_authorization")]
+
+    @property
+    def current_user_oid(self) -> int:
+        """The role whose rights count: SET ROLE's, or the session's user."""
+        name = self.settings.text("role")
+        return self.session_user_oid if name == "none" else self._role_oids[name]
+
+    def is_superuser(self) -> bool:
+        """Whether the current role may do everything."""
+        role = self.catalog().roles.get(self.current_user_oid)
+        return role is not None and role.superuser
+
+    def set_role(self, name: str | None, is_local: bool) -> None:
+        """SET ROLE; None for NONE.  Raises InvalidParameterValue, InsufficientPrivilege."""
+        if name is None:
+            self.settings.store_own("role", "none", is_local)
+            return
+        catalog = self.catalog()
+        role = catalog.role_named(name)
+        if role is None:
+            raise errors.InvalidParameterValue(f'role "{name}" does not exist')
+        session_user = catalog.roles.get(self.session_user_oid)
+        is_super = session_user is not None and session_user.superuser
+        if not is_super and not is_member(catalog, self.session_user_oid, role.oid):
+            raise errors.InsufficientPrivilege(f'permission denied to set role "{name}"')
+        self._role_oids[name] = role.oid
+        self.settings.store_own("role", name, is_local)
+
+    def set_session_user(self, name: str | None, is_local: bool) -> None:
+        """SET SESSION AUTHORIZATION; None for DEFAULT.  Raises InvalidParameterValue, InsufficientPrivilege."""
+        catalog = self.catalog()
+        login = catalog.roles.get(self.login_oid)
+        role = login if name is None else catalog.role_named(name)
+        if role is None:
+            raise errors.InvalidParameterValue(f'role "{name}" does not exist')
+        if role.oid != self.login_oid and (login is None or not login.superuser):
+            raise errors.InsufficientPrivilege("permission denied to set session authorization")
+        self._role_oids[role.name] = role.oid
+        self.settings.store_own("session_authorization", role.name, is_local)
+        self.settings.store_own("role", "none", is_local)
 
     # --- the catalog ----------------------------------------
 
@@ -373,6 +435,8 @@ class SessionState:
             return self.engine.manager.history.retention_us // 1_000_000
         if key == RETENTION_BYTES:
             return self.engine.manager.history.limit_bytes // 1024
+        if key == "is_superuser":
+            return self.is_superuser()
         modes = self.modes()
         if key == "transaction_isolation":
             return shown_isolation(modes.isolation or "")

@@ -276,6 +276,7 @@ class SetRole(Statement):
     role: str | None
     is_local: bool = False
     is_authorization: bool = False
+    is_reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -522,13 +523,24 @@ class AlterSequence(Statement):
 class CreateRole(Statement):
     """CREATE or ALTER ROLE/USER/GROUP.
 
-    `options`: lower-case words to values ('login' -> 'true', 'password' -> text).
+    `options`: lower-case words to values ('login' -> 'true', 'password' -> text); `lists`: 'in_role', 'role' and
+    'admin' to roles.
     """
 
     name: str
     options: dict[str, str | None]
     kind: str = "role"
     is_alter: bool = False
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AlterRoleSetting(Statement):
+    """ALTER ROLE name (None: ALL) [IN DATABASE name] SET or RESET of what its sessions start with."""
+
+    role: str | None
+    database: str | None
+    setting: SetSetting | ResetSetting
 
 
 @dataclass(frozen=True, slots=True)

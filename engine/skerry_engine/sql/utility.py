@@ -130,7 +130,7 @@ class UtilityParser(SessionParser, CopyParser, GraphParser, TypeParser, ObjectPa
         """ALTER behind the word itself."""
         word = self.word()
         if word in ("role", "group") or (word == "user" and self.word_at(1) != "mapping"):
-            return self.role_statement(is_alter=True)
+            return self.alter_role()
         if word in ("table", "view", "index", "sequence"):
             self.index += 1
             return self.alter_relation(word)
@@ -167,6 +167,32 @@ class UtilityParser(SessionParser, CopyParser, GraphParser, TypeParser, ObjectPa
             return st.AlterDatabase(name.name, reset)
         self.accept_word("with")
         return st.AlterDatabase(name.name, None, self.database_options())
+
+    def alter_role(self) -> st.Statement:
+        start = self.index
+        self.label()
+        is_all = self.word() == "all"
+        name = self.role_name_or_all()
+        if self.word() in ("set", "reset", "in"):
+            return self.role_setting(None if is_all else name)
+        self.index = start
+        return self.role_statement(is_alter=True)
+
+    def role_name_or_all(self) -> str:
+        return "all" if self.accept_word("all") else self.role_name()
+
+    def role_setting(self, name: str | None) -> st.Statement:
+        """[IN DATABASE name] SET ... or RESET ..."""
+        database = self.name() if self.accept_words("in", "database") else None
+        if self.accept_word("set"):
+            setting: st.Statement = self.set_rest(False)
+        elif self.accept_word("reset"):
+            setting = self.reset()
+        else:
+            raise self.error()
+        if not isinstance(setting, (st.SetSetting, st.ResetSetting)):
+            return self.not_supported("ALTER ROLE ... SET of this kind")
+        return st.AlterRoleSetting(name, database, setting)
 
     def alter_named(self, kind: str) -> st.Statement:
         """ALTER SCHEMA: RENAME and OWNER TO only."""

@@ -164,16 +164,28 @@ class ObjectParser(UtilityBase):
             self.index += 1
             self.expect_word("to")
             return st.Rename("role", st.ObjectName((name,)), self.role_name())
-        if is_alter and self.word() in ("set", "reset", "in"):
-            return self.not_supported("ALTER ROLE ... SET")
+        if is_alter and kind == "group":
+            return self.group_members(name)
         self.accept_word("with")
-        return st.CreateRole(name, self.role_options(), kind, is_alter)
+        lists: dict[str, tuple[str, ...]] = {}
+        return st.CreateRole(name, self.role_options(lists, is_alter), kind, is_alter, lists)
 
-    def role_options(self) -> dict[str, str | None]:
+    def group_members(self, name: str) -> st.Statement:
+        """ALTER GROUP name ADD or DROP USER names."""
+        is_grant = self.accept_word("add")
+        if not is_grant:
+            self.expect_word("drop")
+        self.expect_word("user")
+        return st.Grant(is_grant, ((name, ()),), "role", (), self.grantees())
+
+    def role_options(self, lists: dict[str, tuple[str, ...]], is_alter: bool) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
         while self.kind() == WORD:
             word = self.word()
             self.index += 1
+            plain = word[2:] if word.startswith("no") and word[2:] in _ROLE_FLAGS else word
+            if {"connection": "connection_limit", "valid": "valid_until"}.get(plain, plain) in found:
+                raise self.redundant(self.index - 1)
             if word in _ROLE_FLAGS:
                 found[word] = "true"
             elif word.startswith("no") and word[2:] in _ROLE_FLAGS:
@@ -188,13 +200,24 @@ class ObjectParser(UtilityBase):
             elif word == "valid":
                 self.expect_word("until")
                 found["valid_until"] = self.string()
-            elif word in ("in", "role", "admin", "user", "sysid"):
-                raise self.unsupported(f"{word.upper()} in CREATE ROLE", self.index - 1)
+            elif word in ("in", "role", "admin", "user") and not is_alter:
+                self.role_list(word, lists)
+            elif word == "sysid":
+                self.signed_integer()
             else:
                 raise SyntaxError(
                     f'unrecognized role option "{word}"', position=self.tokens.starts[self.index - 1] + 1
                 )
         return found
+
+    def role_list(self, word: str, lists: dict[str, tuple[str, ...]]) -> None:
+        """IN ROLE, ROLE, ADMIN and their older words."""
+        if word == "in" and not self.accept_one_of("role", "group"):
+            raise self.error()
+        key = {"in": "in_role", "user": "role"}.get(word, word)
+        if key in lists:
+            raise self.redundant(self.index - 1)
+        lists[key] = self.grantees()
 
     def drop_role(self) -> st.Statement:
         kind = self.label()

@@ -298,9 +298,9 @@ class SessionParser(UtilityBase):
         if self.accept_words("transaction", "isolation", "level"):
             return st.ResetSetting("transaction_isolation")
         if self.accept_words("session", "authorization"):
-            return st.SetRole(None, is_authorization=True)
+            return st.SetRole(None, is_authorization=True, is_reset=True)
         if self.accept_word("role"):
-            return st.SetRole(None)
+            return st.SetRole(None, is_reset=True)
         if self.accept_word("all"):
             return st.ResetSetting(None)
         return st.ResetSetting(self.setting_name())

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skerry_engine.errors import DatabaseInUse
+from skerry_server.commands.opening import opened
 from skerry_server.commands.output import output
 
 if TYPE_CHECKING:
-    from skerry import Database
-
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _EXAMPLES = """examples:
@@ -61,7 +58,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the dump; raises DatabaseError and OSError."""
-    with _opened(options.source, options.database) as database, output(options.output) as stream:
+    with opened(options.source, options.database) as database, output(options.output) as stream:
         warnings = database.dump(
             stream,
             schema=not options.data_only,
@@ -73,20 +70,3 @@ def run(options: argparse.Namespace) -> int:
     for warning in warnings:
         print(f"skerry: warning: {warning}", file=sys.stderr)
     return 0
-
-
-def _opened(source: str, name: str | None) -> Database:
-    """The database: in this process, or through the server that has its directory open."""
-    import skerry
-    from skerry_engine.log.lock_file import served_at
-
-    if "://" not in source and source != ":memory:" and not (Path(source) / "control").exists():
-        # Opening it would make one.
-        raise FileNotFoundError(f"there is no database in {source!r}")
-    try:
-        return skerry.open(source, database=name)
-    except DatabaseInUse:
-        address = served_at(source)
-        if address is None:
-            raise
-    return skerry.open(address, database=name)

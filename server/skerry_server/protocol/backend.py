@@ -85,6 +85,7 @@ from skerry_server.protocol.frames import NEED_DATA as NO_FRAME
 from skerry_server.protocol.frames import FrameReader
 from skerry_server.protocol.host import Host
 from skerry_server.protocol.rows import column_formats
+from skerry_server.protocol.scram import ScramExchange
 from skerry_server.protocol.shapes import ResultShape, ShapeCache
 from skerry_server.protocol.startup import CancelRequest, EncryptionRequest, StartupReader, StartupRequest
 from skerry_server.session_api import Answer, Session, Steps
@@ -94,6 +95,7 @@ NEED_DATA: Final = 0  # nothing to do until the client sends more
 AGAIN: Final = 1  # time or output for one turn is used up: call again
 WAITING: Final = 2  # `waiting` must be over first
 CLOSED: Final = 3  # write what is left, then close the connection
+START_TLS: Final = 5  # write what is left, then go on over TLS
 
 _GO_ON: Final = 4  # internal: not a reason to stop
 
@@ -129,6 +131,9 @@ class Backend:
         self._host = host
         self._frames = FrameReader()
         self._startup = StartupReader()
+        self._request: StartupRequest | None = None
+        self._exchange: ScramExchange | None = None
+        self._starts_tls: bool = False
         self._task: Steps | None = None
         self._purpose: int = _SIMPLE
         self._reply: object = None
@@ -239,9 +244,17 @@ class Backend:
     def _run_startup(self) -> int:
         try:
             while self.state == STARTUP:
+                if self._exchange is not None:
+                    if not self._frames.next_password_message():
+                        return NEED_DATA
+                    self._password_message(self._exchange, self._frames.body)
+                    continue
                 if not self._frames.next_startup_packet():
                     return NEED_DATA
                 self._startup_packet(self._frames.body)
+                if self._starts_tls:
+                    self._starts_tls = False
+                    return START_TLS
         except Exception as error:  # noqa: BLE001 - whatever happens, the client gets an error message
             self.terminate(self._as_database_error(error))
         return _GO_ON
@@ -249,17 +262,44 @@ class Backend:
     def _startup_packet(self, body: bytes) -> None:
         packet = self._startup.read(body)
         if isinstance(packet, EncryptionRequest):
-            self._send(messages.REFUSE_ENCRYPTION)
-            self._flush = True
+            self._answer_encryption(packet)
         elif isinstance(packet, CancelRequest):
             self._host.cancel(packet.backend_pid, packet.secret)
             self.close()
         else:
-            self._welcome(packet)
+            self._authenticate(packet)
 
-    def _welcome(self, request: StartupRequest) -> None:
+    def _answer_encryption(self, packet: EncryptionRequest) -> None:
+        """What came in the clear behind a request for TLS may be anybody's: nobody may slip it in."""
+        accepts = packet.is_tls and self._host.offers_tls()
+        if accepts and self._frames.buffered_bytes():
+            raise ProtocolViolation("received unencrypted data after SSL request")
+        self._send(messages.ACCEPT_TLS if accepts else messages.REFUSE_ENCRYPTION)
+        self._flush = True
+        self._starts_tls = accepts
+
+    def _authenticate(self, request: StartupRequest) -> None:
         if request.minor_version > 0 or request.unknown_options:
             self._send(messages.negotiate_protocol_version(PROTOCOL_3_0, request.unknown_options))
+        exchange = self._host.authenticate(request)
+        if exchange is None:
+            self._welcome(request)
+            return
+        self._request = request
+        self._exchange = exchange
+        self._send(messages.authentication_sasl(exchange.mechanisms()))
+        self._flush = True
+
+    def _password_message(self, exchange: ScramExchange, body: bytes) -> None:
+        answer = exchange.answer(body)
+        self._send(messages.authentication_continue(answer, exchange.is_over))
+        self._flush = True
+        if exchange.is_over:
+            request, self._request, self._exchange = self._request, None, None
+            assert request is not None
+            self._welcome(request)
+
+    def _welcome(self, request: StartupRequest) -> None:
         session = self._host.admit(request)
         self.session = session
         self._send(messages.AUTHENTICATION_OK)

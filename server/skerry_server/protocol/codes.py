@@ -42,7 +42,7 @@ TERMINATE: Final = 0x58  # X
 COPY_DONE: Final = 0x63  # c
 COPY_DATA: Final = 0x64  # d
 COPY_FAIL: Final = 0x66  # f
-PASSWORD: Final = 0x70  # p: never asked for under trust
+PASSWORD: Final = 0x70  # p: only while a client proves who it is (`FrameReader.next_password_message`)
 
 # --- states -----------------------------------------------------------------------------------------------
 
@@ -91,6 +91,7 @@ EXTENDED: Final = frozenset(_EXTENDED)
 
 STARTUP_PACKET_BYTES: Final = 10_000
 SMALL_MESSAGE_BYTES: Final = 10_000
+PASSWORD_MESSAGE_BYTES: Final = 10_000
 LARGE_MESSAGE_BYTES: Final = 256 * 1024 * 1024
 
 _LARGE: Final = (QUERY, PARSE, BIND, FUNCTION_CALL, COPY_DATA)

@@ -16,7 +16,13 @@ from __future__ import annotations
 from typing import Final
 
 from skerry_engine.errors import ProtocolViolation
-from skerry_server.protocol.codes import COPY_DATA, LENGTH_LIMITS, STARTUP_PACKET_BYTES
+from skerry_server.protocol.codes import (
+    COPY_DATA,
+    LENGTH_LIMITS,
+    PASSWORD,
+    PASSWORD_MESSAGE_BYTES,
+    STARTUP_PACKET_BYTES,
+)
 from skerry_server.protocol.numbers import int32
 
 NEED_DATA: Final = -1
@@ -125,6 +131,32 @@ class FrameReader:
         self._position = end
         self._needed_bytes = 0
         self.body = buffer[start + 4 : end]
+        return True
+
+    def next_password_message(self) -> bool:
+        """Whether a message that answers to a request for a password is complete; its body is then in `body`.
+
+        Raises ProtocolViolation for a message of another kind, or one too long.
+        """
+        if self._chunks_bytes:
+            return False
+        buffer = self._buffer
+        start = self._position
+        if start < len(buffer) and buffer[start] != PASSWORD:
+            raise ProtocolViolation(f"expected SASL response, got message type {buffer[start]}")
+        if len(buffer) - start < 5:
+            self._needed_bytes = 5
+            return False
+        length = int32(buffer, start + 1)
+        if length < 4 or length > PASSWORD_MESSAGE_BYTES:
+            raise ProtocolViolation("invalid message length")
+        end = start + 1 + length
+        if end > len(buffer):
+            self._needed_bytes = 1 + length
+            return False
+        self._position = end
+        self._needed_bytes = 0
+        self.body = buffer[start + 5 : end]
         return True
 
     def take_copy_data(self, at_most_bytes: int) -> bytes:

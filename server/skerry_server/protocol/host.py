@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import Protocol
 
 from skerry_engine.errors import DatabaseError
+from skerry_server.protocol.scram import ScramExchange
 from skerry_server.protocol.startup import StartupRequest
 from skerry_server.session_api import Session
 
 
 class Host(Protocol):
     """The server, as one connection sees it."""
+
+    def offers_tls(self) -> bool:
+        """Whether the connection, which is in the clear, may be encrypted."""
+        ...
+
+    def authenticate(self, request: StartupRequest) -> ScramExchange | None:
+        """How the client has to prove who it is; None: not at all.  Raises DatabaseError to refuse it (FATAL)."""
+        ...
 
     def admit(self, request: StartupRequest) -> Session:
         """Open a session for a client; raises DatabaseError to refuse it (FATAL)."""

@@ -12,6 +12,9 @@ from typing import Final
 from skerry_engine.errors import DatabaseError, gqlstatus_of
 
 AUTHENTICATION_OK: Final = b"R\0\0\0\x08\0\0\0\0"
+_SASL: Final = 10
+_SASL_CONTINUE: Final = 11
+_SASL_FINAL: Final = 12
 PARSE_COMPLETE: Final = b"1\0\0\0\x04"
 BIND_COMPLETE: Final = b"2\0\0\0\x04"
 CLOSE_COMPLETE: Final = b"3\0\0\0\x04"
@@ -20,6 +23,7 @@ PORTAL_SUSPENDED: Final = b"s\0\0\0\x04"
 EMPTY_QUERY_RESPONSE: Final = b"I\0\0\0\x04"
 COPY_DONE: Final = b"c\0\0\0\x04"
 REFUSE_ENCRYPTION: Final = b"N"
+ACCEPT_TLS: Final = b"S"
 
 READY_FOR_QUERY: Final[dict[str, bytes]] = {
     "I": b"Z\0\0\0\x05I",
@@ -55,6 +59,16 @@ def command_complete(tag: str) -> bytes:
 def _text(value: str) -> bytes:
     """A field that is a C string: what can't be in one is replaced, since errors must be reportable."""
     return value.encode("utf-8", "replace").replace(b"\0", b"\xef\xbf\xbd") + b"\0"
+
+
+def authentication_sasl(mechanisms: list[str]) -> bytes:
+    """AuthenticationSASL: how the client may prove who it is."""
+    return _message(b"R", _INT32(_SASL) + b"".join([_text(name) for name in mechanisms]) + b"\0")
+
+
+def authentication_continue(data: bytes, is_final: bool) -> bytes:
+    """AuthenticationSASLContinue, AuthenticationSASLFinal: the mechanism's own message."""
+    return _message(b"R", _INT32(_SASL_FINAL if is_final else _SASL_CONTINUE) + data)
 
 
 def parameter_status(name: str, value: str) -> bytes:

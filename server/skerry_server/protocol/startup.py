@@ -2,16 +2,16 @@
 
 The client opens with untyped packets.  Each starts with a 32-bit code:
 
-    SSLRequest, GSSENCRequest   answered by one byte 'N' (not offered); the client goes on in the clear;
-    once each CancelRequest               pid and secret of another connection; no answer, the connection
-    closes major.minor version         name/value pairs up to an empty name: the start-up message proper
+    SSLRequest, GSSENCRequest   once each: answered by one byte, 'S' (TLS follows) or 'N' (the client goes on in
+                                the clear)
+    CancelRequest               pid and secret of another connection; no answer, the connection closes
+    major.minor version         name/value pairs up to an empty name: the start-up message proper
 
 Of the pairs, `user` is required and `database` defaults to it; `options` holds command-line settings
 (`-c name=value`, `--name=value`, with backslash escapes); names that begin with `_pq_.` are protocol
 extensions, which NegotiateProtocolVersion declines; all others are settings of the session.
 
-What it does not do: authenticate.  Only trust exists, so the shell refuses peers that are not on this
-machine.
+What it does not do: authenticate (see `scram`, and the rules in `skerry_server.authentication`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ _FALSE: Final = ("0", "of", "off", "n", "no", "f", "fa", "fal", "fals", "false")
 
 @dataclass(frozen=True, slots=True)
 class EncryptionRequest:
-    """SSLRequest or GSSENCRequest: answer 'N' and read on."""
+    """SSLRequest (`is_tls`) or GSSENCRequest: answer 'N' and read on, unless there is TLS."""
+
+    is_tls: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class StartupReader:
         code: int = _CODE(body)[0]
         if code in (SSL_REQUEST, GSSENC_REQUEST) and code not in self._answered:
             self._answered.add(code)
-            return EncryptionRequest()
+            return EncryptionRequest(code == SSL_REQUEST)
         if code == CANCEL_REQUEST:
             return _read_cancel(body)
         if code >> 16 != PROTOCOL_3_0 >> 16:

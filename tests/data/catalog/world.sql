@@ -24,4 +24,8 @@ create view steps as with recursive s(n, path) as (select 1, array[1] union all 
 create table app.entry (a int, b int, c text default upper('x'), primary key (a, b)) with (fillfactor = 70);
 create sequence app.numbers as smallint increment -2 minvalue -50 maxvalue 50 start 7 cycle;
 alter table app.entry owner to keeper;
+create role reader login password 'SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=' valid until '2100-01-01' admin keeper;
+alter role reader set work_mem = '8MB';
+alter role reader in database postgres set search_path = app, public;
+alter database postgres set application_name = 'kept';
 create view app.numbers_seen as select last_value, relname from app.numbers, pg_class where oid = 'app.numbers'::regclass

@@ -132,6 +132,8 @@ def _view(session: SqlSession, statement: Statement) -> list[list[str]]:
 # --- every kind of tree -------------------------------------------------------------------------------------
 
 EVERY_KIND = """
+create role member in role pg_monitor;
+alter role member set work_mem = 64;
 create table t (a int primary key, b text default 'x', c numeric[] check (c[1] > 0 and a is not null or not b = ''));
 create table u (a int references t, b text, d date);
 create index on t (lower(b)) where a is distinct from 3;

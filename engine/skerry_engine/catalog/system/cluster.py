@@ -4,6 +4,8 @@ locks.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.graphs import oid_shown
 from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, PG_CATALOG, Role
@@ -18,6 +20,8 @@ AUTHID = layout("pg_authid")
 USER = layout("pg_user")
 SHADOW = layout("pg_shadow")
 GROUP = layout("pg_group")
+MEMBERS = layout("pg_auth_members")
+START_SETTING = layout("pg_db_role_setting")
 TABLESPACE = layout("pg_tablespace")
 COLLATION = layout("pg_collation")
 SETTINGS = layout("pg_settings")
@@ -28,6 +32,7 @@ PREPARED_TRANSACTIONS = layout("pg_prepared_xacts")
 TRANSACTIONS = layout("transactions", "skerry")
 HISTORY = layout("history", "skerry")
 CURSORS = layout("pg_cursors")
+STAT_SSL = layout("pg_stat_ssl")
 STAT_DATABASE = layout("pg_stat_database")
 
 UTF8 = 6
@@ -103,17 +108,26 @@ def _role_values(role: Role) -> dict[str, object]:
         "rolreplication": role.replication,
         "rolbypassrls": role.bypass_rls,
         "rolconnlimit": role.connection_limit,
+        "rolvaliduntil": role.valid_until_us,
     }
 
 
 @rows_of("pg_authid")
 def authid_rows(context: SystemContext) -> list[Row]:
-    return [AUTHID.row(**_role_values(role)) for role in context.catalog.roles.values()]
+    roles = context.catalog.roles.values()
+    return [AUTHID.row(**_role_values(role), rolpassword=role.password or None) for role in roles]
 
 
 @rows_of("pg_roles")
 def role_rows(context: SystemContext) -> list[Row]:
-    return [ROLES.row(**_role_values(r), rolpassword="********") for r in context.catalog.roles.values()]
+    return [
+        ROLES.row(**_role_values(r), rolpassword="********", rolconfig=_settings_everywhere(r))
+        for r in context.catalog.roles.values()
+    ]
+
+
+def _settings_everywhere(role: Role) -> tuple[str, ...] | None:
+    return next((each.values for each in role.settings if each.database_oid == 0), None)
 
 
 def _user_values(role: Role) -> dict[str, object]:
@@ -124,6 +138,8 @@ def _user_values(role: Role) -> dict[str, object]:
         "usesuper": role.superuser,
         "userepl": role.replication,
         "usebypassrls": role.bypass_rls,
+        "valuntil": role.valid_until_us,
+        "useconfig": _settings_everywhere(role),
     }
 
 
@@ -136,13 +152,36 @@ def user_rows(context: SystemContext) -> list[Row]:
 @rows_of("pg_shadow")
 def shadow_rows(context: SystemContext) -> list[Row]:
     logins = (role for role in context.catalog.roles.values() if role.can_login)
-    return [SHADOW.row(**_user_values(role)) for role in logins]
+    return [SHADOW.row(**_user_values(role), passwd=role.password or None) for role in logins]
 
 
 @rows_of("pg_group")
 def group_rows(context: SystemContext) -> list[Row]:
     groups = (role for role in context.catalog.roles.values() if not role.can_login)
-    return [GROUP.row(groname=role.name, grosysid=role.oid, grolist=()) for role in groups]
+    members = {group.oid: _members(context, group.oid) for group in groups}
+    names = context.catalog.roles
+    return [GROUP.row(groname=names[oid].name, grosysid=oid, grolist=found) for oid, found in members.items()]
+
+
+def _members(context: SystemContext, oid: int) -> tuple[int, ...]:
+    roles = context.catalog.roles.values()
+    return tuple(role.oid for role in roles if any(m.role_oid == oid for m in role.memberships))
+
+
+@rows_of("pg_auth_members")
+def member_rows(context: SystemContext) -> list[Row]:
+    return [
+        MEMBERS.row(roleid=m.role_oid, member=role.oid, grantor=m.grantor_oid, admin_option=m.admin_option)
+        for role in context.catalog.roles.values()
+        for m in role.memberships
+    ]
+
+
+@rows_of("pg_db_role_setting")
+def start_setting_rows(context: SystemContext) -> list[Row]:
+    databases = [(d.oid, 0, d.settings) for d in context.catalog.databases.values() if d.settings]
+    roles = [(s.database_oid, r.oid, s.values) for r in context.catalog.roles.values() for s in r.settings]
+    return [START_SETTING.row(setdatabase=d, setrole=r, setconfig=v) for d, r, v in (*databases, *roles)]
 
 
 @rows_of("pg_stat_database")
@@ -257,6 +296,26 @@ def activity_rows(context: SystemContext) -> list[Row]:
             backend_type="client backend",
         )
         for s in context.sessions()
+    ]
+
+
+@rows_of("pg_stat_ssl")
+def tls_rows(context: SystemContext) -> list[Row]:
+    found = [(each.pid, each.tls) for each in context.sessions()]
+    return [
+        STAT_SSL.row(pid=pid, ssl=False)
+        if tls is None
+        else STAT_SSL.row(
+            pid=pid,
+            ssl=True,
+            version=tls.version,
+            cipher=tls.cipher,
+            bits=tls.bits,
+            client_dn=tls.client_name,
+            client_serial=None if tls.client_serial is None else Decimal(tls.client_serial),
+            issuer_dn=tls.issuer_name,
+        )
+        for pid, tls in found
     ]
 
 

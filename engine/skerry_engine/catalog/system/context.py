@@ -37,6 +37,7 @@ class SessionInfo:
     transaction_id: int | None = None
     oldest_snapshot: int | None = None
     query: str = ""
+    tls: TlsInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,18 @@ class SettingInfo:
     enum_values: tuple[str, ...] | None = None
     boot_value: str | None = None
     reset_value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsInfo:
+    """A session's encryption, for pg_stat_ssl; the last three are the client's certificate's, None without one."""
+
+    version: str
+    cipher: str
+    bits: int
+    client_name: str | None
+    client_serial: int | None
+    issuer_name: str | None
 
 
 @dataclass(frozen=True, slots=True)

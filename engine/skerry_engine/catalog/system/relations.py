@@ -35,7 +35,7 @@ FUNCTION_MODULES = ("definition_functions", "object_functions", "privilege_funct
 
 EMPTY_CATALOGS = frozenset(
     """
-    pg_auth_members pg_conversion pg_db_role_setting pg_default_acl pg_event_trigger pg_extension
+    pg_conversion pg_default_acl pg_event_trigger pg_extension
     pg_foreign_data_wrapper pg_foreign_server pg_foreign_table pg_inherits pg_init_privs pg_largeobject
     pg_largeobject_metadata pg_parameter_acl pg_partitioned_table pg_policy pg_publication
     pg_publication_namespace pg_publication_rel pg_range pg_replication_origin pg_seclabel pg_shdepend
@@ -45,7 +45,7 @@ EMPTY_CATALOGS = frozenset(
     pg_publication_tables pg_replication_origin_status pg_replication_slots pg_rules
     pg_seclabels pg_stat_gssapi pg_stat_progress_analyze pg_stat_progress_basebackup pg_stat_progress_cluster
     pg_stat_progress_copy pg_stat_progress_create_index pg_stat_progress_vacuum pg_stat_replication
-    pg_stat_replication_slots pg_stat_ssl pg_stat_subscription pg_stat_subscription_stats
+    pg_stat_replication_slots pg_stat_subscription pg_stat_subscription_stats
     pg_stat_user_functions pg_stat_wal_receiver pg_stat_xact_user_functions pg_stats pg_stats_ext
     pg_stats_ext_exprs pg_user_mappings
     """.split()

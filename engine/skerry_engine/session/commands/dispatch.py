@@ -60,7 +60,7 @@ _HANDLERS: dict[type[st.Statement], Handler] = {
     st.SetSetting: settings.set_setting,
     st.ResetSetting: settings.reset_setting,
     st.ShowSetting: settings.show_setting,
-    st.SetRole: settings.set_role,
+    st.SetRole: settings.execute_set_role,
     st.Discard: settings.discard,
     st.Prepare: prepared.prepare,
     st.Execute: prepared.execute,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from skerry_engine.session.session import Session
 
 Steps = Generator[Step, object, None]
+ROLE_SETTINGS = ("role", "session_authorization")
 _TEXT = SqlType(oids.TEXT)
 _ALL_COLUMNS = tuple(ResultColumn(name, _TEXT) for name in ("name", "setting", "description"))
 
@@ -28,6 +29,8 @@ def set_setting(session: Session, statement: st.SetSetting) -> Steps:
         session.notice("SET LOCAL can only be used in transaction blocks", "WARNING", "25P01")
     if statement.name.lower() in TRANSACTION_MODES:
         set_mode(session, statement.name, statement.values)
+    elif statement.name.lower() in ROLE_SETTINGS:
+        set_role(session, statement.name, (statement.values or (None,))[0], statement.is_local)
     else:
         session.settings.set(statement.name, statement.values, statement.is_local)
     yield Complete("SET")
@@ -37,6 +40,8 @@ def reset_setting(session: Session, statement: st.ResetSetting) -> Steps:
     """RESET name, RESET ALL."""
     if statement.name is not None and statement.name.lower() in TRANSACTION_MODES:
         set_mode(session, statement.name, None)
+    elif statement.name is not None and statement.name.lower() in ROLE_SETTINGS:
+        set_role(session, statement.name, None, False)
     else:
         session.settings.reset(statement.name)
     yield Complete("RESET")
@@ -59,13 +64,21 @@ def show_setting(session: Session, statement: st.ShowSetting) -> Steps:
     yield Complete("SHOW")
 
 
-def set_role(session: Session, statement: st.SetRole) -> Steps:
-    """Roles other than the session's own come with authentication."""
-    if statement.role is not None and statement.role != session.user:
-        if session.statement_catalog().catalog.role_named(statement.role) is None:
-            raise errors.InvalidParameterValue(f'role "{statement.role}" does not exist')
-        raise errors.NotSupportedError("SET ROLE to another role is not supported yet")
-    yield Complete("SET")
+def set_role(session: Session, name: str, value: str | None, is_local: bool) -> None:
+    """Set `role` or `session_authorization`; None for the session's own."""
+    if name.lower() == "role":
+        session.set_role(None if value == "none" else value, is_local)
+    else:
+        session.set_session_user(value, is_local)
+
+
+def execute_set_role(session: Session, statement: st.SetRole) -> Steps:
+    """SET ROLE, SET SESSION AUTHORIZATION.  Raises InvalidParameterValue, InsufficientPrivilege."""
+    if statement.is_local and not session.in_block:
+        session.notice("SET LOCAL can only be used in transaction blocks", "WARNING", "25P01")
+    name = "session_authorization" if statement.is_authorization else "role"
+    set_role(session, name, statement.role, statement.is_local)
+    yield Complete("RESET" if statement.is_reset else "SET")
 
 
 def discard(session: Session, statement: st.Discard) -> Steps:
@@ -74,6 +87,7 @@ def discard(session: Session, statement: st.Discard) -> Steps:
         if session.in_block or session.in_batch:
             raise errors.ActiveTransaction("DISCARD ALL cannot run inside a transaction block")
         close_all(session)
+        session.set_session_user(None, False)
         session.settings.reset(None)
         session.prepared.clear()
         session.notifications.unlisten(None)

@@ -60,6 +60,11 @@ class DefinitionContext(Protocol):
     def database_oid(self) -> int: ...
 
     @property
+    def session_user_oid(self) -> int:
+        """The role that the session was opened as, or that SET SESSION AUTHORIZATION made it."""
+        ...
+
+    @property
     def user_oid(self) -> int:
         """The role that owns what is created."""
         ...

@@ -1,4 +1,4 @@
-"""Databases, schemas and roles: creating, altering and dropping them."""
+"""Databases and schemas: creating, altering and dropping them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import replace
 
 from skerry_engine import errors
 from skerry_engine.catalog import bootstrap, cluster_changes, naming
-from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.graph_changes import create_graph
 from skerry_engine.catalog.graphs import Graph, oids_of, with_graph
-from skerry_engine.catalog.objects import FIRST_USER_OID, PUBLIC, Role, Schema, SequenceDef, SystemTable
+from skerry_engine.catalog.objects import FIRST_USER_OID, PUBLIC, Schema, SequenceDef, SystemTable
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.names import role_named
+from skerry_engine.session.definitions.roles import change_database_setting
 from skerry_engine.session.definitions.waiting import lock_object_name, see_newest
 from skerry_engine.session.graphs.making import is_empty_home, made_home
 from skerry_engine.session.sleeping import Timer
@@ -182,11 +183,12 @@ def _forget_contents(context: DefinitionContext, database: Database) -> None:
 def alter_database(
     context: DefinitionContext, statement: st.AlterDatabase
 ) -> Generator[Step, object, Complete]:
-    """ALTER DATABASE: options; settings kept per database are refused."""
-    if statement.setting is not None:
-        raise errors.NotSupportedError("ALTER DATABASE ... SET is not supported")
+    """ALTER DATABASE: options, and the settings that sessions start with."""
     yield from lock_object_name(context, "database", statement.name)
     found = context.catalog.get_database(statement.name)
+    if statement.setting is not None:
+        change_database_setting(context, found.oid, statement.setting)
+        return Complete("ALTER DATABASE")
     options = {name: value for name, value in statement.options.items() if value is not None}
     for name in options:
         if name not in ("connection_limit", "allow_connections", "is_template"):
@@ -223,67 +225,3 @@ def create_schema(
         home = made_home(context, schema.oid)
         change_catalog(context, lambda catalog: create_graph(catalog, database_oid, home))
     return Complete("CREATE SCHEMA")
-
-
-# --- roles --------------------------------------------------------------------------------------------------
-
-ROLE_FLAGS = {
-    "superuser": "superuser",
-    "createdb": "create_db",
-    "createrole": "create_role",
-    "inherit": "inherit",
-    "login": "can_login",
-    "replication": "replication",
-    "bypassrls": "bypass_rls",
-}
-
-
-def create_role(context: DefinitionContext, statement: st.CreateRole) -> Generator[Step, object, Complete]:
-    """CREATE or ALTER ROLE.  Raises DuplicateObject, UndefinedObject; passwords and expiry are refused."""
-    flags = _role_flags(statement)
-    tag = f"{'ALTER' if statement.is_alter else 'CREATE'} ROLE"
-    yield from lock_object_name(context, "role", statement.name)
-    if statement.is_alter:
-        oid = role_named(context, statement.name).oid
-
-        def change(catalog: Catalog) -> Catalog:
-            return catalog.with_roles({**catalog.roles, oid: replace(catalog.roles[oid], **flags)})  # type: ignore[arg-type]
-
-        change_catalog(context, change)
-        return Complete(tag)
-    flags.setdefault("can_login", statement.kind == "user")
-    name = naming.truncate_name(statement.name)
-    role = replace(Role(context.catalog.oids.allocate(), name), **flags)  # type: ignore[arg-type]
-    change_catalog(context, lambda catalog: cluster_changes.create_role(catalog, role))
-    return Complete(tag)
-
-
-def _role_flags(statement: st.CreateRole) -> dict[str, bool | int]:
-    found: dict[str, bool | int] = {}
-    for name, value in statement.options.items():
-        if name in ROLE_FLAGS:
-            found[ROLE_FLAGS[name]] = value == "true"
-        elif name == "connection_limit":
-            found[name] = _integer(str(value))
-        elif name == "password" and value is None:
-            continue
-        else:
-            raise errors.NotSupportedError(f"role option {name.upper().replace('_', ' ')} is not supported")
-    return found
-
-
-def drop_role(context: DefinitionContext, statement: st.DropRole) -> Generator[Step, object, Complete]:
-    """DROP ROLE.  Raises UndefinedObject, ObjectInUse for the session's own, DependentObjectsStillExist."""
-    for name in statement.names:
-        yield from lock_object_name(context, "role", name)
-        role = context.catalog.role_named(name)
-        if role is None:
-            if not statement.if_exists:
-                raise errors.UndefinedObject(f'role "{name}" does not exist')
-            context.notice(f'role "{name}" does not exist, skipping')
-            continue
-        if role.oid == context.user_oid:
-            raise errors.ObjectInUse("current user cannot be dropped")
-        oid = role.oid
-        change_catalog(context, lambda catalog, oid=oid: cluster_changes.drop_role(catalog, oid))  # type: ignore[misc]
-    return Complete("DROP ROLE")

@@ -12,10 +12,8 @@ from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.databases import (
     alter_database,
     create_database,
-    create_role,
     create_schema,
     drop_database,
-    drop_role,
 )
 from skerry_engine.session.definitions.drop import drop
 from skerry_engine.session.definitions.indexes import create_index, reindex
@@ -23,6 +21,7 @@ from skerry_engine.session.definitions.maintenance import checkpoint, cluster, c
 from skerry_engine.session.definitions.materialized import create_materialized_view, refresh_materialized_view
 from skerry_engine.session.definitions.objects import comment, grant, rename, set_owner, set_schema
 from skerry_engine.session.definitions.property_graphs import alter_property_graph, create_property_graph
+from skerry_engine.session.definitions.roles import alter_role_setting, create_role, drop_role
 from skerry_engine.session.definitions.sequences import alter_sequence, create_sequence
 from skerry_engine.session.definitions.tables import create_table, create_table_as
 from skerry_engine.session.definitions.truncate import truncate
@@ -64,6 +63,7 @@ _EXECUTORS: dict[type[st.Statement], Executor] = {
     st.CreateSchema: create_schema,
     st.CreateRole: create_role,
     st.DropRole: drop_role,
+    st.AlterRoleSetting: alter_role_setting,
     st.CreateExtension: create_extension,
     st.Vacuum: vacuum,
     st.Reindex: reindex,

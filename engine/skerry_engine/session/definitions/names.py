@@ -234,7 +234,8 @@ def collation_of(sql_type: SqlType, written: ObjectName | None) -> int:
 def role_named(context: DefinitionContext, name: str) -> Role:
     """The role of that name; `current_user` and `session_user` are the session's.  Raises UndefinedObject."""
     if name in ("current_user", "current_role", "session_user"):
-        return context.catalog.roles[context.user_oid]
+        is_session = name == "session_user"
+        return context.catalog.roles[context.session_user_oid if is_session else context.user_oid]
     role = context.catalog.role_named(name)
     if role is None:
         raise errors.UndefinedObject(f'role "{name}" does not exist')

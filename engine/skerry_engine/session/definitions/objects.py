@@ -36,6 +36,7 @@ from skerry_engine.session.definitions.names import (
     role_named,
     undefined_relation,
 )
+from skerry_engine.session.definitions.roles import grant_roles
 from skerry_engine.session.definitions.types import (
     commented_type,
     rename_type,
@@ -338,4 +339,6 @@ def grant(context: DefinitionContext, statement: st.Grant) -> Generator[Step, ob
     """GRANT and REVOKE are refused: privileges are not enforced yet,
     so granting one would promise what is not kept."""
     yield from ()
+    if statement.kind == "role":
+        return grant_roles(context, statement)
     raise errors.NotSupportedError(f"{'GRANT' if statement.is_grant else 'REVOKE'} is not supported")
