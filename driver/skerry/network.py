@@ -9,6 +9,7 @@ pipelining and no event loops; its readers and writers of values are used both w
 from __future__ import annotations
 
 import socket
+import ssl
 from typing import Any
 
 import pg8000.core
@@ -44,7 +45,10 @@ class _Opening(pg8000.core.CoreConnection):  # type: ignore[misc]
     def handed_over(self) -> tuple[Transport, ClientProtocol]:
         """The socket, with what was read of it and not looked at yet, and the conversation."""
         self._usock.settimeout(0.0)
-        leftover = self._sock.read1() if self._sock.peek(1) else b""
+        try:
+            leftover = self._sock.read1() if self._sock.peek(1) else b""
+        except ssl.SSLWantReadError:  # where a socket in the clear says that there is nothing
+            leftover = b""
         protocol = ClientProtocol(reader_of)
         protocol.adopt(self.parameter_statuses, bytes(self._backend_key_data or b""))
         sock, self._usock = self._usock, None
