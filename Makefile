@@ -8,13 +8,15 @@ PORT ?= 5433
 PYTEST_ARGS ?=
 SECONDS ?= 600
 KILL_ROUNDS ?= 200
+CONFORMANCE ?= isolation psql clients
+SUITES ?=
 SOAK_SEED := $(or $(SOAK_SEED),$(shell date +%s))
 
 BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
 
 .PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench bench-isolation
-.PHONY: bench-durability bench-graph unit-compiled soak conformance conformance-hermitage conformance-gql clean
+.PHONY: bench-durability bench-graph unit-compiled soak conformance conformance-clients conformance-hermitage conformance-gql clean
 
 help:
 	@echo "make serve           make a virtual environment, install, serve :memory: on $(HOST):$(PORT)"
@@ -29,7 +31,9 @@ help:
 	@echo "make bench-isolation  isolation levels beside PostgreSQL's into benchmarks/RESULTS-isolation.md"
 	@echo "make bench-durability  durable commits beside PostgreSQL and sqlite3 into benchmarks/RESULTS-durability.md"
 	@echo "make bench-graph     graph queries beside Grafeo and Ladybug into benchmarks/RESULTS-graph.md"
-	@echo "make conformance     PostgreSQL's isolation specs against a live server, into conformance/SCORES.md"
+	@echo "make conformance     PostgreSQL's isolation specs, psql's commands and the suites of drivers and frameworks against"
+	@echo "                     a live server, into conformance/SCORES.md (CONFORMANCE='psql clients' for some of them)"
+	@echo "make conformance-clients  the suites of drivers and frameworks alone (SUITES='pg8000 asyncpg')"
 	@echo "make conformance-gql  the openCypher TCK as GQL and the public GQL suites, into conformance/SCORES.md"
 	@echo "make clean           remove what the targets above made"
 
@@ -102,7 +106,11 @@ bench-graph: install-compiled
 	$(BIN)/python benchmarks/graph.py --compiled-python $(COMPILED_BIN)/python --output benchmarks/RESULTS-graph.md
 
 conformance: $(VENV)/.all
-	$(BIN)/python conformance/isolation/run.py
+	status=0; for runner in $(CONFORMANCE); do $(BIN)/python conformance/$$runner/run.py || status=1; done; exit $$status
+
+# SUITES='pg8000 asyncpg' are those of conformance/clients/suites.py.
+conformance-clients: $(VENV)/.all
+	$(BIN)/python conformance/clients/run.py $(if $(SUITES),--only $(SUITES))
 
 # SKERRY_HERMITAGE names the page: no package registry has it.
 conformance-hermitage: $(VENV)/.all
