@@ -58,6 +58,9 @@ _MAINTENANCE_S: Final = 0.25
 
 _SPARE_SOCKETS: Final = 16
 
+# What else is open: log, base, spilled rows, the listener.
+_SPARE_FILES: Final = 256
+
 # How long clients may take to read their last message at shutdown.
 _LAST_WORDS_S: Final = 0.5
 
@@ -69,13 +72,28 @@ class ServerSettings:
 
     host: str = "127.0.0.1"
     port: int = 5433
-    max_connections: int = 100
+    max_connections: int = 1000
     authentication_timeout_s: float = 60.0
     grace_s: float = 5.0
     backlog: int = 512
     authentication: str = AUTO
     tls: TlsSettings | None = None
     tls_required: bool = False
+
+
+def _allow_files(count: int) -> None:
+    """Have the system let us open so many files, sockets among them; as many as it does, if it is fewer."""
+    try:
+        import resource
+    except ImportError:  # no such limit on this system
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    if soft != resource.RLIM_INFINITY and soft < count:
+        _log("few files", allowed=soft, wanted=count)
 
 
 class Member(Host):
@@ -150,6 +168,7 @@ class Server:
                 f'refusing to listen on "{settings.host}": --auth trust is for this machine only',
                 hint="Listen on 127.0.0.1, ::1 or localhost, or let roles have passwords: --auth auto.",
             )
+        _allow_files(self._most_sockets() + _SPARE_FILES)
         self._listener = await self.loop.create_server(
             lambda: cast(asyncio.Protocol, Connection(self)),
             settings.host,
@@ -281,7 +300,10 @@ class Server:
         More may be open than sessions: to be told that there are too many, and to cancel,
         a client must get in.
         """
-        return len(self._sockets) < 2 * self.settings.max_connections + _SPARE_SOCKETS
+        return len(self._sockets) < self._most_sockets()
+
+    def _most_sockets(self) -> int:
+        return 2 * self.settings.max_connections + _SPARE_SOCKETS
 
     def attach(self, connection: Connection) -> Member:
         """A client has connected."""

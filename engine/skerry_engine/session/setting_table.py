@@ -302,7 +302,7 @@ _DEFINITIONS: Final = (
     # the server
     _server("listen_addresses", "string", "127.0.0.1", _CONNECTION, "The addresses on which the server listens."),
     _server("port", "integer", "5433", _CONNECTION, "The port on which the server listens.", 65535),
-    _server("max_connections", "integer", "100", _CONNECTION, "How many clients may be connected.", 262143),
+    _server("max_connections", "integer", "1000", _CONNECTION, "How many clients may be connected.", 262143),
     _server("superuser_reserved_connections", "integer", "3", _CONNECTION,
             "Connections kept for superusers.", 262143),
     _server("unix_socket_directories", "string", "", _CONNECTION, "Directories of local sockets; Skerry has none."),

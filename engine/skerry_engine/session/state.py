@@ -149,6 +149,9 @@ class SessionState:
         self._deadline_s: float | None = None
         self._notices: list[Notice] = []
         self._running_portal: Portal | None = None
+        self.has_commit_actions = (
+            False  # temporary tables may lose their rows, or go, when a transaction commits
+        )
         self.bound_oids: tuple[
             int, ...
         ] = ()  # the parameters of the command that runs, from the extended protocol
@@ -371,6 +374,15 @@ class SessionState:
         """Have a message sent to the client with the next step."""
         self._notices.append(Notice(message, severity, sqlstate, detail, hint))
 
+    def take_notices(self) -> list[Notice]:
+        """What the client has not been told yet, which it is not told now."""
+        notices, self._notices = self._notices, []
+        return notices
+
+    def give_notice(self, notice: Notice) -> None:
+        """Have a notice sent to the client with the next step."""
+        self._notices.append(notice)
+
     # --- transactions ----------------------------------------
 
     def need_transaction(self) -> Transaction:
@@ -485,7 +497,7 @@ class SessionState:
             self.in_block = self.failed = False
             self.settings.commit()
             return True
-        if self.cursors:
+        if self.cursors or self.has_commit_actions:
             return False
         transaction.is_synchronous = self._is_synchronous
         try:
@@ -508,7 +520,7 @@ class SessionState:
         transaction = self.need_transaction()
         self.in_block = self.failed = False
         try:
-            if self.cursors:
+            if self.cursors or self.has_commit_actions:
                 yield from self._before_commit()
                 transaction.is_synchronous = self._is_synchronous
             yield from transaction.commit()
@@ -518,9 +530,13 @@ class SessionState:
         self._end_transaction(True)
 
     def _before_commit(self) -> Steps:
+        from skerry_engine.session.commands.commit_actions import commit_actions
         from skerry_engine.session.commands.cursors import before_commit
 
-        yield from before_commit(cast("Session", self))
+        session = cast("Session", self)
+        yield from before_commit(session)
+        if self.has_commit_actions:
+            yield from commit_actions(session)
 
     def leave_transaction(self) -> None:
         """The current transaction was prepared and goes on without the session."""

@@ -35,6 +35,8 @@ def definition_steps(session: Session, statement: st.Statement, beside: Transact
     mark = transaction.start_statement()
     try:
         complete = yield from execute_definition(statement, SessionDefinitionContext(session, beside))
+        if isinstance(statement, (st.CreateTable, st.CreateTableAs)) and statement.on_commit:
+            session.has_commit_actions = True
         if transaction.state == "active":
             yield from finish_statement(transaction)
     except BaseException as error:

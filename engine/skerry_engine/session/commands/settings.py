@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from skerry_engine import errors
+from skerry_engine.session.commands.commit_actions import discard_temporary
 from skerry_engine.session.commands.cursors import close_all
 from skerry_engine.session.commands.transactions import set_mode
 from skerry_engine.session.settings import TRANSACTION_MODES
@@ -93,6 +94,8 @@ def discard(session: Session, statement: st.Discard) -> Steps:
         session.notifications.unlisten(None)
         session.advisory_unlock(None, False)
         session.graph_parameters.clear()
+    if statement.what in ("all", "temp"):
+        yield from discard_temporary(session)
     if statement.what in ("all", "sequences"):
         session.sequence_values.clear()
         session.last_sequence = 0

@@ -33,6 +33,8 @@ from skerry_engine.txn.locks import LockWait
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, type_info
 
+_ON_COMMIT = {"": "preserve", "preserve rows": "preserve", "delete rows": "delete", "drop": "drop"}
+
 # --- CREATE TABLE -------------------------------------------------------------------------------------------
 
 
@@ -64,7 +66,7 @@ def create_table(context: DefinitionContext, statement: st.CreateTable) -> Gener
     table = yield from _with_constraints(context, site, table, constraints)
     for copy in copies:
         table = yield from copied_indexes(context, site, table, copy)
-    enter_table(context, table, sequences)
+    enter_table(context, replace(table, on_commit=_ON_COMMIT[statement.on_commit]), sequences)
     for copy in copies:
         for attnum, text in copy.comments.items():
             _comment_column(context, table, attnum, text)
@@ -74,8 +76,6 @@ def create_table(context: DefinitionContext, statement: st.CreateTable) -> Gener
 def _refuse_unsupported(statement: st.CreateTable) -> None:
     if statement.on_commit and statement.persistence != "t":
         raise errors.InvalidTableDefinition("ON COMMIT can only be used on temporary tables")
-    if statement.on_commit not in ("", "preserve rows"):
-        raise errors.NotSupportedError(f"ON COMMIT {statement.on_commit.upper()} is not supported")
     check_tablespace(statement.tablespace)
 
 
@@ -228,8 +228,8 @@ def create_table_as(
     context: DefinitionContext, statement: st.CreateTableAs
 ) -> Generator[Step, object, Complete]:
     """CREATE TABLE AS: the query's rows become the table's."""
-    if statement.on_commit not in ("", "preserve rows"):
-        raise errors.NotSupportedError(f"ON COMMIT {statement.on_commit.upper()} is not supported")
+    if statement.on_commit and statement.persistence != "t":
+        raise errors.InvalidTableDefinition("ON COMMIT can only be used on temporary tables")
     site = yield from table_site(context, statement.name, statement.persistence, statement.if_not_exists)
     if site is None:
         return Complete("CREATE TABLE AS")
@@ -248,7 +248,9 @@ def _create_filled(
 ) -> Generator[Step, object, int]:
     """Make the table and its rows; returns their number.  Raises LockWait: nothing was done, do it again."""
     columns = _columns_of_query(context.query_columns(statement.query), statement.columns)
-    table = replace(empty_table(context, site, ()), columns=columns)
+    table = replace(
+        empty_table(context, site, ()), columns=columns, on_commit=_ON_COMMIT[statement.on_commit]
+    )
     storage = new_storage(context, table.width, table.is_temporary)
     count = 0
     if statement.with_data:
