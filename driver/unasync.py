@@ -17,7 +17,7 @@ from pathlib import Path
 
 DRIVER = Path(__file__).parent / "skerry"
 
-MODULES = ("backend", "copying", "dbapi", "server_session")
+MODULES = ("backend", "connection_pool", "copying", "dbapi", "retrying", "server_session")
 """Those of skerry/aio that have a generated twin in skerry."""
 
 _RULES = (
@@ -29,6 +29,7 @@ _RULES = (
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\basynccontextmanager\b", "contextmanager"),
     (r"\b(_?)Async([A-Z]\w*)", r"\1\2"),
+    (r"\bAwaitable, ", ""),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
     (r"\b(open|connect|run_transaction)_async\b", r"\1"),
 )

@@ -12,30 +12,29 @@ the transaction errors T001 to T006 are here too.
 
 from __future__ import annotations
 
-import asyncio
 import os
-from functools import partial
 
 from skerry.abc import ColumnInfo, Notification
 from skerry.adapting import register_adapter
-from skerry.aio.backend import AsyncSource
+from skerry.aio.connection_pool import AsyncPool
 from skerry.aio.copying import AsyncCopy
 from skerry.aio.dbapi import AsyncConnection, AsyncCursor, AsyncTransactionBlock
-from skerry.aio.network import AsyncNetworkSource
-from skerry.backend import Source
+from skerry.aio.opening import open_source as open_source_async
+from skerry.aio.retrying import run_transaction_async
 from skerry.changes import Change, Changes
+from skerry.connection_pool import Pool, PoolStats
 from skerry.copying import Copy
 from skerry.dbapi import Connection, Cursor, TransactionBlock
 from skerry.graph import Edge, Node, Path
-from skerry.isolation import milliseconds
 from skerry.listening import Listener
 from skerry.loading import End
 from skerry.native import Backup, Database, Transaction, TransactionState
-from skerry.network import NetworkSource
+from skerry.opening import open_source
 from skerry.pending import PendingChange, PendingCommit, TableChanges
 from skerry.pep249 import Rollback, Xid, apilevel, paramstyle, threadsafety
 from skerry.result import Result
-from skerry.targets import MEMORY, EngineOptions, parse_target
+from skerry.retrying import run_transaction
+from skerry.targets import MEMORY, EngineOptions
 from skerry.types import (
     BINARY,
     DATETIME,
@@ -75,6 +74,7 @@ __all__ = [
     "AsyncConnection",
     "AsyncCopy",
     "AsyncCursor",
+    "AsyncPool",
     "AsyncTransactionBlock",
     "BINARY",
     "Backup",
@@ -111,6 +111,8 @@ __all__ = [
     "Path",
     "PendingChange",
     "PendingCommit",
+    "Pool",
+    "PoolStats",
     "ProgrammingError",
     "ReadOnlyViolation",
     "Result",
@@ -135,6 +137,8 @@ __all__ = [
     "open",
     "paramstyle",
     "register_adapter",
+    "run_transaction",
+    "run_transaction_async",
     "threadsafety",
 ]
 
@@ -149,6 +153,7 @@ def connect(
     read_only: bool = False,
     deferrable: bool = False,
     timeout: float | None = None,
+    connect_timeout: float | None = None,
     retention: float | None = None,
     retention_bytes: int | None = None,
     memory_limit: int | None = None,
@@ -158,14 +163,15 @@ def connect(
 
     `isolation_level` ('read committed', 'snapshot', 'serializable'), `read_only` and `deferrable` hold for
     each transaction, with `autocommit` for each statement; READ COMMITTED is the default.  `timeout` is in
-    seconds: how long a statement may take, and a server may take to answer.  `retention` is for how many seconds an
+    seconds: how long a statement may take; `connect_timeout`, how long a server may take to answer (`timeout`, unless
+    it is given).  `retention` is for how many seconds an
     embedded database keeps the past readable (AS OF; 0 unless asked otherwise), as long as that takes no more than
     `retention_bytes` of memory.  `memory_limit` is how many bytes of memory this process may take while it holds a
     directory's database, which may be larger (half of the machine's unless asked otherwise).  `options` are settings
     of the session, by name.
     """
     engine_options = EngineOptions(None, retention, retention_bytes, memory_limit)
-    source = _source(target, user, database, timeout, options, engine_options)
+    source = open_source(target, user, database, timeout, connect_timeout, options, engine_options)
     try:
         return Connection.open(
             source,
@@ -190,6 +196,7 @@ async def connect_async(
     read_only: bool = False,
     deferrable: bool = False,
     timeout: float | None = None,
+    connect_timeout: float | None = None,
     retention: float | None = None,
     retention_bytes: int | None = None,
     memory_limit: int | None = None,
@@ -197,7 +204,9 @@ async def connect_async(
 ) -> AsyncConnection:
     """`connect` for asyncio: what waits there is awaited here."""
     engine_options = EngineOptions(None, retention, retention_bytes, memory_limit)
-    source = await _source_async(target, user, database, timeout, options, engine_options)
+    source = await open_source_async(
+        target, user, database, timeout, connect_timeout, options, engine_options
+    )
     try:
         return await AsyncConnection.open(
             source,
@@ -219,6 +228,7 @@ def open(
     database: str | None = None,
     read_only: bool = False,
     timeout: float | None = None,
+    connect_timeout: float | None = None,
     gc_interval: int | None = None,
     retention: float | None = None,
     retention_bytes: int | None = None,
@@ -235,55 +245,9 @@ def open(
     if read_only:
         options = {**(options or {}), "skerry.read_only": "on"}
     engine_options = EngineOptions(gc_interval, retention, retention_bytes, memory_limit)
-    source = _source(target, user, database, timeout, options, engine_options)
+    source = open_source(target, user, database, timeout, connect_timeout, options, engine_options)
     try:
         return Database(source)
     except BaseException:
         source.close()
         raise
-
-
-def _source(
-    target: str | os.PathLike[str],
-    user: str | None,
-    database: str | None,
-    timeout_s: float | None,
-    options: dict[str, str] | None,
-    engine_options: EngineOptions,
-) -> Source:
-    address = parse_target(target, user, database)
-    settings = _settings(timeout_s, options)
-    if address.path is None:
-        engine_options.refuse_for_server()
-        return NetworkSource(address, settings, timeout_s)
-    from skerry.embedded import (
-        EmbeddedSource,  # the engine is imported only when a database is opened in-process
-    )
-
-    return EmbeddedSource(address, settings, engine_options)
-
-
-async def _source_async(
-    target: str | os.PathLike[str],
-    user: str | None,
-    database: str | None,
-    timeout_s: float | None,
-    options: dict[str, str] | None,
-    engine_options: EngineOptions,
-) -> AsyncSource:
-    address = parse_target(target, user, database)
-    if address.path is None:
-        engine_options.refuse_for_server()
-        return AsyncNetworkSource(address, _settings(timeout_s, options), timeout_s)
-    from skerry.aio.embedded import AsyncEmbeddedSource
-    from skerry.embedded import EmbeddedSource
-
-    opening = partial(EmbeddedSource, address, _settings(timeout_s, options), engine_options)
-    return AsyncEmbeddedSource(await asyncio.to_thread(opening))
-
-
-def _settings(timeout_s: float | None, options: dict[str, str] | None) -> dict[str, str]:
-    settings = dict(options or {})
-    if timeout_s is not None:
-        settings.setdefault("statement_timeout", str(milliseconds(timeout_s)))
-    return settings

@@ -10,6 +10,7 @@ Generated from aio/dbapi.py by driver/unasync.py: change that one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 
 from skerry.abc import ColumnInfo, Notification, Outcome, Row
@@ -336,6 +337,13 @@ class Connection:
         if backend.transaction_status != "I":
             backend.execute("ROLLBACK")
 
+    def _forget_blocks(self) -> None:
+        """Whoever used the connection is through with it, blocks that were never left included."""
+        self._blocks.clear()
+        self._claim = None
+        self._xid, self._is_prepared = None, False
+        self.messages.clear()
+
     def _refuse_inside(self, what: str) -> None:
         self._open_backend()
         if self._blocks:
@@ -469,7 +477,7 @@ class Connection:
         found = []
         for gid, prepared, owner, database in outcome.rows:
             name = Xid.parse(str(gid))
-            found.append(name._replace(prepared=prepared, owner=str(owner), database=str(database)))
+            found.append(replace(name, prepared=prepared, owner=str(owner), database=str(database)))
         return found
 
 

@@ -273,17 +273,56 @@ class EmbeddedBackend:
     def execute_many(
         self, text: str, sets: Iterable[Sequence[object]], keeps_rows: bool = False
     ) -> list[Outcome]:
-        """Run it for each set of parameters: the plan is found, not made, from the second on."""
+        """Run it for each set of parameters, planned once."""
         outcomes: list[Outcome] = []
         total = Outcome(None, [], "", 0)
         for parameters in sets:
-            outcome = self._run(text, engine_parameters(text, parameters), _ignore)
+            outcome = self._run_again(text, engine_parameters(text, parameters))
             if keeps_rows:
                 outcomes.append(outcome)
             else:
                 total.tag = outcome.tag
                 total.row_count += max(outcome.row_count, 0)
         return outcomes if keeps_rows else [total]
+
+    def _run_again(self, text: str, values: list[object]) -> Outcome:
+        """Run a statement that was perhaps run just now, with other values."""
+        session = self._open_session()
+        holds_back = interrupts.hold_back()
+        try:
+            steps: Steps | None = None
+            outcome = Outcome()
+            with self._source.mutex:
+                self._source.expiry.forget(session)
+                session.owner.thread_id = _thread_number()
+                columns = session.bind_values("", text, values)
+                answer = session.answer_execute("", 0)
+                if not isinstance(answer, Finished):
+                    steps = answer
+            if columns is not None:
+                outcome.columns = self._infos(columns)
+            if isinstance(answer, Finished):
+                outcome.rows, outcome.tag, outcome.row_count = answer.rows, answer.tag, answer.row_count
+            elif steps is not None:
+                self._drive_guarded(session, steps, outcome)
+            self._convert_rows(session, outcome)
+            return outcome
+        finally:
+            if session.in_block:
+                self._watch_idling(session)
+            if holds_back:
+                interrupts.let_through()
+            self._source.shared.close_abandoned()
+
+    def _drive_guarded(self, session: Session, steps: Steps, outcome: Outcome) -> None:
+        """Step to the end; what breaks it off cancels the statement first."""
+        try:
+            self._drive_into(session, steps, _ignore, outcome)
+        except errors.DatabaseError:
+            raise
+        except BaseException:
+            self._interrupt(session, steps)
+            raise
 
     def open_stream(
         self, text: str, parameters: Sequence[object] | None, size: int, begin: str | None = None
@@ -310,13 +349,7 @@ class EmbeddedBackend:
         try:
             steps = self._begun(session, portal, size)
             outcome = Outcome(columns)
-            try:
-                self._drive_into(session, steps, _ignore, outcome)
-            except errors.DatabaseError:
-                raise
-            except BaseException:
-                self._interrupt(session, steps)
-                raise
+            self._drive_guarded(session, steps, outcome)
             self._convert_rows(session, outcome)
             return outcome
         finally:
@@ -575,6 +608,7 @@ class EmbeddedCopy:
         self._session = session
         self._steps = steps
         self._outcome = Outcome()
+        self._wants_data = False
         self._pieces: list[bytes] = []
         self.direction: str = ""
         self.is_binary: bool = False
@@ -591,6 +625,7 @@ class EmbeddedCopy:
         except BaseException:
             self.is_over = True
             raise
+        self._wants_data = isinstance(step, CopyIn)
         if step is None:
             self.is_over = True
         elif isinstance(step, CopyIn):
@@ -606,6 +641,8 @@ class EmbeddedCopy:
         """Give a piece."""
         if not self.is_over:
             self._advance(data)
+        while not self.is_over and not self._wants_data:
+            self._advance(None)
 
     def read(self) -> list[bytes]:
         """The next pieces; none when there are no more."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from skerry.abc import ColumnInfo
@@ -83,8 +84,9 @@ _MAX_FORMAT_ID = 0x7FFF_FFFF
 _MAX_PART = 64
 
 
-class Xid(NamedTuple):
-    """A transaction's name in two-phase commit, as X/Open has it.
+@dataclass(frozen=True, slots=True)
+class Xid:
+    """A transaction's name in two-phase commit, as X/Open has it; its three parts can be taken apart like a tuple's.
 
     Names that were not made by `Connection.xid` have no `format_id`: all is in `gtrid`.  `prepared`, `owner` and
     `database` are told by `tpc_recover`.
@@ -93,9 +95,18 @@ class Xid(NamedTuple):
     format_id: int | None
     gtrid: str
     bqual: str
-    prepared: object = None
-    owner: str | None = None
-    database: str | None = None
+    prepared: object = field(default=None, compare=False)
+    owner: str | None = field(default=None, compare=False)
+    database: str | None = field(default=None, compare=False)
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, place: int) -> int | str | None:
+        return (self.format_id, self.gtrid, self.bqual)[place]
+
+    def __iter__(self) -> Iterator[int | str | None]:
+        return iter((self.format_id, self.gtrid, self.bqual))
 
     def __str__(self) -> str:
         """The name that PREPARE TRANSACTION gets: the one that psycopg would give it."""

@@ -168,9 +168,8 @@ class ServerSession:
 
         Inside a transaction, please: outside one each round trip would be one of its own.
         """
-        outcomes: list[Outcome] = []
         oids: list[int] | None = None
-        collector = Collector(self._ready_protocol(), keeps_rows=keeps_rows)
+        collector = Collector(self._ready_protocol(), keeps_rows=keeps_rows, is_repeated=True)
         waiting = size = 0
         for parameters in sets:
             found, texts = texts_and_types(text, parameters)
@@ -182,8 +181,7 @@ class ServerSession:
                 waiting = size = 0
         if waiting:
             self._finish_batch(collector, text)
-        outcomes += collector.outcomes
-        return outcomes
+        return collector.outcomes
 
     def _ask_again(
         self, text: str, known: list[int] | None, found: list[int], texts: Sequence[str | None]

@@ -8,6 +8,7 @@ time.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 
 from skerry.abc import ColumnInfo, Notification, Outcome, Row
@@ -334,6 +335,13 @@ class AsyncConnection:
         if backend.transaction_status != "I":
             await backend.execute("ROLLBACK")
 
+    def _forget_blocks(self) -> None:
+        """Whoever used the connection is through with it, blocks that were never left included."""
+        self._blocks.clear()
+        self._claim = None
+        self._xid, self._is_prepared = None, False
+        self.messages.clear()
+
     def _refuse_inside(self, what: str) -> None:
         self._open_backend()
         if self._blocks:
@@ -467,7 +475,7 @@ class AsyncConnection:
         found = []
         for gid, prepared, owner, database in outcome.rows:
             name = Xid.parse(str(gid))
-            found.append(name._replace(prepared=prepared, owner=str(owner), database=str(database)))
+            found.append(replace(name, prepared=prepared, owner=str(owner), database=str(database)))
         return found
 
 

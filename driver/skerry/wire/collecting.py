@@ -16,7 +16,8 @@ class Collector:
     """Takes the events of a few statements, to the end of them.
 
     `skipped`: how many statements come first whose outcome nobody wants (a BEGIN).  `write` gets the data of a COPY TO
-    STDOUT; without it the data is lost.  `keeps_rows`: False when rows are not wanted.
+    STDOUT; without it the data is lost.  `is_repeated`: all are executions of one statement, described once.
+    `keeps_rows`: False when rows are not wanted, and one outcome is to stand for all.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Collector:
         skipped: int = 0,
         write: Callable[[bytes], object] | None = None,
         keeps_rows: bool = True,
+        is_repeated: bool = False,
     ) -> None:
         self.outcomes: list[Outcome] = []
         self.is_suspended = False
@@ -33,6 +35,7 @@ class Collector:
         self._skipped = skipped
         self._write = write
         self._keeps_rows = keeps_rows
+        self._is_repeated = is_repeated
         self._columns: tuple[ColumnInfo, ...] | None = None
         self._rows: list[Row] = []
 
@@ -59,9 +62,15 @@ class Collector:
     def _complete(self, tag: str, row_count: int) -> None:
         if self._skipped:
             self._skipped -= 1
-        else:
+        elif self._keeps_rows:
             self.outcomes.append(Outcome(self._columns, self._rows, tag, row_count))
-        self._columns, self._rows = None, []
+        elif self.outcomes:
+            self.outcomes[0].row_count += max(row_count, 0)
+        else:
+            self.outcomes.append(Outcome(None, [], tag, max(row_count, 0)))
+        self._rows = []
+        if not self._is_repeated:
+            self._columns = None
 
     def take_error(self) -> DatabaseError | None:
         """The first error, once: kept here, it would keep itself by its traceback."""

@@ -130,14 +130,12 @@ class Session(StatementRunner):
     ) -> tuple[ResultColumn, ...] | None:
         """Make a portal of a statement and Python's values, as `run` knows them; its columns.
 
-        A failure is the transaction's, too.
+        It becomes the unnamed statement; the same text is not planned again.  A failure is the transaction's, too.
         """
         self.check_open()
         try:
-            statement = self.engine.statements.statement(text, self.language())
-            self.check_not_failed(statement)
             types, values = embedded_parameters(parameters)
-            prepared = self.prepare("", text, statement, types)
+            prepared = self._prepared_for(text, types, values)
             wanted = prepared.parameter_oids
             if len(values) < len(wanted):
                 raise errors.UndefinedParameter(f"there is no parameter ${len(values) + 1}")
@@ -147,6 +145,24 @@ class Session(StatementRunner):
             raise
         self.portals[portal] = Portal(portal, prepared, given, (), self.functions.statement_timestamp)
         return prepared.columns
+
+    def _prepared_for(self, text: str, types: list[int], values: Sequence[object]) -> Prepared:
+        """The unnamed statement if it is this one for these types, where NULL is of any; else a new one."""
+        known = self.prepared.get("")
+        if known is not None and known.text == text and len(types) == len(known.declared_oids):
+            declared = known.declared_oids
+            for number, value in enumerate(values):
+                if value is None:
+                    types[number] = declared[number]
+            if tuple(types) == declared:
+                self.check_not_failed(known.statement)
+                if known.plan is not None and is_outgrown(known.plan, self.statement_catalog()):
+                    self.refresh(known)
+                return known
+        statement = self.engine.statements.statement(text, self.language())
+        self.check_not_failed(statement)
+        made = self.prepared[""] = self.prepare("", text, statement, types)
+        return made
 
     def _decode_text(self, prepared: Prepared, values: Sequence[bytes | None]) -> list[object]:
         """Parameters in text form, by readers that are kept with the statement."""
