@@ -111,6 +111,10 @@ class FunctionContext(Protocol):
         """The sessions whose transactions keep the session `pid` from a safe snapshot (DEFERRABLE)."""
         ...
 
+    def check_domain(self, oid: int, value: object) -> None:
+        """Raise CheckViolation, NotNullViolation if the domain with that OID, or the array of it, has no such value."""
+        ...
+
     def notify(self, channel: str, payload: str) -> None:
         """pg_notify(): tell those who listen to the channel, once the transaction has committed.
 

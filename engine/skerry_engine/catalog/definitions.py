@@ -67,7 +67,7 @@ class DefinitionPrinter:
 
     def type_name(self, sql_type: SqlType) -> str:
         """The type's name, with its modifier."""
-        user_type = user_type_name(self.database, sql_type.oid, self.path)
+        user_type = user_type_name(self.database, sql_type.named_oid, self.path)
         return format_type(sql_type.oid, sql_type.typmod) if user_type is None else user_type
 
     def _names(self, table: Table) -> Names:
@@ -93,6 +93,8 @@ class DefinitionPrinter:
 
     def constraint(self, constraint: Constraint, pretty: bool = False) -> str:
         """A constraint as pg_get_constraintdef prints it: `FOREIGN KEY (a) REFERENCES b(id)`."""
+        if not constraint.table_oid:
+            return self._domain_check(constraint, pretty)
         table = self.database.table(constraint.table_oid)
         if constraint.kind == "c":
             text = self._check(table, constraint, pretty)
@@ -104,6 +106,19 @@ class DefinitionPrinter:
             text += " DEFERRABLE"
         if constraint.initially_deferred:
             text += " INITIALLY DEFERRED"
+        return text if constraint.validated else f"{text} NOT VALID"
+
+    def domain_expression(self, stored: StoredExpression, pretty: bool = False) -> str:
+        """A default or a check of a domain."""
+        names = Names(lambda _range_id, _position: "VALUE", self.type_name, self.constant)
+        try:
+            return _trimmed(Deparser(names, pretty).expression(stored.expr))
+        except errors.NotSupportedError:
+            return stored.source.strip()
+
+    def _domain_check(self, constraint: Constraint, pretty: bool) -> str:
+        assert constraint.check is not None
+        text = f"CHECK ({self.domain_expression(constraint.check, pretty)})"
         return text if constraint.validated else f"{text} NOT VALID"
 
     def _check(self, table: Table, constraint: Constraint, pretty: bool) -> str:

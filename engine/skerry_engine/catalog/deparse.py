@@ -236,10 +236,12 @@ def _cast(printer: Deparser, node: Cast, show_implicit: bool) -> str:
         return printer.paren(node.arg, node, False) if printer.pretty else printer.expression(node.arg)
     type_name = printer.names.type_name(node.type)
     arg = _without_length(node)
-    if isinstance(arg, Const) and arg.type == SqlType(node.type.oid):
+    if isinstance(arg, Const) and arg.type == SqlType(node.type.oid) and not node.type.domain:
         return f"{constant_text(printer.names, arg, label=False)}::{type_name}"
     if _is_typed_literal(node):
         return f"{quote_literal(_literal_text(printer, node))}::{type_name}"
+    if node.type.domain:
+        return f"({printer.expression(arg)})::{type_name}"
     inner = printer.paren(arg, node, False)
     return f"{printer.wrap(inner)}::{type_name}"
 

@@ -48,9 +48,12 @@ from skerry_engine.catalog.objects import (
 from skerry_engine.catalog.quoting import quote_qualified
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.user_types import (
+    DomainType,
     UserType,
     address_of,
     array_address,
+    domain_constraints,
+    type_address,
     type_of_oid,
     user_type_name,
 )
@@ -118,8 +121,10 @@ def _edges(database: Database) -> Iterator[Edge]:
                 yield Edge(address, reference, NORMAL)
         if isinstance(relation, UserType):
             yield Edge(array_address(relation), address, INTERNAL)
+            if isinstance(relation, DomainType):
+                yield from _domain_edges(database, relation)
         elif isinstance(relation, View):
-            for oid in {column.type.oid for column in relation.columns}:
+            for oid in {column.type.named_oid for column in relation.columns}:
                 yield from _type_edges(database, address, oid)
         elif isinstance(relation, SequenceDef) and relation.owner_column is not None:
             yield Edge(address, relation.owner_column, INTERNAL if relation.is_identity else AUTOMATIC)
@@ -136,9 +141,23 @@ def _type_edges(database: Database, dependent: Address, oid: int) -> Iterator[Ed
         yield Edge(dependent, Address(CLASS_TYPE, oid), NORMAL)
 
 
+def _domain_edges(database: Database, domain: DomainType) -> Iterator[Edge]:
+    address = type_address(domain)
+    yield from _type_edges(database, address, domain.base.named_oid)
+    if domain.default is not None:
+        yield from _expression_edges(database, address, domain.default.expr)
+        for oid in relations_read(domain.default.expr):
+            yield Edge(address, Address(CLASS_RELATION, oid), NORMAL)
+    for constraint in domain.checks:
+        place = Address(CLASS_CONSTRAINT, constraint.oid)
+        yield Edge(place, address, AUTOMATIC)
+        if constraint.check is not None:
+            yield from _expression_edges(database, place, constraint.check.expr)
+
+
 def _expression_edges(database: Database, dependent: Address, expr: Expr) -> Iterator[Edge]:
     """What an expression needs for the types in it."""
-    for oid in {node.type.oid for node in walk(expr)}:
+    for oid in {node.type.named_oid for node in walk(expr)}:
         yield from _type_edges(database, dependent, oid)
 
 
@@ -146,7 +165,7 @@ def _table_edges(database: Database, table: Table) -> Iterator[Edge]:
     for column in table.columns:
         if not column.dropped:
             place = Address(CLASS_RELATION, table.oid, column.attnum)
-            yield from _type_edges(database, place, column.type.oid)
+            yield from _type_edges(database, place, column.type.named_oid)
         if column.default is not None:
             address = Address(CLASS_DEFAULT, column.default_oid)
             kind = INTERNAL if column.generated else AUTOMATIC
@@ -375,6 +394,10 @@ def describe(database: Database, address: Address, path: SearchPath) -> str:
     """An object in words, as error details name it: `constraint b_a_fkey on table b`."""
     if address.class_oid == CLASS_NAMESPACE:
         return f"schema {quote_qualified((database.schemas[address.oid].name,))}"
+    if address.class_oid == CLASS_CONSTRAINT and address.oid in domain_constraints(database):
+        domain, constraint = domain_constraints(database)[address.oid]
+        domain_name = user_type_name(database, domain.oid, path)
+        return f"constraint {quote_qualified((constraint.name,))} on domain {domain_name}"
     if address.class_oid == CLASS_CONSTRAINT:
         constraint = database.constraints()[address.oid]
         table = describe_relation(database, database.relations[constraint.table_oid], path)

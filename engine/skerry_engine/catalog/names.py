@@ -24,7 +24,7 @@ from skerry_engine.functions.registry import (
     functions_named,
 )
 from skerry_engine.values.types import find_type, format_type, type_by_name
-from skerry_engine.values.user_types import FIRST_USER_TYPE
+from skerry_engine.values.user_types import FIRST_USER_TYPE, is_domain_or_array
 
 SUPPORT_FUNCTIONS = {int(oid): name for oid, name in read_facts("support_functions.tsv")}
 """Functions that the catalogs name though no query can call them."""
@@ -114,6 +114,8 @@ class CatalogNames:
         oid = self._base_type_oid(" ".join(base.split()))
         if oid is None or array is None:
             return oid
+        if is_domain_or_array(oid):
+            return None if oid & 1 else oid + 1
         info = find_type(oid)
         if info is not None:
             return info.array_oid or None

@@ -249,7 +249,7 @@ _FAMILIES: Final = {ex.__name__: "expr", q.__name__: "query", lb.__name__: "labe
 def _all_kinds() -> Iterator[Kind]:
     for cls in (*_EXPRESSIONS, *_LABELS, *_PATHS, *_QUERIES):
         yield Kind(f"{_FAMILIES[cls.__module__]}.{cls.__name__}", cls)
-    yield Kind("SqlType", SqlType, annotations={"oid": int, "typmod": int}, make=_shared_type)
+    yield Kind("SqlType", SqlType, annotations={"oid": int, "typmod": int, "domain": int}, make=_shared_type)
     plain = (ob.Address, ob.StoredExpression, ob.Column, ob.Constraint, ob.IndexKey, ob.Schema)
     for each in (*plain, ob.Role, ob.Membership, ob.StartSettings):
         yield Kind(each.__name__, each)
@@ -269,6 +269,7 @@ def _all_kinds() -> Iterator[Kind]:
         yield Kind(graph.__name__, graph, ("version",))
     yield Kind("EnumLabel", ut.EnumLabel)
     yield Kind("EnumType", ut.EnumType, ("version",))
+    yield Kind("DomainType", ut.DomainType, ("version",))
     yield Kind("View", ob.View, ("version",), {"query": q.Query | None})
     indexes = {"indexes": tuple[int, ...]}
     for table in (ob.Table, gr.ElementTable):
@@ -283,8 +284,8 @@ def _tree_of_table(table: ob.Table) -> ob.Table:
 
 
 @lru_cache(maxsize=4096)
-def _shared_type(oid: int, typmod: int = -1) -> SqlType:
-    return SqlType(oid, typmod)
+def _shared_type(oid: int, typmod: int = -1, domain: int = 0) -> SqlType:
+    return SqlType(oid, typmod, domain)
 
 
 _KINDS: dict[str, Kind] = {}

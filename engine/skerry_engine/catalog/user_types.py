@@ -1,7 +1,8 @@
-"""Users' types in the catalog: enums.
+"""Users' types in the catalog: enums and domains.
 
     UserType (is_hidden: types have a name space of their own, and pg_class does not list them)
-      └─ EnumType ── EnumLabel: the label, its value (values/user_types.py), its OID in pg_enum
+      ├─ EnumType ── EnumLabel: the label, its value (values/user_types.py), its OID in pg_enum
+      └─ DomainType ── base type, default, NOT NULL, checks: Constraint; their expressions read VALUE as column 0
 
 A type stands among a database's relations, so that all that is done with relations (log, checkpoints, rollback, DROP
 SCHEMA, owners) is done with types; its address is that of pg_type.  The array of a type is no object of its own: its
@@ -15,20 +16,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from skerry_engine import errors
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.objects import (
     CLASS_RELATION,
     CLASS_TYPE,
     PG_CATALOG,
     Address,
+    Constraint,
     Relation,
+    StoredExpression,
     Table,
     View,
 )
 from skerry_engine.catalog.quoting import quote_qualified
 from skerry_engine.catalog.search_path import SearchPath
-from skerry_engine.values.types import TypeInfo, built_in_type, qualified_type
-from skerry_engine.values.user_types import NO_TYPES, EnumValues, UserTypes, is_enum_or_array
+from skerry_engine.values.types import SqlType, TypeInfo, array_type, built_in_type, qualified_type, type_info
+from skerry_engine.values.user_types import (
+    NO_TYPES,
+    EnumValues,
+    UserTypes,
+    is_domain_or_array,
+    is_user_type,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,28 @@ class EnumType(UserType):
     labels: tuple[EnumLabel, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainType(UserType):
+    """CREATE DOMAIN.  `base` may be of a domain in turn.  `default_text` is the default as
+    pg_type shows it."""
+
+    base: SqlType
+    not_null: bool = False
+    default: StoredExpression | None = None
+    default_text: str | None = None
+    checks: tuple[Constraint, ...] = ()
+    collation_oid: int = 0
+    dimensions: int = 0
+
+    @property
+    def sql_type(self) -> SqlType:
+        """The type of the domain's values."""
+        return SqlType(self.base.oid, self.base.typmod, self.oid)
+
+    def constraint_named(self, name: str) -> Constraint | None:
+        return next((c for c in self.checks if c.name == name), None)
+
+
 # --- finding ------------------------------------------------------------------------------------------------
 
 
@@ -86,7 +118,7 @@ def address_of(relation: Relation) -> Address:
 
 def type_of_oid(database: Database, oid: int) -> UserType | None:
     """The user's type with that OID, or of which it is the array; None where there is none."""
-    found = database.relation(oid & ~1) if is_enum_or_array(oid) else None
+    found = database.relation(oid & ~1) if is_user_type(oid) else None
     return found if isinstance(found, UserType) else None
 
 
@@ -135,6 +167,54 @@ def _names(database: Database) -> Iterator[tuple[tuple[int, str], UserType]]:
         yield (each.schema_oid, each.array_name), each
     for each in database.of_type(UserType):
         yield (each.schema_oid, each.name), each
+
+
+# --- domains ------------------------------------------------------------------------------------------------
+
+
+def domain_of(database: Database, oid: int) -> DomainType:
+    """The domain with that OID, or of which it is the array.  Raises UndefinedObject when it is gone."""
+    found = type_of_oid(database, oid)
+    if not isinstance(found, DomainType):
+        raise errors.UndefinedObject(f"type with OID {oid} does not exist")
+    return found
+
+
+def behind_domain(database: Database, sql_type: SqlType) -> SqlType:
+    """A type that was found by name: where that is a domain's, its base type that knows the domain."""
+    if not is_domain_or_array(sql_type.oid):
+        return sql_type
+    domain = domain_of(database, sql_type.oid)
+    if sql_type.oid == domain.oid:
+        return domain.sql_type
+    array = array_type(type_info(domain.base.oid))
+    if array is None:
+        raise errors.NotSupportedError(f"arrays of domain {domain.name} are not supported")
+    return SqlType(array.oid, domain.base.typmod, sql_type.oid)
+
+
+def domain_chain(database: Database, domain: DomainType) -> list[DomainType]:
+    """The domain, the one it is over, and so on."""
+    chain = [domain]
+    while chain[-1].base.domain:
+        chain.append(domain_of(database, chain[-1].base.domain))
+    return chain
+
+
+def domain_default(database: Database, sql_type: SqlType) -> StoredExpression | None:
+    """What a column of the type holds that has no default of its own."""
+    found = type_of_oid(database, sql_type.domain) if sql_type.domain else None
+    if not isinstance(found, DomainType) or found.oid != sql_type.domain:
+        return None
+    return next((each.default for each in domain_chain(database, found) if each.default is not None), None)
+
+
+def domain_constraints(database: Database) -> Mapping[int, tuple[DomainType, Constraint]]:
+    """All constraints of domains, by OID."""
+    return database.cached(
+        "domain constraints",
+        lambda: {c.oid: (domain, c) for domain in database.of_type(DomainType) for c in domain.checks},
+    )
 
 
 def is_name_taken(database: Database, schema_oid: int, name: str) -> bool:

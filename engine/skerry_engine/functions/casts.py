@@ -28,6 +28,9 @@ TEXT_FORM = "text"
 ELEMENTS_FORM = "elements"
 """The `form` of functions that `element_wise` made of their `base`."""
 
+DOMAIN_FORM = "domain"
+"""The `form` of functions that `domain_check` made."""
+
 CONTEXT_RANK = {"i": 0, "a": 1, "e": 2}
 """How much a context permits: an explicit cast may use what assignment may,
 and that what an implicit one may."""
@@ -137,6 +140,31 @@ def is_string_type(type_oid: int) -> bool:
     """Whether the type is of the string category."""
     info = find_type(type_oid)
     return info is not None and info.category == "S"
+
+
+# --- domains ------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def domain_check(base: int, domain: int) -> Function:
+    """The function that gives a value back that a domain (or an array of one) takes.  It returns the domain's OID as
+    its type; what the domain says is asked for at each call."""
+
+    def check(context: FunctionContext, value: object) -> object:
+        context.check_domain(domain, value)
+        return value
+
+    return Function(
+        oid=0,
+        name="domain_check",
+        arg_types=(base,),
+        return_type=domain,
+        implementation=check,
+        strict=False,
+        needs_context=True,
+        volatility="s",
+        form=DOMAIN_FORM,
+    )
 
 
 # --- text I/O -----------------------------------------------------------------------------------------------

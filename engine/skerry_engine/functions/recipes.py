@@ -10,6 +10,7 @@ registry and the types that the call was resolved for, or how the function was m
     'object'      json_building            the fields' names
     'text'        casts.io_cast            source and target type
     'dynamic'     dynamic.dynamic_function   the name and the number of arguments
+    'domain'      casts.domain_check       base type, and as the result type the domain's OID
     'elements'    casts.element_wise       source and target type, and the function for an element (`base`)
 
 What has no recipe is refused when it is to be kept, not when it is read back.
@@ -23,8 +24,10 @@ from dataclasses import dataclass
 from skerry_engine.errors import DatabaseError, IncompatibleFormat, NotSupportedError
 from skerry_engine.functions.casts import (
     BLANK_PADDING,
+    DOMAIN_FORM,
     ELEMENTS_FORM,
     TEXT_FORM,
+    domain_check,
     element_wise,
     find_coercion,
     io_cast,
@@ -193,12 +196,18 @@ def _source(recipe: Recipe) -> tuple[int]:
     return (recipe.arg_types[0],)
 
 
+def _make_domain_check(recipe: Recipe) -> AnyFunction:
+    (base,) = recipe.arg_types
+    return domain_check(base, recipe.return_type)
+
+
 _MAKERS: dict[str, Callable[[Recipe], AnyFunction]] = {
     "": _make_plain,
     VARIADIC_FORM: _make_variadic,
     ROWS_FORM: _make_over_rows,
     OBJECT_FORM: _make_object,
     TEXT_FORM: _make_text_cast,
+    DOMAIN_FORM: _make_domain_check,
     ELEMENTS_FORM: _make_element_wise,
     DYNAMIC_FORM: _make_dynamic,
 }

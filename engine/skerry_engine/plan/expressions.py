@@ -328,6 +328,8 @@ class ExpressionWriter:
             return self.value(expr.arg)
         count = len(function.arg_types)
         extra = [] if count == 1 else [str(expr.type.typmod), str(expr.explicit)][: count - 1]
+        if not function.strict:
+            return self.call_text(function, [self.value(expr.arg)])
         texts, guards = self.guarded_arguments([expr.arg], lambda _: "{0}" in (function.template or ""))
         if function.template is not None:
             return _conditional(_fill(function.template, texts + extra), guards)

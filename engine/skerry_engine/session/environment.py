@@ -52,6 +52,7 @@ from skerry_engine.session.changes import (
     not_recorded,
     raw_change_rows,
 )
+from skerry_engine.session.domains import check_domain
 from skerry_engine.session.graphs import definition_text
 from skerry_engine.session.graphs.names import GRAPH_SETTING, AnyGraph, working_graph
 from skerry_engine.session.monitoring import lock_infos, session_info
@@ -563,6 +564,10 @@ class SessionFunctions:
 
     def safe_snapshot_blocking_pids(self, pid: int) -> Sequence[int]:
         return self.session.engine.safe_snapshot_blocking_pids(pid)
+
+    def check_domain(self, oid: int, value: object) -> None:
+        here = self.session.statement_catalog()
+        check_domain(here.database, here.search_path, oid, self, value)
 
     def notify(self, channel: str, payload: str) -> None:
         transaction = self.session.transaction

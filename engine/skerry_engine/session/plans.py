@@ -298,6 +298,7 @@ def _made_plan(
     main = query.body if isinstance(query, q.With) else query
     row_lock = _first_row_lock(query)
     is_change = bool(written_tables(query))
+    relied_on, facts = graph_tables.relied_on()
     return Plan(
         compiled,
         verb,
@@ -313,7 +314,8 @@ def _made_plan(
         is_change or bool(row_lock) or _may_wait_in_functions(query),
         here.catalog.version,
         query,
-        *graph_tables.relied_on(),
+        (*relied_on, *context.objects_used),
+        facts,
         types=tuple(context.types_named),
     )
 

@@ -30,7 +30,8 @@ from skerry_engine.catalog.graph_checks import graph_checks
 from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyIndex, graph_of
 from skerry_engine.catalog.objects import Constraint, IndexDef, IndexKey, Relation, SequenceDef, Table
 from skerry_engine.catalog.search_path import SearchPath
-from skerry_engine.functions.casts import find_coercion
+from skerry_engine.catalog.user_types import domain_default
+from skerry_engine.functions.casts import domain_check, find_coercion
 from skerry_engine.functions.registry import Function
 from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.plan.compile import compile_rows
@@ -735,9 +736,13 @@ def default_value(database: Database, table: Table, attnum: int) -> Expr:
         sequence = database.owned_sequence(table.oid, attnum)
         assert sequence is not None, "an identity column owns a sequence"
         return nextval_call(sequence, column.type)
-    if column.default is None or column.generated:
+    if column.generated:
         return Const(column.type, None)
-    return column.default.expr
+    default = column.default or domain_default(database, column.type)
+    value = Const(column.type, None) if default is None else default.expr
+    if not column.type.domain or (value.type.domain == column.type.domain and default is not None):
+        return value
+    return Cast(column.type, value, domain_check(column.type.oid, column.type.domain), False)
 
 
 def generating(table: Table) -> Callable[[object, Row], Row] | None:

@@ -1,10 +1,12 @@
-"""CREATE TYPE and ALTER TYPE: their grammar."""
+"""CREATE and ALTER TYPE and DOMAIN: their grammar."""
 
 from __future__ import annotations
 
+from skerry_engine.errors import SyntaxError
 from skerry_engine.sql import statements as st
 from skerry_engine.sql import type_statements as ts
 from skerry_engine.sql.alter_syntax import AlterParser
+from skerry_engine.sql.types_syntax import parse_type
 
 
 class TypeParser(AlterParser):
@@ -55,3 +57,85 @@ class TypeParser(AlterParser):
         place = self.accept_one_of("before", "after")
         neighbour = self.string() if place else None
         return ts.AddEnumLabel(name, label, if_not_exists, neighbour, place == "after")
+
+    # --- domains ----------------------------------------------------------------------------------
+
+    def create_domain(self) -> st.Statement:
+        """CREATE DOMAIN behind these words."""
+        name = self.object_name()
+        self.accept_word("as")
+        written = parse_type(self)
+        collation: st.ObjectName | None = None
+        default: st.SourceExpression | None = None
+        constraints: list[ts.DomainConstraint] = []
+        while not (self.at_end() or self.at(";")):
+            index = self.index
+            if self.accept_word("collate"):
+                collation = self.object_name()
+            elif self.accept_word("default"):
+                if default is not None:
+                    raise SyntaxError("multiple default expressions")
+                default = self.source_expression()
+            else:
+                constraints.append(self.domain_constraint())
+            if self.index == index:
+                raise self.error()
+        return ts.CreateDomain(name, written, collation, default, tuple(constraints))
+
+    def domain_constraint(self) -> ts.DomainConstraint:
+        """[CONSTRAINT name] NOT NULL, NULL or CHECK (...)."""
+        position = self.position()
+        name = self.name() if self.accept_word("constraint") else None
+        if self.accept_words("not", "null"):
+            return ts.DomainConstraint("not null", name, position=position)
+        if self.accept_word("null"):
+            return ts.DomainConstraint("null", name, position=position)
+        if self.word() in ("unique", "primary", "references", "generated"):
+            what = {"unique": "unique", "primary": "primary key", "references": "foreign key"}
+            kind = what.get(self.word(), "specifying GENERATED")
+            kind = kind if kind.startswith("specifying") else f"{kind} constraints"
+            raise SyntaxError(f"{kind} not possible for domains")
+        if not self.accept_word("check"):
+            raise self.error()
+        self.expect("(")
+        check = self.source_expression()
+        self.expect(")")
+        not_valid = False
+        while True:
+            if self.accept_words("not", "valid"):
+                not_valid = True
+            elif self.accept_words("no", "inherit"):
+                raise SyntaxError("check constraints for domains cannot be marked NO INHERIT")
+            else:
+                return ts.DomainConstraint("check", name, check, not_valid, position)
+
+    def alter_domain(self) -> st.Statement:
+        """ALTER DOMAIN behind these words."""
+        name = self.object_name()
+        if self.accept_words("set", "default"):
+            return ts.AlterDomain(name, "set default", default=self.source_expression())
+        if self.accept_words("drop", "default"):
+            return ts.AlterDomain(name, "drop default")
+        if self.accept_words("set", "not", "null"):
+            return ts.AlterDomain(name, "set not null")
+        if self.accept_words("drop", "not", "null"):
+            return ts.AlterDomain(name, "drop not null")
+        if self.accept_word("add"):
+            return ts.AlterDomain(name, "add constraint", constraint=self.domain_constraint())
+        if self.accept_words("drop", "constraint"):
+            if_exists = self.accept_if_exists()
+            old_name = self.name()
+            cascade = self.accept_cascade()
+            return ts.AlterDomain(
+                name, "drop constraint", old_name=old_name, if_exists=if_exists, cascade=cascade
+            )
+        if self.accept_words("validate", "constraint"):
+            return ts.AlterDomain(name, "validate constraint", old_name=self.name())
+        if self.accept_words("rename", "constraint"):
+            old_name = self.name()
+            self.expect_word("to")
+            return ts.AlterDomain(name, "rename constraint", old_name=old_name, new_name=self.name())
+        shared = self.shared_alteration("domain", name, False)
+        if shared is None:
+            raise self.error()
+        return shared

@@ -1,10 +1,11 @@
-"""CREATE TYPE and ALTER TYPE as data."""
+"""CREATE and ALTER TYPE and DOMAIN as data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from skerry_engine.sql.statement_parts import ObjectName, Statement
+from skerry_engine.sql.statement_parts import ObjectName, SourceExpression, Statement
+from skerry_engine.sql.types_syntax import TypeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,41 @@ class RenameEnumLabel(Statement):
     name: ObjectName
     old: str
     new: str
+
+
+@dataclass(frozen=True, slots=True)
+class DomainConstraint:
+    """A constraint of a domain: 'null', 'not null', 'check'.  `position` is where it begins."""
+
+    kind: str
+    name: str | None = None
+    check: SourceExpression | None = None
+    not_valid: bool = False
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDomain(Statement):
+    """CREATE DOMAIN name AS type."""
+
+    name: ObjectName
+    type: TypeName
+    collation: ObjectName | None = None
+    default: SourceExpression | None = None
+    constraints: tuple[DomainConstraint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlterDomain(Statement):
+    """ALTER DOMAIN name.  `action`: 'set default' (of `default`), 'drop default', 'set not null', 'drop not null',
+    'add constraint' (`constraint`), and, of the constraint `old_name`, 'drop constraint', 'rename constraint' (to
+    `new_name`), 'validate constraint'."""
+
+    name: ObjectName
+    action: str
+    default: SourceExpression | None = None
+    constraint: DomainConstraint | None = None
+    old_name: str = ""
+    new_name: str = ""
+    if_exists: bool = False
+    cascade: bool = False

@@ -3,7 +3,7 @@
     utility_session   transactions, settings, prepared statements, cursors, notifications, LOCK
     utility_objects   databases, schemas, sequences, roles, privileges, comments, DROP, maintenance, EXPLAIN
     ddl_syntax        CREATE TABLE, INDEX, VIEW            alter_syntax   ALTER and RENAME
-    type_definition_syntax   CREATE and ALTER TYPE
+    type_definition_syntax   CREATE and ALTER TYPE, DOMAIN
     copy_syntax       COPY                                 graph_syntax   CREATE and ALTER PROPERTY GRAPH
 
 What PostgreSQL knows and Skerry refuses comes back as `NotSupported`; what neither knows is a syntax error.
@@ -31,7 +31,7 @@ _REFUSED_STATEMENTS = {
     "load": "LOAD",
 }
 _CREATE_REFUSED = frozenset(
-    """access aggregate cast collation constraint conversion default domain event foreign function language
+    """access aggregate cast collation constraint conversion default event foreign function language
     operator policy procedure publication rule server statistics subscription tablespace text
     transform trigger""".split()
 )
@@ -118,6 +118,8 @@ class UtilityParser(SessionParser, CopyParser, GraphParser, TypeParser, ObjectPa
             return self.create_extension()
         if word == "type":
             return self.create_type()
+        if word == "domain":
+            return self.create_domain()
         self.index -= 1
         return self.refused_create(word)
 
@@ -141,6 +143,8 @@ class UtilityParser(SessionParser, CopyParser, GraphParser, TypeParser, ObjectPa
             return self.alter_property_graph()
         if self.accept_word("type"):
             return self.alter_type()
+        if self.accept_word("domain"):
+            return self.alter_domain()
         if self.accept_words("materialized", "view"):
             return self.alter_relation("materialized view")
         if word in _ALTER_REFUSED or word == "user":

@@ -295,9 +295,9 @@ class ObjectParser(UtilityBase):
         if self.accept_word("constraint"):
             name = self.object_name()
             self.expect_word("on")
-            self.accept_word("domain")
+            kind = "domain constraint" if self.accept_word("domain") else "constraint"
             on = self.object_name()
-            return st.Comment("constraint", name, self.comment_text(), on)
+            return st.Comment(kind, name, self.comment_text(), on)
         if self.word() in _REFUSED_COMMENT_KINDS:
             return self.refused_object("COMMENT ON")
         kind = self.object_kind(_COMMENT_KINDS)

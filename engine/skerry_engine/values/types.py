@@ -25,11 +25,18 @@ class SqlType:
     """A type as an expression or a column has it.
 
     `oid` is PostgreSQL's OID; `typmod` its modifier as in pg_attribute.atttypmod (varchar(n): n + 4;
-    numeric(p, s): ((p << 16) | s) + 4; timestamp(p): p), -1 for none.
+    numeric(p, s): ((p << 16) | s) + 4; timestamp(p): p), -1 for none.  Of a domain, or an array of one, both are
+    those of its base type, and `domain` is its own OID.
     """
 
     oid: int
     typmod: int = -1
+    domain: int = 0
+
+    @property
+    def named_oid(self) -> int:
+        """The OID that the catalogs show: a domain's own."""
+        return self.domain or self.oid
 
 
 @dataclass(frozen=True, slots=True)

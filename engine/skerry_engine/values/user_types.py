@@ -4,6 +4,10 @@ Values are read, compared and kept by code that knows types by OID, and no catal
 what kind of type it is; it is made of the number that the catalog's counter gives (`user_type_oid`):
 
     0x40000000 + 2n   an enum          0x40000001 + 2n   the array of it
+    0x60000000 + 2n   a domain         0x60000001 + 2n   the array of it
+
+A domain's values are those of its base type, and so is everything that is done with them: a `SqlType` has the base
+type's OID, and names the domain beside it.
 
 Everything else about a type belongs to a catalog: `UserTypes` is what one statement sees of it.  It hangs at the
 IoContext, so that text can be read and written, and, for messages alone, at the thread (`show_types`).
@@ -29,18 +33,38 @@ from skerry_engine.errors import (
 
 FIRST_ENUM: Final = 0x40000000
 END_OF_ENUMS: Final = 0x50000000
+FIRST_DOMAIN: Final = 0x60000000
+END_OF_DOMAINS: Final = 0x70000000
 FIRST_USER_TYPE: Final = FIRST_ENUM
-END_OF_USER_TYPES: Final = END_OF_ENUMS
+END_OF_USER_TYPES: Final = END_OF_DOMAINS
 
 LABEL_GAP: Final = 1 << 40
 
 
 def enum_oid(number: int) -> int:
     """The OID of the enum with that number of the OID counter; the next one is its array's."""
-    oid = FIRST_ENUM + 2 * number
-    if oid >= END_OF_ENUMS:
+    return _oid(FIRST_ENUM, number)
+
+
+def domain_oid(number: int) -> int:
+    """The OID of the domain with that number of the OID counter; the next one is its array's."""
+    return _oid(FIRST_DOMAIN, number)
+
+
+def _oid(first: int, number: int) -> int:
+    if number >= 1 << 27:
         raise ProgramLimitExceeded("there are no OIDs left for types")
-    return oid
+    return first + 2 * number
+
+
+def is_user_type(oid: int) -> bool:
+    """Whether it is the OID of a type that a user made, or of an array of one."""
+    return FIRST_USER_TYPE <= oid < END_OF_USER_TYPES
+
+
+def is_domain_or_array(oid: int) -> bool:
+    """Whether it is the OID of a domain or of an array of one."""
+    return FIRST_DOMAIN <= oid < END_OF_DOMAINS
 
 
 def counted(oid: int) -> float:

@@ -191,7 +191,7 @@ def _column_rows(database: Database, relation: Relation) -> Iterator[Row]:
 
 
 def _attribute_row(relation_oid: int, column: Column) -> Row:
-    type_oid = 0 if column.dropped else column.type.oid
+    type_oid = 0 if column.dropped else column.type.named_oid
     info = find_type(column.type.oid)
     return ATTRIBUTE.row(
         attrelid=relation_oid,
@@ -202,7 +202,7 @@ def _attribute_row(relation_oid: int, column: Column) -> Row:
         attnum=column.attnum,
         attndims=column.dimensions,
         attcacheoff=-1,
-        atttypmod=column.type.typmod,
+        atttypmod=-1 if column.type.domain else column.type.typmod,
         attbyval=False if info is None else info.by_value,
         attalign="i" if info is None else info.alignment,
         attstorage="x" if info is None else info.storage,

@@ -23,6 +23,7 @@ from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.node_text import check_text, rule_text
 from skerry_engine.catalog.system.registry import database_rows_of, rows_of
+from skerry_engine.catalog.user_types import DomainType, domain_constraints
 from skerry_engine.functions.operators import find_operator
 
 CONSTRAINT = layout("pg_constraint")
@@ -36,7 +37,23 @@ REWRITE = layout("pg_rewrite")
 def constraint_rows(database: Database) -> list[Row]:
     return [
         _constraint_row(database, table, c) for table in database.listed(Table) for c in table.constraints
-    ]
+    ] + [_domain_row(domain, constraint) for domain, constraint in domain_constraints(database).values()]
+
+
+def _domain_row(domain: DomainType, constraint: Constraint) -> Row:
+    return CONSTRAINT.row(
+        oid=constraint.oid,
+        conname=constraint.name,
+        connamespace=domain.schema_oid,
+        contype="c",
+        convalidated=constraint.validated,
+        contypid=domain.oid,
+        confupdtype=" ",
+        confdeltype=" ",
+        confmatchtype=" ",
+        conislocal=True,
+        conbin=check_text(constraint.oid),
+    )
 
 
 def _constraint_row(database: Database, table: Table, constraint: Constraint) -> Row:
@@ -102,7 +119,7 @@ def depend_rows(database: Database) -> list[Row]:
 def _is_hidden(database: Database, address: Address) -> bool:
     """Whether it is part of a graph: graphs themselves show what they depend on."""
     if address.class_oid == CLASS_CONSTRAINT:
-        return isinstance(database.constraints()[address.oid], ElementConstraint)
+        return isinstance(database.constraints().get(address.oid), ElementConstraint)
     relation = database.relation(address.oid) if address.class_oid == CLASS_RELATION else None
     return isinstance(relation, PropertyIndex) or (relation is not None and relation.is_hidden)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from skerry_engine import errors
 from skerry_engine.abc import FunctionContext
 from skerry_engine.catalog import property_graphs
+from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
 from skerry_engine.catalog.graphs import PropertyGraph
 from skerry_engine.catalog.objects import IndexDef, MaterializedView, StoredExpression, Table, View
@@ -16,6 +17,7 @@ from skerry_engine.catalog.system.access import names_of, printer_of, system_of
 from skerry_engine.catalog.system.constraints import rule_oid
 from skerry_engine.catalog.system.layout import Row, read_facts
 from skerry_engine.catalog.system.node_text import NodeReference, parse_reference
+from skerry_engine.catalog.user_types import DomainType, domain_constraints, type_of_oid
 from skerry_engine.functions.registry import AnyFunction, Function, define, function_by_oid
 from skerry_engine.values.types import format_type
 
@@ -28,6 +30,10 @@ VOLATILITIES = {"i": " IMMUTABLE", "s": " STABLE", "v": ""}
 def get_expr(context: FunctionContext, node: str, relation_oid: int, pretty: bool = False) -> str | None:
     """An expression kept in a catalog, as text; NULL when it or the relation is gone."""
     reference = parse_reference(node)
+    if reference is not None and reference.kind in ("DOMAIN", "CHECK"):
+        of_domain = _stored_of_domain(system_of(context).database, reference)
+        if of_domain is not None:
+            return printer_of(context).domain_expression(of_domain, pretty)
     table = system_of(context).database.relation(relation_oid)
     if reference is None or not isinstance(table, Table):
         return None
@@ -36,6 +42,14 @@ def get_expr(context: FunctionContext, node: str, relation_oid: int, pretty: boo
         return _index_keys(printer, table, reference.oid, pretty)
     stored = _stored(table, reference)
     return None if stored is None else printer.expression(table, stored, pretty)
+
+
+def _stored_of_domain(database: Database, reference: NodeReference) -> StoredExpression | None:
+    if reference.kind == "CHECK":
+        found = domain_constraints(database).get(reference.oid)
+        return None if found is None else found[1].check
+    domain = type_of_oid(database, reference.oid)
+    return domain.default if isinstance(domain, DomainType) else None
 
 
 def _stored(table: Table, reference: NodeReference) -> StoredExpression | None:
@@ -61,7 +75,10 @@ def _index_keys(printer: DefinitionPrinter, table: Table, index_oid: int, pretty
 
 
 def get_constraintdef(context: FunctionContext, oid: int, pretty: bool = False) -> str | None:
-    constraint = system_of(context).database.constraints().get(oid)
+    database = system_of(context).database
+    constraint = database.constraints().get(oid)
+    if constraint is None and oid in domain_constraints(database):
+        constraint = domain_constraints(database)[oid][1]
     return None if constraint is None else printer_of(context).constraint(constraint, pretty)
 
 

@@ -11,7 +11,7 @@ from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.registry import rows_of
 from skerry_engine.catalog.system.views import printer_for, schema_name
-from skerry_engine.catalog.user_types import type_of_oid
+from skerry_engine.catalog.user_types import DomainType, type_of_oid
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, TypeInfo, find_type, format_type
 
@@ -213,11 +213,27 @@ def _identity_values(context: SystemContext, table: Table, column: Column) -> di
     }
 
 
-def type_values(database: Database, sql_type: SqlType) -> dict[str, object]:
-    """The columns that describe a type: its name, length, precision, and where it is defined."""
+def type_values(database: Database, sql_type: SqlType, *, is_base: bool = False) -> dict[str, object]:
+    """The columns that describe a type: its name, length, precision, and where it is defined.  A domain is described by
+    what it is over (`is_base`: by itself), an array by the name of its type."""
     info = find_type(sql_type.oid)
     if info is None:
         return {"data_type": "USER-DEFINED"}
+    named = type_of_oid(database, sql_type.domain) if sql_type.domain else None
+    if isinstance(named, DomainType) and (is_base or sql_type.domain & 1):
+        return {
+            "data_type": "ARRAY" if sql_type.domain & 1 else "USER-DEFINED",
+            "udt_catalog": database.name,
+            "udt_schema": database.schemas[named.schema_oid].name,
+            "udt_name": named.array_name if sql_type.domain & 1 else named.name,
+        }
+    if isinstance(named, DomainType):
+        return {
+            **type_values(database, named.base, is_base=True),
+            "domain_catalog": database.name,
+            "domain_schema": database.schemas[named.schema_oid].name,
+            "domain_name": named.name,
+        }
     user_type = type_of_oid(database, sql_type.oid)
     if user_type is not None:
         name = user_type.array_name if info.is_array else user_type.name

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_REFERENCE = re.compile(r"\{(DEFAULT|CHECK|KEYS|PREDICATE|RULE) (\d+)\}")
+_REFERENCE = re.compile(r"\{(DEFAULT|CHECK|KEYS|PREDICATE|RULE|DOMAIN) (\d+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class NodeReference:
     """`kind`: DEFAULT (of pg_attrdef), CHECK (of a constraint), KEYS or PREDICATE (of an index), RULE (of a
-    view).
+    view), DOMAIN (a domain's default).
     """
 
     kind: str
@@ -29,6 +29,10 @@ def default_text(default_oid: int) -> str:
 
 def check_text(constraint_oid: int) -> str:
     return f"{{CHECK {constraint_oid}}}"
+
+
+def domain_default_text(domain_oid: int) -> str:
+    return f"{{DOMAIN {domain_oid}}}"
 
 
 def index_expressions_text(index_oid: int) -> str:

@@ -6,11 +6,12 @@ from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.names import SUPPORT_FUNCTION_OIDS
 from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, Table, View
 from skerry_engine.catalog.system.layout import SCHEMA_OIDS, Row, layout
+from skerry_engine.catalog.system.node_text import domain_default_text
 from skerry_engine.catalog.system.registry import database_rows_of
-from skerry_engine.catalog.user_types import EnumType, UserType
+from skerry_engine.catalog.user_types import DomainType, EnumType, UserType
 from skerry_engine.functions.registry import functions_named
 from skerry_engine.values import oids
-from skerry_engine.values.types import ALL_TYPES, TypeInfo, type_info
+from skerry_engine.values.types import ALL_TYPES, TypeInfo, array_type, type_info
 
 TYPE = layout("pg_type")
 ENUM = layout("pg_enum")
@@ -60,11 +61,42 @@ def _user_array(user_type: UserType) -> Row:
 
 def _user_values(user_type: UserType, oid: int, name: str) -> dict[str, object]:
     """What the OID tells of a user's type, under its own name."""
+    values = (
+        _domain_values(user_type, oid) if isinstance(user_type, DomainType) else _type_values(type_info(oid))
+    )
     return {
-        **_type_values(type_info(oid)),
+        **values,
+        "oid": oid,
         "typname": name,
         "typnamespace": user_type.schema_oid,
         "typowner": user_type.owner_oid,
+    }
+
+
+def _domain_values(domain: DomainType, oid: int) -> dict[str, object]:
+    base = type_info(domain.base.oid)
+    if oid != domain.oid:
+        array = array_type(base)
+        return {**_type_values(array or base), "typelem": domain.oid}
+    return {
+        **_type_values(base),
+        "oid": oid,
+        "typtype": "d",
+        "typispreferred": False,
+        "typinput": function_oid("domain_in"),
+        "typreceive": function_oid("domain_recv"),
+        "typmodin": 0,
+        "typmodout": 0,
+        "typsubscript": 0,
+        "typelem": 0,
+        "typarray": domain.array_oid,
+        "typnotnull": domain.not_null,
+        "typbasetype": domain.base.named_oid,
+        "typtypmod": -1 if domain.base.domain else domain.base.typmod,
+        "typndims": domain.dimensions,
+        "typcollation": domain.collation_oid,
+        "typdefault": domain.default_text,
+        "typdefaultbin": None if domain.default is None else domain_default_text(domain.oid),
     }
 
 

@@ -70,6 +70,7 @@ class RowMaker:
         self._field_readers = [field_reader(c.type, session.io, self.is_binary) for c in columns]
         self._present_readers = [present_reader(c.type, session.io, self.is_binary) for c in columns]
         self._column_readers = [with_nulls(read) for read in self._present_readers]
+        self._domains = [(c.position, c.type.domain) for c in columns if c.type.domain]
         self._defaults = _Defaults(here, table, columns)
         self._target = _target(here, table)
         self._generate = generating(table)
@@ -129,6 +130,9 @@ class RowMaker:
         if count and self.columns:
             for column, read, fields in zip(self.columns, readers, given, strict=True):
                 columns[column.position] = read(fields)
+        for position, domain in self._domains:
+            for value in columns[position]:
+                self.functions.check_domain(domain, value)
         if not columns:
             return [()] * count
         return list(zip(*columns, strict=True))

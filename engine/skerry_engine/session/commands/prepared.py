@@ -11,10 +11,9 @@ from skerry_engine.plan.compile import compile_rows
 from skerry_engine.session.steps import Complete, ResultColumn, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.sql.binder import expressions as be
-from skerry_engine.sql.binder.context import BindContext, Parameters, array_oid
+from skerry_engine.sql.binder.context import BindContext, Parameters
 from skerry_engine.sql.binder.queries import QueryBinder
 from skerry_engine.sql.binder.scope import Scope
-from skerry_engine.sql.types_syntax import resolve_type_name
 from skerry_engine.values.types import SqlType, format_type
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def prepare(session: Session, statement: st.Prepare, as_of: st.AsOf | None = Non
     if statement.name in session.prepared:
         raise errors.DuplicatePreparedStatement(f'prepared statement "{statement.name}" already exists')
     binder = _binder(session)
-    types = [resolve_type_name(t, binder.context.type_oid, array_oid).oid for t in statement.types]
+    types = [binder.context.resolve_type(t).oid for t in statement.types]
     query = statement.query if as_of is None else st.Historic(statement.query, as_of)
     session.prepared[statement.name] = session.prepare(
         statement.name, session.current_query, query, types, from_sql=True

@@ -23,6 +23,7 @@ from skerry_engine.catalog.objects import (
     Table,
     new_version,
 )
+from skerry_engine.catalog.user_types import domain_default
 from skerry_engine.plan.compile import compile_rows
 from skerry_engine.session.definitions.alter_constraints import add_constraint
 from skerry_engine.session.definitions.binding import bind_default, is_volatile
@@ -98,17 +99,32 @@ def _add_generated(
 def _add_constant(context: DefinitionContext, table: Table, column: Column) -> Generator[Step, object, None]:
     """Add a column that has the same value in all rows there are."""
     value: object = None
-    if column.default is not None:
-        expr = column.default.expr
+    default = column.default or domain_default(context.database, column.type)
+    if default is not None:
+        expr = default.expr
         value = expr.value if isinstance(expr, Const) else compile_rows((expr,))(context.functions, ())[0]
     if value is None and column.not_null:
         yield from _refuse_rows(context, table, column)
+    if column.type.domain:
+        yield from _check_if_rows(context, table, column, value)
     storage = context.stores.get(table.storage_id)
     storage.add_column(value)
     context.transaction.on_rollback(storage.remove_last_column)
     added = replace(column, has_missing=value is not None, missing_value=value)
     database_oid, oid = context.database_oid, table.oid
     change_catalog(context, lambda catalog: changes.add_column(catalog, database_oid, oid, added))
+
+
+def _check_if_rows(
+    context: DefinitionContext, table: Table, column: Column, value: object
+) -> Generator[Step, object, None]:
+    """Raise what the column's domain has to say about a value that all rows would get, if there are any."""
+
+    def visit(rows: list[Row]) -> None:
+        if rows:
+            context.functions.check_domain(column.type.domain, value)
+
+    yield from each_slice(context, context.stores.get(table.storage_id), visit)
 
 
 def _refuse_rows(context: DefinitionContext, table: Table, column: Column) -> Generator[Step, object, None]:

@@ -164,6 +164,8 @@ def _keeps_values(old: SqlType, new: SqlType, value: ex.Expr) -> bool:
         return False
     if old == new:
         return True
+    if new.domain:
+        return False
     strings = (oids.TEXT, oids.VARCHAR)
     if old.oid in strings and new.oid in strings:
         return new.typmod == -1 or (old.oid == new.oid and 0 <= old.typmod <= new.typmod)

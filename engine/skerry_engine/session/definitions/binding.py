@@ -53,6 +53,7 @@ class StoredPlace:
 
 
 DEFAULT = StoredPlace("DEFAULT expressions", "DEFAULT expression")
+DOMAIN_CHECK = StoredPlace("check constraints", "check constraint")
 CHECK = StoredPlace("check constraints", "check constraint")
 GENERATION = StoredPlace("column generation expressions", "column generation expression")
 INDEX_EXPRESSION = StoredPlace("index expressions", "index expression")
@@ -128,6 +129,18 @@ def bind_check(
 ) -> StoredExpression:
     """A CHECK constraint's condition."""
     binder = _Binder(context, table_name, columns, CHECK)
+    return StoredExpression(source.text, binder.condition(source.tree, "CHECK"))
+
+
+def bind_domain_check(
+    context: DefinitionContext, source: SourceExpression, base: SqlType
+) -> StoredExpression:
+    """A CHECK of a domain: a condition over VALUE, which is column 0 of a row that has nothing else."""
+    value = Column("value", 1, 0, base)
+    for node in source.tree.find_all(exp.Column):
+        if len(node.parts) > 1 or node.name != "value":
+            raise errors.UndefinedColumn(f'column "{node.name}" does not exist', position=position_of(node))
+    binder = _Binder(context, "", (value,), DOMAIN_CHECK)
     return StoredExpression(source.text, binder.condition(source.tree, "CHECK"))
 
 
@@ -364,8 +377,8 @@ def view_references(context: DefinitionContext, query: q.Query) -> tuple[Address
         elif isinstance(node, q.GraphTable):
             found[Address(CLASS_RELATION, node.graph_oid)] = None
         if isinstance(node, ex.Expr) and not isinstance(node, ex.Column):
-            if type_of_oid(database, node.type.oid) is not None:
-                found[Address(CLASS_TYPE, node.type.oid)] = None
+            if type_of_oid(database, node.type.named_oid) is not None:
+                found[Address(CLASS_TYPE, node.type.named_oid)] = None
     read = {address.oid for address in found}
     for relation in scans.values():
         if relation.oid not in read:

@@ -15,6 +15,7 @@ from skerry_engine.session.definitions.databases import (
     create_schema,
     drop_database,
 )
+from skerry_engine.session.definitions.domains import alter_domain, create_domain
 from skerry_engine.session.definitions.drop import drop
 from skerry_engine.session.definitions.indexes import create_index, reindex
 from skerry_engine.session.definitions.maintenance import checkpoint, cluster, create_extension, vacuum
@@ -46,6 +47,8 @@ _EXECUTORS: dict[type[st.Statement], Executor] = {
     st.AlterSequence: alter_sequence,
     gs.CreatePropertyGraph: create_property_graph,
     gs.AlterPropertyGraph: alter_property_graph,
+    ts.CreateDomain: create_domain,
+    ts.AlterDomain: alter_domain,
     ts.CreateEnum: create_enum,
     ts.AddEnumLabel: add_enum_label,
     ts.RenameEnumLabel: rename_enum_label,

@@ -188,7 +188,9 @@ def _relations_to_lock(context: DefinitionContext, plan: DropPlan) -> list[int]:
             if isinstance(relation, IndexDef):
                 found.add(relation.table_oid)
         elif address.class_oid == CLASS_CONSTRAINT:
-            constraint = database.constraints()[address.oid]
+            constraint = database.constraints().get(address.oid)
+            if constraint is None:
+                continue  # of a domain, which it goes with
             found.add(constraint.table_oid)
             if constraint.kind == "f":
                 found.add(constraint.referenced_table_oid)

@@ -22,7 +22,7 @@ from skerry_engine.catalog.objects import (
     Table,
     View,
 )
-from skerry_engine.catalog.user_types import find_type_oid
+from skerry_engine.catalog.user_types import behind_domain, find_type_oid
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.waiting import lock_relation
 from skerry_engine.session.steps import Step
@@ -174,9 +174,10 @@ def type_of(context: DefinitionContext, written: TypeName) -> SqlType:
         return _type_of_column(context, written)
     if written.is_set:
         raise errors.InvalidTableDefinition("column cannot be declared SETOF", position=written.position)
-    return resolve_type_name(
+    found = resolve_type_name(
         written, lambda names: find_type_oid(context.database, names, context.search_path), array_oid
     )
+    return behind_domain(context.database, found)
 
 
 def _type_of_column(context: DefinitionContext, written: TypeName) -> SqlType:

@@ -38,6 +38,7 @@ from skerry_engine.session.definitions.names import (
 )
 from skerry_engine.session.definitions.roles import grant_roles
 from skerry_engine.session.definitions.types import (
+    commented_domain_constraint,
     commented_type,
     rename_type,
     set_type_owner,
@@ -299,6 +300,9 @@ def _commented(context: DefinitionContext, statement: st.Comment) -> Generator[S
         return Address(CLASS_RELATION, as_kind(found, KIND_CLASSES[kind], kind).oid)
     if kind in TYPE_KINDS:
         return (yield from commented_type(context, name))
+    if kind == "domain constraint":
+        assert statement.on is not None
+        return (yield from commented_domain_constraint(context, name, statement.on))
     if kind == "column":
         return (yield from _commented_column(context, name))
     if kind == "constraint":

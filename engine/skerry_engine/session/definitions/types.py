@@ -12,6 +12,7 @@ from skerry_engine import errors
 from skerry_engine.catalog import changes, naming, type_changes
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.objects import (
+    CLASS_CONSTRAINT,
     CLASS_TYPE,
     SYSTEM_SCHEMAS,
     TEMPORARY_SCHEMA,
@@ -21,6 +22,7 @@ from skerry_engine.catalog.objects import (
     View,
 )
 from skerry_engine.catalog.user_types import (
+    DomainType,
     EnumLabel,
     EnumType,
     UserType,
@@ -202,11 +204,11 @@ def type_to_drop(context: DefinitionContext, kind: str, name: st.ObjectName) -> 
     """
     found = find_user_type(context.database, name.name, name.schema, context.search_path)
     if found is None:
-        _refuse_others(context, name)
+        _refuse_others(context, kind, name)
         return None
     user_type, oid = found
     shown = qualified_type_name(context.database, user_type, context.search_path)
-    if kind == "domain":
+    if kind == "domain" and not isinstance(user_type, DomainType):
         raise errors.WrongObjectType(f'"{name}" is not a domain')
     if oid != user_type.oid:
         raise errors.DependentObjectsStillExist(
@@ -216,16 +218,18 @@ def type_to_drop(context: DefinitionContext, kind: str, name: st.ObjectName) -> 
     return type_address(user_type)
 
 
-def _refuse_others(context: DefinitionContext, name: st.ObjectName) -> None:
+def _refuse_others(context: DefinitionContext, kind: str, name: st.ObjectName) -> None:
     """Raise DependentObjectsStillExist for types that are no user's."""
     relation = _row_type(context, name)
     if relation is not None:
-        kind = "view" if isinstance(relation, View) else "table"
+        what = "view" if isinstance(relation, View) else "table"
         raise errors.DependentObjectsStillExist(
-            f"cannot drop type {relation.name} because {kind} {relation.name} requires it",
-            hint=f"You can drop {kind} {relation.name} instead.",
+            f"cannot drop type {relation.name} because {what} {relation.name} requires it",
+            hint=f"You can drop {what} {relation.name} instead.",
         )
     oid = find_type_oid(context.database, name.parts, context.search_path)
+    if oid is not None and kind == "domain":
+        raise errors.WrongObjectType(f'"{name}" is not a domain')
     if oid is not None:
         raise errors.DependentObjectsStillExist(
             f"cannot drop type {format_type(oid)} because it is required by the database system"
@@ -241,6 +245,17 @@ def commented_type(context: DefinitionContext, name: st.ObjectName) -> Generator
         return Address(CLASS_TYPE, oid)
     found = yield from locked_type(context, name, SHARE_UPDATE_EXCLUSIVE)
     return type_address(found)
+
+
+def commented_domain_constraint(
+    context: DefinitionContext, name: st.ObjectName, on: st.ObjectName
+) -> Generator[Step, object, Address]:
+    """What COMMENT ON CONSTRAINT ... ON DOMAIN names.  Raises UndefinedObject."""
+    domain = yield from locked_type(context, on, SHARE_UPDATE_EXCLUSIVE)
+    found = domain.constraint_named(name.name) if isinstance(domain, DomainType) else None
+    if found is None:
+        raise errors.UndefinedObject(f'constraint "{name.name}" for domain {on} does not exist')
+    return Address(CLASS_CONSTRAINT, found.oid)
 
 
 # --- RENAME, OWNER TO, SET SCHEMA ---------------------------------------------------------------------------

@@ -130,9 +130,13 @@ class ChangeBinder:
         """The value a column gets when none is given; a generated one gets its own once the row is made."""
         if column.identity:
             return self._identity_value(table, column)
-        if column.default is None or column.generated:
+        if column.generated:
             return ex.Const(column.type, None)
-        return column.default.expr
+        default = column.default or self.context.domain_default(column.type)
+        if default is None and not column.type.domain:
+            return ex.Const(column.type, None)
+        value = ex.Const(SqlType(oids.UNKNOWN), None) if default is None else default.expr
+        return self.coercer.assign(value, column.type, column.name, None)
 
     def _identity_value(self, table: Table, column: Column) -> ex.Expr:
         sequence = self.context.database.owned_sequence(table.oid, column.attnum)

@@ -4,10 +4,17 @@ and typing what is still unknown."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
-from skerry_engine.functions.casts import find_coercion, io_cast, is_string_type, length_coercion
+from skerry_engine.functions.casts import (
+    domain_check,
+    find_coercion,
+    io_cast,
+    is_string_type,
+    length_coercion,
+)
 from skerry_engine.functions.polymorphism import common_type
 from skerry_engine.sql.binder.context import Parameters
 from skerry_engine.values import oids
@@ -63,6 +70,8 @@ class Coercer:
         self, expr: ex.Expr, target: SqlType, context: str, position: int | None = None
     ) -> ex.Expr | None:
         """`expr` as `target` in context 'i', 'a' or 'e'; None when there is no such cast."""
+        if target.domain:
+            return self._as_domain(expr, target, context, position)
         if target.oid == oids.INTERVAL and target.typmod >= 0 and isinstance(expr, ex.Const):
             if isinstance(expr.value, str) and expr.type.oid == oids.UNKNOWN:
                 return ex.Const(
@@ -72,6 +81,17 @@ class Coercer:
         if converted is None:
             return None
         return self._sized(converted, target, context == "e")
+
+    def _as_domain(
+        self, expr: ex.Expr, target: SqlType, context: str, position: int | None
+    ) -> ex.Expr | None:
+        """`expr` as a value of a domain, or an array of such: of the base type, and then checked."""
+        if expr.type.domain == target.domain and not isinstance(expr, ex.Const):
+            return expr
+        converted = self.coerce(expr, SqlType(target.oid, target.typmod), context, position)
+        if converted is None:
+            return None
+        return ex.Cast(target, _implied(converted), domain_check(target.oid, target.domain), context == "e")
 
     def _convert(self, expr: ex.Expr, target: SqlType, context: str) -> ex.Expr | None:
         source = expr.type.oid
@@ -164,7 +184,7 @@ class Coercer:
         done = self.coerce(expr, target, "a")
         if done is None:
             raise errors.DatatypeMismatch(
-                f'column "{column}" is of type {self.type_name(target.oid)}'
+                f'column "{column}" is of type {self.type_name(target.named_oid)}'
                 f" but expression is of type {self.type_name(expr.type.oid)}",
                 hint="You will need to rewrite or cast the expression.",
                 position=position,
@@ -197,6 +217,13 @@ class Coercer:
     def known(self, expr: ex.Expr) -> ex.Expr:
         """What is still unknown becomes text, as in a final select list."""
         return self.implicit(expr, oids.TEXT) if expr.type.oid == oids.UNKNOWN else expr
+
+
+def _implied(expr: ex.Expr) -> ex.Expr:
+    """A cast as part of another: it is not printed, unless it needs to know that it is explicit."""
+    if not isinstance(expr, ex.Cast) or (expr.function is not None and len(expr.function.arg_types) > 1):
+        return expr
+    return replace(expr, explicit=False)
 
 
 def first_mismatch(types: Sequence[int]) -> int:

@@ -17,13 +17,22 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.catalog.catalog import Database
-from skerry_engine.catalog.objects import Relation
+from skerry_engine.catalog.objects import Relation, StoredExpression
 from skerry_engine.catalog.search_path import SearchPath
-from skerry_engine.catalog.user_types import find_type_oid, type_of_oid
+from skerry_engine.catalog.user_types import (
+    behind_domain,
+    domain_chain,
+    domain_default,
+    domain_of,
+    find_type_oid,
+    type_of_oid,
+)
 from skerry_engine.sql.graph_table import GraphTableText
 from skerry_engine.sql.normalise import Normalised
+from skerry_engine.sql.types_syntax import TypeName, resolve_type_name
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, array_type, type_info
+from skerry_engine.values.user_types import is_domain_or_array
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +180,7 @@ class BindContext:
         self.simple_cases: dict[ex.Expr, ex.Case] = {}
         self.row_lists_used: list[int] = []
         self.types_named: set[tuple[tuple[str, ...], int, int]] = set()
+        self.objects_used: set[tuple[int, int]] = set()
         self._ranges = 0
         self._ctes = 0
 
@@ -210,9 +220,22 @@ class BindContext:
             self.types_named.add((names, user_type.oid, user_type.version))
         return oid
 
+    def resolve_type(self, name: TypeName) -> SqlType:
+        """The type that a written name means.  Raises UndefinedObject, InvalidParameterValue, SyntaxError."""
+        return behind_domain(self.database, resolve_type_name(name, self.type_oid, array_oid))
+
+    def domain_default(self, sql_type: SqlType) -> StoredExpression | None:
+        """What a column of the type holds without a default of its own; noted as what the plan rests on."""
+        if sql_type.domain:
+            for each in domain_chain(self.database, domain_of(self.database, sql_type.domain)):
+                self.objects_used.add((each.oid, each.version))
+        return domain_default(self.database, sql_type)
+
 
 def array_oid(oid: int) -> int:
     """The type's array type, 0 for none."""
+    if is_domain_or_array(oid):
+        return 0 if oid & 1 else oid + 1
     found = array_type(type_info(oid))
     return 0 if found is None else found.oid
 

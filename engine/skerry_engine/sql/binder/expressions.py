@@ -37,7 +37,6 @@ from skerry_engine.sql.bridge import (
     template_slot,
     type_name_of,
 )
-from skerry_engine.sql.types_syntax import resolve_type_name
 from skerry_engine.values import oids
 from skerry_engine.values.io import text_decoder
 from skerry_engine.values.types import SqlType, format_type, type_info
@@ -463,7 +462,7 @@ class ExpressionBinder:
         name = type_name_of(node)
         if len(name.names) > 1:
             self.context.check_schema(name.names[-2], name.position)
-        return resolve_type_name(name, self.context.type_oid, array_oid)
+        return self.context.resolve_type(name)
 
     def _cast(self, node: Node) -> ex.Expr:
         target = self.type_of(node.args["to"])
@@ -491,14 +490,15 @@ class ExpressionBinder:
     def _typed_array(self, node: Node, target: SqlType) -> ex.Expr:
         """ARRAY[...]::t[] types the elements, which also gives an empty array its type."""
         check(node)
-        element = SqlType(type_info(target.oid).element_oid, target.typmod)
+        domain = target.domain & ~1
+        element = SqlType(type_info(target.oid).element_oid, target.typmod, domain)
         items: list[ex.Expr] = []
         for item in node.expressions:
             if isinstance(item, exp.Array):
                 items.append(self._typed_array(item, target))
             else:
                 items.append(self.coercer.cast(self.bind(item), element, position_of(item)))
-        return ex.ArrayOf(SqlType(target.oid), tuple(items))
+        return ex.ArrayOf(SqlType(target.oid, -1, target.domain), tuple(items))
 
     def _array(self, node: Node) -> ex.Expr:
         position = position_of(node)

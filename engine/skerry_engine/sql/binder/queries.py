@@ -111,7 +111,7 @@ class QueryBinder:
         """The query with its outputs cast to `wanted`, implicitly, or by assignment ("a").  A view's are of these types
         but where properties of a graph have got others since (VIEW), and then each value has to be of its type."""
         if all(
-            c.type == w or (c.type.oid == w.oid and w.typmod == -1)
+            c.type == w or (c.type.oid == w.oid and w.typmod == -1 and not w.domain)
             for c, w in zip(query.columns, wanted, strict=True)
         ):
             return query
