@@ -203,6 +203,16 @@ CREATE TABLE felt (
 );
 INSERT INTO felt VALUES (1, 'so ''so', '{large,NULL,small}', NULL), (2, 'between', NULL, NULL), (3, NULL, '{}', NULL);
 CREATE INDEX felt_m ON felt (m) WHERE m > 'so ''so';
+CREATE DOMAIN "Odd ""Schema""".pos AS int DEFAULT 1 CHECK (VALUE > 0) CONSTRAINT "not 7" CHECK (VALUE <> 7);
+CREATE DOMAIN above AS "Odd ""Schema""".pos NOT NULL;
+CREATE DOMAIN a_name AS varchar(12) COLLATE "C" DEFAULT 'x''y';
+CREATE DOMAIN mild AS "Odd ""Schema""".mood CHECK (VALUE <> 'so ''so');
+ALTER DOMAIN a_name ADD CONSTRAINT later CHECK (VALUE <> 'z') NOT VALID;
+COMMENT ON DOMAIN a_name IS 'names';
+COMMENT ON CONSTRAINT later ON DOMAIN a_name IS 'not tried';
+CREATE TABLE of_domains (p "Odd ""Schema""".pos, a above DEFAULT 3, n a_name, m mild, ps "Odd ""Schema""".pos[]);
+INSERT INTO of_domains VALUES (1, 2, 'w', 'ok', '{1,2}'), (NULL, 5, NULL, NULL, NULL);
+CREATE VIEW sees_domains AS SELECT p, n, 5::"Odd ""Schema""".pos AS five FROM of_domains;
 CREATE VIEW feeling AS SELECT m, m = 'ok' AS is_ok, s || 'large'::"Size" AS more FROM felt WHERE m IN ('ok', 'between');
 CREATE VIEW aaa AS SELECT * FROM "Odd ""Schema""".zz;
 

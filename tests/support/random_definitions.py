@@ -20,6 +20,7 @@ SETUP = (
     "create materialized view mv as select a, b from u",
     "create sequence q",
     "create type mood as enum ('a', 'b', 'x')",
+    "create domain pos as int default 4 check (value > 0)",
     "create table m (a mood primary key, b mood[] default '{a}', c mood check (c < 'x'))",
 )
 TABLES = ("t", "u", "s1.t", "s1.w", "x", "s1.x", "m", "pg_temp.z")
@@ -36,6 +37,8 @@ TYPES = (
     "char(3)",
     "mood",
     "mood[]",
+    "pos",
+    "pos[]",
 )
 DEFAULTS = ("1", "null", "'x'", "now()", "'1.50'", "1.5", "array['p']", "random()::int", "'{}'")
 
@@ -272,6 +275,12 @@ class DefinitionMaker:
                     f"alter type {name} rename to {self._pick(('mood', 'feeling'))}",
                     f"alter type {name} set schema {self._pick(('s1', 'public'))}",
                     f"alter type {name} owner to r1",
+                    f"create domain {name} as {self._pick(TYPES)}",
+                    f"alter domain pos add constraint {label} check (value <> {self.random.randrange(9)}) not valid",
+                    f"alter domain pos drop constraint if exists {label}",
+                    f"alter domain pos set default {self.random.randrange(3)}",
+                    f"alter domain pos {self._pick(('set', 'drop'))} not null",
+                    f"drop domain pos {self._pick(('', '', '', 'cascade'))}",
                     f"comment on type {name} is '{label}'",
                     f"drop type {name} {self._pick(('', '', 'cascade'))}",
                 ]

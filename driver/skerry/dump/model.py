@@ -152,13 +152,16 @@ class NativeGraph:
 
 @dataclass(slots=True)
 class UserType:
-    """An enum: `definition` is the statement that makes it."""
+    """An enum or a domain: `definition` is the statement that makes it, `later` what has to follow.  `base_oid` is the
+    type that a domain is over."""
 
     oid: int
     sort_key: SortKey
     name: str
     definition: str
     comment: str | None = None
+    base_oid: int = 0
+    later: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

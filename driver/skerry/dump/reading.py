@@ -24,7 +24,7 @@ from skerry.dump.model import (
     UserType,
     View,
 )
-from skerry.dump.writing import enum_definition
+from skerry.dump.writing import domain_definition, enum_definition, in_order_of_bases, literal
 from skerry_engine import errors
 
 Rows = list[tuple[Any, ...]]
@@ -45,6 +45,22 @@ JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_enum e ON e.enumtypid = t.oid
 WHERE {_OURS} AND t.typtype = 'e'
 ORDER BY t.oid, e.enumsortorder"""
+
+_DOMAINS = f"""
+SELECT t.oid, n.nspname, t.typname, quote_ident(n.nspname) || '.' || quote_ident(t.typname), t.typbasetype,
+       format_type(t.typbasetype, t.typtypmod), quote_ident(k.nspname) || '.' || quote_ident(l.collname),
+       pg_get_expr(t.typdefaultbin, 'pg_type'::regclass), t.typnotnull
+FROM pg_type t
+JOIN pg_namespace n ON n.oid = t.typnamespace
+JOIN pg_type b ON b.oid = t.typbasetype
+LEFT JOIN pg_collation l ON l.oid = t.typcollation AND t.typcollation <> b.typcollation
+LEFT JOIN pg_namespace k ON k.oid = l.collnamespace
+WHERE {_OURS} AND t.typtype = 'd'"""
+
+_DOMAIN_CHECKS = """
+SELECT o.oid, o.contypid, quote_ident(o.conname), pg_get_constraintdef(o.oid), o.convalidated
+FROM pg_constraint o WHERE o.contypid <> 0 AND o.contype = 'c'
+ORDER BY o.contypid, o.conname"""
 
 _RELATIONS = f"""
 SELECT c.oid, {_NAMES}, c.relkind, c.relpersistence = 'u', c.reloptions, c.relispopulated,
@@ -108,7 +124,7 @@ SELECT o.oid, c.oid, n.nspname, c.relname, o.conname, quote_ident(o.conname), o.
 FROM pg_constraint o
 JOIN pg_class c ON c.oid = o.conrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {_OURS} AND o.contype IN ('c', 'p', 'u', 'f')"""
+WHERE {_OURS} AND o.contype IN ('c', 'p', 'u', 'f') AND o.conrelid <> 0"""
 
 _INDEXES = f"""
 SELECT c.oid, i.indrelid, {_NAMES}, pg_get_indexdef(c.oid)
@@ -136,7 +152,7 @@ WHERE {_OURS} AND c.relkind NOT IN ('r', 'v', 'm', 'i', 'S', 't', 'g')
 UNION ALL
 SELECT 'type ' || t.oid::regtype::text
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-WHERE {_OURS} AND t.typtype IN ('d', 'r')
+WHERE {_OURS} AND t.typtype = 'r'
 UNION ALL
 SELECT 'function ' || p.oid::regprocedure::text
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -227,6 +243,7 @@ def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None)
             for oid, bare, name in source.rows(_SCHEMAS)
         ]
         types = _enums(source.rows(_ENUMS), comments)
+        types += _domains(source.rows(_DOMAINS), source.rows(_DOMAIN_CHECKS), comments)
     else:
         schemas, types = [], []
         relations = {oid: each for oid, each in relations.items() if is_wanted(*each.sort_key)}
@@ -249,7 +266,7 @@ def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None)
             views[view_oid].reads_graph = True
     return Contents(
         sorted(schemas, key=lambda schema: schema.bare),
-        sorted(types, key=_by_name),
+        in_order_of_bases(sorted(types, key=_by_name)),
         sorted(sequences, key=_by_name),
         sorted(tables.values(), key=_by_name),
         sorted(views.values(), key=_by_name),
@@ -274,6 +291,26 @@ def _enums(rows: Rows, comments: Comments) -> list[UserType]:
         UserType(oid, (schema, bare), name, enum_definition(name, found), comments.get(("pg_type", oid, 0)))
         for (oid, schema, bare, name), found in labels.items()
     ]
+
+
+def _domains(rows: Rows, checks: Rows, comments: Comments) -> list[UserType]:
+    found: list[UserType] = []
+    for oid, schema, bare, name, base_oid, *parts in rows:
+        own = [(check, *rest) for check, domain_oid, *rest in checks if domain_oid == oid]
+        inline = [f"CONSTRAINT {bare_name} {text}" for _, bare_name, text, is_valid in own if is_valid]
+        later = [
+            f"ALTER DOMAIN {name} ADD CONSTRAINT {bare_name} {text};"
+            for _, bare_name, text, is_valid in own
+            if not is_valid
+        ]
+        for check, bare_name, *_ in own:
+            comment = comments.get(("pg_constraint", check, 0))
+            if comment is not None:
+                later.append(f"COMMENT ON CONSTRAINT {bare_name} ON DOMAIN {name} IS {literal(comment)};")
+        definition = domain_definition(name, parts, inline)
+        comment = comments.get(("pg_type", oid, 0))
+        found.append(UserType(oid, (schema, bare), name, definition, comment, base_oid, later))
+    return found
 
 
 def _relations(rows: Rows, comments: Comments) -> dict[int, Table | View]:

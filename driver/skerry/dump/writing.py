@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
-from skerry.dump.model import Column, Constraint, Contents, Schema, SequenceObject, Table, View
+from skerry.dump.model import Column, Constraint, Contents, Schema, SequenceObject, Table, UserType, View
 
 PUBLIC = "public"
 PUBLIC_COMMENT = "standard public schema"
@@ -39,6 +40,7 @@ def before_data(contents: Contents) -> Iterator[str]:
     for user_type in contents.types:
         yield user_type.definition
         yield from _comment("TYPE", user_type.name, user_type.comment)
+        yield from user_type.later
     for sequence in contents.sequences:
         if not sequence.is_identity:
             yield _create_sequence(sequence)
@@ -131,6 +133,32 @@ def enum_definition(name: str, labels: Sequence[str]) -> str:
     """CREATE TYPE ... AS ENUM."""
     listed = ",".join(f"\n    {literal(label)}" for label in labels)
     return f"CREATE TYPE {name} AS ENUM ({listed}\n);"
+
+
+def domain_definition(name: str, parts: Sequence[Any], checks: Sequence[str]) -> str:
+    """CREATE DOMAIN.  `parts`: the base type, collation, default, whether NOT NULL."""
+    base, collation, default, not_null = parts
+    text = f"CREATE DOMAIN {name} AS {base}"
+    if collation:
+        text += f" COLLATE {collation}"
+    if default is not None:
+        text += f" DEFAULT {default}"
+    if not_null:
+        text += " NOT NULL"
+    return text + "".join(f"\n    {check}" for check in checks) + ";"
+
+
+def in_order_of_bases(types: Sequence[UserType]) -> list[UserType]:
+    """A domain behind the type that it is over; among others the order stays."""
+    by_oid = {each.oid: each for each in types}
+    done: dict[int, UserType] = {}
+    for each in types:
+        chain = [each]
+        while chain[-1].base_oid in by_oid:
+            chain.append(by_oid[chain[-1].base_oid])
+        for one in reversed(chain):
+            done.setdefault(one.oid, one)
+    return list(done.values())
 
 
 # --- sequences --------------------------------------------------------------------------------------------

@@ -204,9 +204,8 @@ def domain_chain(database: Database, domain: DomainType) -> list[DomainType]:
 def domain_default(database: Database, sql_type: SqlType) -> StoredExpression | None:
     """What a column of the type holds that has no default of its own."""
     found = type_of_oid(database, sql_type.domain) if sql_type.domain else None
-    if not isinstance(found, DomainType) or found.oid != sql_type.domain:
-        return None
-    return next((each.default for each in domain_chain(database, found) if each.default is not None), None)
+    is_domain = isinstance(found, DomainType) and found.oid == sql_type.domain
+    return found.default if isinstance(found, DomainType) and is_domain else None
 
 
 def domain_constraints(database: Database) -> Mapping[int, tuple[DomainType, Constraint]]:

@@ -139,6 +139,8 @@ create table u (a int references t, b text, d date);
 create index on t (lower(b)) where a is distinct from 3;
 create sequence s owned by u.a;
 create type mood as enum ('low', 'high');
+create domain pos as int default 3 check (value > 0);
+create view v0 as select 5::pos as c;
 create schema other;
 comment on column t.a is 'x';
 create view v1 as select case a when 1 then 'one' when 2 then 'two' else b end as c1, coalesce(b, 'z') as c2,
@@ -222,7 +224,7 @@ def test_every_kind_on_the_whitelist_occurs_in_a_catalog_and_works_when_read_bac
     found = set(_kinds_in(tree))
     in_graphs = {kind.name for kind in kinds() if kind.cls.__module__ in OF_GRAPHS}
     assert {kind.name for kind in kinds()} - found - in_graphs == set(SEEN_ELSEWHERE)
-    assert set(_forms_in(tree)) == {"", "variadic", "object", "rows", "text", "elements"}
+    assert set(_forms_in(tree)) == {"", "variadic", "object", "rows", "text", "elements", "domain"}
 
 
 # --- what works over it -------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from skerry_engine.catalog.system.information_tables import SCHEMA, type_values
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.registry import database_rows_of
 from skerry_engine.catalog.user_types import DomainType
+from skerry_engine.values.types import SqlType, format_type
 
 DOMAINS = layout("domains", SCHEMA)
 DOMAIN_CONSTRAINTS = layout("domain_constraints", SCHEMA)
@@ -17,7 +18,7 @@ def domain_rows(database: Database) -> list[Row]:
     return [
         DOMAINS.row(
             **{
-                **type_values(database, domain.base, is_base=True),
+                **_base_values(database, domain.base),
                 **_identity(database, domain),
                 "domain_default": domain.default_text,
                 "dtd_identifier": "1",
@@ -41,6 +42,14 @@ def domain_constraint_rows(database: Database) -> list[Row]:
         for domain in database.of_type(DomainType)
         for constraint in domain.checks
     ]
+
+
+def _base_values(database: Database, base: SqlType) -> dict[str, object]:
+    """What the domain is over; here an array has its own name, and is not just an ARRAY."""
+    values = type_values(database, base, is_base=True)
+    if values["data_type"] == "ARRAY" and not base.domain:
+        values["data_type"] = format_type(base.oid, None)
+    return values
 
 
 def _identity(database: Database, domain: DomainType) -> dict[str, object]:

@@ -18,6 +18,7 @@ from skerry_engine.catalog.objects import Column, Constraint, StoredExpression, 
 from skerry_engine.catalog.user_types import (
     DomainType,
     domain_chain,
+    domain_default,
     domain_of,
     find_type_oid,
     free_array_name,
@@ -61,6 +62,8 @@ def create_domain(context: DefinitionContext, statement: ts.CreateDomain) -> Ste
             position=statement.type.position,
         )
     default = _default(context, statement.default, name, base)
+    if statement.default is None:
+        default = domain_default(context.database, base)  # a copy, which goes its own way
     domain = DomainType(
         oid=domain_oid(context.catalog.oids.allocate()),
         name=name,

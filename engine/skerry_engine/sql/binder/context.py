@@ -21,7 +21,6 @@ from skerry_engine.catalog.objects import Relation, StoredExpression
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.user_types import (
     behind_domain,
-    domain_chain,
     domain_default,
     domain_of,
     find_type_oid,
@@ -227,8 +226,8 @@ class BindContext:
     def domain_default(self, sql_type: SqlType) -> StoredExpression | None:
         """What a column of the type holds without a default of its own; noted as what the plan rests on."""
         if sql_type.domain:
-            for each in domain_chain(self.database, domain_of(self.database, sql_type.domain)):
-                self.objects_used.add((each.oid, each.version))
+            domain = domain_of(self.database, sql_type.domain)
+            self.objects_used.add((domain.oid, domain.version))
         return domain_default(self.database, sql_type)
 
 
