@@ -17,7 +17,7 @@ from pathlib import Path
 
 DRIVER = Path(__file__).parent / "skerry"
 
-MODULES = ("backend", "connection_pool", "copying", "dbapi", "retrying", "server_session")
+MODULES = ("backend", "connection_pool", "copying", "dbapi", "reaching", "retrying", "server_session")
 """Those of skerry/aio that have a generated twin in skerry."""
 
 _RULES = (
@@ -39,8 +39,9 @@ def blocking(source: str, name: str) -> str:
     """The text of the twin, not formatted yet."""
     for pattern, replacement in _RULES:
         source = re.sub(pattern, replacement, source)
-    head, end, rest = source.partition('\n"""\n')
-    return f"{head}\n\nGenerated from aio/{name}.py by driver/unasync.py: change that one.{end}{rest}"
+    opening, head, rest = source.split('"""', 2)
+    note = f"Generated from aio/{name}.py by driver/unasync.py: change that one."
+    return f'{opening}"""{head.rstrip()}\n\n{note}\n"""{rest}'
 
 
 def _meaning(text: str) -> list[str]:
@@ -68,8 +69,8 @@ def stale() -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Write the twins, or check them."""
-    names = stale()
     if arguments == ["--check"]:
+        names = stale()
         print("\n".join(f"skerry/{name}.py is not up to date" for name in names) or "all up to date")
         return 1 if names else 0
     paths = []

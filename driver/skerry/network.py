@@ -8,6 +8,7 @@ pipelining and no event loops; its readers and writers of values are used both w
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 from typing import Any
@@ -17,9 +18,10 @@ import pg8000.exceptions
 
 from skerry.graph_json import TYPED_JSON
 from skerry.primitives import Transport
+from skerry.reaching import reach
 from skerry.server_session import ServerSession
 from skerry.sqlstates import error_from_fields
-from skerry.targets import Target
+from skerry.targets import Target, reason
 from skerry.values_in import reader_of
 from skerry.wire.protocol import ClientProtocol
 from skerry_engine import errors
@@ -76,22 +78,38 @@ class NetworkSource:
 
     def open_backend(self) -> ServerSession:
         """Connect."""
-        target = self._target
+        return reach(self._target, self._connect)
+
+    def _connect(self, host: str, port: int) -> ServerSession:
         try:
-            opening = _Opening(
-                target.user,
-                host=target.host,
-                port=target.port,
-                database=target.database,
-                password=target.password,
-                timeout=self._connect_timeout_s,
-                ssl_context=target.tls.context(),
-                startup_params={TYPED_JSON[0]: TYPED_JSON[1], **self._options},
-            )
-            transport, protocol = opening.handed_over()
+            with contextlib.ExitStack() as undoing:
+                sock = socket.create_connection((host, port), self._timeout_s())
+                undoing.callback(sock.close)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                transport, protocol = self._opened(sock, host)
+                undoing.pop_all()
         except (pg8000.exceptions.Error, OSError) as problem:
             raise _translate(problem) from None
-        return ServerSession(transport, protocol, target.host, target.port)
+        return ServerSession(transport, protocol, host, port)
+
+    def _opened(self, sock: socket.socket, host: str) -> tuple[Transport, ClientProtocol]:
+        """TLS and authentication."""
+        target = self._target
+        settings = {TYPED_JSON[0]: TYPED_JSON[1], **dict(target.settings), **self._options}
+        opening = _Opening(
+            target.user,
+            host=host,
+            sock=sock,
+            database=target.database,
+            password=target.password,
+            ssl_context=target.tls.context(),
+            application_name=settings.pop("application_name", None),
+            startup_params=settings,
+        )
+        return opening.handed_over()
+
+    def _timeout_s(self) -> float | None:
+        return self._connect_timeout_s or self._target.connect_timeout_s
 
     def close(self) -> None:
         """Nothing is held besides the sessions."""
@@ -111,4 +129,5 @@ def _translate(problem: Exception) -> errors.Error:
     fields = _fields(problem)
     if fields:
         return error_from_fields(fields)
-    return errors.ConnectionFailure(str(problem) or type(problem).__name__)
+    cause = problem.__cause__ if isinstance(problem.__cause__, OSError) else problem
+    return errors.ConnectionFailure(reason(cause))

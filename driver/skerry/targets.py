@@ -3,14 +3,24 @@
 ":memory:"                               a database in this process, private to the call
 "./data" or any other path               a database in this process, in that directory
 "skerry://user:password@host:5433/name"  a server; password, port and name may be left out
-    ...?sslmode=verify-full&sslrootcert=FILE    and how to encrypt: see `tls`
+"skerry://user@one,two:5434/name"        several: the first that answers
 
-A password that is left out is taken from the environment variable PGPASSWORD, if there is one.
+After a `?` may stand, as in libpq's addresses:
+
+    sslmode=, sslrootcert=, sslcert=, sslkey=    how to encrypt: see `tls`
+    target_session_attrs=                        any, read-write, read-only, primary, standby, prefer-standby
+    connect_timeout=SECONDS                      how long each server may take to answer
+    application_name=, options=-c name=value     settings of the session
+
+A password that is left out is taken from the environment variable PGPASSWORD, if there is one.  No other variable is
+looked at.
 """
 
 from __future__ import annotations
 
 import os
+import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -23,11 +33,16 @@ DEFAULT_PORT = 5433
 DEFAULT_USER = "skerry"
 DEFAULT_DATABASE = "postgres"
 
+PREFER_STANDBY = "prefer-standby"
+SESSION_ATTRIBUTES = ("any", "read-write", "read-only", "primary", "standby", PREFER_STANDBY)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address taken apart.  `path` is ':memory:' or a directory when the database is embedded,
-    else None."""
+    """An address taken apart.  `path` is ':memory:' or a directory when the database is embedded, else None.
+
+    `hosts` are all servers that it names, `host` and `port` the first; `settings` are what it says of the session.
+    """
 
     path: str | None
     host: str
@@ -36,6 +51,10 @@ class Target:
     password: str | None
     database: str
     tls: TlsOptions = NO_OPTIONS
+    hosts: tuple[tuple[str, int], ...] = ()
+    session_attributes: str = "any"
+    connect_timeout_s: float | None = None
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +107,80 @@ def _parse_url(text: str, user: str | None, database: str | None) -> Target:
         )
     if parts.fragment:
         raise errors.InterfaceError("an address takes no fragment")
-    try:
-        port = parts.port or DEFAULT_PORT
-    except ValueError as problem:
-        raise errors.InterfaceError(f"invalid port in address: {problem}") from None
+    who, _, where = parts.netloc.rpartition("@")
+    given_user, colon, given_password = who.partition(":")
+    hosts = tuple([_host_and_port(each) for each in where.split(",")])
+    options = _options(parts.query)
     return Target(
         path=None,
-        host=parts.hostname or "127.0.0.1",
-        port=port,
-        user=user or unquote(parts.username or DEFAULT_USER),
-        password=os.environ.get("PGPASSWORD") if parts.password is None else unquote(parts.password),
+        host=hosts[0][0],
+        port=hosts[0][1],
+        user=user or unquote(given_user) or DEFAULT_USER,
+        password=unquote(given_password) if colon else os.environ.get("PGPASSWORD"),
         database=database or unquote(parts.path.lstrip("/")) or DEFAULT_DATABASE,
-        tls=_tls_options(parts.query),
+        tls=TlsOptions(**{_TLS_NAMES[name]: value for name, value in options.items() if name in _TLS_NAMES}),
+        hosts=hosts,
+        session_attributes=_session_attributes(options.get("target_session_attrs", "any")),
+        connect_timeout_s=_seconds(options.get("connect_timeout")),
+        settings=tuple([(name, options[name]) for name in _SETTINGS if name in options]),
     )
 
 
+def _host_and_port(text: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{text}")
+        return parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORT
+    except ValueError as problem:
+        raise errors.InterfaceError(f"invalid host or port in address: {problem}") from None
+
+
 _TLS_NAMES = {"sslmode": "mode", "sslrootcert": "root_certificate", "sslcert": "certificate", "sslkey": "key"}
+_SETTINGS = ("application_name", "options")
+_OPTIONS = (*_TLS_NAMES, "target_session_attrs", "connect_timeout", *_SETTINGS)
 
 
-def _tls_options(query: str) -> TlsOptions:
+def _options(query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
-        if name not in _TLS_NAMES:
+        if name not in _OPTIONS:
             raise errors.InterfaceError(
-                f"an address takes no {name!r}: pass options other than {', '.join(_TLS_NAMES)} as keywords"
+                f"an address takes no {name!r}: what may stand after ? is {', '.join(_OPTIONS)}"
             )
-        found[_TLS_NAMES[name]] = value
-    return TlsOptions(**found)
+        found[name] = value
+    return found
+
+
+def _session_attributes(text: str) -> str:
+    if text not in SESSION_ATTRIBUTES:
+        raise errors.InterfaceError(
+            f"target_session_attrs is one of {', '.join(SESSION_ATTRIBUTES)}, not {text!r}"
+        )
+    return text
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        found = None if text is None else float(text)
+    except ValueError:
+        raise errors.InterfaceError(f"connect_timeout is a number of seconds, not {text!r}") from None
+    return found if found else None
+
+
+def fits(settings: Mapping[str, str], attributes: str) -> bool:
+    """Whether a server that reports these settings is 'any', 'read-write', 'read-only', 'primary' or 'standby'."""
+    is_standby = settings.get("in_hot_standby") == "on"
+    is_read_only = is_standby or settings.get("default_transaction_read_only") == "on"
+    facts = {
+        "read-write": not is_read_only,
+        "read-only": is_read_only,
+        "primary": not is_standby,
+        "standby": is_standby,
+    }
+    return facts.get(attributes, True)
+
+
+def reason(problem: BaseException) -> str:
+    """Why a connection can't be made, in the same words whoever tried."""
+    if isinstance(problem, OSError) and not isinstance(problem, ssl.SSLError) and (problem.errno or 0) > 0:
+        return os.strerror(problem.errno or 0)
+    return str(problem) or type(problem).__name__

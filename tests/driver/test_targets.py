@@ -14,7 +14,7 @@ import skerry
 from skerry.isolation import begin_sql
 from skerry.parameters import from_native, from_pyformat
 from skerry.sqlstates import error_class, error_from_fields
-from skerry.targets import parse_target
+from skerry.targets import fits, parse_target
 from skerry.text_values import READERS, read_interval
 from skerry.values_out import parameter_oid
 
@@ -161,3 +161,45 @@ def test_network_intervals() -> None:
 )
 def test_network_texts(oid: int, text: str, expected: object) -> None:
     assert READERS[oid](text) == expected
+
+
+def test_addresses_of_several_servers() -> None:
+    target = parse_target(
+        "skerry://ann:s%40@one:1,[::1]:2,three/db?target_session_attrs=primary&connect_timeout=2"
+    )
+    assert target.hosts == (("one", 1), ("::1", 2), ("three", 5433))
+    assert (target.host, target.port, target.user, target.password) == ("one", 1, "ann", "s@")
+    assert (target.session_attributes, target.connect_timeout_s) == ("primary", 2.0)
+    target = parse_target("skerry:///?application_name=a%20b&options=-c%20x%3D1")
+    assert (target.host, target.settings) == (
+        "127.0.0.1",
+        (("application_name", "a b"), ("options", "-c x=1")),
+    )
+    for wrong, named in [
+        ("skerry://h/?nope=1", "nope"),
+        ("skerry://h/?target_session_attrs=best", "target_session_attrs"),
+        ("skerry://h/?connect_timeout=soon", "connect_timeout"),
+        ("skerry://h:99999/", "port"),
+        ("skerry://h/#x", "fragment"),
+    ]:
+        with pytest.raises(skerry.InterfaceError, match=named):
+            parse_target(wrong)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "fitting"),
+    [
+        ("any", {"primary", "reading", "standby"}),
+        ("read-write", {"primary"}),
+        ("read-only", {"reading", "standby"}),
+        ("primary", {"primary", "reading"}),
+        ("standby", {"standby"}),
+    ],
+)
+def test_session_attributes(attributes: str, fitting: set[str]) -> None:
+    servers = {
+        "primary": {"in_hot_standby": "off", "default_transaction_read_only": "off"},
+        "reading": {"in_hot_standby": "off", "default_transaction_read_only": "on"},
+        "standby": {"in_hot_standby": "on", "default_transaction_read_only": "off"},
+    }
+    assert {name for name, settings in servers.items() if fits(settings, attributes)} == fitting

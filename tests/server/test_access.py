@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import os
@@ -137,6 +138,31 @@ def test_the_driver_over_tls(server: Address, certificates: Certificates) -> Non
         skerry.connect(f"{address}verify-ca")
     with pytest.raises(skerry.InterfaceError, match="sslmode"):
         skerry.connect(f"{address}perhaps")
+
+
+def test_the_driver_over_tls_on_an_event_loop(server: Address, certificates: Certificates) -> None:
+    address = f"skerry://ann:secret@127.0.0.1:{server.port}/postgres?sslmode="
+    query = "select ssl, repeat('x', 700000) from pg_stat_ssl where pid = pg_backend_pid()"
+
+    async def encrypted(mode: str) -> object:
+        connection = await skerry.connect_async(address + mode)
+        try:
+            ((is_encrypted, text),) = await (await connection.execute(query)).fetchall()
+            assert len(str(text)) == 700_000
+            cursor = await connection.execute("CREATE TEMPORARY TABLE sent (x text)")
+            await cursor.executemany("INSERT INTO sent VALUES (%s)", [("y" * 1000,)] * 500)
+            return is_encrypted
+        finally:
+            await connection.close()
+
+    modes = [("disable", False), ("prefer", True), ("require", True)]
+    modes.append((f"verify-full&sslrootcert={certificates.authority}", True))
+    for mode, is_encrypted in modes:
+        assert asyncio.run(encrypted(mode)) is is_encrypted, mode
+    with pytest.raises(skerry.OperationalError, match="certificate"):
+        asyncio.run(encrypted("verify-ca"))
+    with pytest.raises(skerry.errors.InvalidPassword):
+        asyncio.run(skerry.connect_async(address.replace("secret", "wrong") + "prefer"))
 
 
 def test_a_connection_may_begin_with_tls_if_it_names_the_protocol(server: Address) -> None:

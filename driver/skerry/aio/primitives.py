@@ -10,6 +10,7 @@ from typing import Final
 
 CHUNK_BYTES: Final = 65536
 _MANY_BYTES: Final = 8 * CHUNK_BYTES
+_CLOSING_S: Final = 1.0
 
 Lock = asyncio.Lock
 sleep = asyncio.sleep
@@ -48,6 +49,7 @@ class _Inbox(asyncio.Protocol):
         self.is_over = False
         self.problem: Exception | None = None
         self.transport: asyncio.Transport | None = None
+        self.lost = asyncio.Event()
         self._is_paused = False
         self._changed = asyncio.Event()
         self._writable = asyncio.Event()
@@ -71,6 +73,7 @@ class _Inbox(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc)
+        self.lost.set()
 
     def _end(self, problem: Exception | None) -> None:
         self.is_over = True
@@ -165,8 +168,17 @@ class AsyncTransport:
         self._transport = self._inbox.transport = made
 
     async def close(self) -> None:
-        """Close; what was sent is still written."""
+        """Close; what was sent is still written.  Returns when the socket is closed."""
         self._transport.close()
+        try:
+            await asyncio.wait_for(self._inbox.lost.wait(), _CLOSING_S)
+        except TimeoutError:  # the other side neither reads nor hangs up
+            await self.abort_and_wait()
+
+    async def abort_and_wait(self) -> None:
+        """Close at once."""
+        self.abort()
+        await self._inbox.lost.wait()
 
     def abort(self) -> None:
         """Close at once, from wherever: for who has forgotten the connection."""
