@@ -51,7 +51,7 @@ async function main() {
   await client.query("create graph people");
   await client.query("use people insert (:Person {name: 'Ann'})-[:KNOWS]->(:Person {name: 'Bo'})");
   const graph = await client.query("use people match (a)-[k]->(b) where a.name = $1 return a, b.name as name", ["Ann"]);
-  found.graph = [JSON.parse(graph.rows[0].a).properties, graph.rows[0].name];
+  found.graph = [graph.rows[0].a.properties, graph.rows[0].name];
   await client.query("drop graph people");
   await pool.end();
   await client.end();

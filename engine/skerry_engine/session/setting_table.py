@@ -55,7 +55,17 @@ _CONNECTION: Final = "Connections and Authentication / Connection Settings"
 _COMPATIBILITY: Final = "Version and Platform Compatibility / Previous PostgreSQL Versions"
 _LOGGING: Final = "Reporting and Logging / What to Log"
 _ISOLATION: Final = ("serializable", "repeatable read", "read committed", "read uncommitted")
-_LEVELS: Final = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
+MESSAGE_LEVELS: Final = (
+    "debug5",
+    "debug4",
+    "debug3",
+    "debug2",
+    "debug1",
+    "log",
+    "notice",
+    "warning",
+    "error",
+)
 
 
 def _flag(
@@ -152,7 +162,8 @@ _DEFINITIONS: Final = (
     _text("skerry.graph", "public.home", _STATEMENT, "The graph that GQL works in; SESSION SET GRAPH sets it."),
     _flag("skerry.typed_json", "off", _STATEMENT,
           "Nodes, records and dynamically typed values are written with all types, for programs that want them back."),
-    _choice("client_min_messages", "notice", _LEVELS, _STATEMENT, "The least severe messages that the client gets."),
+    _choice("client_min_messages", "notice", MESSAGE_LEVELS, _STATEMENT,
+            "The least severe messages that the client gets."),
     _text("lc_messages", "C", _LOCALE, "Language of messages.", fixed=True),
     _text("lc_monetary", "C", _LOCALE, "Locale of money.", fixed=True),
     _text("lc_numeric", "C", _LOCALE, "Locale of number formats.", fixed=True),

@@ -23,6 +23,7 @@ from skerry_engine.session.environment import SessionFunctions, SessionNames, St
 from skerry_engine.session.notifications import Notification, SessionNotifications
 from skerry_engine.session.plans import Plan, RecentPlan, is_current
 from skerry_engine.session.portals import Portal, Prepared, Steps
+from skerry_engine.session.setting_table import MESSAGE_LEVELS
 from skerry_engine.session.setting_values import SettingValue
 from skerry_engine.session.settings import (
     READ_ONLY,
@@ -70,6 +71,13 @@ class ClientConnection(Protocol):
         """The session has a notification; it can be taken when no transaction is open."""
         ...
 
+
+_RANKS = {
+    **{level: rank for rank, level in enumerate(MESSAGE_LEVELS)},
+    **{level.upper(): rank for rank, level in enumerate(MESSAGE_LEVELS)},
+    "DEBUG": MESSAGE_LEVELS.index("debug1"),
+}
+"""Severities of messages and values of client_min_messages, the least severe first; INFO is always sent."""
 
 _NO_MODES = st.TransactionModes()
 
@@ -371,7 +379,10 @@ class SessionState:
         detail: str | None = None,
         hint: str | None = None,
     ) -> None:
-        """Have a message sent to the client with the next step."""
+        """Have a message sent to the client with the next step, if it wants such (client_min_messages)."""
+        rank = _RANKS.get(severity)
+        if rank is not None and rank < _RANKS[self.settings.text("client_min_messages")]:
+            return
         self._notices.append(Notice(message, severity, sqlstate, detail, hint))
 
     def take_notices(self) -> list[Notice]:

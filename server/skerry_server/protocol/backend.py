@@ -84,7 +84,7 @@ from skerry_server.protocol.codes import (
 from skerry_server.protocol.frames import NEED_DATA as NO_FRAME
 from skerry_server.protocol.frames import FrameReader
 from skerry_server.protocol.host import Host
-from skerry_server.protocol.rows import column_formats
+from skerry_server.protocol.rows import announced_type, column_formats
 from skerry_server.protocol.scram import ScramExchange
 from skerry_server.protocol.shapes import ResultShape, ShapeCache
 from skerry_server.protocol.startup import CancelRequest, EncryptionRequest, StartupReader, StartupRequest
@@ -411,7 +411,10 @@ class Backend:
         is_statement, name = frontend.read_describe(body, "DESCRIBE")
         if is_statement:
             parameter_oids, columns = session.describe_statement(name)
-            self._send(messages.parameter_description(list(parameter_oids)))
+            is_typed = session.io.typed_json
+            self._send(
+                messages.parameter_description([announced_type(oid, is_typed) for oid in parameter_oids])
+            )
             self._send(messages.NO_DATA if columns is None else self._shape_of(columns, ()).description)
             return
         columns, formats = session.describe_portal(name)

@@ -7,6 +7,10 @@ batch of rows into one bytes object.  The types that most columns have are encod
 small code per column; for the rest a function of `values.io` is called.  There is one list of parts for the
 whole batch and one join: nothing is copied twice, and no object is made per field beyond its bytes.
 
+Graph values are JSON.  Clients that do not know of Skerry's types are told so: nodes, edges, paths and records are
+announced as `json`, values of any type as `text`, and the binary format of both is their text.  Our own driver says
+that it knows better by asking for typed JSON (setting skerry.typed_json).
+
 What it does not do: know what a portal is, or split batches; the session bounds those.
 """
 
@@ -20,7 +24,7 @@ from skerry_engine.errors import ProtocolViolation
 from skerry_engine.session.steps import ResultColumn
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext, binary_encoder, text_encoder
-from skerry_engine.values.types import type_info
+from skerry_engine.values.types import SqlType, type_info
 from skerry_server.protocol.messages import row_description, row_description_field
 
 TEXT: Final = 0
@@ -67,8 +71,24 @@ _BINARY_CODES: Final[dict[int, int]] = {
     oids.UUID: _BYTES,
 }
 
+_PLAIN: Final[dict[int, int]] = {
+    oids.NODE: oids.JSON,
+    oids.EDGE: oids.JSON,
+    oids.PATH: oids.JSON,
+    oids.GRAPHRECORD: oids.JSON,
+    oids.ANYVALUE: oids.TEXT,
+    oids.NODE_ARRAY: oids.JSON_ARRAY,
+    oids.EDGE_ARRAY: oids.JSON_ARRAY,
+    oids.PATH_ARRAY: oids.JSON_ARRAY,
+    oids.GRAPHRECORD_ARRAY: oids.JSON_ARRAY,
+    oids.ANYVALUE_ARRAY: oids.TEXT_ARRAY,
+}
+"""What clients that know PostgreSQL's types only are told of ours."""
+
 _HEAD: Final = Struct(">cIH").pack
 _LENGTH: Final = Struct(">I").pack
+_ARRAY: Final = Struct(">iiI").pack  # dimensions, whether there are NULLs, the elements' type
+_DIMENSION: Final = Struct(">ii").pack  # length, lower bound
 _INT2: Final = Struct(">Ih").pack
 _INT4: Final = Struct(">Ii").pack
 _INT8: Final = Struct(">Iq").pack
@@ -118,7 +138,12 @@ class RowEncoder:
         code = _BINARY_CODES.get(column.type.oid, _BINARY_FUNCTION)
         self._codes.append(code)
         self._to_text.append(_no_text)
-        self._to_binary.append(binary_encoder(column.type, io) if code == _BINARY_FUNCTION else _no_binary)
+        if column.type.oid in _PLAIN and not io.typed_json:
+            self._to_binary.append(_plain_binary(column.type, io))
+        else:
+            self._to_binary.append(
+                binary_encoder(column.type, io) if code == _BINARY_FUNCTION else _no_binary
+            )
 
     def encode(self, rows: list[tuple[object, ...]]) -> bytes:
         """DataRow messages for `rows`."""
@@ -177,6 +202,36 @@ class RowEncoder:
         return self._to_binary[index](value)
 
 
+def _plain_binary(sql_type: SqlType, io: IoContext) -> Callable[[object], bytes]:
+    """The binary form of a type of ours for clients that are told of another: its text, or an array of such."""
+    element_oid = type_info(sql_type.oid).element_oid
+    if not element_oid:
+        to_text = text_encoder(sql_type, io)
+        return lambda value: to_text(value).encode()
+    element_text = text_encoder(SqlType(element_oid), io)
+    told_oid = _PLAIN[element_oid]
+
+    def array(value: object) -> bytes:
+        assert isinstance(value, tuple)
+        if not value:
+            return _ARRAY(0, 0, told_oid)
+        parts = [_ARRAY(1, int(None in value), told_oid), _DIMENSION(len(value), 1)]
+        for each in value:
+            if each is None:
+                parts.append(_NULL)
+            else:
+                data = element_text(each).encode()
+                parts.append(_LENGTH(len(data)) + data)
+        return b"".join(parts)
+
+    return array
+
+
+def announced_type(oid: int, is_typed: bool) -> int:
+    """The type that a client is told for a type of ours."""
+    return oid if is_typed else _PLAIN.get(oid, oid)
+
+
 def column_formats(requested: Sequence[int], columns: int) -> list[int]:
     """One format per column, from what Bind requested: nothing (all text), one for all, or one each."""
     if not requested:
@@ -190,18 +245,20 @@ def column_formats(requested: Sequence[int], columns: int) -> list[int]:
     return list(requested)
 
 
-def describe_columns(columns: Sequence[ResultColumn], formats: Sequence[int]) -> bytes:
-    """The RowDescription message; `formats` has one code per column."""
-    return row_description([_field(column, code) for column, code in zip(columns, formats, strict=True)])
+def describe_columns(columns: Sequence[ResultColumn], formats: Sequence[int], is_typed: bool = True) -> bytes:
+    """The RowDescription message; `formats` has one code per column, `is_typed`: the client knows our own types."""
+    pairs = zip(columns, formats, strict=True)
+    return row_description([_field(column, code, is_typed) for column, code in pairs])
 
 
-def _field(column: ResultColumn, code: int) -> bytes:
+def _field(column: ResultColumn, code: int, is_typed: bool) -> bytes:
+    oid = announced_type(column.type.oid, is_typed)
     return row_description_field(
         column.name,
         column.table_oid,
         column.attribute_number,
-        column.type.oid,
-        type_info(column.type.oid).length,
+        oid,
+        type_info(oid).length,
         column.type.typmod,
         code,
     )

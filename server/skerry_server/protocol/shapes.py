@@ -26,7 +26,7 @@ class ResultShape:
         formats = column_formats(requested, len(columns))
         self.columns = columns
         self.io = io
-        self.description: bytes = describe_columns(columns, formats)
+        self.description: bytes = describe_columns(columns, formats, io.typed_json)
         self.encoder = RowEncoder(columns, formats, io)
 
 

@@ -137,6 +137,11 @@ def _serial_column(
     context: DefinitionContext, site: TableSite, column: Column
 ) -> Generator[Step, object, NewColumn]:
     sequence = yield from _owned_sequence(context, site, column, SequenceOptions(), False)
+    context.notice(
+        f'CREATE TABLE will create implicit sequence "{sequence.name}"'
+        f' for serial column "{site.name}.{column.name}"',
+        "DEBUG",
+    )
     source = f"nextval('{sequence.name}'::regclass)"
     default = StoredExpression(source, nextval_call(sequence, column.type))
     made = replace(column, not_null=True, default=default, default_oid=context.catalog.oids.allocate())

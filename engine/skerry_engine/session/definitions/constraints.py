@@ -100,6 +100,9 @@ def make_key(
         constraint_oid=constraint_oid,
         deferrable=written.deferrable,
     )
+    kind = "PRIMARY KEY" if written.kind == "primary" else "UNIQUE"
+    command = "CREATE TABLE /" if context.database.relation(table.oid) is None else "ALTER TABLE / ADD"
+    context.notice(f'{command} {kind} will create implicit index "{name}" for table "{table.name}"', "DEBUG")
     constraint = Constraint(
         constraint_oid,
         name,
