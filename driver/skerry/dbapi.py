@@ -524,7 +524,8 @@ class TransactionBlock:
         exception_type: type[BaseException] | None,
         exception: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool:
+    ) -> bool | None:
+        """Commit or release; roll back on an exception, which goes on unless it is a Rollback for this block."""
         connection = self.connection
         with connection._lock:
             if self in connection._blocks:

@@ -68,6 +68,9 @@ def _run_once(
         raise errors.InvalidTransactionState("run_transaction() needs a connection outside any transaction")
     level, read_only, deferrable = modes
     block = connection.transaction(isolation_level=level, read_only=read_only, deferrable=deferrable)
+    result: list[T] = []
     with block:
-        return function(connection)
-    raise Rollback(block)  # which has left the block quietly: there is nothing to return
+        result.append(function(connection))
+    if not result:
+        raise Rollback(block)  # which has left the block quietly: there is nothing to return
+    return result[0]

@@ -18,6 +18,7 @@ HISTORY = ROOT / "docs" / "history.md"
 GQL = ROOT / "docs" / "gql.md"
 PATHS = ROOT / "docs" / "paths.md"
 VALUES = ROOT / "docs" / "values.md"
+DRIVER = ROOT / "docs" / "driver.md"
 
 
 def run_examples(text: str, fewest: int = 31) -> None:
@@ -41,6 +42,21 @@ def test_the_transaction_guide_over_the_network(skerry_server: Address) -> None:
     text = GUIDE.read_text(encoding="utf-8").replace('skerry.open(":memory:")', f'skerry.open("{address}")')
     assert address in text
     run_examples(text.replace(">>> db.close()", '>>> _ = db.execute("DROP TABLE account"); db.close()'))
+
+
+def test_the_page_on_the_driver() -> None:
+    run_examples(DRIVER.read_text(encoding="utf-8"), 29)
+
+
+def test_the_page_on_the_driver_over_the_network(skerry_server: Address) -> None:
+    address = (
+        f"skerry://{skerry_server.user}@{skerry_server.host}:{skerry_server.port}/{skerry_server.database}"
+    )
+    text = DRIVER.read_text(encoding="utf-8").replace('(":memory:"', f'("{address}"')
+    assert text.count(address) == 3
+    run_examples(text, 29)
+    with skerry.connect(address, autocommit=True) as connection:
+        connection.execute("DROP TABLE item")
 
 
 def test_the_page_on_values_embedded() -> None:

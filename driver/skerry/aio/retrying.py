@@ -66,6 +66,9 @@ async def _run_once(
         raise errors.InvalidTransactionState("run_transaction() needs a connection outside any transaction")
     level, read_only, deferrable = modes
     block = connection.transaction(isolation_level=level, read_only=read_only, deferrable=deferrable)
+    result: list[T] = []
     async with block:
-        return await function(connection)
-    raise Rollback(block)  # which has left the block quietly: there is nothing to return
+        result.append(await function(connection))
+    if not result:
+        raise Rollback(block)  # which has left the block quietly: there is nothing to return
+    return result[0]

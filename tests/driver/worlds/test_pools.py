@@ -209,7 +209,15 @@ async def test_transactions_are_run_until_they_succeed(world: World) -> None:
     with pytest.raises(skerry.DataError):
         await attempt(mistake, connection)
     assert len(calls) == 4
-    await connection.execute("SELECT 1")
+
+    async def leave(connection: Any) -> None:
+        await connection.execute("DELETE FROM t")
+        raise skerry.Rollback
+
+    with pytest.raises(skerry.Rollback):
+        await attempt(leave, connection)
+    assert not connection.in_transaction
+    assert await (await connection.execute("SELECT count(*) FROM t")).fetchone() == (1,)
     with pytest.raises(skerry.InvalidTransactionState):
         await attempt(conflict, connection)
 
