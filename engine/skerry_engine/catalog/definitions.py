@@ -27,7 +27,7 @@ from skerry_engine.catalog.objects import (
     View,
 )
 from skerry_engine.catalog.opclasses import class_named, default_class
-from skerry_engine.catalog.quoting import quote_identifier, quote_qualified
+from skerry_engine.catalog.quoting import quote_identifier, quote_literal, quote_qualified
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.user_types import user_type_name, user_types
 from skerry_engine.values import oids
@@ -168,6 +168,8 @@ class DefinitionPrinter:
             text += f" INCLUDE ({column_list(table, index.included)})"
         if index.nulls_not_distinct:
             text += " NULLS NOT DISTINCT"
+        if index.options:
+            text += f" WITH ({', '.join(_option(option) for option in index.options)})"
         if index.predicate is not None:
             text += f" WHERE {self.expression(table, index.predicate, pretty)}"
         return text
@@ -225,6 +227,12 @@ class DefinitionPrinter:
             columns = relation.columns if isinstance(relation, (Table, View, SystemTable)) else ()
             named = {c.position: c.name for c in columns}
         return TableName(self.relation_name(relation), relation.name, named)
+
+
+def _option(option: str) -> str:
+    """A storage option, `name=value` as it is kept, as it is written."""
+    name, _, value = option.partition("=")
+    return f"{quote_identifier(name)}={quote_literal(value)}"
 
 
 _PLAIN_NAME = re.compile(r"[^\W\d]\w*")

@@ -414,7 +414,9 @@ def _row(printer: Deparser, node: RowOf, _show: bool) -> str:
 
 def _subscript(printer: Deparser, node: Subscript, _show: bool) -> str:
     base = printer.paren(node.arg, node, True)
-    if not isinstance(node.arg, (Column, Param)) and not printer.pretty:
+    if isinstance(node.arg, Subscript) and node.arg.type.oid == oids.JSONB:
+        pass  # jb['a']['b'] may have come in two steps
+    elif not isinstance(node.arg, (Column, Param)) and not printer.pretty:
         base = f"({base})"
     return base + "".join(_bounds(printer, node.is_slice, pair) for pair in node.bounds)
 

@@ -217,6 +217,7 @@ class IndexDef(Relation):
     valid: bool = True
     constraint_oid: int = 0
     deferrable: bool = False
+    options: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:

@@ -1,6 +1,6 @@
-"""Assignment to a part of an array: UPDATE ... SET a[2] = x, a[3:4] = y.
+"""Assignment to a part of an array: UPDATE ... SET a[2] = x, a[3:4] = y; and of jsonb: SET j['a'][0] = x.
 
-These two functions have no names in SQL; the binder makes calls of them.  Arrays begin at 1 here, so that an
+These functions have no names in SQL; the binder makes calls of them.  Arrays begin at 1 here, so that an
 assignment before the first element, or far behind the end of an empty array, is refused.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from skerry_engine.errors import ArraySubscriptError, NotSupportedError, NullValueNotAllowed
+from skerry_engine.functions.jsonb_functions import assign_jsonb
 from skerry_engine.functions.registry import Function
 from skerry_engine.values import oids
 
@@ -104,6 +105,7 @@ def _lower_bound() -> NotSupportedError:
 ASSIGN_ELEMENT = Function(
     9011, "array_assign_element", (oids.ANYARRAY,), oids.ANYARRAY, assign_element, strict=False
 )
+ASSIGN_JSONB = Function(9013, "jsonb_assign", (oids.JSONB,), oids.JSONB, assign_jsonb, strict=False)
 ASSIGN_SLICE = Function(
     9012, "array_assign_slice", (oids.ANYARRAY,), oids.ANYARRAY, assign_slice, strict=False
 )

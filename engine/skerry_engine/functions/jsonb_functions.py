@@ -117,6 +117,13 @@ def _at_path_text(text: str, *path: str | None) -> str | None:
     return None if part is _MISSING else text_of_value(part)
 
 
+def jsonb_element(text: str | None, *steps: object) -> str | None:
+    """`text[step][step]`, each step an integer or a text: NULL where there is nothing, or a step is NULL."""
+    if text is None:
+        return None
+    return _at_path(text, *[None if step is None else str(step) for step in steps])
+
+
 define("jsonb_object_field", _part)
 define("jsonb_object_field_text", _part_text)
 define("jsonb_array_element", _part)
@@ -272,6 +279,51 @@ class _PathChange:
         else:
             changed = [self.new]
         return value[:index] + changed + value[index + 1 :]
+
+
+def assign_jsonb(text: str | None, new: str | None, *steps: object) -> str:
+    """`text` with `new` at the steps; what is missing on the way there is made.
+
+    A missing step that reads as an integer makes an array, any other an object; gaps in arrays are filled with nulls.
+    """
+    if None in steps:
+        raise NullValueNotAllowed("jsonb subscript in assignment must not be null")
+    empty: Any = [] if isinstance(steps[0], int) else {}
+    path = tuple(str(step) for step in steps)
+    return written(
+        _filled(empty if text is None else parsed(text), path, 0, None if new is None else parsed(new))
+    )
+
+
+def _filled(value: Any, path: tuple[str, ...], depth: int, new: Any) -> Any:
+    if depth == len(path):
+        return new
+    step = path[depth]
+    if isinstance(value, dict):
+        inner = _filled(value[step], path, depth + 1, new) if step in value else _made(path, depth + 1, new)
+        return {**value, step: inner}
+    if not isinstance(value, list):
+        raise InvalidParameterValue(
+            "cannot replace existing key",
+            detail="The path assumes key is a composite object, but it is a scalar value.",
+        )
+    index = path_index(step)
+    if index is None:
+        raise InvalidTextRepresentation(f'path element at position {depth + 1} is not an integer: "{step}"')
+    if index < -len(value):
+        raise InvalidParameterValue(f"path element at position {depth + 1} is out of range: {index}")
+    if index < len(value):
+        place = index % len(value)
+        return [*value[:place], _filled(value[place], path, depth + 1, new), *value[place + 1 :]]
+    return [*value, *[None] * (index - len(value)), _made(path, depth + 1, new)]
+
+
+def _made(path: tuple[str, ...], depth: int, new: Any) -> Any:
+    """What the rest of a path leads through where there is nothing yet."""
+    for step in reversed(path[depth:]):
+        index = path_index(step)
+        new = {step: new} if index is None else [*[None] * max(index, 0), new]
+    return new
 
 
 def _check_changeable(value: Any, verb: str) -> None:

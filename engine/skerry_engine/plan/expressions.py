@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra.traversal import ROW_READERS
+from skerry_engine.functions.jsonb_functions import jsonb_element
 from skerry_engine.plan import elements, runtime
 from skerry_engine.plan.source import Block
 from skerry_engine.values import oids
@@ -430,6 +431,9 @@ class ExpressionWriter:
         return f"{make}(({items},))" if expr.items else f"{make}(())"
 
     def _subscript(self, expr: ex.Subscript) -> str:
+        if expr.arg.type.oid == oids.JSONB:
+            steps = ", ".join(self.value(step) for _, step in expr.bounds if step is not None)
+            return f"{self.module.bind('rt', jsonb_element)}({self.value(expr.arg)}, {steps})"
         access = self.module.bind("rt", runtime.array_slice if expr.is_slice else runtime.array_element)
         bounds = ", ".join(
             f"({'None' if lo is None else self.value(lo)}, {'None' if hi is None else self.value(hi)})"

@@ -472,7 +472,14 @@ class DefinitionParser(UtilityBase):
             raise self.error(begin)
         else:
             expression = st.SourceExpression(self.source(begin), node)
-        collation = self.object_name() if self.accept_word("collate") else None
+        collation: st.ObjectName | None = None
+        bare = node.unnest()
+        if isinstance(bare, exp.Collate) and isinstance(bare.this, exp.Column) and bare.this.table == "":
+            name, expression = bare.this.name, None
+            schema, last = bare.args.get("schema"), bare.expression
+            collation = st.ObjectName((last.name,) if schema is None else (schema.name, last.name), position)
+        if self.accept_word("collate"):
+            collation = self.object_name()
         operator_class: st.ObjectName | None = None
         if self.at_name() and not (self.word() == "nulls" and self.word_at(1) in ("first", "last")):
             operator_class = self.object_name()

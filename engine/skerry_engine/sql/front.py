@@ -52,9 +52,8 @@ def parse_tokens(tokens: Tokens) -> Statement | None:
         end = len(tokens.kinds) - 1
         suffix = suffix_index(tokens, 0, end)
         if suffix < 0:
-            return Query(normalise(tokens), query_verb(tokens, word))
-        query = tokens.slice(0, suffix)
-        return Historic(Query(normalise(query), query_verb(query, word)), read_suffix(tokens, suffix, end))
+            return _query(tokens, word)
+        return Historic(_query(tokens.slice(0, suffix), word), read_suffix(tokens, suffix, end))
     if tokens.kinds[0] == END or (tokens.values[0] == ";" and tokens.kinds[1] == END):
         return None
     parser = UtilityParser(normalise(tokens, lift=False))
@@ -63,6 +62,48 @@ def parse_tokens(tokens: Tokens) -> Statement | None:
     except RecursionError:
         raise too_complex() from None
     return statement if parser.as_of is None else Historic(statement, parser.as_of)
+
+
+def _query(tokens: Tokens, word: str) -> Statement:
+    """A query; SELECT INTO is a CREATE TABLE AS."""
+    verb = query_verb(tokens, word)
+    into = _into_index(tokens) if verb == "select" and "into" in tokens.values else -1
+    if into < 0:
+        return Query(normalise(tokens), verb)
+    end = len(tokens.kinds) - 1
+    parser = UtilityParser(normalise(tokens.slice(into + 1, end), lift=False))
+    persistence = parser.persistence()
+    parser.accept_word("table")
+    name = parser.object_name()
+    behind = tokens.starts.index(parser.tokens.starts[parser.index])
+    rest = Tokens(tokens.text)
+    rest.copy_from(tokens, 0, into)
+    rest.copy_from(tokens, behind, end + 1)
+    return CreateTableAs(name, Query(normalise(rest), verb), persistence=persistence)
+
+
+def _into_index(tokens: Tokens) -> int:
+    """Where INTO stands behind a SELECT's list, -1 if it does not.  Raises SyntaxError behind UNION and its kin."""
+    depth = 0
+    is_first, is_behind = True, False
+    for index, kind in enumerate(tokens.kinds):
+        value = tokens.values[index]
+        if kind == PUNCTUATION:
+            depth += 1 if value == "(" else -1 if value == ")" else 0
+        elif kind != WORD or depth or tokens.values[index - 1] in ("as", "."):
+            continue
+        elif value in ("union", "intersect", "except"):
+            is_first = False
+        elif value == "from":
+            is_behind = True
+        elif value == "into" and is_first:
+            return -1 if is_behind else index
+        elif value == "into":
+            raise SyntaxError(
+                "INTO is only allowed on first SELECT of UNION/INTERSECT/EXCEPT",
+                position=tokens.starts[index + 1] + 1,
+            )
+    return -1
 
 
 def parse_batch(text: str) -> list[tuple[Statement, str]]:

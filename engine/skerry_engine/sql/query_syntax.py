@@ -227,7 +227,8 @@ class QueryParser(FromParser):
         if node.args.get("distinct") is not None or not self.at_target_end():
             node.set("expressions", self.targets())
         if self.word() == "into":
-            raise self.unsupported("SELECT INTO")
+            self.index += 1
+            raise SyntaxError("SELECT ... INTO is not allowed here", position=self.position())
         index = self.index
         if self.accept_word("from"):
             node.set("from_", self.mark(exp.From(expressions=self.from_items()), index))

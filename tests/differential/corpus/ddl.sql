@@ -142,7 +142,6 @@ CREATE TABLE ctas3 AS SELECT 1 AS x WITH NO DATA;
 SELECT count(*) FROM ctas3;
 CREATE TABLE liked (LIKE ctas INCLUDING ALL, extra int);
 SELECT * FROM liked;
--- @refused SELECT INTO
 SELECT 1 AS x INTO into_table;
 CREATE TEMP TABLE tmp (x int);
 INSERT INTO tmp VALUES (1);

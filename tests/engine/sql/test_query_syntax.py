@@ -179,7 +179,6 @@ def test_frames_that_end_before_they_start_are_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("select 1 into t", "SELECT INTO"),
         ("select * from t tablesample system (1)", "TABLESAMPLE"),
         ("select xmlelement(name a)", "XMLELEMENT"),
         ("delete from t where current of c", "WHERE CURRENT OF"),

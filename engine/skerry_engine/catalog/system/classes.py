@@ -141,6 +141,7 @@ def _index_values(index: IndexDef) -> dict[str, object]:
         "relpages": 1,
         "reltuples": 0.0,
         "relnatts": len(index.keys) + len(index.included),
+        "reloptions": index.options or None,
     }
 
 

@@ -67,8 +67,8 @@ def _index_keys(printer: DefinitionPrinter, table: Table, index_oid: int, pretty
     index = table.index(index_oid)
     if index is None:
         return None
-    keys = (key for key in index.keys if key.expression is not None)
-    return ", ".join(printer.key_expression(table, key, pretty) for key in keys)
+    stored = (key.expression for key in index.keys if key.expression is not None)
+    return ", ".join(printer.expression(table, each, pretty) for each in stored)
 
 
 # --- constraints, indexes, views, rules -----------------------------------------------------------

@@ -16,6 +16,7 @@ from skerry_engine.catalog.objects import IndexDef, MaterializedView, Relation, 
 from skerry_engine.session.definitions.alter_columns import (
     add_column,
     add_identity,
+    change_options,
     drop_column,
     drop_expression,
     drop_identity,
@@ -69,6 +70,14 @@ def alter_table(context: DefinitionContext, statement: st.AlterTable) -> Generat
         return tag
     if not isinstance(found, Table) or isinstance(found, MaterializedView):
         _refuse_actions(found, statement)
+    if isinstance(found, IndexDef):
+        for action in statement.actions:
+            if (
+                isinstance(action, st.ColumnTuning)
+                and action.column is None
+                and action.what in ("set", "reset")
+            ):
+                change_options(context, found.oid, action)
     if not isinstance(found, Table):
         return tag
     if mode == ACCESS_EXCLUSIVE:

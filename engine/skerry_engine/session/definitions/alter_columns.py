@@ -19,6 +19,8 @@ from skerry_engine.catalog.objects import (
     CLASS_RELATION,
     Address,
     Column,
+    IndexDef,
+    Relation,
     SequenceDef,
     Table,
     new_version,
@@ -331,7 +333,7 @@ def tune_column(
         raise errors.UndefinedObject(f'index "{action.value}" for table "{table.name}" does not exist')
     if action.column is None:
         if action.what in ("set", "reset"):
-            _change_options(context, oid, action)
+            change_options(context, oid, action)
         return
     column = changes.get_column(table, action.column)
     if action.what != "statistics":
@@ -346,8 +348,8 @@ def tune_column(
     change_catalog(context, change)
 
 
-def _change_options(context: DefinitionContext, oid: int, action: st.ColumnTuning) -> None:
-    """SET (...) and RESET (...) of the table's storage options, kept for pg_class.reloptions."""
+def change_options(context: DefinitionContext, oid: int, action: st.ColumnTuning) -> None:
+    """SET (...) and RESET (...) of a table's or an index's storage options, kept for pg_class.reloptions."""
     written = written_options(action.value)
     named = {option.name for option in written}
     set_now = storage_options(written) if action.what == "set" else ()
@@ -355,9 +357,14 @@ def _change_options(context: DefinitionContext, oid: int, action: st.ColumnTunin
 
     def change(catalog: Catalog) -> Catalog:
         database = catalog.database(database_oid)
-        table = database.table(oid)
-        kept = tuple(option for option in table.options if option.partition("=")[0] not in named)
-        altered = replace(table, options=(*kept, *set_now), version=new_version())
-        return catalog.with_database(database.with_relations((altered,)))
+        relation = database.relations[oid]
+        assert isinstance(relation, (Table, IndexDef))
+        kept = tuple(option for option in relation.options if option.partition("=")[0] not in named)
+        altered = replace(relation, options=(*kept, *set_now), version=new_version())
+        put: tuple[Relation, ...] = (altered,)
+        if isinstance(altered, IndexDef):
+            table = changes.with_index(database.table(altered.table_oid), altered)
+            put = (replace(table, version=new_version()), altered)
+        return catalog.with_database(database.with_relations(put))
 
     change_catalog(context, change)

@@ -149,7 +149,7 @@ def _refuse_generated(table: Table, column: Column, action: st.AlterColumnType) 
     for other in table.live_columns:
         if other.generated and other is not column and other.default is not None:
             if _reads(table, other.default, column):
-                raise errors.SyntaxError(
+                raise errors.NotSupportedError(
                     "cannot alter type of a column used by a generated column",
                     detail=f'Column "{column.name}" is used by generated column "{other.name}".',
                 )

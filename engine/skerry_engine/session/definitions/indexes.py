@@ -60,7 +60,7 @@ def create_index(context: DefinitionContext, statement: st.CreateIndex) -> Gener
     if statement.concurrently and context.in_transaction_block:
         raise errors.ActiveTransaction("CREATE INDEX CONCURRENTLY cannot run inside a transaction block")
     _check_method(statement)
-    storage_options(statement.options)
+    options = storage_options(statement.options)
     check_tablespace(statement.tablespace)
     found = yield from get_relation(context, statement.table, SHARE)
     if isinstance(found, (View, IndexDef, SequenceDef)):
@@ -74,7 +74,7 @@ def create_index(context: DefinitionContext, statement: st.CreateIndex) -> Gener
     if name is None:
         return Complete("CREATE INDEX")
     table = current_table(context, table.oid)
-    definition = make_definition(context, table, statement, name)
+    definition = replace(make_definition(context, table, statement, name), options=options)
     yield from add_index(context, table, definition)
     return Complete("CREATE INDEX")
 
@@ -266,7 +266,8 @@ def reindex(context: DefinitionContext, statement: st.Reindex) -> Generator[Step
     if relation is None:
         raise undefined_relation(statement.name)
     if statement.kind == "table":
-        table = as_kind(relation, Table, "table")
+        is_view = isinstance(relation, MaterializedView)
+        table = as_kind(relation, Table, "materialized view" if is_view else "table")
         if not table.indexes:
             context.notice(f'table "{table.name}" has no indexes to reindex')
         yield from _rebuild(context, table, table.indexes)

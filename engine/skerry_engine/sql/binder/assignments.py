@@ -17,7 +17,7 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.catalog.objects import Column, Table
-from skerry_engine.functions.array_assignment import ASSIGN_ELEMENT, ASSIGN_SLICE
+from skerry_engine.functions.array_assignment import ASSIGN_ELEMENT, ASSIGN_JSONB, ASSIGN_SLICE
 from skerry_engine.sql.binder import expressions as be
 from skerry_engine.sql.binder.coercion import INT4
 from skerry_engine.sql.binder.scope import Scope
@@ -153,7 +153,7 @@ def assign_part(
     element = type_info(column.type.oid).element_oid
     position = position_of(target)
     if column.type.oid == oids.JSONB:
-        raise errors.NotSupportedError("assigning to a part of jsonb is not supported", position=position)
+        return _assign_json(binder, before, column, target, value)
     if not element:
         raise errors.DatatypeMismatch(
             f"cannot subscript type {format_type(column.type.oid)} because it does not support subscripting",
@@ -168,12 +168,7 @@ def assign_part(
     wanted = column.type if is_slice else SqlType(element, column.type.typmod)
     typed = binder.coercer.coerce(value, wanted, "a")
     if typed is None:
-        raise errors.DatatypeMismatch(
-            f'subscripted assignment to "{column.name}" requires type {format_type(wanted.oid)}'
-            f" but expression is of type {format_type(value.type.oid)}",
-            hint="You will need to rewrite or cast the expression.",
-            position=position,
-        )
+        raise _wrong_part(column, wanted.oid, value, position)
     subscripts = [items[0].this, items[0].args.get("expression")] if is_slice else items
     bounds = [
         ex.Const(INT4, None) if item is None else binder.coercer.implicit(binder.bind(item), oids.INT4)
@@ -182,6 +177,26 @@ def assign_part(
     given = [ex.Const(SqlType(oids.BOOL), item is not None) for item in subscripts] if is_slice else []
     function = ASSIGN_SLICE if is_slice else ASSIGN_ELEMENT
     return ex.Call(SqlType(column.type.oid), function, (before, typed, *bounds, *given))
+
+
+def _assign_json(
+    binder: be.ExpressionBinder, before: ex.Expr, column: Column, target: Node, value: ex.Expr
+) -> ex.Expr:
+    steps = tuple(binder.json_subscript(item) for item in target.expressions)
+    jsonb = SqlType(oids.JSONB)
+    typed = binder.coercer.coerce(value, jsonb, "a")
+    if typed is None:
+        raise _wrong_part(column, oids.JSONB, value, position_of(target))
+    return ex.Call(jsonb, ASSIGN_JSONB, (before, typed, *steps))
+
+
+def _wrong_part(column: Column, wanted: int, value: ex.Expr, position: int | None) -> errors.DatatypeMismatch:
+    return errors.DatatypeMismatch(
+        f'subscripted assignment to "{column.name}" requires type {format_type(wanted)}'
+        f" but expression is of type {format_type(value.type.oid)}",
+        hint="You will need to rewrite or cast the expression.",
+        position=position,
+    )
 
 
 def is_default(node: Node) -> bool:

@@ -256,6 +256,8 @@ class ChangeBinder:
     def _part_type(self, target: InsertTarget) -> SqlType:
         """What is assigned to a part of an array: an element, or for a slice an array."""
         assert target.part is not None
+        if target.column.type.oid == oids.JSONB:
+            return target.column.type
         if any(isinstance(item, exp.Slice) for item in target.part.expressions):
             return target.column.type
         return SqlType(type_info(target.column.type.oid).element_oid or oids.TEXT)

@@ -559,9 +559,27 @@ class ExpressionBinder:
         return self.operator("+", index, ex.Const(INT4, 1), None)
 
     def _json_subscripts(self, base: ex.Expr, node: Node) -> ex.Expr:
-        for item in node.expressions:
-            base = self.operator("->", base, self.bind(item), position_of(node))
-        return base
+        bounds = tuple((None, self.json_subscript(item)) for item in node.expressions)
+        return ex.Subscript(SqlType(oids.JSONB), base, bounds, False)
+
+    def json_subscript(self, node: Node) -> ex.Expr:
+        """A subscript of jsonb: an integer, or else a text."""
+        if isinstance(node, exp.Slice):
+            inner = node.args.get("expression") or node.this
+            raise errors.DatatypeMismatch(
+                "jsonb subscript does not support slices", position=None if inner is None else start_of(inner)
+            )
+        bound = self.bind(node)
+        wanted = (oids.TEXT,) if bound.type.oid == oids.UNKNOWN else (oids.INT4, oids.TEXT)
+        for oid in wanted:
+            found = self.coercer.coerce(bound, SqlType(oid), "i")
+            if found is not None:
+                return found
+        raise errors.DatatypeMismatch(
+            f"subscript type {format_type(bound.type.oid)} is not supported",
+            hint="jsonb subscript must be coercible to either integer or text.",
+            position=start_of(node),
+        )
 
     def _index(self, node: Node | None) -> ex.Expr | None:
         return None if node is None else self.coercer.implicit(self.bind(node), oids.INT4, position_of(node))

@@ -1,0 +1,26 @@
+-- SELECT INTO: a table from the rows of a query.
+create table t (a int primary key, b text);
+insert into t values (1,'x'),(2,'y');
+select a, b into t2 from t where a > 1;
+select * from t2;
+select a into temp table t3 from t;
+select a into unlogged t4 from t;
+select relname, relpersistence from pg_class where relname in ('t3', 't4') order by 1;
+select 1 as one, 'x' as two into t5;
+select * from t5;
+select a into t2 from t;
+select a from t union select 3 into t6;
+select a into t6 from t union select 3;
+select * from t6 order by a;
+with q as (select 1 as x) select x into public.t7 from q;
+select * from t7;
+insert into t select a into t8 from t;
+select * from (select a into t9 from t) s;
+select 1 as into;
+select a from t into t9;
+select distinct on (a % 2) a into "T 10" from t order by a % 2, a desc limit 5;
+select * from "T 10" order by a;
+select into t11 from t;
+select count(*) from t11;
+with x as (insert into t values (5, 'z') returning a) select a into t12 from x;
+select * from t12;
