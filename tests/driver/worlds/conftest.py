@@ -29,8 +29,9 @@ async def _with_world(test: Any, arguments: dict[str, Any]) -> None:
     try:
         await test(**arguments)
     finally:
-        if "world" in arguments:
-            await arguments["world"].close()
+        for each in arguments.values():
+            if isinstance(each, World):
+                await each.close()
 
 
 class World:
@@ -71,7 +72,17 @@ class World:
 
 @pytest.fixture(params=["embedded", "network", "embedded async", "network async"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    """An empty database."""
+    """An empty database, in all worlds."""
+    yield from _made(request, tmp_path)
+
+
+@pytest.fixture(params=["embedded async", "network async"])
+def loop_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """An empty database, on event loops."""
+    yield from _made(request, tmp_path)
+
+
+def _made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     is_blocking = not request.param.endswith("async")
     if request.param.startswith("embedded"):
         yield World(str(tmp_path / "data"), is_blocking)
