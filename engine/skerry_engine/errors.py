@@ -546,6 +546,12 @@ class DivisionByZero(DataError):
     sqlstate = "22012"
 
 
+class StringDataLengthMismatch(DataError):
+    """A bit string has not the length that its type says, or two of them differ in length."""
+
+    sqlstate = "22026"
+
+
 class SubstringError(DataError):
     """A negative substring length."""
 

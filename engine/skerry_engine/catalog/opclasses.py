@@ -48,8 +48,7 @@ def default_class(type_oid: int, method: str = "btree") -> OperatorClass | None:
     """The class that an index over the type uses when none is written;
     None when the type can't be indexed."""
     method_oid = METHODS[method]
-    if type_oid == oids.VARCHAR:
-        type_oid = oids.TEXT
+    type_oid = {oids.VARCHAR: oids.TEXT, oids.CIDR: oids.INET}.get(type_oid, type_oid)
     found = _DEFAULTS.get((method_oid, type_oid))
     if found is not None:
         return found

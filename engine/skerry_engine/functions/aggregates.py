@@ -120,6 +120,7 @@ def _define_extreme(type_oid: int, greater: str, less: str) -> None:
 _PLAIN_ORDER = (
     *(oids.INT2, oids.INT4, oids.INT8, oids.OID, oids.TEXT, oids.BPCHAR, oids.DATE, oids.TIME),
     *(oids.TIMESTAMP, oids.TIMESTAMPTZ, oids.PG_LSN, oids.XID8, oids.ANYENUM),
+    *(oids.INET, oids.MONEY),
 )
 for _type in _PLAIN_ORDER:
     _define_extreme(_type, "{0} > {1}", "{0} < {1}")

@@ -183,6 +183,7 @@ _SETTINGS_FREE = frozenset(
             oids.NAME,
         ),
         *(oids.CHAR, oids.UUID, oids.JSON, oids.JSONB),
+        *(*oids.NETWORK, *oids.BITS, oids.MONEY),
     )
 )
 """Types whose text form depends on no setting."""

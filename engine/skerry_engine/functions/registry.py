@@ -203,6 +203,8 @@ FAMILIES = (
     "graph_types",
     "graph_aggregates",
     "enums",
+    "network",
+    "bits",
 )
 """The modules that define implementations, loaded with the facts."""
 

@@ -115,7 +115,10 @@ def parse_simple_type(cursor: Cursor) -> TypeName:
     if word == "bit":
         cursor.index += 1
         name = "varbit" if cursor.accept_word("varying") else "bit"
-        return _system(name, parse_modifiers(cursor), start)
+        modifiers = parse_modifiers(cursor)
+        if not modifiers and name == "bit" and cursor.kind() != STRING:
+            modifiers = ("1",)  # but not before a constant, which says by itself how long it is
+        return _system(name, modifiers, start)
     return _parse_named_type(cursor, start)
 
 

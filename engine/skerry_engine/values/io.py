@@ -18,6 +18,7 @@ from skerry_engine.abc import ElementResolver, NameResolver
 from skerry_engine.errors import InvalidBinaryRepresentation, NotSupportedError, UndefinedFunction
 from skerry_engine.values import (
     arrays,
+    bits,
     datetimes,
     floats,
     graph_text,
@@ -25,6 +26,8 @@ from skerry_engine.values import (
     interval,
     interval_input,
     json_text,
+    money,
+    network,
     numeric,
     oids,
     reg,
@@ -143,6 +146,13 @@ _TEXT_ENCODERS: dict[int, TextEncoder] = {
     oids.INT2VECTOR: arrays.write_vector,
     oids.OIDVECTOR: arrays.write_vector,
     oids.PG_LSN: reg.write_lsn,
+    oids.INET: network.write_inet,
+    oids.CIDR: network.write_cidr,
+    oids.MACADDR: network.write_mac,
+    oids.MACADDR8: network.write_mac,
+    oids.BIT: _same,
+    oids.VARBIT: _same,
+    oids.MONEY: money.write_money,
     oids.VOID: lambda value: "",
 }
 
@@ -254,6 +264,11 @@ _TEXT_DECODERS: dict[int, TextDecoder] = {
     oids.JSON: json_text.read_json,
     oids.JSONB: json_text.read_jsonb,
     oids.PG_LSN: reg.read_lsn,
+    oids.INET: network.read_inet,
+    oids.CIDR: network.read_cidr,
+    oids.MACADDR: network.mac_reader(6),
+    oids.MACADDR8: network.mac_reader(8),
+    oids.MONEY: money.read_money,
     oids.TID: reg.read_tid,
     oids.INT2VECTOR: arrays.vector_reader(integers.read_int2),
     oids.OIDVECTOR: arrays.vector_reader(integers.read_oid),
@@ -276,6 +291,8 @@ def text_decoder(type_: SqlType, io: IoContext) -> TextDecoder:
         return text.bpchar_reader(typmod) if typmod >= 4 else text.read_bpchar
     if oid == oids.NUMERIC:
         return _numeric_decoder(typmod)
+    if oid in oids.BITS:
+        return bits.bit_reader(typmod) if oid == oids.BIT else bits.varbit_reader(typmod)
     if oid in _TIME_READERS:
         return _datetime_decoder(oid, typmod, io.input_context)
     if oid == oids.INTERVAL:
@@ -340,6 +357,7 @@ _INTEGER_SIZES: dict[int, int] = {
     **{oid: -4 for oid in oids.OID_LIKE},
     oids.XID8: -8,
     oids.PG_LSN: -8,
+    oids.MONEY: 8,
     oids.DATE: 4,
     oids.TIME: 8,
     oids.TIMESTAMP: 8,
@@ -363,6 +381,12 @@ _BINARY_ENCODERS: dict[int, BinaryEncoder] = {
     oids.TIMETZ: _same,
     oids.INTERVAL: interval.pack_for_wire,
     oids.JSONB: json_text.pack_jsonb,
+    oids.INET: network.address_packer(False),
+    oids.CIDR: network.address_packer(True),
+    oids.MACADDR: _same,
+    oids.MACADDR8: _same,
+    oids.BIT: bits.pack_bits,
+    oids.VARBIT: bits.pack_bits,
     oids.VOID: lambda value: b"",
 }
 
@@ -438,6 +462,12 @@ _BINARY_DECODERS: dict[int, BinaryDecoder] = {
     oids.UUID: scalars.unpack_uuid,
     oids.TIMETZ: lambda data: _sized(data, _TIMETZ_BYTES),
     oids.INTERVAL: interval.unpack_from_wire,
+    oids.INET: network.address_unpacker(False),
+    oids.CIDR: network.address_unpacker(True),
+    oids.MACADDR: network.mac_unpacker(6),
+    oids.MACADDR8: network.mac_unpacker(8),
+    oids.BIT: bits.unpack_bits,
+    oids.VARBIT: bits.unpack_bits,
 }
 
 
@@ -454,6 +484,10 @@ def _fitted(decoder: BinaryDecoder, type_: SqlType) -> BinaryDecoder:
         return decoder
     if type_.oid == oids.NUMERIC:
         return lambda data: numeric.apply_typmod(decoder(data), typmod)
+    if type_.oid == oids.BIT:
+        return lambda data: bits.fit_bit(decoder(data), typmod, False)
+    if type_.oid == oids.VARBIT:
+        return lambda data: bits.fit_varbit(decoder(data), typmod, False)
     if type_.oid == oids.INTERVAL:
         return lambda data: interval.apply_typmod(decoder(data), typmod)
     return decoder

@@ -7,7 +7,7 @@ so that keys of leading columns are prefixes:
     flag    = 01 value | 02 NULL, when NULLs come last | 00 NULL, when they come first
     body    = (all bytes inverted when the column is descending; the flag never is)
       integers, dates, times,  8 bytes, big-endian, offset by 2**63
-      enums
+      enums, money
       boolean                  00 | 01
       floats                   8 bytes, IEEE with the sign folded; -0 = 0; one NaN, above all
       numeric                  class; adjusted exponent (4 bytes); digits + 1, no trailing zeros; 00; all but
@@ -16,6 +16,8 @@ so that keys of leading columns are prefixes:
       bpchar                   as text, trailing blanks dropped
       bytea                    00 escaped as 00 FF; 00 00
       uuid                     16 bytes
+      inet, macaddr            as they are: no value is the beginning of another
+      bit                      as text
       interval                 its length in microseconds with 30-day months, 16 bytes, offset by 2**127
       arrays                   per element 01 body | 02 NULL; 00; dimensions
       jsonb                    see `values/json_keys.py`
@@ -55,12 +57,17 @@ _SIGN = 1 << 63
 _ALL_ONES = (1 << 64) - 1
 MICROSECONDS_PER_DAY = 86_400_000_000
 
-_INTEGER_TYPES = oids.INTEGERS | oids.OID_LIKE | {oids.DATE, oids.TIMESTAMP, oids.TIMESTAMPTZ, oids.TIME}
+_INTEGER_TYPES = (
+    oids.INTEGERS | oids.OID_LIKE | {oids.DATE, oids.TIMESTAMP, oids.TIMESTAMPTZ, oids.TIME, oids.MONEY}
+)
 _TEXT_TYPES = frozenset(
-    (oids.TEXT, oids.VARCHAR, oids.NAME, oids.CHAR, oids.UNKNOWN, oids.CSTRING, oids.REFCURSOR)
+    (oids.TEXT, oids.VARCHAR, oids.NAME, oids.CHAR, oids.UNKNOWN, oids.CSTRING, oids.REFCURSOR, *oids.BITS)
 )
 _ATOM_TYPES = (
-    _INTEGER_TYPES | _TEXT_TYPES | {oids.BOOL, oids.BYTEA, oids.UUID, oids.XID8, oids.PG_LSN, oids.TID}
+    _INTEGER_TYPES
+    | _TEXT_TYPES
+    | oids.NETWORK
+    | {oids.BOOL, oids.BYTEA, oids.UUID, oids.XID8, oids.PG_LSN, oids.TID}
 )
 
 NAN_KEY = "NaN"
@@ -155,6 +162,7 @@ _BODIES: dict[int, Body] = {
     oids.BPCHAR: _bpchar_body,
     oids.BYTEA: _bytea_body,
     oids.UUID: _fixed_body,
+    **{oid: _fixed_body for oid in oids.NETWORK},
     oids.INTERVAL: _interval_body,
     oids.TIMETZ: _timetz_body,
     oids.JSONB: jsonb_order_key,

@@ -7,6 +7,7 @@ Python object for them, and an approximation would be a wrong value.
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import json
 import math
 import uuid
@@ -16,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from skerry_engine.errors import NotSupportedError
-from skerry_engine.values import calendar, datetimes, interval, json_text, numeric, oids
+from skerry_engine.values import calendar, datetimes, interval, json_text, money, network, numeric, oids
 from skerry_engine.values.calendar import EPOCH, EPOCH_ORDINAL, MICROSECONDS_PER_DAY
 from skerry_engine.values.graph_text import list_of
 from skerry_engine.values.graphs import AnyValue, atom_of, dynamic, type_of
@@ -99,6 +100,11 @@ _CONVERTERS: dict[int, Converter] = {
     oids.JSONB: json.loads,
     oids.INT2VECTOR: list,
     oids.OIDVECTOR: list,
+    oids.INET: lambda value: network.to_ip(network.write_inet(value)),
+    oids.CIDR: lambda value: network.to_ip(network.write_cidr(value)),
+    oids.MACADDR: network.write_mac,
+    oids.MACADDR8: network.write_mac,
+    oids.MONEY: money.write_money,
 }
 
 
@@ -162,6 +168,10 @@ def from_python(value: object) -> tuple[SqlType, object]:
     if isinstance(value, Mapping):
         return _from_dict(dict(value))
     raise NotSupportedError(f"Python objects of type {type(value).__name__} are not supported as parameters")
+
+
+def _from_ip(value: object) -> tuple[SqlType, object]:
+    return SqlType(oids.INET), network.read_inet(str(value))
 
 
 Adapter = Callable[[Any], tuple[SqlType, object]]
@@ -352,6 +362,12 @@ _ADAPTERS: dict[type, Adapter] = {
     Interval: _from_interval,
     GraphParameter: _from_graph_parameter,
     uuid.UUID: _from_uuid,
+    ipaddress.IPv4Address: _from_ip,
+    ipaddress.IPv6Address: _from_ip,
+    ipaddress.IPv4Interface: _from_ip,
+    ipaddress.IPv6Interface: _from_ip,
+    ipaddress.IPv4Network: _from_ip,
+    ipaddress.IPv6Network: _from_ip,
     dict: _from_dict,
     list: _from_list,
 }

@@ -35,6 +35,14 @@ TYPE_TABLE = """\
  700  float4                     4  t    b     N    f        0   1021  i      p         0  float4                    rs-
  701  float8                     8  t    b     N    t        0   1022  d      p         0  float8                    rs-
  705  unknown                   -2  f    p     X    f        0      0  c      p         0  unknown                   rs-
+650   cidr                      -1  f    b     I    f        0    651  i      m         0  cidr_                     rs-
+651   _cidr                     -1  f    b     A    f      650      0  i      x         0  array_                    rs-
+774   macaddr8                   8  f    b     U    f        0    775  i      p         0  macaddr8_                 rs-
+775   _macaddr8                 -1  f    b     A    f      774      0  i      x         0  array_                    rs-
+790   money                      8  t    b     N    f        0    791  d      p         0  cash_                     rs-
+791   _money                    -1  f    b     A    f      790      0  d      x         0  array_                    rs-
+829   macaddr                    6  f    b     U    f        0   1040  i      p         0  macaddr_                  rs-
+869   inet                      -1  f    b     I    t        0   1041  i      m         0  inet_                     rs-
 1000  _bool                     -1  f    b     A    f       16      0  i      x         0  array_                    rs-
 1001  _bytea                    -1  f    b     A    f       17      0  i      x         0  array_                    rs-
 1002  _char                     -1  f    b     A    f       18      0  i      x         0  array_                    rs-
@@ -56,6 +64,8 @@ TYPE_TABLE = """\
 1028  _oid                      -1  f    b     A    f       26      0  i      x         0  array_                    rs-
 1033  aclitem                   12  f    b     U    f        0   1034  i      p         0  aclitem                   ---
 1034  _aclitem                  -1  f    b     A    f     1033      0  i      x         0  array_                    rs-
+1040  _macaddr                  -1  f    b     A    f      829      0  i      x         0  array_                    rs-
+1041  _inet                     -1  f    b     A    f      869      0  i      x         0  array_                    rs-
 1042  bpchar                    -1  f    b     S    f        0   1014  i      x       100  bpchar                    rsm
 1043  varchar                   -1  f    b     S    f        0   1015  i      x       100  varchar                   rsm
 1082  date                       4  t    b     D    f        0   1182  i      p         0  date_                     rs-
@@ -72,6 +82,10 @@ TYPE_TABLE = """\
 1263  _cstring                  -1  f    b     A    f     2275      0  i      x         0  array_                    rs-
 1266  timetz                    12  f    b     D    f        0   1270  d      p         0  timetz_                   rsm
 1270  _timetz                   -1  f    b     A    f     1266      0  d      x         0  array_                    rsm
+1560  bit                       -1  f    b     V    f        0   1561  i      x         0  bit_                      rsm
+1561  _bit                      -1  f    b     A    f     1560      0  i      x         0  array_                    rsm
+1562  varbit                    -1  f    b     V    t        0   1563  i      x         0  varbit_                   rsm
+1563  _varbit                   -1  f    b     A    f     1562      0  i      x         0  array_                    rsm
 1700  numeric                   -1  f    b     N    f        0   1231  i      m         0  numeric_                  rsm
 1790  refcursor                 -1  f    b     U    f        0   2201  i      x         0  text                      rs-
 2201  _refcursor                -1  f    b     A    f     1790      0  i      x         0  array_                    rs-
@@ -134,7 +148,7 @@ TYPE_TABLE = """\
 
 REFUSED_TYPES = frozenset(
     """
-    xml point lseg path box polygon line circle cidr inet macaddr macaddr8 money bit varbit txid_snapshot pg_snapshot
+    xml point lseg path box polygon line circle txid_snapshot pg_snapshot
     tsvector tsquery gtsvector regconfig regdictionary jsonpath int4range int8range numrange tsrange tstzrange
     daterange int4multirange int8multirange nummultirange tsmultirange tstzmultirange datemultirange
     """.split()

@@ -131,6 +131,7 @@ _SQL_NAMES: dict[int, str] = {
     oids.TIMESTAMPTZ: "timestamp with time zone",
     oids.TIMETZ: "time with time zone",
     oids.ANY: '"any"',
+    oids.VARBIT: "bit varying",
 }
 
 _ALIASES: dict[str, int] = {
@@ -160,6 +161,7 @@ _ALIASES: dict[str, int] = {
     "time with time zone": oids.TIMETZ,
     '"char"': oids.CHAR,
     '"any"': oids.ANY,
+    "bit varying": oids.VARBIT,
 }
 
 
@@ -210,7 +212,7 @@ def type_by_name(name: str) -> TypeInfo | None:
     if oid is not None:
         return _BY_OID[oid]
     info = _BY_NAME.get(name)
-    if info is None and (name.removeprefix("_") in REFUSED_TYPES or name == "bit varying"):
+    if info is None and name.removeprefix("_") in REFUSED_TYPES:
         raise NotSupportedError(f"type {name} is not supported")
     return info
 
@@ -306,6 +308,8 @@ def _format_scalar(oid: int, typmod: int | None) -> str:
         return shown_name(oid)
     if oid == oids.BPCHAR and typmod == -1:
         return "bpchar"  # distinct from character, which means character(1)
+    if oid == oids.BIT and typmod == -1:
+        return '"bit"'  # likewise
     name = _SQL_NAMES.get(oid) or _plain_name(_BY_OID[oid])
     if typmod is None or typmod < 0:
         return name

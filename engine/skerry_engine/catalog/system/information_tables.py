@@ -265,6 +265,8 @@ def _size_values(info: TypeInfo, typmod: int) -> dict[str, object]:
         length = typmod - 4 if typmod >= 4 else None
         octets = MAX_OCTETS if length is None else length * 4
         return {"character_maximum_length": length, "character_octet_length": octets}
+    if info.oid in oids.BITS:
+        return {"character_maximum_length": typmod if typmod > 0 else None}
     if info.oid == oids.TEXT:
         return {"character_octet_length": MAX_OCTETS}
     if info.oid == oids.DATE:

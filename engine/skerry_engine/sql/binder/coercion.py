@@ -111,7 +111,10 @@ class Coercer:
         coercion = find_coercion(source, target.oid, context)
         if coercion is None:
             return None
-        return ex.Cast(SqlType(target.oid), expr, coercion.function, context == "e")
+        function = coercion.function
+        takes_modifier = function is not None and not function.form and len(function.arg_types) > 1
+        made = target if takes_modifier else SqlType(target.oid)
+        return ex.Cast(made, expr, function, context == "e")
 
     def _direct_number(self, expr: ex.Expr, target: SqlType) -> ex.Expr | None:
         """A lifted number read as a wider type at once, instead of a cast per execution."""

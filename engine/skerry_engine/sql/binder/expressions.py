@@ -38,6 +38,7 @@ from skerry_engine.sql.bridge import (
     type_name_of,
 )
 from skerry_engine.values import oids
+from skerry_engine.values.bits import read_bits
 from skerry_engine.values.io import text_decoder
 from skerry_engine.values.types import SqlType, format_type, type_info
 
@@ -201,6 +202,14 @@ class ExpressionBinder:
 
     def _boolean(self, node: Node) -> ex.Expr:
         return ex.Const(BOOL, bool(node.this))
+
+    def _bits(self, node: Node) -> ex.Expr:
+        digits = f"x{node.this}" if isinstance(node, exp.HexString) else str(node.this)
+        try:
+            return ex.Const(SqlType(oids.BIT), read_bits(digits))
+        except errors.DatabaseError as error:
+            error.position = position_of(node)
+            raise
 
     def _parameter(self, node: Node) -> ex.Expr:
         number = int(node.this.this)
@@ -1123,6 +1132,8 @@ _BINDERS: dict[str, Callable[[ExpressionBinder, Any], ex.Expr]] = {
     "Array": ExpressionBinder._array,
     "Between": ExpressionBinder._between,
     "Boolean": ExpressionBinder._boolean,
+    "BitString": ExpressionBinder._bits,
+    "HexString": ExpressionBinder._bits,
     "Bracket": ExpressionBinder._bracket,
     "Case": ExpressionBinder._case,
     "Cast": ExpressionBinder._cast,
