@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skerry_engine.errors import ProtocolViolation
@@ -95,6 +95,38 @@ def test_copy_data_is_taken_in_bulk_up_to_the_next_other_message(wire: Any) -> N
     assert reader.next_frame() == ord("c")
     assert reader.take_copy_data(1000) == b""
     assert reader.next_frame() == NEED_DATA
+
+
+@given(
+    sizes=st.lists(st.sampled_from([0, 3, 50, 4000]), min_size=1, max_size=8),
+    cuts=st.lists(st.integers(0, 9000), max_size=8),
+    looks=st.lists(st.booleans(), min_size=1, max_size=8),
+)
+@example(sizes=[4000, 50, 3], cuts=[100, 4020], looks=[True, False])
+def test_copy_data_of_any_sizes_arrives_whole(
+    wire: Any, sizes: list[int], cuts: list[int], looks: list[bool]
+) -> None:
+    """Also where data comes in between what is taken in bulk and the next look for a message: what was needed for a
+    message that is gone is needed no more."""
+    stream = b"".join(
+        [wire.message("d", bytes([65 + n]) * size) for n, size in enumerate(sizes)]
+    ) + wire.message("c")
+    places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    reader = FrameReader()
+    taken, kinds = b"", []
+    for number, (begin, end) in enumerate(pairwise(places)):
+        reader.receive(stream[begin:end])
+        taken += reader.take_copy_data(1_000_000)
+        if looks[number % len(looks)]:
+            while (kind := reader.next_frame()) != NEED_DATA:
+                kinds.append(kind)
+                taken += reader.body
+    taken += reader.take_copy_data(1_000_000)
+    while (kind := reader.next_frame()) != NEED_DATA:
+        kinds.append(kind)
+        taken += reader.body
+    assert taken == b"".join([bytes([65 + n]) * size for n, size in enumerate(sizes)])
+    assert kinds and kinds[-1] == ord("c") and reader.buffered_bytes() == 0
 
 
 def test_bulk_copy_data_is_bounded(wire: Any) -> None:

@@ -178,5 +178,7 @@ class FrameReader:
             bodies.append(buffer[position + 5 : end])
             taken_bytes += length - 4
             position = end
-        self._position = position
+        if bodies:
+            self._position = position
+            self._needed_bytes = 0  # it was the first one's; the next may be short
         return b"".join(bodies)
