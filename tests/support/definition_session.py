@@ -111,6 +111,8 @@ class Session:
         detail: str | None = None,
         hint: str | None = None,
     ) -> None:
+        if severity == "DEBUG":
+            return  # nobody has asked for it
         self.notices.append(f"{severity}: {message}")
         self.details.append(detail)
 
