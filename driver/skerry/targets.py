@@ -136,15 +136,15 @@ def _host_and_port(text: str) -> tuple[str, int]:
 
 _TLS_NAMES = {"sslmode": "mode", "sslrootcert": "root_certificate", "sslcert": "certificate", "sslkey": "key"}
 _SETTINGS = ("application_name", "options")
-_OPTIONS = (*_TLS_NAMES, "target_session_attrs", "connect_timeout", *_SETTINGS)
+ADDRESS_OPTIONS = (*_TLS_NAMES, "target_session_attrs", "connect_timeout", *_SETTINGS)
 
 
 def _options(query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
-        if name not in _OPTIONS:
+        if name not in ADDRESS_OPTIONS:
             raise errors.InterfaceError(
-                f"an address takes no {name!r}: what may stand after ? is {', '.join(_OPTIONS)}"
+                f"an address takes no {name!r}: what may stand after ? is {', '.join(ADDRESS_OPTIONS)}"
             )
         found[name] = value
     return found

@@ -1,0 +1,1 @@
+"""A bookshop by SQLAlchemy's ORM: `python -m bookshop [URL]`."""
