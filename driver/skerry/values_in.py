@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pg8000.converters import PG_TYPES
 
-from skerry.text_values import READERS
+from skerry.text_values import READERS, own_reader
 
 _readers: dict[int, Callable[[str], object]] = {**PG_TYPES, **READERS}
 _readers.update(dict.fromkeys((18, 19, 25, 1042, 1043, 705), str))
@@ -17,4 +17,4 @@ _readers.update(dict.fromkeys((18, 19, 25, 1042, 1043, 705), str))
 
 def reader_of(type_oid: int) -> Callable[[str], object]:
     """The function that makes a Python value of a type's text; `str` for types that stay text."""
-    return _readers.get(type_oid, str)
+    return own_reader(type_oid) or _readers.get(type_oid, str)

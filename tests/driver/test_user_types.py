@@ -1,0 +1,58 @@
+"""Enums, domains, addresses, bits and money as Python sees them: embedded and over the network alike."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from support.databases import database
+
+import skerry
+
+__all__ = ["database"]
+
+SETUP = """
+CREATE TYPE mood AS ENUM ('sad', 'so, so', 'ok');
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE TABLE felt (id positive PRIMARY KEY, m mood, ms mood[], a inet)
+"""
+
+
+def test_values(database: skerry.Database) -> None:
+    database.execute(SETUP)
+    address = ipaddress.ip_address("10.1.2.3")
+    database.execute(
+        "INSERT INTO felt VALUES ($1, $2, $3, $4)", [1, "ok", ["sad", None, "so, so"], "10.1.2.3"]
+    )
+    assert database.execute("SELECT * FROM felt").fetchall() == [
+        (1, "ok", ["sad", None, "so, so"], address),
+    ]
+    with pytest.raises(skerry.DataError, match='invalid input value for enum mood: "bad"'):
+        database.execute("UPDATE felt SET m = $1", ["bad"])
+    with pytest.raises(skerry.IntegrityError, match="violates check constraint"):
+        database.execute("UPDATE felt SET id = $1", [-1])
+
+
+def test_the_labels_of_an_enum_are_those_of_the_moment(database: skerry.Database) -> None:
+    database.execute(SETUP)
+    database.execute("INSERT INTO felt (id, m) VALUES (1, 'ok')")
+    for old, new in (("ok", "fine"), ("fine", "well")):
+        database.execute(f"ALTER TYPE mood RENAME VALUE '{old}' TO '{new}'")
+        assert database.execute("SELECT m, m::text, ARRAY[m] FROM felt").one() == (new, new, [new])
+
+
+def test_values_of_network_types_bits_and_money(database: skerry.Database) -> None:
+    row = database.execute(
+        "SELECT '10.0.0.0/8'::cidr, '{::1,1.2.3.0/24}'::inet[], '08:00:2b:01:02:03'::macaddr, B'101',"
+        " '{1,01}'::varbit[], '12.5'::money, '{08:00:2b:01:02:03}'::macaddr[], '{1}'::money[]"
+    ).one()
+    assert row == (
+        ipaddress.ip_network("10.0.0.0/8"),
+        [ipaddress.ip_address("::1"), ipaddress.ip_network("1.2.3.0/24")],
+        "08:00:2b:01:02:03",
+        "101",
+        ["1", "01"],
+        "$12.50",
+        ["08:00:2b:01:02:03"],
+        ["$1.00"],
+    )
