@@ -22,7 +22,7 @@ def test_values(database: skerry.Database) -> None:
     database.execute(SETUP)
     address = ipaddress.ip_address("10.1.2.3")
     database.execute(
-        "INSERT INTO felt VALUES ($1, $2, $3, $4)", [1, "ok", ["sad", None, "so, so"], "10.1.2.3"]
+        "INSERT INTO felt VALUES ($1, $2, $3::mood[], $4)", [1, "ok", ["sad", None, "so, so"], "10.1.2.3"]
     )
     assert database.execute("SELECT * FROM felt").fetchall() == [
         (1, "ok", ["sad", None, "so, so"], address),
