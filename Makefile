@@ -8,7 +8,7 @@ PORT ?= 5433
 PYTEST_ARGS ?=
 SECONDS ?= 600
 KILL_ROUNDS ?= 200
-CONFORMANCE ?= isolation psql clients dialect
+CONFORMANCE ?= isolation psql clients sqllogictest dialect
 SUITES ?=
 SOAK_SEED := $(or $(SOAK_SEED),$(shell date +%s))
 

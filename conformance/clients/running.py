@@ -20,8 +20,6 @@ HERE = Path(__file__).resolve().parent
 TREE = HERE.parents[1]
 ORDER = ("collected", "started", "passed", "skipped", "failed")
 """What is said of one case: later words count for more."""
-MOST_RUNS = 40
-"""How often a run that died is taken up again."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,8 @@ def run_suite(suite: Suite, server: Server, keep: Path | None = None) -> dict[st
     with tempfile.TemporaryDirectory(prefix="skerry-suite-") as work:
         directory = Path(work) / "suite"
         shutil.copytree(source, directory)
+        if suite.hidden:
+            shutil.rmtree(directory / suite.hidden)
         for name in suite.files:
             shutil.copy(HERE / "inside" / name, directory)
         record = Path(work) / "record"
@@ -59,13 +59,13 @@ def _pytest_to_the_end(suite: Suite, server: Server, python: str, directory: Pat
     """Run pytest; when a case hangs, and takes the run with it, run it again for what is left."""
     deadline_s = time.monotonic() + suite.timeout_s
     logs: list[str] = []
-    for _ in range(MOST_RUNS):
+    left = -1
+    while True:
         logs.append(_pytest(suite, server, python, directory, record, deadline_s))
         outcomes = read_record(record.read_text()) if record.exists() else {}
-        is_whole = all(outcome.word not in ("collected", "started") for outcome in outcomes.values())
-        if is_whole or time.monotonic() > deadline_s:
-            break
-    return logs
+        before, left = left, sum(outcome.word == "collected" for outcome in outcomes.values())
+        if left in (0, before) or time.monotonic() > deadline_s:
+            return logs
 
 
 def _prepare(suite: Suite, server: Server) -> None:
@@ -83,6 +83,7 @@ def _pytest(
     """Run pytest; its output.  A run over its time is killed, and keeps what it has recorded."""
     filled = [part.format(user=server.user, host=server.host, port=server.port) for part in suite.arguments]
     command = [python, "-m", "pytest", "-p", "skerry_recorder", "-p", "no:cacheprovider", "-q", "--tb=short"]
+    command.append("--continue-on-collection-errors")
     command.append(f"--rootdir={directory}")
     if suite.has_no_settings:
         (directory / "pytest.ini").write_text("[pytest]\n")

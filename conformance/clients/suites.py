@@ -54,6 +54,8 @@ class Suite:
     """Files of `inside` to copy beside the suite's own."""
     compared_with: str = ""
     """The suite whose run in front of PostgreSQL counts, if this one can't run there; cases agree by function."""
+    hidden: str = ""
+    """A directory of the source that would stand before what is installed."""
     has_no_settings: bool = False
     """Whether the source says nothing to pytest."""
     is_reference: bool = False
@@ -96,7 +98,7 @@ def _nothing(_server: Server) -> Mapping[str, str]:
 
 PSYCOPG2 = "psycopg2==2.9.13"
 SQLALCHEMY = "sqlalchemy==2.1.9"
-DBURI = ("--dburi", "postgresql+psycopg://{user}:pw@{host}:{port}/test")
+DBURI = ("-p", "skerry_no_extensions", "--dburi", "postgresql+psycopg://{user}:pw@{host}:{port}/test")
 
 SUITES = (
     Suite(
@@ -161,10 +163,11 @@ SUITES = (
         "asyncpg",
         "asyncpg's own tests",
         "asyncpg==0.32.0",
-        ("asyncpg==0.32.0", "pytest>=8", "pytest-timeout"),
+        ("asyncpg==0.32.0", "pytest>=8", "pytest-timeout", "distro"),
         ("tests",),
         libpq,
         prepare=(SUPERUSER,),
+        hidden="asyncpg",
     ),
     Suite(
         "sqlalchemy-postgresql",
