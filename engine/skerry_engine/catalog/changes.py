@@ -34,7 +34,7 @@ from skerry_engine.catalog.objects import (
     View,
     new_version,
 )
-from skerry_engine.catalog.user_types import type_named
+from skerry_engine.catalog.user_types import check_types_exist, type_named
 from skerry_engine.values.types import SqlType
 
 MAX_COLUMNS = 1600
@@ -54,6 +54,7 @@ def create_table(catalog: Catalog, database_oid: int, table: Table) -> Catalog:
     """
     database = catalog.database(database_oid)
     _check_columns(table)
+    check_types_exist(database, table)
     _check_keys(table)
     check_name_free(database, table)
     for index in table.indexes:
@@ -190,6 +191,7 @@ def add_column(
     if len(table.columns) >= MAX_COLUMNS:
         raise errors.TooManyColumns(f"tables can have at most {MAX_COLUMNS} columns")
     assert column.attnum == next_attnum(table), "another column was added meanwhile"
+    check_types_exist(catalog.database(database_oid), replace(table, columns=(column,)))
     columns = (*table.columns, column)
     new_storage = table.storage_id if storage_id is None else storage_id
     return _put_table(catalog, database_oid, replace(table, columns=columns, storage_id=new_storage))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.changes import touch_referenced, with_column
 from skerry_engine.catalog.objects import (
@@ -23,6 +24,7 @@ from skerry_engine.catalog.objects import (
     Table,
     new_version,
 )
+from skerry_engine.catalog.user_types import check_types_exist
 
 
 def remove_objects(catalog: Catalog, database_oid: int, objects: Iterable[Address]) -> Catalog:
@@ -34,10 +36,24 @@ def remove_objects(catalog: Catalog, database_oid: int, objects: Iterable[Addres
     for address in removed:
         database = _remove_part(database, address, relation_oids)
     database = _remove_relations(database, relation_oids)
+    if any(a.class_oid == CLASS_TYPE for a in removed):
+        _check_left(database)
     schemas = [a.oid for a in removed if a.class_oid == CLASS_NAMESPACE]
     if schemas:
         database = database.with_schemas(removed=schemas)
     return catalog.with_database(database)
+
+
+def _check_left(database: Database) -> None:
+    """Raise DependentObjectsStillExist for a table that somebody has made of a type meanwhile that is dropped here."""
+    for table in database.tables():
+        try:
+            check_types_exist(database, table)
+        except errors.UndefinedObject:
+            raise errors.DependentObjectsStillExist(
+                "cannot drop type because other objects depend on it",
+                detail=f"table {table.name} has come meanwhile",
+            ) from None
 
 
 def _remove_part(database: Database, address: Address, going: set[int]) -> Database:

@@ -231,6 +231,14 @@ def free_array_name(database: Database, schema_oid: int, name: str) -> str:
     return array
 
 
+def check_types_exist(database: Database, relation: Table) -> None:
+    """Raise UndefinedObject if a column is of a type that somebody has dropped meanwhile."""
+    for column in relation.columns:
+        oid = column.type.named_oid
+        if not column.dropped and is_user_type(oid) and type_of_oid(database, oid) is None:
+            raise errors.UndefinedObject(f'the type of column "{column.name}" does not exist any more')
+
+
 # --- names --------------------------------------------------------------------------------------------------
 
 

@@ -152,10 +152,12 @@ class RowMaker:
 
     def _read_row(self, line: int, row: Fields) -> None:
         for column, read, field in zip(self.columns, self._field_readers, row, strict=True):
-            if field is None:
+            if field is None and not column.type.domain:
                 continue
             try:
-                read(field)
+                value = None if field is None else read(field)
+                if column.type.domain:
+                    self.functions.check_domain(column.type.domain, value)
             except errors.DatabaseError as error:
                 if self.is_binary:
                     context = f"COPY {self.table.name}, line {line}, column {column.name}"
