@@ -87,23 +87,34 @@ def _pytest(
     command.append(f"--rootdir={directory}")
     if suite.has_no_settings:
         (directory / "pytest.ini").write_text("[pytest]\n")
-    if suite.requirements is not None:
-        command += [f"--timeout={suite.case_timeout_s}", "--timeout-method=thread"]
-    process = subprocess.Popen(
-        [*command, *filled],
-        cwd=directory,
-        env=_environment(suite, server, directory, record),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        return process.communicate(timeout=max(1.0, deadline_s - time.monotonic()))[0]
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        return process.communicate()[0] + f"\nkilled after {suite.timeout_s} s\n"
+    log = record.with_name("log")
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, *filled],
+            cwd=directory,
+            env=_environment(suite, server, directory, record),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        why = _wait(process, record, suite.case_timeout_s, deadline_s)
+    return log.read_text(errors="replace") + why
+
+
+def _wait(process: subprocess.Popen[bytes], record: Path, case_timeout_s: float, deadline_s: float) -> str:
+    """Until the process has ended, or is killed because it is late or a case hangs; the latter is said."""
+    size, since_s = -1, time.monotonic()
+    while process.poll() is None:
+        time.sleep(0.1)
+        now_s = time.monotonic()
+        known = record.stat().st_size if record.exists() else 0
+        if known != size:
+            size, since_s = known, now_s
+        if now_s > min(deadline_s, since_s + case_timeout_s):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return f"\nkilled after {now_s - since_s:.0f} s without a word\n"
+    return ""
 
 
 def _environment(suite: Suite, server: Server, directory: Path, record: Path) -> dict[str, str]:

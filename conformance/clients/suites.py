@@ -49,7 +49,7 @@ class Suite:
     """Statements for the database postgres, and for the database test that those have made."""
     python_path: str = ""
     timeout_s: int = 900
-    case_timeout_s: int = 30
+    case_timeout_s: int = 60
     files: tuple[str, ...] = ()
     """Files of `inside` to copy beside the suite's own."""
     compared_with: str = ""
@@ -129,7 +129,7 @@ SUITES = (
         "dbapi20-psycopg2",
         "dbapi20, psycopg2",
         PSYCOPG2,
-        ("psycopg2-binary==2.9.13", "pytest>=8", "pytest-timeout"),
+        ("psycopg2-binary==2.9.13", "pytest>=8"),
         ("tests/test_psycopg2_dbapi20.py",),
         _psycopg2,
         is_reference=True,
@@ -141,7 +141,7 @@ SUITES = (
         "psycopg2",
         "psycopg2's own tests",
         PSYCOPG2,
-        ("psycopg2-binary==2.9.13", "pytest>=8", "pytest-timeout"),
+        ("psycopg2-binary==2.9.13", "pytest>=8"),
         ("tests",),
         _psycopg2,
         prepare=("CREATE DATABASE psycopg2_test",),
@@ -152,7 +152,7 @@ SUITES = (
         "pg8000",
         "pg8000's own tests",
         "pg8000==1.31.6",
-        ("pg8000==1.31.6", "pytest>=8", "pytest-timeout", "pytest-mock", "pytest-benchmark", "pytz"),
+        ("pg8000==1.31.6", "pytest>=8", "pytest-mock", "pytest-benchmark", "pytz"),
         ("test", "--benchmark-disable"),
         libpq,
         prepare=(SUPERUSER,),
@@ -163,7 +163,7 @@ SUITES = (
         "asyncpg",
         "asyncpg's own tests",
         "asyncpg==0.32.0",
-        ("asyncpg==0.32.0", "pytest>=8", "pytest-timeout", "distro"),
+        ("asyncpg==0.32.0", "pytest>=8", "distro"),
         ("tests",),
         libpq,
         prepare=(SUPERUSER,),
@@ -173,7 +173,7 @@ SUITES = (
         "sqlalchemy-postgresql",
         "SQLAlchemy's test/dialect/postgresql and test/engine",
         SQLALCHEMY,
-        (SQLALCHEMY, "psycopg[binary]>=3.2", "greenlet", "pytest>=8,<9", "pytest-timeout", "tzdata"),
+        (SQLALCHEMY, "psycopg[binary]>=3.2", "greenlet", "pytest>=8,<9", "tzdata"),
         ("test/dialect/postgresql", "test/engine", *DBURI),
         _nothing,
         prepare=("CREATE DATABASE test",),
@@ -183,7 +183,7 @@ SUITES = (
         "alembic",
         "Alembic's own tests",
         "alembic==1.20.1",
-        ("alembic==1.20.1", "psycopg[binary]>=3.2", "pytest>=8,<9", "pytest-timeout", "tzdata", "black"),
+        ("alembic==1.20.1", "psycopg[binary]>=3.2", "pytest>=8,<9", "tzdata", "black"),
         ("tests", *DBURI),
         _nothing,
         prepare=("CREATE DATABASE test",),
