@@ -64,6 +64,11 @@ class Verdict:
     expected: Ruling
 
     @property
+    def is_worse(self) -> bool:
+        """Whether the command did less than the rulings say."""
+        return self.outcome not in (TEXT, self.expected.kind)
+
+    @property
     def is_surprise(self) -> bool:
         """Whether the command did other than the rulings say, for better or worse."""
         if self.expected.kind in (NOT_APPLICABLE, FAILING):
