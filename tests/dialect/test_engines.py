@@ -72,8 +72,8 @@ def test_entry_points_name_dialects_by_what_a_url_says() -> None:
         ("skerry://db/shop?timeout=2.5", "skerry://db/shop", {"timeout": 2.5}),
         ("skerry://db?search_path=a,b", "skerry://db", {"options": {"search_path": "a,b"}}),
         (
-            "skerry://db/a%2Fb?sslmode=require&timeout=1",
-            "skerry://db/a%2Fb?sslmode=require",
+            "skerry://db/shop?sslmode=require&timeout=1",
+            "skerry://db/shop?sslmode=require",
             {"timeout": 1.0},
         ),
         ("skerry://ann@/shop?host=one:1&host=two:2", "skerry://ann@one:1,two:2/shop", {}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 import io
+import ipaddress
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -57,6 +58,8 @@ VALUES: list[tuple[str, sa.types.TypeEngine[Any], object]] = [
     ("sizes", postgresql.ARRAY(sa.Enum("s", "m % l", name="size")), ["s", "m % l"]),
     ("json", sa.JSON(), {"a": [1, None, {"b": "c"}], "%": 1.5}),
     ("jsonb", postgresql.JSONB(), ["x", 1, False]),
+    ("even", postgresql.DOMAIN("even", sa.Integer, check=sa.text("VALUE % 2 = 0")), 4),
+    ("address", postgresql.INET(), ipaddress.ip_address("10.0.0.1")),
 ]
 
 
@@ -70,7 +73,7 @@ def test_values_of_every_type_come_back(engine: sa.Engine) -> None:
         connection.execute(table.insert(), [given, dict.fromkeys(given)])
         for name, _, value in VALUES:
             found = sa.select(table.c.id, table.c[name]).where(table.c.id == 1)
-            if name != "json":
+            if name not in ("json", "even"):  # SQLAlchemy itself does not compare those
                 found = found.where(table.c[name] == value)
             assert connection.execute(found).all() == [(1, value)], name
             (got,) = connection.execute(sa.select(table.c[name]).where(table.c.id == 1)).one()

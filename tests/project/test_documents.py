@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.engines import register_dialects
 from support.postgres_server import Address
 
 import skerry
@@ -19,6 +20,7 @@ GQL = ROOT / "docs" / "gql.md"
 PATHS = ROOT / "docs" / "paths.md"
 VALUES = ROOT / "docs" / "values.md"
 DRIVER = ROOT / "docs" / "driver.md"
+SQLALCHEMY = ROOT / "docs" / "sqlalchemy.md"
 
 
 def run_examples(text: str, fewest: int = 31) -> None:
@@ -42,6 +44,11 @@ def test_the_transaction_guide_over_the_network(skerry_server: Address) -> None:
     text = GUIDE.read_text(encoding="utf-8").replace('skerry.open(":memory:")', f'skerry.open("{address}")')
     assert address in text
     run_examples(text.replace(">>> db.close()", '>>> _ = db.execute("DROP TABLE account"); db.close()'))
+
+
+def test_the_page_on_sqlalchemy() -> None:
+    register_dialects()
+    run_examples(SQLALCHEMY.read_text(encoding="utf-8"), 20)
 
 
 def test_the_page_on_the_driver() -> None:

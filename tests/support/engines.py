@@ -20,9 +20,14 @@ ENTRY_POINTS: dict[str, str] = tomllib.loads(PROJECT.read_text())["project"]["en
     "sqlalchemy.dialects"
 ]
 
-# This tree's, whatever an installation of another state says.
-for _name, _place in ENTRY_POINTS.items():
-    registry.register(_name, *_place.split(":"))
+
+def register_dialects() -> None:
+    """Have URLs mean this tree's dialects, whatever an installation of another state says."""
+    for name, place in ENTRY_POINTS.items():
+        registry.register(name, *place.split(":"))
+
+
+register_dialects()
 
 _numbers = itertools.count(1)
 

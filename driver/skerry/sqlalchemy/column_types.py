@@ -112,6 +112,23 @@ class _Jsonb(_JsonValues, postgresql.JSONB):
     pass
 
 
+class _AddressValues:
+    """Addresses and networks come as `ipaddress` has them, unless an Engine has `native_inet_types=False`."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
+        if getattr(dialect, "_native_inet_types", None) is not False:
+            return None
+        return lambda value: None if value is None else str(value)
+
+
+class _Inet(_AddressValues, postgresql.INET):
+    pass
+
+
+class _Cidr(_AddressValues, postgresql.CIDR):
+    pass
+
+
 class _JsonIntIndex(sqltypes.JSON.JSONIntIndexType):
     __visit_name__ = "json_int_index"
     render_bind_cast = True
@@ -140,6 +157,8 @@ COLUMN_TYPES: dict[type[TypeEngine[Any]], type[TypeEngine[Any]]] = {
     sqltypes.JSON: _Json,
     postgresql.JSONB: _Jsonb,
     postgresql.REGCONFIG: _Regconfig,
+    postgresql.INET: _Inet,
+    postgresql.CIDR: _Cidr,
     sqltypes.JSON.JSONIntIndexType: _JsonIntIndex,
     sqltypes.JSON.JSONStrIndexType: _JsonStrIndex,
 }
