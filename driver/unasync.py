@@ -17,7 +17,10 @@ from pathlib import Path
 
 DRIVER = Path(__file__).parent / "skerry"
 
-MODULES = ("backend", "connection_pool", "copying", "dbapi", "reaching", "retrying", "server_session")
+MODULES = (
+    *("backend", "connection_pool", "copying", "dbapi", "pool"),
+    *("reaching", "retrying", "server_session", "transactions"),
+)
 """Those of skerry/aio that have a generated twin in skerry."""
 
 _RULES = (

@@ -19,8 +19,11 @@ from skerry.adapting import register_adapter
 from skerry.aio.connection_pool import AsyncPool
 from skerry.aio.copying import AsyncCopy
 from skerry.aio.dbapi import AsyncConnection, AsyncCursor, AsyncTransactionBlock
+from skerry.aio.native import AsyncDatabase
 from skerry.aio.opening import open_source as open_source_async
+from skerry.aio.pending import AsyncPendingCommit
 from skerry.aio.retrying import run_transaction_async
+from skerry.aio.transactions import AsyncTransaction
 from skerry.changes import Change, Changes
 from skerry.connection_pool import Pool, PoolStats
 from skerry.copying import Copy
@@ -28,13 +31,15 @@ from skerry.dbapi import Connection, Cursor, TransactionBlock
 from skerry.graph import Edge, Node, Path
 from skerry.listening import Listener
 from skerry.loading import End
-from skerry.native import Backup, Database, Transaction, TransactionState
+from skerry.native import Backup, Database
 from skerry.opening import open_source
 from skerry.pending import PendingChange, PendingCommit, TableChanges
 from skerry.pep249 import Rollback, Xid, apilevel, paramstyle, threadsafety
 from skerry.result import Result
 from skerry.retrying import run_transaction
 from skerry.targets import MEMORY, EngineOptions
+from skerry.transaction_state import TransactionState
+from skerry.transactions import Transaction
 from skerry.types import (
     BINARY,
     DATETIME,
@@ -74,7 +79,10 @@ __all__ = [
     "AsyncConnection",
     "AsyncCopy",
     "AsyncCursor",
+    "AsyncDatabase",
+    "AsyncPendingCommit",
     "AsyncPool",
+    "AsyncTransaction",
     "AsyncTransactionBlock",
     "BINARY",
     "Backup",
@@ -135,6 +143,7 @@ __all__ = [
     "connect_async",
     "errors",
     "open",
+    "open_async",
     "paramstyle",
     "register_adapter",
     "run_transaction",
@@ -247,7 +256,35 @@ def open(
     engine_options = EngineOptions(gc_interval, retention, retention_bytes, memory_limit)
     source = open_source(target, user, database, timeout, connect_timeout, options, engine_options)
     try:
-        return Database(source)
+        return Database.open(source)
     except BaseException:
         source.close()
+        raise
+
+
+async def open_async(
+    target: str | os.PathLike[str] = MEMORY,
+    *,
+    user: str | None = None,
+    database: str | None = None,
+    read_only: bool = False,
+    timeout: float | None = None,
+    connect_timeout: float | None = None,
+    gc_interval: int | None = None,
+    retention: float | None = None,
+    retention_bytes: int | None = None,
+    memory_limit: int | None = None,
+    options: dict[str, str] | None = None,
+) -> AsyncDatabase:
+    """`open` for asyncio: what waits there is awaited here."""
+    if read_only:
+        options = {**(options or {}), "skerry.read_only": "on"}
+    engine_options = EngineOptions(gc_interval, retention, retention_bytes, memory_limit)
+    source = await open_source_async(
+        target, user, database, timeout, connect_timeout, options, engine_options
+    )
+    try:
+        return await AsyncDatabase.open(source)
+    except BaseException:
+        await source.close()
         raise

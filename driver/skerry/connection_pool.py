@@ -138,7 +138,7 @@ class Pool:
         connection = self.take(timeout)
         try:
             yield connection
-            if not connection.closed:
+            if not connection.was_closed:
                 connection.commit()
         finally:
             self.give_back(connection)

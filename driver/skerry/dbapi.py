@@ -127,6 +127,11 @@ class Connection:
         return self._backend is None or not self._backend.is_open
 
     @property
+    def was_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._backend is None
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open, failed ones included."""
         return self._open_backend().transaction_status != "I"
@@ -318,8 +323,8 @@ class Connection:
     def _commit(self) -> None:
         backend = self._usable_backend()
         status = backend.transaction_status
-        if status == "T":
-            backend.execute("COMMIT")
+        if status == "T" or not backend.is_open:
+            backend.execute("COMMIT")  # which says why, when the session has ended
         elif status == "E":
             backend.execute("COMMIT")  # which says why, when the transaction has timed out
             raise errors.InFailedTransaction("the transaction had failed and was rolled back, not committed")
@@ -533,7 +538,7 @@ class TransactionBlock:
             backend = connection._backend
             if backend is None or not backend.is_open:
                 if exception_type is None:
-                    raise errors.InterfaceError("the connection was closed inside a transaction() block")
+                    connection._commit()  # which says why there is nothing to commit
                 return False
             if exception_type is None:
                 self._keep(backend)

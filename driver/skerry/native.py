@@ -14,73 +14,19 @@ transaction; it runs one statement at a time.
 from __future__ import annotations
 
 import contextlib
-import enum
-import functools
 import os
-import re
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import IO, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
+from typing import IO, NamedTuple, cast
 
-from skerry.abc import Outcome
-from skerry.backend import Backend, Source
+from skerry.backend import Source
 from skerry.changes import Changes, Token
-from skerry.dbapi import Connection
 from skerry.dump import DumpOptions, as_writer, dump
-from skerry.isolation import SNAPSHOT, as_of_sql, begin_sql, milliseconds
-from skerry.listening import Listener, quoted
+from skerry.listening import Listener
 from skerry.loading import End, Executor, Loadable, Progress, load_edges, load_nodes
 from skerry.network import NetworkSource
-from skerry.parameters import Parameters, from_native
-from skerry.pending import PREPARE, PendingCommit, read_counts
-from skerry.pool import SessionPool, refuse_listening
-from skerry.result import Result
+from skerry.transactions import Transactions
 from skerry_engine import errors
-
-_SAVEPOINT_STATEMENT = re.compile(
-    r"""\s*(?:
-        (?P<make>SAVEPOINT)
-      | (?P<release>RELEASE(?:\s+SAVEPOINT)?)
-      | (?P<back>ROLLBACK(?:\s+(?:WORK|TRANSACTION))?\s+TO(?:\s+SAVEPOINT)?)
-    )\s+(?P<name>"(?:[^"]|"")+"|\w+)\s*;?\s*\Z""",
-    re.IGNORECASE | re.VERBOSE,
-)
-
-
-_CHAIN = re.compile(
-    r"\s*(?:COMMIT|END|ROLLBACK|ABORT)(?:\s+(?:WORK|TRANSACTION))?\s+AND\s+CHAIN\s*;?\s*\Z", re.IGNORECASE
-)
-
-
-class TransactionState(enum.StrEnum):
-    """Where a transaction stands; equal to the word itself: `transaction.state == "active"`.
-
-    PREPARED is the state after PREPARE TRANSACTION: finished here, to be committed or rolled back by its gid.
-    """
-
-    ACTIVE = "active"
-    PREPARED = "prepared"
-    COMMITTED = "committed"
-    ABORTED = "aborted"
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _serialised(
-    method: Callable[Concatenate[Transaction, P], R],
-) -> Callable[Concatenate[Transaction, P], R]:
-    """Run a method under its transaction's lock."""
-
-    @functools.wraps(method)
-    def locked(self: Transaction, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with self._lock:
-            return method(self, *args, **kwargs)
-
-    return locked
 
 
 class Backup(NamedTuple):
@@ -91,48 +37,13 @@ class Backup(NamedTuple):
     last_commit: datetime | None
 
 
-class Database:
+class Database(Transactions):
     """An open database.  Threads may share it."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._sessions = SessionPool(source)
-
-    def execute(self, statement: str, parameters: Parameters | None = None) -> Result:
-        """Execute a statement that commits by itself.
-
-        `$1` takes a sequence of parameters, `$name` a mapping.  Without parameters the text may hold several
-        statements; the last one's rows come back.  Raises InvalidTransactionState for a BEGIN that
-        is left open.
-        """
-        return Result(self._sessions.execute(statement, parameters))
-
-    def begin_transaction(
-        self,
-        *,
-        isolation_level: str = SNAPSHOT,
-        read_only: bool = False,
-        deferrable: bool = False,
-        timeout: float | None = None,
-        as_of: int | datetime | None = None,
-    ) -> Transaction:
-        """Begin a transaction: 'read committed', 'snapshot' or 'serializable'.
-
-        The snapshot is taken now.  `timeout` is in seconds, for the transaction as a whole: when it is over
-        the transaction is rolled back and its locks go, idle or not, and what is done next with it raises
-        TransactionTimeout (T002).  `as_of`: read the state at an epoch, or at a time, instead of the present one,
-        at 'snapshot' and read-only; raises HistoryNotRetained for one that is gone.
-        """
-        begin = begin_sql(isolation_level, read_only, deferrable) + as_of_sql(as_of)
-        limit = "" if timeout is None else f"SET LOCAL transaction_timeout = {milliseconds(timeout)}; "
-        backend = self._sessions.take()
-        try:
-            # The query takes the snapshot now, not with the first statement.
-            backend.execute(f"{begin}; {limit}SELECT 1")
-        except BaseException:
-            self._sessions.settle(backend)
-            raise
-        return Transaction(self, backend)
+    @classmethod
+    def open(cls, source: Source) -> Database:
+        """See `skerry.open`."""
+        return cls(source, source.open_backend())
 
     def load_nodes(
         self,
@@ -199,13 +110,6 @@ class Database:
             yield transaction
             transaction.commit()
 
-    def gc(self) -> int:
-        """Collect now the row versions that no snapshot needs any more.
-
-        Returns how many row changes were settled by it.  It happens by itself every so many commits.
-        """
-        return cast("int", self.execute("SELECT skerry.gc()").scalar())
-
     def dump(
         self,
         stream: IO[bytes] | IO[str],
@@ -265,193 +169,9 @@ class Database:
         quoted = target.replace("'", "''")
         return Backup(*cast("tuple[int, int, datetime | None]", self.execute(f"BACKUP TO '{quoted}'").one()))
 
-    def connect(
-        self,
-        *,
-        autocommit: bool = False,
-        isolation_level: str | None = None,
-        read_only: bool = False,
-        deferrable: bool = False,
-    ) -> Connection:
-        """A DB-API connection to the same database."""
-        self._sessions.check_open()
-        return Connection.open(
-            self._source,
-            owns_source=False,
-            autocommit=autocommit,
-            isolation_level=isolation_level,
-            read_only=read_only,
-            deferrable=deferrable,
-        )
-
-    def close(self) -> None:
-        """Close the database; of one in memory nothing remains.  Closing twice is allowed."""
-        self._sessions.close()
-
     def __enter__(self) -> Database:
         self._sessions.check_open()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-_ENDINGS = (errors.TotalTransactionTimeout, errors.IdleInTransactionTimeout)
-"""Errors after which nothing of the transaction is left, savepoints included."""
-
-_STATES = {"COMMIT": TransactionState.COMMITTED, "PREPARE TRANSACTION": TransactionState.PREPARED}
-"""What the command that ended a transaction made of it; any other rolled it back."""
-
-
-class Transaction:
-    """A transaction; made by `Database.begin_transaction`."""
-
-    def __init__(self, database: Database, backend: Backend) -> None:
-        self._database = database
-        self._backend: Backend | None = backend
-        self._state = TransactionState.ACTIVE
-        self._savepoints: list[str] = []
-        self._lock = threading.RLock()
-
-    @property
-    def state(self) -> TransactionState:
-        """Active, committed or aborted; prepared after PREPARE TRANSACTION.
-
-        Of a transaction that was ended from outside (a timeout) it is active until it is used again.
-        """
-        return self._state
-
-    @_serialised
-    def execute(self, statement: str, parameters: Parameters | None = None) -> Result:
-        """Execute a statement inside the transaction; savepoints and COMMIT may also be written as SQL.
-
-        Raises InvalidTransactionState (T004) when the transaction is finished.
-        """
-        text, values = from_native(statement, parameters)
-        outcome = self._run(text, values)
-        refuse_listening(self._backend, outcome)
-        self._note_savepoint(statement)
-        return Result(outcome)
-
-    @_serialised
-    def commit(self) -> None:
-        """Commit.
-
-        Raises WriteConflict (T001) when another transaction won, SerializationFailure (T005), a deferred
-        constraint's violation, InFailedTransaction when a statement had failed; the transaction is aborted
-        then.
-        """
-        if self._active_backend().transaction_status == "E":
-            self._run("COMMIT", None)  # which says why, when the transaction has timed out
-            raise errors.InFailedTransaction("the transaction had failed and was rolled back, not committed")
-        self._run("COMMIT", None)
-
-    @_serialised
-    def prepare_commit(self) -> PendingCommit:
-        """Make the checks of `commit` now, and look at what it would change; then `commit` or `rollback`.
-
-        Raises what `commit` would raise now; the transaction is aborted then, unless there is a savepoint to
-        roll back to.  Afterwards it holds all its locks, so that others cannot make a READ COMMITTED or
-        SNAPSHOT transaction's commit fail any more; a SERIALIZABLE one may still be refused (T005).
-        """
-        try:
-            outcome = self._run(PREPARE, None)
-        except errors.DatabaseError:
-            if self._backend is not None and not self._savepoints:
-                self.rollback()
-            raise
-        return read_counts(self, outcome.rows)
-
-    @_serialised
-    def rollback(self) -> None:
-        """Roll back; what a timeout has rolled back already is no error."""
-        with contextlib.suppress(*_ENDINGS):
-            self._run("ROLLBACK", None)
-
-    def cancel(self) -> None:
-        """Cancel the statement that another thread runs in this transaction: it raises QueryCanceled."""
-        backend = self._backend
-        if backend is not None:
-            backend.cancel()
-
-    @_serialised
-    def savepoint(self, name: str) -> None:
-        """Mark this point.  A name is unique within the transaction: InvalidTransactionState (T004)
-        on reuse."""
-        self._active_backend()
-        if name in self._savepoints:
-            raise errors.InvalidTransactionState(f'savepoint "{name}" already exists in this transaction')
-        self._run(f"SAVEPOINT {quoted(name)}", None)
-        self._savepoints.append(name)
-
-    @_serialised
-    def rollback_to_savepoint(self, name: str) -> None:
-        """Undo what came after the mark; it stays, later ones go."""
-        self._run(f"ROLLBACK TO SAVEPOINT {quoted(name)}", None)
-        self._forget_after(name, keep=True)
-
-    @_serialised
-    def release_savepoint(self, name: str) -> None:
-        """Forget the mark and later ones; changes stay."""
-        self._run(f"RELEASE SAVEPOINT {quoted(name)}", None)
-        self._forget_after(name, keep=False)
-
-    def __enter__(self) -> Transaction:
-        self._active_backend()
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Roll back what was not committed, exception or not."""
-        with self._lock:
-            if self._state is TransactionState.ACTIVE:
-                self.rollback()
-
-    def _active_backend(self) -> Backend:
-        if self._backend is None:
-            raise errors.InvalidTransactionState(f"the transaction is finished: {self._state.value}")
-        return self._backend
-
-    def _run(self, text: str, values: list[object] | None) -> Outcome:
-        backend = self._active_backend()
-        try:
-            outcome = backend.execute(text, values)
-        except BaseException as problem:
-            if backend.transaction_status == "I" or isinstance(problem, _ENDINGS):
-                self._finish(TransactionState.ABORTED)
-            raise
-        if backend.transaction_status == "I":
-            self._finish(_STATES.get(outcome.tag, TransactionState.ABORTED))
-        return outcome
-
-    def _finish(self, state: TransactionState) -> None:
-        backend, self._backend = self._backend, None
-        self._state = state
-        if backend is not None:
-            self._database._sessions.settle(backend)
-
-    def _note_savepoint(self, statement: str) -> None:
-        """Keep the list of names when savepoints are written as SQL, where a name may be used again."""
-        if _CHAIN.match(statement):
-            self._savepoints.clear()
-            return
-        match = _SAVEPOINT_STATEMENT.match(statement)
-        if match is None:
-            return
-        name = match["name"]
-        name = name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
-        if match["make"]:
-            self._savepoints.append(name)
-        else:
-            self._forget_after(name, keep=match["back"] is not None)
-
-    def _forget_after(self, name: str, *, keep: bool) -> None:
-        """Drop the newest savepoint of that name (unless kept) and all that came after it."""
-        for index in range(len(self._savepoints) - 1, -1, -1):
-            if self._savepoints[index] == name:
-                del self._savepoints[index + keep :]
-                return

@@ -14,7 +14,7 @@ from skerry.abc import Row
 from skerry.text_values import reader_of
 
 if TYPE_CHECKING:
-    from skerry.native import Transaction
+    from skerry.transactions import Transaction
 
 PREPARE = "PREPARE COMMIT"
 CHANGES = "SELECT * FROM skerry.pending_changes()"
@@ -62,6 +62,11 @@ class PendingCommit:
     edges: int = 0
     _loaded: list[list[PendingChange]] = field(default_factory=list, repr=False, compare=False)
 
+    @classmethod
+    def of(cls, transaction: Transaction, rows: Iterable[Row]) -> PendingCommit:
+        """The rows of PREPARE COMMIT as an object."""
+        return cls(transaction, *read_table_counts(rows))
+
     @property
     def changes(self) -> list[PendingChange]:
         """The changes themselves, by table in the order of writing.
@@ -97,8 +102,9 @@ class PendingCommit:
         self.transaction.rollback()
 
 
-def read_counts(transaction: Transaction, rows: Iterable[Row]) -> PendingCommit:
-    """The rows of PREPARE COMMIT, (schema, table, kind, count, element), as an object."""
+def read_table_counts(rows: Iterable[Row]) -> tuple[dict[str, TableChanges], int, int, int]:
+    """The rows of PREPARE COMMIT, (schema, table, kind, count, element): counts by table, of definitions, nodes and
+    edges."""
     tables: dict[str, TableChanges] = {}
     definitions = 0
     fields = {"insert": "inserted", "update": "updated", "delete": "deleted"}
@@ -111,7 +117,7 @@ def read_counts(transaction: Transaction, rows: Iterable[Row]) -> PendingCommit:
         tables[name] = replace(tables.get(name, TableChanges()), **{fields[kind]: count})
         if element is not None:
             elements[element] += count
-    return PendingCommit(transaction, tables, definitions, elements["node"], elements["edge"])
+    return tables, definitions, elements["node"], elements["edge"]
 
 
 def read_changes(rows: Iterable[Row]) -> list[PendingChange]:

@@ -6,6 +6,8 @@
 
 The session used last is taken first, so that settings made with `execute("SET ...")` stay in effect for whoever uses
 the Database from one thread.  Threads may share a pool; a session is one thread's at a time.
+
+Generated from aio/pool.py by driver/unasync.py: change that one.
 """
 
 from __future__ import annotations
@@ -21,12 +23,11 @@ from skerry_engine import errors
 class SessionPool:
     """Idle sessions of one source, which it closes with itself."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, first: Backend) -> None:
         self.source = source
         self._lock = threading.Lock()
-        self._idle: list[Backend] = []
+        self._idle: list[Backend] = [first]
         self._is_closed = False
-        self._give_back(source.open_backend())
 
     def execute(self, statement: str, parameters: Parameters | None) -> Outcome:
         """Execute a statement that commits by itself.  Raises InvalidTransactionState for a BEGIN that is left open."""

@@ -311,6 +311,14 @@ def test_a_fatal_error_is_the_end() -> None:
     protocol.receive_end()
 
 
+def test_an_end_behind_an_answer_is_not_the_answer() -> None:
+    protocol = begun()
+    protocol.query("COMMIT")
+    *answer, end = protocol.receive(done("COMMIT") + ready() + failed("57P01", "FATAL"))
+    assert answer == [events.Completed("COMMIT"), events.Ready("I", True)]
+    assert isinstance(end, events.Failed) and not end.is_answer
+
+
 def test_a_server_that_hangs_up() -> None:
     protocol = begun()
     with pytest.raises(errors.ConnectionFailure):

@@ -136,7 +136,7 @@ class AsyncPool:
         connection = await self.take(timeout)
         try:
             yield connection
-            if not connection.closed:
+            if not connection.was_closed:
                 await connection.commit()
         finally:
             await self.give_back(connection)

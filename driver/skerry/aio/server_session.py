@@ -53,6 +53,7 @@ class AsyncServerSession:
         self._host = host
         self._port = port
         self._streams = 0
+        self._end_error: errors.DatabaseError | None = None
         self.notices: list[str] = []
         self.arrived: list[Notification] = []
 
@@ -94,18 +95,20 @@ class AsyncServerSession:
         """Look, without asking the server, whether it has hung up; takes what has come.  Raises what it said then."""
         transport = self._open_transport()
         try:
-            while (data := transport.poll()) is not None:
+            while self._end_error is None and (data := transport.poll()) is not None:
                 self._take_events(data, self._take_unasked)
         except errors.OperationalError:
             self._drop()
             raise
         except _LOST as problem:
             raise self._lost(problem) from None
+        if self._end_error is not None:
+            self._drop()
+            self._open_transport()
         return True
 
     def _take_unasked(self, event: events.Event) -> None:
-        if isinstance(event, events.Failed):
-            raise event.error
+        """Nothing was asked: there are only settings that have changed."""
 
     async def wait_for_notifications(self, timeout_s: float | None) -> None:
         """Sleep until something arrives, the connection is closed, or the time is up."""
@@ -250,6 +253,12 @@ class AsyncServerSession:
     # --- the conversation -------------------------------
 
     def _open_transport(self) -> AsyncTransport:
+        if self._end_error is not None:
+            error, self._end_error = self._end_error, None
+            try:
+                raise error
+            finally:
+                del error  # which keeps its traceback, which keeps this frame
         if self._transport is None:
             raise errors.InterfaceError("the connection is closed")
         return self._transport
@@ -311,6 +320,8 @@ class AsyncServerSession:
                 self.notices.append(f"{severity}:  {fields.get('M', '')}")
             elif isinstance(event, events.Notified):
                 self.arrived.append(event.notification)
+            elif isinstance(event, events.Failed) and not event.is_answer:
+                self._end_error = event.error  # the next call learns of it: this one has its answer
             else:
                 take(event)
 
@@ -341,6 +352,8 @@ class AsyncServerSession:
             output = protocol.take_output()
             if output:
                 await transport.send(output)
+        if protocol.is_closed:
+            self._drop()
 
     def _refuse_copy(self, event: events.Event) -> None:
         if isinstance(event, events.CopyInBegun):

@@ -80,11 +80,12 @@ class Acknowledged(Event):
 class Failed(Event):
     """The server reports an error; what had been asked for up to the next Sync is not done.
 
-    `is_fatal`: the session is over.
+    `is_fatal`: the session is over.  Not `is_answer`: everything that was asked had been answered before.
     """
 
     error: DatabaseError
     is_fatal: bool
+    is_answer: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -383,8 +383,9 @@ class ClientProtocol:
         is_fatal = fields.get("V", fields.get("S", "")) in ("FATAL", "PANIC")
         if is_fatal or (self._asked and self._asked[0] == STARTUP):
             self.is_closed = True
+            is_answer = bool(self._asked)
             self._asked.clear()
-            return events.Failed(error_from_fields(fields), True)
+            return events.Failed(error_from_fields(fields), True, is_answer)
         if not self._asked:
             raise self._violation("an error in answer to nothing")
         if self._asked[0] != QUERY:

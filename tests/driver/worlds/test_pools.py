@@ -74,18 +74,6 @@ async def test_first_come_first_served(world: World) -> None:
     pool = world.pool(max_size=1, timeout=30)
     held = await pool.take()
     order: list[int] = []
-    numbers = iter(range(5))
-    lock = threading.Lock()
-
-    async def work() -> None:
-        with lock:
-            number = next(numbers)
-            while pool.stats().waiting < number:
-                time.sleep(0.001)
-            begun = asyncio.create_task(wait_in_line(number)) if not world.is_blocking else None
-            if begun is not None:
-                await asyncio.sleep(0.01)
-        await (wait_in_line(number) if begun is None else begun)
 
     async def wait_in_line(number: int) -> None:
         async with pool.connection():
@@ -161,6 +149,32 @@ async def test_ended_sessions_are_replaced(world: World) -> None:
             assert fresh.info.backend_pid != pid
         assert pool.stats()[:2] == (2, 1)
         assert pool.stats().broken == 1
+
+
+async def test_what_an_ended_session_can_not_commit_is_not_said_to_be_committed(world: World) -> None:
+    other = await world.connect(autocommit=True)
+    await other.execute("CREATE TABLE t (x int)")
+
+    async def insert_and_end(connection: Any) -> None:
+        await connection.execute("INSERT INTO t VALUES (1)")
+        await other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        deadline_s = time.monotonic() + 5
+        while connection.is_alive() and time.monotonic() < deadline_s:
+            await asyncio.sleep(0.01)
+
+    connection = await world.connect()
+    await insert_and_end(connection)
+    with pytest.raises(skerry.Error):
+        await connection.commit()
+    connection = await world.connect()
+    with pytest.raises(skerry.Error):
+        async with connection.transaction():
+            await insert_and_end(connection)
+    pool = world.pool()
+    with pytest.raises(skerry.Error):
+        async with pool.connection() as connection:
+            await insert_and_end(connection)
+    assert await (await other.execute("SELECT count(*) FROM t")).fetchone() == (0,)
 
 
 async def test_transactions_are_run_until_they_succeed(world: World) -> None:
