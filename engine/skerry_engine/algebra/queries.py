@@ -342,13 +342,15 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class OnConflict:
     """ON CONFLICT.  `index_oids` are the arbiters (empty: any unique index); `updates` (position, expression
-    over the target's range and `excluded_range`); no updates means DO NOTHING."""
+    over the target's range and `excluded_range`); no updates means DO NOTHING.  `guards` are conditions over
+    parameters alone without which the arbiters would be others: each must be true."""
 
     index_oids: tuple[int, ...]
     excluded_range: int
     updates: tuple[tuple[int, Expr], ...]
     condition: Expr | None
     do_update: bool
+    guards: tuple[Expr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

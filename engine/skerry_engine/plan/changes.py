@@ -107,6 +107,9 @@ class ChangeWriter:
 
         writer.produce(plan, consume)
         self._finish_source(block)
+        for guard in () if query.conflict is None else query.conflict.guards:
+            with self.block.indented(f"if not {self.relations.scalars.is_true(guard)}:"):
+                self.block.emit(f"{self.module.bind('rt', writing.no_arbiter)}()")
         batch = self.module.fresh("b")
         with self.block.each_batch(batch, call):
             if query.conflict is None:

@@ -198,6 +198,13 @@ def _recheck(
 # --- violations ----------------------------------------
 
 
+def no_arbiter() -> None:
+    """Raise 42P10: no unique index is what ON CONFLICT describes."""
+    raise errors.InvalidColumnReference(
+        "there is no unique or exclusion constraint matching the ON CONFLICT specification"
+    )
+
+
 def not_null_violation(ctx: Any, target: Target, position: int, row: Row) -> None:
     """Raise 23502."""
     column = target.column_names[position]

@@ -495,7 +495,10 @@ class SessionFunctions:
     @property
     def transaction_id(self) -> int:
         transaction = self.session.transaction
-        return 0 if transaction is None else transaction.id
+        if transaction is None:
+            return 0
+        self.session.told_transaction_id = transaction.id
+        return transaction.id
 
     def advisory_lock(self, key: tuple[int, ...], *, shared: bool, session: bool, wait: bool) -> bool:
         """Take an advisory lock.  Raises LockWait when it has to wait."""

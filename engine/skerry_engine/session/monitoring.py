@@ -49,6 +49,11 @@ ROW_ID_BITS = 40
 # --- sessions -------------------------------------------------------------------------------------
 
 
+def _has_number(session: SessionState, transaction: Transaction) -> bool:
+    """Whether PostgreSQL would have given it one: it has written, or its number was asked for."""
+    return transaction.has_written() or session.told_transaction_id == transaction.id
+
+
 def session_info(session: SessionState) -> SessionInfo:
     """A session's row of pg_stat_activity."""
     transaction = session.transaction
@@ -72,7 +77,7 @@ def session_info(session: SessionState) -> SessionInfo:
         wait_event_type=event_type,
         wait_event=event,
         state=session_state(session),
-        transaction_id=transaction.id if transaction is not None and transaction.has_written() else None,
+        transaction_id=transaction.id if transaction is not None and _has_number(session, transaction) else None,
         oldest_snapshot=None if transaction is None else transaction.oldest_held_snapshot(),
         query=session.current_query,
     )

@@ -129,6 +129,8 @@ class SessionState:
         self.state_changed_at_us = self.started_at_us
         self.transaction_started_at_us: int | None = None
         self.current_query = ""
+        self.told_transaction_id = 0
+        """The transaction whose number was asked for, by txid_current() and its kin."""
         self.waiting: Waiting | None = None
         self._names = SessionNames(self)
         self._types: UserTypes = NO_TYPES

@@ -29,3 +29,19 @@ INSERT INTO k VALUES (1) ON CONFLICT (id) DO UPDATE SET hits = (SELECT max(hits)
 INSERT INTO k VALUES (1) ON CONFLICT (id) DO UPDATE SET (hits, note) = (excluded.hits, 'tuple') RETURNING hits, note;
 INSERT INTO k VALUES (NULL, 'n') ON CONFLICT DO NOTHING;
 SELECT count(*) FROM k;
+-- ON CONFLICT whose WHERE has parameters: they must be what the partial index says.
+create table guarded (id int, x text, j jsonb);
+insert into guarded values (1,'p','{"k": 1}');
+create unique index tx on guarded (id) where x = 'u';
+prepare ins(int, text) as insert into guarded(id, x) values ($1, 'u') on conflict (id) where x = $2 do update set x = 'u' returning *;
+execute ins(1, 'u');
+execute ins(1, 'u');
+execute ins(1, 'v');
+select * from guarded order by id, x;
+prepare ins2(int, text, varchar) as insert into guarded(id, x) values ($1, $2) on conflict (id) where x = $3 do nothing;
+execute ins2(1, 'u', 'u');
+execute ins2(1, 'w', 'u');
+execute ins2(1, 'u', null);
+prepare ins3(int, text) as insert into guarded(id, x) values ($1, 'u') on conflict (id) where x = $2 and id > 0 do nothing;
+execute ins3(1, 'u');
+select count(*) from guarded;
