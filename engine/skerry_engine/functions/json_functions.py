@@ -188,6 +188,38 @@ define(
     "json_array_elements_text",
     lambda text: [text_of_json(item) for item in _elements_text(text)],
 )
+
+
+def record(text: str) -> str:
+    """What json_to_record takes apart: an object."""
+    kind = kind_of(text)
+    if kind == "object":
+        return text
+    raise InvalidParameterValue(
+        f"cannot call populate_composite on {'an array' if kind == 'array' else 'a scalar'}"
+    )
+
+
+def recordset(name: str, text: str | None) -> list[str]:
+    """What json_to_recordset takes apart: the objects of an array."""
+    if text is None:
+        return []
+    kind = kind_of(text)
+    if kind != "array":
+        raise InvalidParameterValue(
+            f"cannot call {name} on {'an object' if kind == 'object' else 'a scalar'}"
+        )
+    items = _elements(name)(text)
+    if any(kind_of(item) != "object" for item in items):
+        raise InvalidParameterValue(f"argument of {name} must be an array of objects")
+    return items
+
+
+# The fields are taken out by the binder, which knows their names and types.
+define("json_to_record", record)
+define("json_to_recordset", lambda text: recordset("json_to_recordset", text))
+define("jsonb_to_record", record)
+define("jsonb_to_recordset", lambda text: recordset("jsonb_to_recordset", text))
 define("json_each", _members)
 define("json_each_text", lambda text: [(key, text_of_json(value)) for key, value in _members(text)])
 define("json_object_keys", _keys)

@@ -77,7 +77,9 @@ def session_info(session: SessionState) -> SessionInfo:
         wait_event_type=event_type,
         wait_event=event,
         state=session_state(session),
-        transaction_id=transaction.id if transaction is not None and _has_number(session, transaction) else None,
+        transaction_id=transaction.id
+        if transaction is not None and _has_number(session, transaction)
+        else None,
         oldest_snapshot=None if transaction is None else transaction.oldest_held_snapshot(),
         query=session.current_query,
     )

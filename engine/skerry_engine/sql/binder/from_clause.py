@@ -18,12 +18,13 @@ from skerry_engine.sql.binder.scope import MergedColumn, Range, Scope, ScopeColu
 from skerry_engine.sql.binder.whitelist import check
 from skerry_engine.sql.bridge import graph_table_of, position_of
 from skerry_engine.values import oids
-from skerry_engine.values.types import SqlType
+from skerry_engine.values.types import SqlType, type_info
 
 if TYPE_CHECKING:
     from skerry_engine.sql.binder.queries import QueryBinder
 
 Node = exp.Expression
+_JSON_RECORDS = frozenset(("json_to_record", "json_to_recordset", "jsonb_to_record", "jsonb_to_recordset"))
 VIEW = "view"
 """The context of casts to the types that a view has."""
 
@@ -245,6 +246,8 @@ class FromBinder:
             first = len(columns)
             columns.extend(ScopeColumn(n, t, first + i) for i, (n, t) in enumerate(parts))
         ordinality = bool(node.args.get("ordinality"))
+        if len(calls) == 1 and node.args.get("columns") and _takes_apart_json(calls[0]):
+            return self._json_records(node, scope, calls[0], columns)
         if ordinality:
             columns.append(ScopeColumn("ordinality", SqlType(oids.INT8), len(columns), False))
         range_id = self.context.new_range()
@@ -253,6 +256,39 @@ class FromBinder:
         given, _ = self._add(scope, node, item_range, position)
         names = tuple(column.name for column in columns) if given else ()
         return q.FunctionScan(range_id, tuple(calls), tuple(counts), ordinality, given, names)
+
+    def _json_records(
+        self, node: Node, scope: Scope, call: ex.Expr, columns: list[ScopeColumn]
+    ) -> q.Relation:
+        """json_to_record(set) AS x(name type, ...): a query of the records' fields, each read as its type."""
+        assert isinstance(call, ex.Call)
+        if node.args.get("ordinality"):
+            raise errors.NotSupportedError(f"{call.function.name} WITH ORDINALITY is not supported")
+        json_type = SqlType(oids.JSONB if call.function.name.startswith("jsonb") else oids.JSON)
+        inner, range_id = self.context.new_range(), self.context.new_range()
+        item = ex.Column(json_type, inner, 0, "value")
+        binder = be.ExpressionBinder(self.queries, scope, be.FROM_FUNCTION)
+        outputs = tuple(self._field(binder, item, column, position_of(node)) for column in columns)
+        query = q.Select(
+            tuple(q.OutputColumn(column.name, column.type) for column in columns),
+            q.FunctionScan(inner, (call,), (1,)),
+            outputs,
+        )
+        self._add(scope, node, Range(call.function.name, range_id, columns), position_of(node))
+        return q.Derived(range_id, query)
+
+    def _field(
+        self, binder: be.ExpressionBinder, item: ex.Expr, column: ScopeColumn, position: int | None
+    ) -> ex.Expr:
+        name = ex.Const(SqlType(oids.TEXT), column.name)
+        if type_info(column.type.oid).element_oid:
+            raise errors.NotSupportedError("arrays in a column definition list are not supported")
+        if column.type.oid in (oids.JSON, oids.JSONB):
+            return self.queries.coercer.cast(
+                binder.operator("->", item, name, position), column.type, position
+            )
+        text = binder.operator("->>", item, name, position)
+        return self.queries.coercer.cast(text, column.type, position)
 
     def _result_columns(self, call: ex.Expr, node: Node, name: str) -> list[tuple[str, SqlType]]:
         """Names and types of a function's columns: a definition list's, OUT parameters', or the alias."""
@@ -394,6 +430,10 @@ class FromBinder:
                 f'column "{name}" specified in USING clause does not exist in {which} table'
             )
         return found
+
+
+def _takes_apart_json(call: ex.Expr) -> bool:
+    return isinstance(call, ex.Call) and call.function.name in _JSON_RECORDS
 
 
 def _separate_unnests(node: Node) -> list[Node]:
