@@ -388,6 +388,7 @@ _BINARY_ENCODERS: dict[int, BinaryEncoder] = {
     oids.BIT: bits.pack_bits,
     oids.VARBIT: bits.pack_bits,
     oids.VOID: lambda value: b"",
+    oids.TID: reg.pack_tid,
 }
 
 
@@ -453,6 +454,7 @@ def _integer_decoder(size: int, type_: SqlType) -> BinaryDecoder:
 
 
 _BINARY_DECODERS: dict[int, BinaryDecoder] = {
+    oids.TID: reg.unpack_tid,
     oids.CHAR: text.unpack_char,
     oids.BOOL: scalars.unpack_boolean,
     oids.FLOAT4: floats.unpack_float4,

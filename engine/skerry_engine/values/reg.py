@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from struct import Struct
 
 from skerry_engine.abc import NameResolver
-from skerry_engine.errors import InvalidTextRepresentation, NotSupportedError, UndefinedObject
+from skerry_engine.errors import (
+    InvalidBinaryRepresentation,
+    InvalidTextRepresentation,
+    NotSupportedError,
+    UndefinedObject,
+)
 from skerry_engine.values import oids
 from skerry_engine.values.integers import read_oid
 from skerry_engine.values.types import find_type, format_type, type_by_name
 
 _LSN = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})", re.ASCII)
+_TID_FORM = Struct(">IH")
 _TID = re.compile(r"\((\d{1,10}),(\d{1,5})\)", re.ASCII)
 
 
@@ -114,6 +121,21 @@ def write_lsn(value: int) -> str:
 def read_tid(text: str) -> str:
     """tid, kept as its canonical text.  Raises InvalidTextRepresentation."""
     match = _TID.fullmatch(text.strip())
-    if match is None:
+    if match is None or int(match.group(1)) > 0xFFFF_FFFF or int(match.group(2)) > 0xFFFF:
         raise InvalidTextRepresentation(f'invalid input syntax for type tid: "{text}"')
     return f"({int(match.group(1))},{int(match.group(2))})"
+
+
+def pack_tid(value: object) -> bytes:
+    """tid's binary form: block, place in it."""
+    match = _TID.fullmatch(str(value))
+    assert match is not None, "a tid is its canonical text"
+    return _TID_FORM.pack(int(match.group(1)), int(match.group(2)))
+
+
+def unpack_tid(data: bytes) -> str:
+    """tid from its binary form.  Raises InvalidBinaryRepresentation."""
+    if len(data) != _TID_FORM.size:
+        raise InvalidBinaryRepresentation("incorrect binary data format")
+    block, place = _TID_FORM.unpack(data)
+    return f"({block},{place})"
