@@ -19,6 +19,7 @@ from skerry_engine.catalog.bootstrap import new_catalog
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.objects import Role
 from skerry_engine.catalog.passwords import Credentials
+from skerry_engine.catalog.privileges import CONNECT, Judge
 from skerry_engine.durability.database import DurableDatabase, open_directory
 from skerry_engine.session.changes import tell_listeners
 from skerry_engine.session.notifications import Notifications
@@ -151,6 +152,10 @@ class Engine:
         if not found.allow_connections:
             raise errors.ObjectNotInPrerequisiteState(
                 f'database "{database}" is not currently accepting connections'
+            )
+        if not Judge(catalog, found, role.oid).on_database(found) & CONNECT:
+            raise errors.InsufficientPrivilege(
+                f'permission denied for database "{database}"', detail="User does not have CONNECT privilege."
             )
         self._check_limits(role, found)
         pid = backend_pid or next(self._pids)

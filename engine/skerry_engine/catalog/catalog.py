@@ -29,9 +29,11 @@ from skerry_engine.catalog.objects import (
     SYSTEM_SCHEMAS,
     Address,
     Constraint,
+    DefaultRights,
     IndexDef,
     MaterializedView,
     Relation,
+    Right,
     Role,
     Schema,
     SequenceDef,
@@ -91,6 +93,8 @@ class Database:
     relation_oids: Mapping[tuple[int, str], int] = field(default_factory=dict)
     comments: Mapping[Address, str] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
+    rights: tuple[Right, ...] | None = None
+    default_rights: tuple[DefaultRights, ...] = ()
     _derived: dict[str, Any] = field(default_factory=dict, repr=False)
 
     # --- by OID -----------------------------------------------------------------------------------
@@ -156,10 +160,17 @@ class Database:
 
     # --- search path ------------------------------------------------------------------------------
 
-    def search_path(self, names: Sequence[str], user: str, temporary: int = 0) -> SearchPath:
+    def search_path(
+        self,
+        names: Sequence[str],
+        user: str,
+        temporary: int = 0,
+        may_use: Callable[[int], bool] | None = None,
+    ) -> SearchPath:
         """The effective path for a `search_path` setting (its elements, `"$user"` included, unquoted).
 
-        Names of schemas that do not exist are passed over.  `temporary` is the session's pg_temp schema or 0.
+        Names of schemas that do not exist, or that `may_use` says no to, are passed over.
+        `temporary` is the session's pg_temp schema or 0.
         """
         named: list[int] = []
         for written in names:
@@ -167,7 +178,7 @@ class Database:
             oid = temporary or None if name == "pg_temp" else self.schema_oids.get(name)
             if written == "$user" and oid in SYSTEM_SCHEMAS:
                 continue  # the superuser has the name of Skerry's own schema, which is not meant
-            if oid is not None and oid not in named:
+            if oid is not None and oid not in named and (may_use is None or may_use(oid)):
                 named.append(oid)
         implicit = [oid for oid in (temporary, PG_CATALOG) if oid and oid not in named]
         return SearchPath((*implicit, *named), named[0] if named else 0, tuple(named), temporary)

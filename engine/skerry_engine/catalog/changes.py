@@ -24,6 +24,7 @@ from skerry_engine.catalog.objects import (
     SYSTEM_SCHEMAS,
     Address,
     Column,
+    ColumnRights,
     Constraint,
     IndexDef,
     MaterializedView,
@@ -34,6 +35,7 @@ from skerry_engine.catalog.objects import (
     View,
     new_version,
 )
+from skerry_engine.catalog.privileges import begun, with_owner
 from skerry_engine.catalog.user_types import check_types_exist, type_named
 from skerry_engine.values.types import SqlType
 
@@ -59,7 +61,7 @@ def create_table(catalog: Catalog, database_oid: int, table: Table) -> Catalog:
     check_name_free(database, table)
     for index in table.indexes:
         check_name_free(database, index)
-    database = database.with_relations((table, *table.indexes))
+    database = database.with_relations((begun(database, table), *table.indexes))
     return catalog.with_database(touch_referenced(database, table.foreign_keys))
 
 
@@ -68,7 +70,7 @@ def create_view(catalog: Catalog, database_oid: int, view: View) -> Catalog:
     database = catalog.database(database_oid)
     _check_columns(view)
     check_name_free(database, view)
-    return catalog.with_database(database.with_relations((view,)))
+    return catalog.with_database(database.with_relations((begun(database, view),)))
 
 
 def replace_view(catalog: Catalog, database_oid: int, view: View) -> Catalog:
@@ -87,7 +89,7 @@ def create_sequence(catalog: Catalog, database_oid: int, sequence: SequenceDef) 
     """Put in a sequence.  Raises DuplicateTable, InsufficientPrivilege."""
     database = catalog.database(database_oid)
     check_name_free(database, sequence)
-    return catalog.with_database(database.with_relations((sequence,)))
+    return catalog.with_database(database.with_relations((begun(database, sequence),)))
 
 
 def create_index(catalog: Catalog, database_oid: int, index: IndexDef) -> Catalog:
@@ -443,8 +445,17 @@ def set_schema(catalog: Catalog, database_oid: int, oid: int, schema_oid: int) -
 def set_owner(catalog: Catalog, database_oid: int, oid: int, owner_oid: int) -> Catalog:
     """Give a relation, and a table's indexes and owned sequences, a graph's tables, another owner."""
     database = catalog.database(database_oid)
-    changed = _moved(database, database.relations[oid], lambda each: replace(each, owner_oid=owner_oid))
+    changed = _moved(database, database.relations[oid], lambda each: _owned(each, owner_oid))
     return catalog.with_database(database.with_relations(changed))
+
+
+def _owned(relation: Relation, owner_oid: int) -> Relation:
+    rights = with_owner(relation.rights, relation.owner_oid, owner_oid)
+    columns = tuple(
+        ColumnRights(each.attnum, with_owner(each.rights, relation.owner_oid, owner_oid) or ())
+        for each in relation.column_rights
+    )
+    return replace(relation, owner_oid=owner_oid, rights=rights, column_rights=columns)
 
 
 def alter_sequence(

@@ -37,9 +37,11 @@ from skerry_engine.catalog.objects import (
     TEMPORARY_SCHEMA,
     Address,
     Column,
+    DefaultRights,
     IndexDef,
     MaterializedView,
     Relation,
+    Right,
     Role,
     Schema,
     SystemTable,
@@ -82,6 +84,8 @@ class Properties:
     connection_limit: int
     acl: tuple[str, ...] | None
     settings: tuple[str, ...] = ()
+    rights: tuple[Right, ...] | None = None
+    default_rights: tuple[DefaultRights, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +371,8 @@ def _properties(database: Database) -> Properties:
         database.connection_limit,
         database.acl,
         database.settings,
+        database.rights,
+        database.default_rights,
     )
 
 
@@ -526,6 +532,8 @@ def _database(
         relation_oids,
         comments,
         properties.settings,
+        properties.rights,
+        properties.default_rights,
     )
 
 

@@ -161,9 +161,43 @@ class Constraint:
     no_inherit: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What one role has granted to another (0: PUBLIC): privileges, and which of them may be granted on; both are sets
+    of bits (see `privileges`)."""
+
+    grantee_oid: int
+    grantor_oid: int
+    privileges: int
+    options: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRights:
+    """What is granted on one column, beside what is on its table."""
+
+    attnum: int
+    rights: tuple[Right, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultRights:
+    """What ALTER DEFAULT PRIVILEGES says for what a role makes, in a schema (0: in all): `kind` 'r', 'S', 'f', 'T' or
+    'n'.  In all schemas `rights` stand for the usual ones, in one they come in addition."""
+
+    oid: int
+    role_oid: int
+    schema_oid: int
+    kind: str
+    rights: tuple[Right, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """Base of everything that has a place in a schema's name space of relations."""
+    """Base of everything that has a place in a schema's name space of relations.
+
+    `rights` are None where nothing was ever granted or revoked: then the kind's usual ones hold.
+    """
 
     oid: int
     name: str
@@ -171,6 +205,8 @@ class Relation:
     owner_oid: int = BOOTSTRAP_ROLE
     version: int = field(default_factory=new_version, compare=False)
     persistence: str = "p"
+    rights: tuple[Right, ...] | None = None
+    column_rights: tuple[ColumnRights, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -394,12 +430,13 @@ class SystemTable(Relation):
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A schema.  `acl` is its access list as aclitem texts, None for the default."""
+    """A schema.  `acl` is what older versions kept of its bootstrap rights, as aclitem texts; `rights` stand for it."""
 
     oid: int
     name: str
     owner_oid: int = BOOTSTRAP_ROLE
     acl: tuple[str, ...] | None = None
+    rights: tuple[Right, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

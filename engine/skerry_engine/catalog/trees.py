@@ -246,12 +246,18 @@ _WITH_QUERIES: Final = (ob.View, ob.MaterializedView)
 _FAMILIES: Final = {ex.__name__: "expr", q.__name__: "query", lb.__name__: "label", pt.__name__: "path"}
 
 
+_ROLES_AND_RIGHTS: Final = (
+    *(ob.Role, ob.Membership, ob.StartSettings),
+    *(ob.Right, ob.ColumnRights, ob.DefaultRights),
+)
+
+
 def _all_kinds() -> Iterator[Kind]:
     for cls in (*_EXPRESSIONS, *_LABELS, *_PATHS, *_QUERIES):
         yield Kind(f"{_FAMILIES[cls.__module__]}.{cls.__name__}", cls)
     yield Kind("SqlType", SqlType, annotations={"oid": int, "typmod": int, "domain": int}, make=_shared_type)
     plain = (ob.Address, ob.StoredExpression, ob.Column, ob.Constraint, ob.IndexKey, ob.Schema)
-    for each in (*plain, ob.Role, ob.Membership, ob.StartSettings):
+    for each in (*plain, *_ROLES_AND_RIGHTS):
         yield Kind(each.__name__, each)
     parts_of_graphs = (gr.PropertyType, gr.NodeType, gr.EdgeType, gr.ElementRule, gr.ElementTypes)
     parts_of_mappings = (

@@ -14,6 +14,7 @@ from skerry_engine import errors
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.changes import check_name_free
 from skerry_engine.catalog.objects import new_version
+from skerry_engine.catalog.privileges import begun
 from skerry_engine.catalog.user_types import (
     EnumLabel,
     EnumType,
@@ -32,7 +33,7 @@ def create_type(catalog: Catalog, database_oid: int, user_type: UserType) -> Cat
     database = catalog.database(database_oid)
     check_name_free(database, user_type)
     _check_free(database, user_type.schema_oid, user_type.name)
-    return catalog.with_database(database.with_relations((user_type,)))
+    return catalog.with_database(database.with_relations((begun(database, user_type),)))
 
 
 def alter_type(catalog: Catalog, database_oid: int, oid: int, change: Callable[[T], T]) -> Catalog:

@@ -137,6 +137,7 @@ class SessionDefinitionContext:
     def _run_query(self, query: Query) -> Generator[Step, object, None]:
         session = self._session
         plan = session.plan_query(query, ())
+        session.check_rights(plan)
         transaction = session.need_transaction()
         for oid, mode in plan.locks if self._beside is None else ():
             yield from lock_table(transaction, oid, mode)

@@ -31,6 +31,7 @@ from skerry_engine.catalog.graphs import (
 from skerry_engine.catalog.mapped_elements import mapped_elements
 from skerry_engine.catalog.names import CatalogNames
 from skerry_engine.catalog.objects import SequenceDef, SystemTable, Table
+from skerry_engine.catalog.privileges import SELECT, UPDATE, USAGE, Judge, denied
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.system.context import (
     CursorInfo,
@@ -84,10 +85,13 @@ class StatementCatalog:
         self.settings_version = settings_version
         self.graph_name: str = session.settings.text(GRAPH_SETTING)
         self.database: Database = catalog.database(session.database_oid)
+        self.current_user_oid: int = session.current_user_oid
+        self.judge = Judge(catalog, self.database, self.current_user_oid)
         self.search_path: SearchPath = self.database.search_path(
             session.settings.search_path(),
-            catalog.role_name(session.current_user_oid),
+            catalog.role_name(self.current_user_oid),
             self.database.schema_oids.get(session.temporary_schema_name, 0),
+            None if self.judge.is_superuser else self._may_use,
         )
         self.types: UserTypes = user_types(self.database, self.search_path)
         self._targets: dict[int, WriteTarget] = {}
@@ -222,9 +226,8 @@ class StatementCatalog:
 
     # --- SystemContext ----------------------------------------
 
-    @property
-    def current_user_oid(self) -> int:
-        return self.session.current_user_oid
+    def _may_use(self, schema_oid: int) -> bool:
+        return bool(self.judge.on_schema(self.database.schemas[schema_oid]) & USAGE)
 
     def sessions(self) -> Sequence[SessionInfo]:
         return [session_info(session) for session in self.session.engine.sessions.values()]
@@ -437,11 +440,20 @@ class SessionFunctions:
     def set_setting(self, name: str, value: str | None, is_local: bool) -> str:
         return self.session.set_config(name, value, is_local)
 
-    def _writable_sequence(self, sequence_oid: int, what: str) -> SequenceDef:
+    def _writable_sequence(self, sequence_oid: int, what: str, privileges: int) -> SequenceDef:
         transaction = self.session.transaction
         if transaction is not None and transaction.read_only and not self.session.is_temporary(sequence_oid):
             raise errors.ReadOnlyViolation(f"cannot execute {what}() in a read-only transaction")
-        return self._sequence(sequence_oid)
+        definition = self._sequence(sequence_oid)
+        if not (definition.is_identity and what == "nextval"):  # a column's default asks for nobody's rights
+            self._check_sequence(definition, privileges)
+        return definition
+
+    def _check_sequence(self, definition: SequenceDef, privileges: int) -> None:
+        """Raise InsufficientPrivilege unless the current role has one of the privileges."""
+        judge = self.session.statement_catalog().judge
+        if not judge.is_superuser and not judge.on_relation(definition) & privileges:
+            raise denied("sequence", definition.name)
 
     def _sequence(self, sequence_oid: int) -> SequenceDef:
         found = self.session.statement_catalog().database.relation(sequence_oid)
@@ -452,7 +464,7 @@ class SessionFunctions:
         return found
 
     def nextval(self, sequence_oid: int) -> int:
-        definition = self._writable_sequence(sequence_oid, "nextval")
+        definition = self._writable_sequence(sequence_oid, "nextval", USAGE | UPDATE)
         value = self.session.engine.sequences.nextval(definition)
         self._wait_for_notes()
         self.session.sequence_values[sequence_oid] = value
@@ -468,6 +480,7 @@ class SessionFunctions:
 
     def currval(self, sequence_oid: int) -> int:
         definition = self._sequence(sequence_oid)
+        self._check_sequence(definition, SELECT | USAGE)
         if sequence_oid not in self.session.sequence_values:
             raise errors.ObjectNotInPrerequisiteState(
                 f'currval of sequence "{definition.name}" is not yet defined in this session'
@@ -480,7 +493,7 @@ class SessionFunctions:
         return self.currval(self.session.last_sequence)
 
     def setval(self, sequence_oid: int, value: int, is_called: bool) -> int:
-        definition = self._writable_sequence(sequence_oid, "setval")
+        definition = self._writable_sequence(sequence_oid, "setval", UPDATE)
         self.session.engine.sequences.setval(definition, value, is_called)
         self._wait_for_notes()
         if is_called:

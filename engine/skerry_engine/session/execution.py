@@ -67,6 +67,8 @@ class Execution:
     """
 
     def __init__(self, session: SessionState, plan: Plan, params: Sequence[object], data: Data) -> None:
+        if plan.accesses:
+            session.check_rights(plan)
         self.session = session
         self.plan = plan
         self.params = params

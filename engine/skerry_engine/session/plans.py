@@ -27,6 +27,7 @@ from skerry_engine.gql.language import AUTO
 from skerry_engine.plan.compile import CompiledQuery, compile_query
 from skerry_engine.session.graph_plans import Fact, are_facts_true, are_objects_there, bind_graph_query
 from skerry_engine.session.graphs.tables import GraphTableBinder
+from skerry_engine.session.rights import Access, accesses_of, graph_accesses
 from skerry_engine.session.sleeping import WAITING_FUNCTIONS
 from skerry_engine.session.steps import ResultColumn
 from skerry_engine.sql.binder.context import BindContext, Parameters, Slot
@@ -64,6 +65,7 @@ class Plan:
     name, OID, version) of every relation that was looked up, `objects` (OID, version) of what was found by its OID,
     `facts` what was known of graphs' properties (see graph_plans.py).  `sizes` are (table OID, rows) as they were
     planned for; `uses` says how often the plan has been asked for, `next_look` when sizes are looked at again.
+    `accesses` are what it needs rights for; in the catalog `allowed_version` the role `allowed_role` has them.
     """
 
     compiled: CompiledQuery
@@ -87,6 +89,9 @@ class Plan:
     next_look: int = FIRST_LOOK
     types: tuple[tuple[tuple[str, ...], int, int], ...] = ()
     """Users' types that were named: the name's parts, OID, version."""
+    accesses: tuple[Access, ...] = ()
+    allowed_version: int = -1
+    allowed_role: int = 0
     takes_client: bool = False
     """Whether the run-time parameters are the client's, in their order."""
 
@@ -291,6 +296,7 @@ def _made_plan(
         here.database, here.search_path, parameters, normalised, parse_stored_query, graph_tables
     )
     query = QueryBinder(context, io).query(tree)
+    accesses = accesses_of(query, context.accesses, context.schemas_used, here.database)
     for number, oid in enumerate(parameters.client_types, 1):
         if oid == 0:
             raise errors.IndeterminateDatatype(f"could not determine data type of parameter ${number}")
@@ -317,6 +323,7 @@ def _made_plan(
         (*relied_on, *context.objects_used),
         facts,
         types=tuple(context.types_named),
+        accesses=accesses,
     )
 
 
@@ -343,6 +350,7 @@ def _graph_plan(
         query,
         bound.objects,
         bound.facts,
+        accesses=graph_accesses(query, bound.lookups, bound.objects, here.database),
     )
 
 

@@ -23,6 +23,7 @@ from skerry_engine.session.environment import SessionFunctions, SessionNames, St
 from skerry_engine.session.notifications import Notification, SessionNotifications
 from skerry_engine.session.plans import Plan, RecentPlan, is_current
 from skerry_engine.session.portals import Portal, Prepared, Steps
+from skerry_engine.session.rights import check_accesses
 from skerry_engine.session.setting_table import MESSAGE_LEVELS
 from skerry_engine.session.setting_values import SettingValue
 from skerry_engine.session.settings import (
@@ -347,6 +348,15 @@ class SessionState:
                 self._io_version = -1
         show_types(here.types)
         return here
+
+    def check_rights(self, plan: Plan) -> None:
+        """Raise InsufficientPrivilege unless the current role may do what the plan does."""
+        here = self.statement_catalog()
+        version, role_oid = here.catalog.version, here.current_user_oid
+        if plan.allowed_version != version or plan.allowed_role != role_oid:
+            check_accesses(here, plan.accesses)
+            plan.allowed_version = version
+            plan.allowed_role = role_oid
 
     def is_temporary(self, relation_oid: int) -> bool:
         """Whether the relation is one of the session's temporary ones."""

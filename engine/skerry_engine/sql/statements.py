@@ -552,7 +552,8 @@ class DropRole(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Grant(Statement):
-    """GRANT or REVOKE of privileges on objects, or of roles (`kind` 'role', `privileges` the roles).
+    """GRANT or REVOKE of privileges on objects, or of roles (`kind` 'role', `privileges` the roles; 'group' where ALTER
+    GROUP does it).
 
     `privileges`: (lower-case privilege, columns) pairs, empty for ALL.  `all_in_schema`: names are schemas.
     """
@@ -565,6 +566,31 @@ class Grant(Statement):
     with_grant_option: bool = False
     all_in_schema: bool = False
     cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlterDefaultPrivileges(Statement):
+    """ALTER DEFAULT PRIVILEGES [FOR ROLE roles] [IN SCHEMA schemas] action; `action` names no objects."""
+
+    roles: tuple[str, ...]
+    schemas: tuple[str, ...]
+    action: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class DropOwned(Statement):
+    """DROP OWNED BY roles."""
+
+    roles: tuple[str, ...]
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReassignOwned(Statement):
+    """REASSIGN OWNED BY roles TO owner."""
+
+    roles: tuple[str, ...]
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)

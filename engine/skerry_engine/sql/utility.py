@@ -27,7 +27,6 @@ _REFUSED_STATEMENTS = {
     "call": "CALL",
     "import": "IMPORT FOREIGN SCHEMA",
     "security": "SECURITY LABEL",
-    "reassign": "REASSIGN OWNED",
     "load": "LOAD",
 }
 _CREATE_REFUSED = frozenset(
@@ -60,6 +59,7 @@ class UtilityParser(SessionParser, CopyParser, GraphParser, TypeParser, ObjectPa
             "refresh": self.refresh_materialized_view,
             "cluster": self.cluster,
             "checkpoint": self.checkpoint,
+            "reassign": self.reassign_owned,
             "backup": self.backup,
             "explain": self.explain,
         }
@@ -133,6 +133,8 @@ class UtilityParser(SessionParser, CopyParser, GraphParser, TypeParser, ObjectPa
         word = self.word()
         if word in ("role", "group") or (word == "user" and self.word_at(1) != "mapping"):
             return self.alter_role()
+        if word == "default" and self.word_at(1) == "privileges":
+            return self.alter_default_privileges()
         if word in ("table", "view", "index", "sequence"):
             self.index += 1
             return self.alter_relation(word)

@@ -40,6 +40,8 @@ _DROP_REFUSED = frozenset(
     server subscription tablespace text transform trigger user""".split()
 )
 _PRIVILEGE_OBJECTS = (
+    ("property", "graph"),
+    ("graph",),
     ("table",),
     ("sequence",),
     ("database",),
@@ -125,6 +127,8 @@ class ObjectParser(UtilityBase):
         """DROP behind the word itself."""
         if self.accept_word("database"):
             return self.drop_database()
+        if self.accept_words("owned", "by"):
+            return st.DropOwned(self.grantees(), self.accept_cascade())
         if self.word() in ("role", "user", "group") and self.word_at(1) not in ("mapping",):
             return self.drop_role()
         kind = self.object_kind(_DROP_KINDS)
@@ -176,7 +180,7 @@ class ObjectParser(UtilityBase):
         if not is_grant:
             self.expect_word("drop")
         self.expect_word("user")
-        return st.Grant(is_grant, ((name, ()),), "role", (), self.grantees())
+        return st.Grant(is_grant, ((name, ()),), "group", (), self.grantees())
 
     def role_options(self, lists: dict[str, tuple[str, ...]], is_alter: bool) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
@@ -239,22 +243,14 @@ class ObjectParser(UtilityBase):
             option = self.accept_words("grant", "option", "for") or self.accept_words(
                 "admin", "option", "for"
             )
-        granted: list[tuple[str, tuple[str, ...]]] = []
-        if self.accept_word("all"):
-            self.accept_word("privileges")
-            if self.at("("):
-                granted.append(("all", self.names_in_parentheses()))
-        else:
-            granted.append(self.privilege())
-            while self.accept(","):
-                granted.append(self.privilege())
+        granted = self.privilege_list()
         preposition = "to" if is_grant else "from"
         if self.accept_word(preposition):
             grantees = self.grantees()
             option = self.accept_words("with", "admin", "option") or option
-            return st.Grant(
-                is_grant, tuple(granted), "role", (), grantees, option, cascade=self.accept_cascade()
-            )
+            if self.accept_words("granted", "by"):
+                self.role_name()
+            return st.Grant(is_grant, granted, "role", (), grantees, option, cascade=self.accept_cascade())
         self.expect_word("on")
         kind, names, all_in_schema = self.privilege_target()
         self.expect_word(preposition)
@@ -263,7 +259,7 @@ class ObjectParser(UtilityBase):
         if self.accept_words("granted", "by"):
             self.role_name()
         cascade = self.accept_cascade()
-        return st.Grant(is_grant, tuple(granted), kind, names, grantees, option, all_in_schema, cascade)
+        return st.Grant(is_grant, granted, kind, names, grantees, option, all_in_schema, cascade)
 
     def privilege(self) -> tuple[str, tuple[str, ...]]:
         name = self.label()
@@ -279,6 +275,53 @@ class ObjectParser(UtilityBase):
         if kind in ("function", "procedure", "routine"):
             raise self.unsupported(f"privileges on a {kind}")
         return kind, self.object_names(), False
+
+    def alter_default_privileges(self) -> st.Statement:
+        """ALTER DEFAULT PRIVILEGES [FOR ROLE roles] [IN SCHEMA schemas] GRANT or REVOKE ..."""
+        self.index += 2
+        roles: tuple[str, ...] = ()
+        schemas: tuple[str, ...] = ()
+        while True:
+            if self.accept_word("for"):
+                if not self.accept_one_of("role", "user"):
+                    raise self.error()
+                roles = self.grantees()
+            elif self.accept_words("in", "schema"):
+                schemas = tuple(name.name for name in self.object_names())
+            else:
+                return st.AlterDefaultPrivileges(roles, schemas, self.default_action())
+
+    def default_action(self) -> st.Grant:
+        is_grant = self.accept_word("grant")
+        if not is_grant:
+            self.expect_word("revoke")
+        option = not is_grant and self.accept_words("grant", "option", "for")
+        granted = self.privilege_list()
+        self.expect_word("on")
+        kind = self.accept_one_of("tables", "sequences", "functions", "routines", "types", "schemas")
+        if not kind:
+            raise self.error()
+        self.expect_word("to" if is_grant else "from")
+        grantees = self.grantees()
+        option = self.accept_words("with", "grant", "option") or option
+        cascade = self.accept_cascade()
+        return st.Grant(is_grant, granted, kind.removesuffix("s"), (), grantees, option, False, cascade)
+
+    def privilege_list(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Privileges with their columns; () for ALL."""
+        if self.accept_word("all"):
+            self.accept_word("privileges")
+            return (("all", self.names_in_parentheses()),) if self.at("(") else ()
+        granted = [self.privilege()]
+        while self.accept(","):
+            granted.append(self.privilege())
+        return tuple(granted)
+
+    def reassign_owned(self) -> st.Statement:
+        self.expect_word("owned", "by")
+        roles = self.grantees()
+        self.expect_word("to")
+        return st.ReassignOwned(roles, self.role_name())
 
     def grantees(self) -> tuple[str, ...]:
         found: list[str] = []

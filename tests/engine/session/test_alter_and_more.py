@@ -401,7 +401,7 @@ def test_storage_options_are_kept_for_the_catalogs(session: Session) -> None:
 def test_statements_that_are_not_supported_say_so(session: Session) -> None:
     session.run("create table t (a int)")
     for text in (
-        "grant select on t to public",
+        "grant usage on language sql to public",
         "create trigger x before insert on t execute function f()",
         "cluster t",
     ):

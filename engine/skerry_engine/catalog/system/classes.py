@@ -10,7 +10,11 @@ from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.graphs import PropertyIndex, table_shown
 from skerry_engine.catalog.naming import index_column_names
 from skerry_engine.catalog.objects import (
+    BOOTSTRAP_ROLE,
+    CLASS_NAMESPACE,
     DEFAULT_COLLATION,
+    PG_TOAST,
+    SYSTEM_SCHEMAS,
     Column,
     IndexDef,
     IndexKey,
@@ -22,6 +26,11 @@ from skerry_engine.catalog.objects import (
     View,
 )
 from skerry_engine.catalog.opclasses import class_of_key
+from skerry_engine.catalog.privileges import (
+    bootstrap_schema_rights,
+    rights_texts,
+    written_rights_of_schema,
+)
 from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.node_text import default_text, index_expressions_text, predicate_text
@@ -33,6 +42,7 @@ NAMESPACE = layout("pg_namespace")
 CLASS = layout("pg_class")
 ATTRIBUTE = layout("pg_attribute")
 DEFAULT = layout("pg_attrdef")
+INITIAL_RIGHTS = layout("pg_init_privs")
 INDEX = layout("pg_index")
 SEQUENCE = layout("pg_sequence")
 
@@ -50,11 +60,32 @@ SEQUENCE_COLUMNS = (("last_value", oids.INT8), ("log_cnt", oids.INT8), ("is_call
 # --- pg_namespace -------------------------------------------------------------------------------------------
 
 
-@database_rows_of("pg_namespace")
-def namespace_rows(database: Database) -> list[Row]:
+@rows_of("pg_namespace")
+def namespace_rows(context: SystemContext) -> list[Row]:
     return [
-        NAMESPACE.row(oid=s.oid, nspname=s.name, nspowner=s.owner_oid, nspacl=s.acl)
-        for s in database.schemas.values()
+        NAMESPACE.row(
+            oid=s.oid,
+            nspname=s.name,
+            nspowner=s.owner_oid,
+            nspacl=rights_texts(context.catalog, written_rights_of_schema(s)),
+        )
+        for s in context.database.schemas.values()
+    ]
+
+
+@rows_of("pg_init_privs")
+def initial_rights_rows(context: SystemContext) -> list[Row]:
+    """What the system's schemas began with: pg_dump says nothing of rights that are still those."""
+    return [
+        INITIAL_RIGHTS.row(
+            objoid=oid,
+            classoid=CLASS_NAMESPACE,
+            objsubid=0,
+            privtype="i",
+            initprivs=rights_texts(context.catalog, bootstrap_schema_rights(BOOTSTRAP_ROLE)),
+        )
+        for oid in SYSTEM_SCHEMAS
+        if oid != PG_TOAST
     ]
 
 
@@ -66,10 +97,14 @@ def class_rows(context: SystemContext) -> list[Row]:
     """Row counts are live, so only what the catalog knows is kept from one scan to the next."""
     database = context.database
     rows = database.cached("rows of pg_class", lambda: _class_rows(database))
+    rights = _rights_by_oid(context)
+    acl = CLASS.positions["relacl"]
     tuples = CLASS.positions["reltuples"]
     pages = CLASS.positions["relpages"]
     counted = []
     for row in rows:
+        if row[0] in rights:
+            row = (*row[:acl], rights[row[0]], *row[acl + 1 :])
         if row[CLASS.positions["relkind"]] not in ("r", "m") or row[0] < 16384:
             counted.append(row)
             continue
@@ -79,6 +114,17 @@ def class_rows(context: SystemContext) -> list[Row]:
         items[pages] = max(0, -(-count // ROWS_PER_PAGE))
         counted.append(tuple(items))
     return counted
+
+
+def _rights_by_oid(context: SystemContext) -> dict[object, tuple[str, ...] | None]:
+    """The relations on which something was granted or revoked, with their rights."""
+    database = context.database
+
+    def compute() -> list[Relation]:
+        return [each for each in database.relations.values() if each.rights is not None]
+
+    touched = database.cached("relations with rights", compute)
+    return {each.oid: rights_texts(context.catalog, each.rights) for each in touched}
 
 
 def _class_rows(database: Database) -> list[Row]:
@@ -162,8 +208,27 @@ def _system_values(relation: SystemTable) -> dict[str, object]:
 _system_attributes: list[Row] = []
 
 
-@database_rows_of("pg_attribute")
-def attribute_rows(database: Database) -> list[Row]:
+@rows_of("pg_attribute")
+def attribute_rows(context: SystemContext) -> list[Row]:
+    database = context.database
+    rows = database.cached("rows of pg_attribute", lambda: _attribute_rows(database))
+    rights = {
+        (relation.oid, each.attnum): rights_texts(context.catalog, each.rights)
+        for relation in database.relations.values()
+        for each in relation.column_rights
+    }
+    if not rights:
+        return rows
+    relid, number, acl = (ATTRIBUTE.positions[name] for name in ("attrelid", "attnum", "attacl"))
+    return [
+        (*row[:acl], rights[(row[relid], row[number])], *row[acl + 1 :])
+        if (row[relid], row[number]) in rights
+        else row
+        for row in rows
+    ]
+
+
+def _attribute_rows(database: Database) -> list[Row]:
     if not _system_attributes:
         for table in database.system_tables():
             _system_attributes.extend(_column_rows(database, table))

@@ -9,6 +9,7 @@ from decimal import Decimal
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.graphs import oid_shown
 from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, PG_CATALOG, Role
+from skerry_engine.catalog.privileges import rights_texts, written_rights_of_database
 from skerry_engine.catalog.system.context import LockInfo, SystemContext
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.registry import fixed_rows_of, rows_of
@@ -20,6 +21,7 @@ AUTHID = layout("pg_authid")
 USER = layout("pg_user")
 SHADOW = layout("pg_shadow")
 GROUP = layout("pg_group")
+DEFAULT_RIGHTS = layout("pg_default_acl")
 MEMBERS = layout("pg_auth_members")
 START_SETTING = layout("pg_db_role_setting")
 TABLESPACE = layout("pg_tablespace")
@@ -45,10 +47,10 @@ GLOBAL_TABLESPACE = 1664
 
 @rows_of("pg_database")
 def database_rows(context: SystemContext) -> list[Row]:
-    return [_database_row(database) for database in context.catalog.databases.values()]
+    return [_database_row(context, database) for database in context.catalog.databases.values()]
 
 
-def _database_row(database: Database) -> Row:
+def _database_row(context: SystemContext, database: Database) -> Row:
     return DATABASE.row(
         oid=database.oid,
         datname=database.name,
@@ -63,7 +65,7 @@ def _database_row(database: Database) -> Row:
         dattablespace=DEFAULT_TABLESPACE,
         datcollate="C",
         datctype="C",
-        datacl=database.acl,
+        datacl=rights_texts(context.catalog, written_rights_of_database(database)),
     )
 
 
@@ -174,6 +176,20 @@ def member_rows(context: SystemContext) -> list[Row]:
         MEMBERS.row(roleid=m.role_oid, member=role.oid, grantor=m.grantor_oid, admin_option=m.admin_option)
         for role in context.catalog.roles.values()
         for m in role.memberships
+    ]
+
+
+@rows_of("pg_default_acl")
+def default_rights_rows(context: SystemContext) -> list[Row]:
+    return [
+        DEFAULT_RIGHTS.row(
+            oid=each.oid,
+            defaclrole=each.role_oid,
+            defaclnamespace=each.schema_oid,
+            defaclobjtype=each.kind,
+            defaclacl=rights_texts(context.catalog, each.rights),
+        )
+        for each in context.database.default_rights
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.naming import columns_read
 from skerry_engine.catalog.objects import Column, Relation, SequenceDef, SystemTable, Table, View
+from skerry_engine.catalog.privileges import Judge
 from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.registry import rows_of
@@ -357,9 +358,8 @@ def character_set_rows(context: SystemContext) -> list[Row]:
 
 @rows_of("enabled_roles", SCHEMA)
 def enabled_role_rows(context: SystemContext) -> list[Row]:
-    """A superuser may act as every role."""
+    """A superuser may act as every role, others as those that they have the rights of."""
     catalog = context.catalog
-    current = catalog.roles.get(context.current_user_oid)
-    if current is None or current.superuser:
-        return [ENABLED_ROLES.row(role_name=role.name) for role in catalog.roles.values()]
-    return [ENABLED_ROLES.row(role_name=current.name)]
+    judge = Judge(catalog, context.database, context.current_user_oid)
+    oids = catalog.roles if judge.is_superuser else sorted(judge.roles)
+    return [ENABLED_ROLES.row(role_name=catalog.role_name(oid)) for oid in oids]

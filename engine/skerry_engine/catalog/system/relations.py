@@ -36,8 +36,8 @@ FUNCTION_MODULES = ("definition_functions", "object_functions", "privilege_funct
 
 EMPTY_CATALOGS = frozenset(
     """
-    pg_conversion pg_default_acl pg_event_trigger pg_extension
-    pg_foreign_data_wrapper pg_foreign_server pg_foreign_table pg_inherits pg_init_privs pg_largeobject
+    pg_conversion pg_event_trigger pg_extension
+    pg_foreign_data_wrapper pg_foreign_server pg_foreign_table pg_inherits pg_largeobject
     pg_largeobject_metadata pg_parameter_acl pg_partitioned_table pg_policy pg_publication
     pg_publication_namespace pg_publication_rel pg_range pg_replication_origin pg_seclabel pg_shdepend
     pg_shseclabel pg_statistic pg_statistic_ext pg_statistic_ext_data pg_subscription pg_subscription_rel
@@ -55,7 +55,7 @@ EMPTY_CATALOGS = frozenset(
 EMPTY_INFORMATION = frozenset(
     """
     _pg_foreign_data_wrappers _pg_foreign_servers _pg_foreign_table_columns _pg_foreign_tables
-    _pg_user_mappings administrable_role_authorizations applicable_roles attributes
+    _pg_user_mappings administrable_role_authorizations attributes
     check_constraint_routine_usage column_domain_usage column_options column_udt_usage
     domain_udt_usage foreign_data_wrapper_options foreign_data_wrappers foreign_server_options
     foreign_servers foreign_table_options foreign_tables role_routine_grants role_udt_grants

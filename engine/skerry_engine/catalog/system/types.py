@@ -5,9 +5,11 @@ from __future__ import annotations
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.names import SUPPORT_FUNCTION_OIDS
 from skerry_engine.catalog.objects import BOOTSTRAP_ROLE, Table, View
+from skerry_engine.catalog.privileges import rights_texts
+from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import SCHEMA_OIDS, Row, layout
 from skerry_engine.catalog.system.node_text import domain_default_text
-from skerry_engine.catalog.system.registry import database_rows_of
+from skerry_engine.catalog.system.registry import database_rows_of, rows_of
 from skerry_engine.catalog.user_types import DomainType, EnumType, UserType
 from skerry_engine.functions.registry import functions_named
 from skerry_engine.values import oids
@@ -23,8 +25,13 @@ ARRAY_ANALYZE = 3816
 _built_in: list[Row] = []
 
 
-@database_rows_of("pg_type")
-def type_rows(database: Database) -> list[Row]:
+@rows_of("pg_type")
+def type_rows(context: SystemContext) -> list[Row]:
+    database = context.database
+    return _with_rights(context, database.cached("rows of pg_type", lambda: _type_rows(database)))
+
+
+def _type_rows(database: Database) -> list[Row]:
     if not _built_in:
         _built_in.extend(_type_row(info) for info in ALL_TYPES)
     rows = list(_built_in)
@@ -53,6 +60,19 @@ def _type_row(info: TypeInfo) -> Row:
 
 def _user_row(user_type: UserType) -> Row:
     return TYPE.row(**_user_values(user_type, user_type.oid, user_type.name))
+
+
+def _with_rights(context: SystemContext, rows: list[Row]) -> list[Row]:
+    """The rows with the rights on types where there are any written."""
+    types = context.database.of_type(UserType)
+    rights: dict[object, tuple[str, ...] | None]
+    rights = {
+        each.oid: rights_texts(context.catalog, each.rights) for each in types if each.rights is not None
+    }
+    if not rights:
+        return rows
+    acl = TYPE.positions["typacl"]
+    return [(*row[:acl], rights[row[0]], *row[acl + 1 :]) if row[0] in rights else row for row in rows]
 
 
 def _user_array(user_type: UserType) -> Row:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from skerry_engine import errors
 from skerry_engine.catalog.graphs import ElementTable, Graph
+from skerry_engine.catalog.privileges import INSERT, SELECT
 from skerry_engine.plan.graph_writing import Narrowing, check_storable
 from skerry_engine.session.commands.copy_values import (
     column_writer,
@@ -37,6 +38,7 @@ from skerry_engine.session.commands.copy_values import (
 from skerry_engine.session.copy_format import copy_context
 from skerry_engine.session.copy_text import TextEncoder, UnevenDecoder
 from skerry_engine.session.execution import finish_statement, lock_table
+from skerry_engine.session.rights import Access, check_accesses
 from skerry_engine.session.steps import PAUSE, Complete, CopyData, CopyFailed, CopyIn, CopyOut, Step, Wait
 from skerry_engine.sql.statements import CopyOptions
 from skerry_engine.storage.heap import PAGE_BITS
@@ -77,6 +79,8 @@ def copy_graph(session: Session, statement: st.Copy, graph: Graph) -> Steps:
     transaction = session.need_transaction()
     if statement.is_from and transaction.read_only and not session.is_temporary(graph.oid):
         raise errors.ReadOnlyViolation("cannot execute COPY FROM in a read-only transaction")
+    needed = INSERT if statement.is_from else SELECT
+    check_accesses(session.statement_catalog(), (Access(graph.oid, 0, needed),))
     mark = transaction.start_statement()
     try:
         graph = yield from _locked(

@@ -27,11 +27,13 @@ from skerry_engine.catalog.objects import (
     Table,
     View,
 )
+from skerry_engine.catalog.privileges import INSERT, USAGE
 from skerry_engine.session.commands.copy_graph import copy_graph
 from skerry_engine.session.commands.copy_rows import RowMaker
 from skerry_engine.session.commands.copy_values import column_writer, with_context
 from skerry_engine.session.copy_format import CopyBatch, CopyEncoder, copy_context, copy_decoder, copy_encoder
 from skerry_engine.session.execution import finish_statement
+from skerry_engine.session.rights import Access, check_accesses
 from skerry_engine.session.steps import (
     PAUSE,
     Complete,
@@ -92,6 +94,9 @@ def _check_options(statement: st.Copy) -> None:
 
 def _relation(session: Session, name: st.ObjectName) -> Relation:
     here = session.statement_catalog()
+    schema = None if name.schema is None else here.database.schema_named(name.schema)
+    if schema is not None:
+        check_accesses(here, (Access(schema.oid, 0, USAGE, is_schema=True),))
     return here.database.get_relation(name.name, name.schema, here.search_path, name.position)
 
 
@@ -259,8 +264,10 @@ def _copy_from(session: Session, statement: st.Copy) -> Steps:
     try:
         table = yield from _locked_table(session, transaction, statement.table)
         columns = _given_columns(table, statement.columns)
-        _check_forced(statement.options, [column.name for column in columns], table)
         here = session.statement_catalog()
+        positions = tuple(column.position for column in columns)
+        check_accesses(here, (Access(table.oid, 0, INSERT, inserted=positions),))
+        _check_forced(statement.options, [column.name for column in columns], table)
         maker = RowMaker(session, here, table, columns, statement)
         loader = _Loader(maker, transaction.writer(here.target(table.oid)), statement.options)
         yield from loader.load()

@@ -43,6 +43,7 @@ def explain(session: Session, statement: st.Explain) -> Steps:
         raise errors.NotSupportedError("EXPLAIN of a command is not supported")
     types, values = session.bound_oids, session.bound_values
     plan = session.plan_query(statement.statement, types)
+    session.check_rights(plan)
     yield Description(COLUMNS)
     if options.get("python") == "true":
         lines = plan.compiled.source.rstrip("\n").split("\n")

@@ -17,11 +17,13 @@ from skerry_engine.catalog.objects import (
     Table,
     View,
 )
+from skerry_engine.catalog.privileges import DELETE, INSERT, SELECT, TRUNCATE, UPDATE, denied, shown_kind
 from skerry_engine.session.pending_rows import pending_counts
 from skerry_engine.session.steps import Complete, Description, ResultColumn, Rows, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.txn import modes
 from skerry_engine.txn.manager import isolation_level
+from skerry_engine.txn.modes import ACCESS_SHARE, ROW_EXCLUSIVE
 from skerry_engine.txn.preview import check_commit
 from skerry_engine.txn.waiting import patiently
 from skerry_engine.values import oids
@@ -276,6 +278,7 @@ def _lock_named(session: Session, name: st.ObjectName, mode: int, nowait: bool) 
     """Lock what the name means once it is locked: it may move while it is waited for."""
     while True:
         relation = _lockable(session, name)
+        _check_may_lock(session, relation, mode)
         yield from _lock_relation(session, relation, mode, nowait)
         if isinstance(relation, View):
             for oid in _behind(session, relation):
@@ -297,6 +300,18 @@ def _lockable(session: Session, name: st.ObjectName) -> Relation:
             f'cannot lock relation "{found.name}"', detail=f"This operation is not supported for {kind}."
         )
     return found
+
+
+def _check_may_lock(session: Session, relation: Relation, mode: int) -> None:
+    """Raise InsufficientPrivilege unless the role may do something that takes such a lock."""
+    judge = session.statement_catalog().judge
+    needed = UPDATE | DELETE | TRUNCATE
+    if mode == ACCESS_SHARE:
+        needed |= SELECT
+    if mode <= ROW_EXCLUSIVE:
+        needed |= INSERT
+    if not judge.is_superuser and not judge.on_relation(relation) & needed:
+        raise denied(shown_kind(relation), relation.name)
 
 
 def _lock_relation(session: Session, relation: Relation, mode: int, nowait: bool) -> Steps:

@@ -15,10 +15,12 @@ from skerry_engine.catalog import naming
 from skerry_engine.catalog.changes import check_constraint_name, with_column
 from skerry_engine.catalog.objects import Column, Constraint, IndexDef, IndexKey, SystemTable, Table
 from skerry_engine.catalog.opclasses import default_class
+from skerry_engine.catalog.privileges import REFERENCES
 from skerry_engine.functions.resolve import resolve_operator
 from skerry_engine.session.definitions.binding import bind_check
 from skerry_engine.session.definitions.columns import TableSite
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import check_privilege_or_columns
 from skerry_engine.session.definitions.names import as_kind, get_relation
 from skerry_engine.session.definitions.waiting import lock_new_name
 from skerry_engine.session.steps import Step
@@ -325,6 +327,9 @@ def _referenced_table(
         raise errors.InvalidTableDefinition(f"constraints on {own} tables may reference only {own} tables")
     if not isinstance(found, Table) or found.kind != "r":
         raise errors.WrongObjectType(f'referenced relation "{found.name}" is not a table')
+    check_privilege_or_columns(
+        context, found, REFERENCES, [c.attnum for c in _referenced_columns(found, references)]
+    )
     return found
 
 

@@ -14,6 +14,12 @@ from skerry_engine.catalog.graphs import Graph, oids_of, with_graph
 from skerry_engine.catalog.objects import FIRST_USER_OID, PUBLIC, Schema, SequenceDef, SystemTable
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import (
+    check_database_owner,
+    check_may_create_database,
+    check_may_create_schema,
+    check_new_owner,
+)
 from skerry_engine.session.definitions.names import role_named
 from skerry_engine.session.definitions.roles import change_database_setting
 from skerry_engine.session.definitions.waiting import lock_object_name, see_newest
@@ -43,6 +49,7 @@ def create_database(
     and NotSupportedError for other locales."""
     if context.in_transaction_block:
         raise errors.ActiveTransaction("CREATE DATABASE cannot run inside a transaction block")
+    check_may_create_database(context)
     options = {name: value for name, value in statement.options.items() if value is not None}
     _check_options(options)
     name = naming.truncate_name(statement.name)
@@ -51,6 +58,7 @@ def create_database(
         raise errors.DuplicateDatabase(f'database "{name}" already exists')
     template = _template(context, options.get("template", "template1"))
     owner_oid = role_named(context, options["owner"]).oid if "owner" in options else context.user_oid
+    check_new_owner(context, owner_oid)
     catalog = context.catalog
     system_tables = [each for each in template.relations.values() if isinstance(each, SystemTable)]
     made = bootstrap.new_database(catalog.oids.allocate(), name, catalog.role_name(10), system_tables)
@@ -129,6 +137,7 @@ def drop_database(
             raise errors.InvalidCatalogName(f'database "{statement.name}" does not exist')
         context.notice(f'database "{statement.name}" does not exist, skipping')
         return Complete("DROP DATABASE")
+    check_database_owner(context, found)
     if found.is_template:
         raise errors.WrongObjectType("cannot drop a template database")
     if found.oid == context.database_oid:
@@ -186,6 +195,7 @@ def alter_database(
     """ALTER DATABASE: options, and the settings that sessions start with."""
     yield from lock_object_name(context, "database", statement.name)
     found = context.catalog.get_database(statement.name)
+    check_database_owner(context, found)
     if statement.setting is not None:
         change_database_setting(context, found.oid, statement.setting)
         return Complete("ALTER DATABASE")
@@ -213,6 +223,8 @@ def create_schema(
     name = naming.truncate_name(statement.name)
     if name in ("current_user", "current_role", "session_user"):
         name = role_named(context, name).name
+    check_may_create_schema(context)
+    check_new_owner(context, owner_oid)
     cluster_changes.check_schema_name(name)
     yield from lock_object_name(context, "schema name", context.database_oid, name)
     if statement.if_not_exists and context.database.schema_named(name) is not None:

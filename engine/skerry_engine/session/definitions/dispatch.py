@@ -20,8 +20,14 @@ from skerry_engine.session.definitions.drop import drop
 from skerry_engine.session.definitions.indexes import create_index, reindex
 from skerry_engine.session.definitions.maintenance import checkpoint, cluster, create_extension, vacuum
 from skerry_engine.session.definitions.materialized import create_materialized_view, refresh_materialized_view
-from skerry_engine.session.definitions.objects import comment, grant, rename, set_owner, set_schema
+from skerry_engine.session.definitions.objects import comment, rename, set_owner, set_schema
 from skerry_engine.session.definitions.property_graphs import alter_property_graph, create_property_graph
+from skerry_engine.session.definitions.rights import (
+    alter_default_privileges,
+    drop_owned,
+    grant,
+    reassign_owned,
+)
 from skerry_engine.session.definitions.roles import alter_role_setting, create_role, drop_role
 from skerry_engine.session.definitions.sequences import alter_sequence, create_sequence
 from skerry_engine.session.definitions.tables import create_table, create_table_as
@@ -60,6 +66,9 @@ _EXECUTORS: dict[type[st.Statement], Executor] = {
     st.Truncate: truncate,
     st.Comment: comment,
     st.Grant: grant,
+    st.AlterDefaultPrivileges: alter_default_privileges,
+    st.DropOwned: drop_owned,
+    st.ReassignOwned: reassign_owned,
     st.CreateDatabase: create_database,
     st.AlterDatabase: alter_database,
     st.DropDatabase: drop_database,

@@ -27,6 +27,7 @@ from skerry_engine.catalog.objects import (
 )
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import check_may_drop, check_schema_owner
 from skerry_engine.session.definitions.names import ARTICLES, KIND_CLASSES, find_relation, is_of_kind
 from skerry_engine.session.definitions.types import type_to_drop
 from skerry_engine.session.definitions.waiting import lock_object_name, lock_relation
@@ -76,6 +77,7 @@ def _target(context: DefinitionContext, statement: st.Drop, name: st.ObjectName)
     if statement.kind == "schema":
         schema = database.schema_named(name.name)
         if schema is not None:
+            check_schema_owner(context, schema)
             return Address(CLASS_NAMESPACE, schema.oid)
         _report_missing(context, statement, "schema", name.name)
         return None
@@ -86,6 +88,8 @@ def _target(context: DefinitionContext, statement: st.Drop, name: st.ObjectName)
         address = type_to_drop(context, statement.kind, name)
         if address is None:
             _report_missing(context, statement, "type", str(name))
+        else:
+            check_may_drop(context, context.database.relations[address.oid])
         return address
     found = find_relation(context, name)
     if found is None:
@@ -96,6 +100,7 @@ def _target(context: DefinitionContext, statement: st.Drop, name: st.ObjectName)
     )  # native ones are property graphs, too
     if not is_graph and not is_of_kind(found, statement.kind):
         raise _wrong_kind(statement.kind, found)
+    check_may_drop(context, found)
     return Address(CLASS_RELATION, found.oid)
 
 

@@ -30,6 +30,7 @@ from skerry_engine.session.definitions.binding import bind_index_expression, bin
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.constraints import require_orderable
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import check_owner
 from skerry_engine.session.definitions.names import (
     COLLATIONS,
     as_kind,
@@ -70,6 +71,7 @@ def create_index(context: DefinitionContext, statement: st.CreateIndex) -> Gener
             detail=f"This operation is not supported for {kind}.",
         )
     table = found if isinstance(found, MaterializedView) else as_kind(found, Table, "table")
+    check_owner(context, table)
     name = yield from _free_name(context, table, statement)
     if name is None:
         return Complete("CREATE INDEX")
@@ -265,6 +267,7 @@ def reindex(context: DefinitionContext, statement: st.Reindex) -> Generator[Step
     relation = yield from open_relation(context, statement.name, ACCESS_EXCLUSIVE)
     if relation is None:
         raise undefined_relation(statement.name)
+    check_owner(context, relation)
     if statement.kind == "table":
         is_view = isinstance(relation, MaterializedView)
         table = as_kind(relation, Table, "materialized view" if is_view else "table")

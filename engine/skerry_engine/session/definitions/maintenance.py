@@ -13,6 +13,7 @@ from collections.abc import Generator
 from skerry_engine import errors
 from skerry_engine.catalog.objects import SystemTable, Table
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import judge_of
 from skerry_engine.session.definitions.names import get_relation
 from skerry_engine.session.steps import PAUSE, Complete, Step
 from skerry_engine.sql import statements as st
@@ -53,6 +54,15 @@ def _check_table(
         context.notice(
             f'skipping "{relation.name}" --- cannot {what} non-tables or special system tables',
             severity="WARNING",
+        )
+        return
+    judge = judge_of(context)
+    if not judge.owns(relation.owner_oid) and not judge.owns(context.database.owner_oid):
+        what = "analyze" if statement.is_analyze else "vacuum"
+        context.notice(
+            f'skipping "{relation.name}" --- only table or database owner can {what} it',
+            severity="WARNING",
+            sqlstate="01000",
         )
         return
     for name in maintained.columns:

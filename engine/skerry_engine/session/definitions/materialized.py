@@ -22,6 +22,7 @@ from skerry_engine.catalog.objects import IndexDef, MaterializedView, Table
 from skerry_engine.catalog.quoting import quote_qualified
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import check_owner
 from skerry_engine.session.definitions.names import as_kind, check_storable, get_relation
 from skerry_engine.session.definitions.options import check_tablespace, storage_options
 from skerry_engine.session.definitions.tables import (
@@ -156,6 +157,7 @@ def refresh_materialized_view(
     mode = EXCLUSIVE if statement.concurrently else ACCESS_EXCLUSIVE
     found = yield from get_relation(context, statement.name, mode)
     view = as_kind(found, MaterializedView, "materialized view")
+    check_owner(context, view)
     if statement.concurrently:
         yield from _write_difference(context, view)
         return Complete(REFRESHED)

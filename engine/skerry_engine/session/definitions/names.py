@@ -24,6 +24,11 @@ from skerry_engine.catalog.objects import (
 )
 from skerry_engine.catalog.user_types import behind_domain, find_type_oid
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import (
+    check_may_create,
+    check_may_create_temporary,
+    check_may_use,
+)
 from skerry_engine.session.definitions.waiting import lock_relation
 from skerry_engine.session.steps import Step
 from skerry_engine.sql.binder.context import array_oid
@@ -63,6 +68,8 @@ def find_relation(context: DefinitionContext, name: ObjectName) -> Relation | No
         raise errors.NotSupportedError(
             f'cross-database references are not implemented: "{name}"', position=name.position
         )
+    if name.schema is not None:
+        check_may_use(context, name.schema)
     return context.database.find_relation(name.name, name.schema, context.search_path)
 
 
@@ -138,6 +145,13 @@ def creation_schema(context: DefinitionContext, name: ObjectName, persistence: s
         )
     if persistence == "t" or name.schema == "pg_temp":
         return _temporary_schema(context, name)
+    schema = _lasting_schema(context, name)
+    check_may_create(context, schema)
+    return schema
+
+
+def _lasting_schema(context: DefinitionContext, name: ObjectName) -> Schema:
+    database = context.database
     if name.schema is None:
         if not context.search_path.creation:
             raise errors.InvalidSchemaName("no schema has been selected to create in", position=name.position)
@@ -153,6 +167,7 @@ def _temporary_schema(context: DefinitionContext, name: ObjectName) -> Schema:
     own = context.temporary_schema_name
     if name.schema not in (None, "pg_temp", own):
         raise errors.InvalidTableDefinition("cannot create temporary relation in non-temporary schema")
+    check_may_create_temporary(context)
     found = context.database.schema_named(own)
     if found is not None:
         return found

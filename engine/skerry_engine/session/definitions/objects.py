@@ -28,6 +28,17 @@ from skerry_engine.catalog.objects import (
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.databases import wait_until_unused
+from skerry_engine.session.definitions.guards import (
+    check_database_owner,
+    check_may_create,
+    check_may_create_database,
+    check_may_create_schema,
+    check_may_rename_role,
+    check_new_owner,
+    check_owner,
+    check_owner_may_create,
+    check_schema_owner,
+)
 from skerry_engine.session.definitions.names import (
     KIND_CLASSES,
     as_kind,
@@ -36,7 +47,6 @@ from skerry_engine.session.definitions.names import (
     role_named,
     undefined_relation,
 )
-from skerry_engine.session.definitions.roles import grant_roles
 from skerry_engine.session.definitions.types import (
     commented_domain_constraint,
     commented_type,
@@ -74,6 +84,7 @@ def altered_relation(
         raise errors.InsufficientPrivilege(f'permission denied: "{found.name}" is a system catalog')
     if kind != "table":
         as_kind(found, KIND_CLASSES[kind], kind)
+    check_owner(context, found)
     return found
 
 
@@ -153,6 +164,8 @@ def _rename_whole(
     if statement.kind == "schema":
         yield from lock_object_name(context, "schema name", database_oid, new_name)
         schema_oid = _schema_to_change(context, name)
+        check_schema_owner(context, context.database.schemas[schema_oid])
+        check_may_create_schema(context)
         yield from lock_object_name(context, "schema", database_oid, schema_oid)
         _change_names(
             context,
@@ -161,6 +174,8 @@ def _rename_whole(
     elif statement.kind == "database":
         yield from lock_object_name(context, "database", new_name)
         database = context.catalog.get_database(name)
+        check_database_owner(context, database)
+        check_may_create_database(context, "rename database")
         if database.oid == database_oid:
             raise errors.NotSupportedError("current database cannot be renamed")
         yield from wait_until_unused(context, database.oid)
@@ -172,8 +187,11 @@ def _rename_whole(
         role = role_named(context, name)
         if context.catalog.role_named(new_name) is not None:
             raise errors.DuplicateObject(f'role "{new_name}" already exists')
-        if role.oid == context.user_oid:
+        if role.oid == context.session_user_oid:
             raise errors.NotSupportedError("session user cannot be renamed")
+        if role.oid == context.user_oid:
+            raise errors.NotSupportedError("current user cannot be renamed")
+        check_may_rename_role(context, role)
         change_catalog(
             context,
             lambda catalog: catalog.with_roles(
@@ -200,14 +218,22 @@ def set_owner(context: DefinitionContext, statement: st.SetOwner) -> Generator[S
     owner_oid = role_named(context, statement.owner).oid
     database_oid = context.database_oid
     if statement.kind == "schema":
-        schema_oid = context.database.get_schema(statement.name.name).oid
+        schema = context.database.get_schema(statement.name.name)
+        check_schema_owner(context, schema)
+        check_new_owner(context, owner_oid)
+        check_may_create_schema(context)
+        schema_oid = schema.oid
         change_catalog(
             context,
             lambda catalog: cluster_changes.set_schema_owner(catalog, database_oid, schema_oid, owner_oid),
         )
         return tag
     if statement.kind == "database":
-        oid = context.catalog.get_database(statement.name.name).oid
+        database = context.catalog.get_database(statement.name.name)
+        check_database_owner(context, database)
+        check_new_owner(context, owner_oid)
+        check_may_create_database(context, "change owner of database")
+        oid = database.oid
         change_catalog(context, lambda catalog: cluster_changes.set_database_owner(catalog, oid, owner_oid))
         return tag
     found = yield from altered_relation(context, statement.kind, statement.name, statement.if_exists)
@@ -222,6 +248,9 @@ def set_owner(context: DefinitionContext, statement: st.SetOwner) -> Generator[S
         )
         return tag
     _refuse_owned(context, found, "owner")
+    check_new_owner(context, owner_oid)
+    if found.owner_oid != owner_oid:
+        check_owner_may_create(context, owner_oid, context.database.schema_of(found))
     relation_oid = found.oid
     change_catalog(context, lambda catalog: changes.set_owner(catalog, database_oid, relation_oid, owner_oid))
     return tag
@@ -256,7 +285,9 @@ def set_schema(context: DefinitionContext, statement: st.SetSchema) -> Generator
     if found is None:
         return tag
     _refuse_owned(context, found, "schema")
-    schema_oid = context.database.get_schema(statement.schema).oid
+    schema = context.database.get_schema(statement.schema)
+    check_may_create(context, schema)
+    schema_oid = schema.oid
     if schema_oid in SYSTEM_SCHEMAS:
         raise errors.InsufficientPrivilege(f"permission denied for schema {statement.schema}")
     if found.is_temporary or statement.schema.startswith(TEMPORARY_SCHEMA):
@@ -297,6 +328,7 @@ def _commented(context: DefinitionContext, statement: st.Comment) -> Generator[S
     kind, name = statement.kind, statement.name
     if kind in KIND_CLASSES:
         found = yield from get_relation(context, name, SHARE_UPDATE_EXCLUSIVE)
+        check_owner(context, found)
         return Address(CLASS_RELATION, as_kind(found, KIND_CLASSES[kind], kind).oid)
     if kind in TYPE_KINDS:
         return (yield from commented_type(context, name))
@@ -310,14 +342,19 @@ def _commented(context: DefinitionContext, statement: st.Comment) -> Generator[S
         table = as_kind(
             (yield from get_relation(context, statement.on, SHARE_UPDATE_EXCLUSIVE)), Table, "table"
         )
+        check_owner(context, table)
         constraint = table.constraint_named(name.name)
         if constraint is None:
             raise errors.UndefinedObject(f'constraint "{name.name}" for table "{table.name}" does not exist')
         return Address(CLASS_CONSTRAINT, constraint.oid)
     if kind == "schema":
-        return Address(CLASS_NAMESPACE, context.database.get_schema(name.name).oid)
+        schema = context.database.get_schema(name.name)
+        check_schema_owner(context, schema)
+        return Address(CLASS_NAMESPACE, schema.oid)
     if kind == "database":
-        return Address(CLASS_DATABASE, context.catalog.get_database(name.name).oid)
+        database = context.catalog.get_database(name.name)
+        check_database_owner(context, database)
+        return Address(CLASS_DATABASE, database.oid)
     if kind == "role":
         return Address(CLASS_ROLE, role_named(context, name.name).oid)
     raise errors.NotSupportedError(f"COMMENT ON {kind.upper()} is not supported")
@@ -330,19 +367,8 @@ def _commented_column(context: DefinitionContext, name: st.ObjectName) -> Genera
     found = yield from get_relation(context, relation_name, SHARE_UPDATE_EXCLUSIVE)
     if not isinstance(found, (Table, View)):
         raise errors.WrongObjectType(f'cannot set comment on relation "{found.name}"')
+    check_owner(context, found, "relation")
     column = found.column_named(name.name)
     if column is None:
         raise errors.UndefinedColumn(f'column "{name.name}" of relation "{found.name}" does not exist')
     return Address(CLASS_RELATION, found.oid, column.attnum)
-
-
-# --- privileges ---------------------------------------------------------------------------------------------
-
-
-def grant(context: DefinitionContext, statement: st.Grant) -> Generator[Step, object, Complete]:
-    """GRANT and REVOKE are refused: privileges are not enforced yet,
-    so granting one would promise what is not kept."""
-    yield from ()
-    if statement.kind == "role":
-        return grant_roles(context, statement)
-    raise errors.NotSupportedError(f"{'GRANT' if statement.is_grant else 'REVOKE'} is not supported")

@@ -27,6 +27,7 @@ from skerry_engine.functions.resolve import resolve_operator
 from skerry_engine.session.definitions.binding import bind_property, column_expression
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import check_owner
 from skerry_engine.session.definitions.names import as_kind, creation_schema, get_table, open_relation
 from skerry_engine.session.definitions.views import check_views_of
 from skerry_engine.session.definitions.waiting import lock_new_name
@@ -228,6 +229,7 @@ def alter_property_graph(
         context.notice(f'relation "{statement.name}" does not exist, skipping')
         return tag
     graph = as_kind(found, PropertyGraph, "property graph")
+    check_owner(context, graph)
     changed = yield from _altered(context, graph, statement.action)
     database_oid = context.database_oid
     change_catalog(context, lambda catalog: pg.replace_property_graph(catalog, database_oid, changed))

@@ -169,7 +169,7 @@ def _password(context: DefinitionContext, name: str, text: str | None) -> str:
 
 def drop_role(context: DefinitionContext, statement: st.DropRole) -> Steps:
     """DROP ROLE.  Raises UndefinedObject, ObjectInUse for the session's own, DependentObjectsStillExist."""
-    current = _current(context)
+    current, here_oid = _current(context), context.database_oid
     if not (current.superuser or current.create_role):
         raise _refused("permission denied to drop role")
     for name in statement.names:
@@ -184,7 +184,7 @@ def drop_role(context: DefinitionContext, statement: st.DropRole) -> Steps:
         if role.superuser and not current.superuser:
             raise _refused("must be superuser to drop superusers")
         oid = role.oid
-        change_catalog(context, lambda catalog, oid=oid: cluster_changes.drop_role(catalog, oid))  # type: ignore[misc]
+        change_catalog(context, lambda catalog, oid=oid: cluster_changes.drop_role(catalog, oid, here_oid))  # type: ignore[misc]
     return Complete("DROP ROLE")
 
 
@@ -215,6 +215,8 @@ def grant_roles(context: DefinitionContext, statement: st.Grant) -> Complete:
                 _add_member(context, role, member, statement.with_grant_option)
             else:
                 _take_out(context, role, member, statement.with_grant_option)
+    if statement.kind == "group":
+        return Complete("ALTER ROLE")
     return Complete("GRANT ROLE" if statement.is_grant else "REVOKE ROLE")
 
 

@@ -13,6 +13,7 @@ from skerry_engine.catalog import changes, naming
 from skerry_engine.catalog.objects import CLASS_RELATION, Address, SequenceDef, Table
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import check_owner
 from skerry_engine.session.definitions.names import (
     as_kind,
     creation_schema,
@@ -96,6 +97,7 @@ def alter_sequence(
         context.notice(f'relation "{statement.name}" does not exist, skipping')
         return Complete("ALTER SEQUENCE")
     sequence = as_kind(found, SequenceDef, "sequence")
+    check_owner(context, sequence)
     change_sequence(context, sequence, statement.options)
     if statement.options.owned_by is not None:
         _change_owner(context, sequence, statement.options)

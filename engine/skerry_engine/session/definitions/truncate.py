@@ -8,8 +8,10 @@ from skerry_engine import errors
 from skerry_engine.catalog import changes
 from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.objects import Table
+from skerry_engine.catalog.privileges import TRUNCATE
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import check_privilege
 from skerry_engine.session.definitions.names import current_table, get_table
 from skerry_engine.session.definitions.rewriting import empty_generation, refuse_pending_checks
 from skerry_engine.session.definitions.sequences import restart
@@ -24,6 +26,7 @@ def truncate(context: DefinitionContext, statement: st.Truncate) -> Generator[St
     found: list[int] = []
     for name in statement.tables:
         table = yield from get_table(context, name, ACCESS_EXCLUSIVE)
+        check_privilege(context, table, TRUNCATE)
         if table.oid not in found:
             found.append(table.oid)
     if statement.cascade:

@@ -35,6 +35,7 @@ from skerry_engine.catalog.user_types import (
 )
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import check_new_owner, check_owner
 from skerry_engine.session.definitions.names import creation_schema, role_named
 from skerry_engine.session.definitions.views import with_views_renamed
 from skerry_engine.session.definitions.waiting import lock_new_name, lock_relation
@@ -168,6 +169,7 @@ def locked_type(
         yield from lock_relation(context, found.oid, mode)
         again = _user_type(context, name)
         if again.oid == found.oid:
+            check_owner(context, again)
             return again
 
 
@@ -279,6 +281,7 @@ def set_type_owner(context: DefinitionContext, statement: st.SetOwner) -> Steps:
     """ALTER TYPE ... OWNER TO.  Raises UndefinedObject."""
     owner_oid = role_named(context, statement.owner).oid
     found = yield from locked_type(context, statement.name)
+    check_new_owner(context, owner_oid)
     database_oid, oid = context.database_oid, found.oid
     change_catalog(context, lambda catalog: changes.set_owner(catalog, database_oid, oid, owner_oid))
     return Complete(f"ALTER {statement.kind.upper()}")

@@ -32,6 +32,7 @@ from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.databases import create_schema as create_sql_schema
 from skerry_engine.session.definitions.drop import drop as drop_sql
 from skerry_engine.session.definitions.drop import drop_objects
+from skerry_engine.session.definitions.guards import check_may_create, check_may_drop
 from skerry_engine.session.definitions.waiting import lock_new_name, lock_object_name, lock_relation
 from skerry_engine.session.graphs.constraints import make_constraint
 from skerry_engine.session.graphs.making import made_graph
@@ -59,6 +60,7 @@ def create_graph(context: DefinitionContext, working: str, clause: tree.CreateGr
     """CREATE GRAPH.  `working` is the graph that CURRENT_GRAPH means.  Raises DuplicateTable, UndefinedTable,
     UndefinedObject, DependentObjectsStillExist (OR REPLACE), and what copied elements violate of the type."""
     schema = creation_schema(context.database, context.search_path, clause.name.schema)
+    check_may_create(context, schema)
     name = naming.truncate_name(clause.name.name)
     yield from lock_new_name(context, schema.oid, name)
     taken = context.database.relation_named(schema.oid, name)
@@ -192,6 +194,7 @@ def drop_graph(context: DefinitionContext, clause: tree.DropGraph) -> Steps:
         return
     if not isinstance(found, (Graph, PropertyGraph)):
         raise errors.WrongObjectType(f'"{name.name}" is not a graph', position=name.position)
+    check_may_drop(context, found)
     yield from drop_objects(context, [Address(CLASS_RELATION, found.oid)], False)
 
 
@@ -201,6 +204,7 @@ def drop_graph(context: DefinitionContext, clause: tree.DropGraph) -> Steps:
 def create_type(context: DefinitionContext, working: str, clause: tree.CreateGraphType) -> Steps:
     """CREATE GRAPH TYPE.  Raises DuplicateObject, UndefinedTable, UndefinedObject, DependentObjectsStillExist."""
     schema = creation_schema(context.database, context.search_path, clause.name.schema)
+    check_may_create(context, schema)
     name = naming.truncate_name(clause.name.name)
     yield from lock_object_name(context, "graph type", context.database_oid, schema.oid, name)
     taken = _type_in(context, schema, name)
@@ -248,6 +252,7 @@ def drop_type(context: DefinitionContext, clause: tree.DropGraphType) -> Steps:
             raise errors.UndefinedObject(f'graph type "{name.name}" does not exist', position=name.position)
         context.notice(f'graph type "{name.name}" does not exist, skipping')
         return
+    check_may_drop(context, found)
     yield from drop_objects(context, [Address(CLASS_RELATION, found.oid)], False)
 
 

@@ -16,6 +16,7 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.catalog.objects import Column, MaterializedView, SystemTable, Table, View
+from skerry_engine.catalog.privileges import DELETE, INSERT, UPDATE
 from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.sql.binder import expressions as be
 from skerry_engine.sql.binder.assignments import AssignmentBinder, assign_part, is_default, target_column
@@ -162,6 +163,8 @@ class ChangeBinder:
         overriding = node.args.get("overriding")
         source, values = self._source(node, table, targets)
         range_id = self.context.new_range()
+        written = [] if node.args.get("expression") is None else [t.column.position for t in targets]
+        self.context.note_write(range_id, table.oid, INSERT, written[: len(values)])
         row: list[ex.Expr] = [ex.Const(SqlType(oids.UNKNOWN), None)] * table.width
         for column in table.live_columns:
             row[column.position] = self._inserted(table, column, targets, values, overriding)
@@ -349,6 +352,7 @@ class ChangeBinder:
         scan_range, new_range = self.context.new_range(), self.context.new_range()
         old = self.range_of(table, node.this, scan_range)
         scope = Scope(None, [old])
+        self.context.note_write(new_range, table.oid, 0)
         source: q.Relation = q.Scan(scan_range, table.oid, table.width, table.name)
         others = Scope()
         if node.args.get("from_") is not None:
@@ -367,6 +371,7 @@ class ChangeBinder:
             return ex.Column(column.type, scan_range, column.position, column.name, not column.not_null)
 
         updates = AssignmentBinder(self, table, scope, kept).bind(node.expressions)
+        self.context.note_write(scan_range, table.oid, UPDATE, updates)
         row: list[ex.Expr] = [ex.Const(SqlType(oids.UNKNOWN), None)] * table.width
         for column in table.live_columns:
             row[column.position] = updates.get(column.position, kept(column))
@@ -383,6 +388,7 @@ class ChangeBinder:
         table = self._table(node.this, "delete from")
         range_id = self.context.new_range()
         scope = Scope()
+        self.context.note_write(range_id, table.oid, DELETE)
         scope.add(self.range_of(table, node.this, range_id))
         source: q.Relation = q.Scan(range_id, table.oid, table.width, table.name)
         if node.args.get("using") is not None:

@@ -12,6 +12,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import conjuncts
 from skerry_engine.catalog.objects import Column, IndexDef, Table
+from skerry_engine.catalog.privileges import UPDATE
 from skerry_engine.sql.binder import expressions as be
 from skerry_engine.sql.binder.assignments import AssignmentBinder
 from skerry_engine.sql.binder.hints import missing_column
@@ -53,6 +54,7 @@ class ConflictBinder:
         excluded_range.alias, excluded_range.schema = "excluded", None
         scope = Scope(None, [target_range, excluded_range])
         updates = AssignmentBinder(self.changes, self.table, scope, self._current).bind(clause.expressions)
+        self.context.note_write(self.range_id, self.table.oid, UPDATE, updates)
         where = clause.args.get("where")
         condition = None
         if where is not None:

@@ -9,7 +9,7 @@ asked for:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -136,6 +136,21 @@ class BoundCte:
     columns: list[tuple[str, SqlType]]
 
 
+@dataclass(frozen=True, slots=True)
+class AccessNote:
+    """That the statement does something with a relation, as the range `range_id`, in the name of `as_oid` (0: the
+    current role, else a view's owner).  `privileges` are bits (see `catalog.privileges`), `columns` the positions that
+    are written.  Besides, the range's columns are read: `is_read`, or as far as the statement names any.
+    """
+
+    range_id: int
+    relation_oid: int
+    as_oid: int
+    privileges: int
+    columns: tuple[int, ...] = ()
+    is_read: bool = True
+
+
 OuterColumns = Callable[[tuple[str, ...], int], "ex.Expr | None"]
 """(A dotted name, its position) -> the column that it means outside of GRAPH_TABLE; None where nothing has the name.
 Raises UndefinedColumn where a table has it, but no such column."""
@@ -178,6 +193,9 @@ class BindContext:
         self.call_positions: dict[ex.Expr, int | None] = {}
         self.simple_cases: dict[ex.Expr, ex.Case] = {}
         self.row_lists_used: list[int] = []
+        self.reader_oid = 0
+        self.accesses: list[AccessNote] = []
+        self.schemas_used: set[int] = set()
         self.types_named: set[tuple[tuple[str, ...], int, int]] = set()
         self.objects_used: set[tuple[int, int]] = set()
         self._ranges = 0
@@ -204,7 +222,21 @@ class BindContext:
         """The relation of that name, noted as a dependency of the plan.  Raises UndefinedTable."""
         found = self.database.get_relation(name, schema, self.path, position)
         self.lookups.append((schema, name, found.oid, found.version))
+        if schema is not None and self.reader_oid == 0:
+            self.schemas_used.add(found.schema_oid)
         return found
+
+    def note_read(self, range_id: int, relation_oid: int) -> None:
+        """Remember that the statement reads a relation as this range."""
+        self.accesses.append(AccessNote(range_id, relation_oid, self.reader_oid, 0))
+
+    def note_write(
+        self, range_id: int, relation_oid: int, privileges: int, columns: Iterable[int] = ()
+    ) -> None:
+        """Remember that the statement writes a relation; the range is what its old or new rows are read as."""
+        self.accesses.append(
+            AccessNote(range_id, relation_oid, self.reader_oid, privileges, tuple(columns), False)
+        )
 
     def check_schema(self, name: str, position: int | None) -> None:
         """Raise InvalidSchemaName if there is no such schema."""

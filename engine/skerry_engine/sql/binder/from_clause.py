@@ -9,10 +9,19 @@ from sqlglot import exp
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
-from skerry_engine.algebra.traversal import free_ranges, relation_ranges
-from skerry_engine.catalog.objects import IndexDef, MaterializedView, SequenceDef, SystemTable, Table, View
+from skerry_engine.algebra.traversal import free_ranges, relation_ranges, walk_all
+from skerry_engine.catalog.objects import (
+    IndexDef,
+    MaterializedView,
+    Relation,
+    SequenceDef,
+    SystemTable,
+    Table,
+    View,
+)
 from skerry_engine.sql.binder import expressions as be
 from skerry_engine.sql.binder.coercion import BOOL
+from skerry_engine.sql.binder.context import BindContext
 from skerry_engine.sql.binder.naming import output_name
 from skerry_engine.sql.binder.scope import MergedColumn, Range, Scope, ScopeColumn
 from skerry_engine.sql.binder.whitelist import check
@@ -105,6 +114,8 @@ class FromBinder:
     def relation(self, relation: object, node: Node, scope: Scope, position: int | None) -> q.Relation:
         """A relation of the catalog as a range."""
         range_id = self.context.new_range()
+        if isinstance(relation, Relation):
+            self.context.note_read(range_id, relation.oid)
         match relation:
             case Table() | SystemTable():
                 if isinstance(relation, MaterializedView):
@@ -208,6 +219,7 @@ class FromBinder:
         range_id = self.context.new_range()
         outside = be.ExpressionBinder(self.queries, scope, be.FROM_FUNCTION)
         relation, outputs = bind(self.context, graph_table_of(node), range_id, outside.reference)
+        note_graph_reads(self.context, relation)
         columns = [ScopeColumn(c.name, c.type, i) for i, c in enumerate(outputs)]
         self._add(scope, node, Range("graph_table", range_id, columns), position_of(node))
         return relation
@@ -221,6 +233,7 @@ class FromBinder:
         if query is None:
             return None
         range_id = self.context.new_range()
+        note_graph_reads(self.context, query)
         columns = [ScopeColumn(c.name, c.type, i) for i, c in enumerate(query.columns)]
         self._add(scope, node, Range(label, range_id, columns, schema=graph), position)
         return q.Derived(range_id, query)
@@ -434,6 +447,13 @@ class FromBinder:
 
 def _takes_apart_json(call: ex.Expr) -> bool:
     return isinstance(call, ex.Call) and call.function.name in _JSON_RECORDS
+
+
+def note_graph_reads(context: BindContext, bound: object) -> None:
+    """Note the tables that a graph's pattern reads: those of a native graph's elements stand for the graph."""
+    for node in walk_all(bound):
+        if isinstance(node, q.Scan) and not node.is_virtual:
+            context.note_read(node.range_id, node.table_oid)
 
 
 def _separate_unnests(node: Node) -> list[Node]:

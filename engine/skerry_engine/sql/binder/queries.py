@@ -682,11 +682,21 @@ class QueryBinder:
             )
         self._view_depth += 1
         saved_ctes, saved_normalised = self.ctes, self.context.normalised
+        saved_reader = self.context.reader_oid
+        if not is_invoked(view):
+            self.context.reader_oid = view.owner_oid
         self.ctes = CteScope()
         query = self.query(self.context.parse_view(view.source))
         self.ctes, self.context.normalised = saved_ctes, saved_normalised
+        self.context.reader_oid = saved_reader
         self._view_depth -= 1
         return query
+
+
+def is_invoked(view: View) -> bool:
+    """Whether what a view reads is read in the name of who reads the view (security_invoker), not its owner's."""
+    wanted = [f"security_invoker={word}" for word in ("true", "on", "1", "yes")]
+    return any(option.lower() in wanted for option in view.options)
 
 
 def _given_names(columns: list[tuple[str, SqlType]], given: list[str]) -> tuple[str, ...]:
