@@ -119,16 +119,18 @@ class Database(Transactions):
         tables: Sequence[str] = (),
         inserts: bool = False,
         graphs: bool = True,
+        roles: bool = False,
     ) -> list[str]:
         """Write the database to a stream as SQL that psql loads, as of one snapshot; returns warnings.
 
         `schema` and `data` say what is written; `tables` are names or patterns (`"app.*"`), none for
         everything; with `inserts` rows are INSERT statements rather than COPY blocks.  PostgreSQL takes what is
-        dumped without `graphs`, and so without the views that read one, of which the warnings tell.
+        dumped without `graphs`, and so without the views that read one, of which the warnings tell.  With `roles` it
+        begins with the cluster's roles, which only a superuser may read.
         """
         session = self._sessions.take()
         try:
-            options = DumpOptions(schema, data, tuple(tables), inserts, graphs)
+            options = DumpOptions(schema, data, tuple(tables), inserts, graphs, roles)
             return dump(session, as_writer(stream), options)
         finally:
             self._sessions.settle(session)

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 from skerry.abc import Outcome
-from skerry.dump import rows, writing
+from skerry.dump import rights, rows, writing
 from skerry.dump.model import Contents, NativeGraph, SequenceObject, Table
 from skerry.dump.reading import Rows, read_contents, refuse_unknown
 from skerry_engine import errors
@@ -46,13 +46,14 @@ class DumpSession(Protocol):
 @dataclass(frozen=True, slots=True)
 class DumpOptions:
     """`tables`: patterns as psql has them (`orders`, `app.*`, `"Odd Name"`), none for everything.  A choice of tables
-    has no graphs, and neither has a dump without `graphs`."""
+    has no graphs, and neither has a dump without `graphs`.  With `roles` it begins with the cluster's."""
 
     schema: bool = True
     data: bool = True
     tables: tuple[str, ...] = ()
     inserts: bool = False
     graphs: bool = True
+    roles: bool = False
 
 
 def dump(session: DumpSession, write: Write, options: DumpOptions) -> list[str]:
@@ -90,6 +91,8 @@ class _Dump:
         if contents.has_graphs:
             self._line(_NOT_FOR_POSTGRESQL)
         self._statements(writing.SETTINGS.splitlines())
+        if self._options.roles:
+            self._statements(rights.roles(self.rows))
         if self._options.schema:
             self._statements(writing.before_data(contents))
         if self._options.data:
@@ -108,6 +111,9 @@ class _Dump:
             last = chain(writing.after_elements(contents))
         if self._options.schema:
             self._statements(last)
+            found = list(rights.rights(self.rows, contents, bool(self._options.tables), self._options.graphs))
+            if found:
+                self._statements(found)
         if self._options.data:
             self._statements(writing.refreshed(contents))
         self._line("--\n-- Skerry database dump complete\n--")

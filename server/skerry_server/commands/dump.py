@@ -52,6 +52,11 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--no-graphs", action="store_true", help="without graphs, and views that read them, for PostgreSQL"
     )
+    parser.add_argument(
+        "--roles",
+        action="store_true",
+        help="begin with the cluster's roles, their passwords' verifiers included",
+    )
     parser.add_argument("-o", "-f", "--output", metavar="FILE", help="write here (default: standard output)")
     parser.set_defaults(run=run)
 
@@ -66,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
             tables=options.table,
             inserts=options.inserts,
             graphs=not options.no_graphs,
+            roles=options.roles,
         )
     for warning in warnings:
         print(f"skerry: warning: {warning}", file=sys.stderr)

@@ -162,7 +162,10 @@ create view v8 as select row_to_json(t) as j, concat_ws(',', variadic array[b, b
 create property graph g vertex tables (t);
 create materialized view m as select a, count(*) from u group by a having count(*) > 0;
 create view v9 as select t.a, x.b from t, graph_table (g match (n is t where n.a < t.a) columns (n.b)) x;
-create role r
+create role r;
+grant select on t to member;
+grant update (b) on t to member;
+alter default privileges grant select on tables to member
 """
 
 SEEN_ELSEWHERE = {
