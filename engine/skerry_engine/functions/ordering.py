@@ -50,7 +50,8 @@ def array_key_of(array_oid: int) -> SortKey:
     """
     if array_oid in oids.GRAPH_ARRAYS:
         return dynamic_keys.order_body(array_oid)
-    key = sort_key_of(element_type(array_oid))
+    is_acl = array_oid == oids.ACLITEM_ARRAY  # its elements have no order, but can be compared for equality
+    key = None if is_acl else sort_key_of(element_type(array_oid))
 
     def of_element(value: object) -> tuple[int, object]:
         if value is None:

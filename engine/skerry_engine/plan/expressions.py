@@ -434,7 +434,9 @@ class ExpressionWriter:
         if expr.arg.type.oid == oids.JSONB:
             steps = ", ".join(self.value(step) for _, step in expr.bounds if step is not None)
             return f"{self.module.bind('rt', jsonb_element)}({self.value(expr.arg)}, {steps})"
-        access = self.module.bind("rt", runtime.array_slice if expr.is_slice else runtime.array_element)
+        is_name = expr.arg.type.oid == oids.NAME
+        element = runtime.name_letter if is_name else runtime.array_element
+        access = self.module.bind("rt", runtime.array_slice if expr.is_slice else element)
         bounds = ", ".join(
             f"({'None' if lo is None else self.value(lo)}, {'None' if hi is None else self.value(hi)})"
             for lo, hi in expr.bounds

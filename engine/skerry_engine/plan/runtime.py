@@ -208,6 +208,14 @@ def array_element(array: Row | None, bounds: tuple[tuple[object, object], ...]) 
     return None if isinstance(value, tuple) else value
 
 
+def name_letter(name: str | None, bounds: tuple[tuple[object, object], ...]) -> str | None:
+    """name[i]: a byte of a name, counted from 0; nothing behind its end, NULL outside the 64 bytes that it may have."""
+    index = bounds[0][1]
+    if name is None or len(bounds) != 1 or not isinstance(index, int) or not 0 <= index < 64:
+        return None
+    return name.encode()[index : index + 1].decode("latin-1")
+
+
 def array_of_arrays(items: tuple[Row | None, ...]) -> Row:
     """ARRAY[...] of arrays.  Raises ArraySubscriptError unless all have the same dimensions."""
     if None in items or len({_dimensions(item) for item in items if item is not None}) > 1:

@@ -31,3 +31,6 @@ SELECT ARRAY(SELECT g * g FROM generate_series(1, 4) g);
 SELECT (SELECT array_agg(x ORDER BY x) FROM unnest(ARRAY[3, 1, 2]) x);
 SELECT 1 = ANY (1);
 SELECT ARRAY[1] || 'x';
+select n, n[0], n[1], n[2], n[63], n[64], n[-1], n[null::int], pg_typeof(n[0]) from (values ('_a'::name), (''), (null)) v(n);
+select typname from pg_type where typname[0] = '_' and typelem = 23;
+select null::aclitem[] is distinct from '{}'::aclitem[], '{}'::aclitem[] = '{}'::aclitem[];
