@@ -550,10 +550,15 @@ class EmbeddedBackend:
         self._converted_io = io
 
     def _interrupt(self, session: Session, steps: Steps) -> None:
-        """Cancel the statement and let it unwind before the exception goes on."""
-        with self._source.mutex:
-            session.cancel()
+        """Cancel the statement and let it unwind before the exception goes on.
+
+        A cancel counts only for what runs: what has not begun to be stepped is, for one step.
+        """
         try:
+            with self._source.mutex:
+                if not session.is_running and next(steps, None) is None:
+                    return
+                session.cancel()
             self._drive(session, steps, _ignore)
         except errors.DatabaseError:
             return

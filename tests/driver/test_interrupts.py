@@ -12,6 +12,9 @@ import time
 import pytest
 
 import skerry
+from skerry.embedded import EmbeddedSource
+from skerry.targets import parse_target
+from skerry_engine.session.steps import Finished
 
 # Who runs in the background ignores SIGINT, and its children inherit that: hence `default_int_handler`.
 PROGRAM = """
@@ -198,3 +201,20 @@ def _retried_transfer(database: skerry.Database, source: int, target: int) -> No
         except skerry.OperationalError as problem:
             if not problem.is_retryable:
                 raise
+
+
+def test_a_statement_that_was_not_stepped_yet_can_be_broken_off() -> None:
+    """Ctrl-C in its first unit: a cancel before the second would be forgotten when that begins."""
+    source = EmbeddedSource(parse_target(":memory:"), {})
+    backend = source.open_backend()
+    session = backend._session
+    assert session is not None
+    steps = session.answer_query(
+        "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b"
+    )
+    assert not isinstance(steps, Finished)
+    begun_s = time.monotonic()
+    backend._interrupt(session, steps)
+    assert time.monotonic() - begun_s < 10
+    assert backend.execute("SELECT 1").rows == [(1,)]
+    source.close()
