@@ -1,0 +1,33 @@
+-- Roles and rights as psql shows them.
+CREATE ROLE p_own CREATEDB VALID UNTIL '2050-01-01';
+CREATE ROLE p_one LOGIN CONNECTION LIMIT 3 IN ROLE p_own;
+CREATE ROLE p_two NOINHERIT BYPASSRLS;
+COMMENT ON ROLE p_two IS 'the second';
+\du p_*
+\du+ p_*
+\dg p_*
+GRANT CREATE ON SCHEMA public TO p_own;
+SET ROLE p_own;
+CREATE TABLE p_t (a int, b int);
+CREATE SEQUENCE p_s;
+CREATE VIEW p_v AS SELECT a FROM p_t;
+GRANT SELECT, INSERT ON p_t TO p_one WITH GRANT OPTION;
+GRANT UPDATE (b), SELECT (a) ON p_t TO p_two;
+GRANT USAGE ON p_s TO PUBLIC;
+\dp p_*
+\z p_t
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO p_one;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO p_two;
+\ddp
+\dn+ public
+RESET ROLE;
+ALTER ROLE p_one SET work_mem = '8MB';
+ALTER ROLE p_one IN DATABASE postgres SET search_path = a, b;
+\drds p_*
+\dt p_*
+\ds p_*
+ALTER DEFAULT PRIVILEGES FOR ROLE p_own REVOKE SELECT ON TABLES FROM p_one;
+ALTER DEFAULT PRIVILEGES FOR ROLE p_own IN SCHEMA public REVOKE USAGE ON SEQUENCES FROM p_two;
+\ddp
+DROP OWNED BY p_own, p_one, p_two CASCADE;
+DROP ROLE p_own, p_one, p_two;
