@@ -270,6 +270,7 @@ _TEXT_DECODERS: dict[int, TextDecoder] = {
     oids.MACADDR8: network.mac_reader(8),
     oids.MONEY: money.read_money,
     oids.TID: reg.read_tid,
+    oids.ACLITEM: reg.read_aclitem,
     oids.INT2VECTOR: arrays.vector_reader(integers.read_int2),
     oids.OIDVECTOR: arrays.vector_reader(integers.read_oid),
 }

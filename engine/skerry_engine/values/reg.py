@@ -126,6 +126,18 @@ def read_tid(text: str) -> str:
     return f"({int(match.group(1))},{int(match.group(2))})"
 
 
+_ACL_ROLE = r'(?:"(?:[^"]|"")*"|[A-Za-z0-9_]*)'
+_ACL_ITEM = re.compile(rf"(?:(?:user|group) +)?({_ACL_ROLE})=((?:[arwdDxtXUCTcsA]\*?)*)/({_ACL_ROLE})")
+
+
+def read_aclitem(text: str) -> str:
+    """aclitem, kept as its text; whether there are such roles is not looked at.  Raises InvalidTextRepresentation."""
+    match = _ACL_ITEM.fullmatch(text.strip())
+    if match is None or not match[3]:
+        raise InvalidTextRepresentation(f'invalid input syntax for type aclitem: "{text}"')
+    return f"{match[1]}={match[2]}/{match[3]}"
+
+
 def pack_tid(value: object) -> bytes:
     """tid's binary form: block, place in it."""
     match = _TID.fullmatch(str(value))

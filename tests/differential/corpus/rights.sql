@@ -228,7 +228,6 @@ SELECT defaclrole::regrole, defaclnamespace::regnamespace, defaclobjtype, defacl
 RESET ROLE;
 SELECT acldefault('r', 'g_own'::regrole), acldefault('s', 'g_own'::regrole), acldefault('d', 'g_own'::regrole), acldefault('n', 'g_own'::regrole), acldefault('T', 'g_own'::regrole);
 SELECT makeaclitem('g_one'::regrole, 'g_own'::regrole, 'SELECT', true), makeaclitem(0, 'g_own'::regrole, 'USAGE', false);
--- @refused: aclitem has no text input
 SELECT grantor::regrole, grantee::regrole, privilege_type, is_grantable FROM aclexplode('{g_one=r*w/g_own,=U/g_own}'::aclitem[]) ORDER BY 2, 3;
 -- all that is left
 -- @sqlstate: what hangs on it is told in another order
