@@ -16,7 +16,7 @@ from skerry_engine.values.types import format_type
 
 SortKey = Callable[[Any], Any]
 
-_UNORDERED = frozenset((oids.JSON, oids.XID, oids.CID, oids.UNKNOWN))
+_UNORDERED = frozenset((oids.JSON, oids.ACLITEM, oids.XID, oids.CID, oids.UNKNOWN))
 
 
 def sort_key_of(type_oid: int) -> SortKey | None:

@@ -276,11 +276,6 @@ _TEXT_DECODERS: dict[int, TextDecoder] = {
 }
 
 
-def _read_aclitem(_source: str) -> object:
-    """Refuses: rights are granted, not written.  An array of none can be read."""
-    raise _no_input(oids.ACLITEM)
-
-
 def text_decoder(type_: SqlType, io: IoContext) -> TextDecoder:
     """The function that reads a value of the type from text and fits it to the modifier
     as an assignment does.
@@ -309,8 +304,6 @@ def text_decoder(type_: SqlType, io: IoContext) -> TextDecoder:
         return graph_text.text_decoder(oid, io)
     if is_enum(oid):
         return _enum_decoder(io.types.enum(oid))
-    if oid == oids.ACLITEM:
-        return _read_aclitem
     element = _array_element(oid)
     if element is None:
         raise _no_input(oid)
