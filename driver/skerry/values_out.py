@@ -78,8 +78,8 @@ def _graph_list(value: Sequence[object]) -> tuple[int, object]:
         element = found.pop()
         array = TEXT_ARRAY_OID if element == TEXT_OID else ARRAY_OIDS.get(element)
         if array is not None and element != ANYVALUE_ARRAY_OID:
-            return array, [None if item is None else graph_parameter(item)[1] for item in value]
-    return ANYVALUE_ARRAY_OID, [_written(item) for item in value]
+            return array, _array_text([None if item is None else graph_parameter(item)[1] for item in value])
+    return ANYVALUE_ARRAY_OID, _array_text([_written(item) for item in value])
 
 
 def parameter_oid(value: object) -> int:
@@ -171,7 +171,7 @@ def _outgoing(value: object) -> object:
     """A parameter in a form whose text pg8000 gets right."""
     if isinstance(value, list | tuple):
         is_json = parameter_oid(value) in (ANYVALUE_ARRAY_OID, RECORD_ARRAY_OID)
-        return [_written(item) if is_json else _outgoing(item) for item in value]
+        return _array_text([_written(item) if is_json else item for item in value])
     if isinstance(value, Interval):
         return str(value)
     if isinstance(value, dict):
@@ -181,3 +181,20 @@ def _outgoing(value: object) -> object:
     if isinstance(value, datetime.timedelta):
         return f"{value.days} days {value.seconds * 1_000_000 + value.microseconds} microseconds"
     return value
+
+
+def _array_text(items: Sequence[object]) -> str:
+    """An array's text.  Every string is quoted: pg8000 leaves 'null' as it is, which is NULL in any case of letters."""
+    return "{" + ",".join([_array_item(item) for item in items]) + "}"
+
+
+def _array_item(item: object) -> str:
+    if item is None:
+        return "NULL"
+    if isinstance(item, list | tuple):
+        return _array_text(item)
+    value = _outgoing(item)
+    text = value if isinstance(value, str) else str(make_params(PY_TYPES, (value,))[0])
+    if isinstance(item, int | float | Decimal):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -171,3 +171,36 @@ def test_text_with_every_odd_character(connection: skerry.Connection) -> None:
     assert connection.execute("SELECT %s::text, length(%s)", (odd, odd)).fetchone() == (odd, len(odd))
     with pytest.raises(skerry.DataError):
         connection.execute("SELECT %s::text", ("a\x00b",))
+
+
+ODD_STRINGS = [
+    "null",
+    "NULL",
+    "Null",
+    "",
+    " a ",
+    "{",
+    "}",
+    ",",
+    '"',
+    "\\",
+    "a\\b",
+    "'",
+    "\n",
+    "\t",
+    "true",
+    "%s",
+    None,
+]
+
+
+def test_lists_of_odd_strings(connection: skerry.Connection) -> None:
+    cursor = connection.cursor()
+    assert cursor.execute("SELECT %s::text[]", (ODD_STRINGS,)).fetchone() == (ODD_STRINGS,)
+    nested = [ODD_STRINGS, ODD_STRINGS[::-1]]
+    assert cursor.execute("SELECT %s::text[]", (nested,)).fetchone() == (nested,)
+    odd_bytes = [b"", b"\\", b'"', b"\x00NULL", None]
+    assert cursor.execute("SELECT %s::bytea[]", (odd_bytes,)).fetchone() == (odd_bytes,)
+    cursor.execute("SELECT (%s::json[])[1] IS NULL, (%s::jsonb[])[1]::text", (["null"], ["null"]))
+    assert cursor.fetchone() == (False, "null")
+    assert cursor.execute("RETURN %s", (ODD_STRINGS,)).fetchone() == (ODD_STRINGS,)
