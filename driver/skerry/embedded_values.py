@@ -22,8 +22,9 @@ from skerry_engine.values.graphs import (
 from skerry_engine.values.io import IoContext, text_encoder
 from skerry_engine.values.python import GraphParameter, to_python
 from skerry_engine.values.python import Interval as EngineInterval
+from skerry_engine.values.records import Record
 from skerry_engine.values.types import SqlType, find_type
-from skerry_engine.values.user_types import is_enum, is_enum_or_array
+from skerry_engine.values.user_types import is_composite, is_enum, is_enum_or_array
 
 Converter = Callable[[Any], Any]
 
@@ -37,14 +38,33 @@ def converter(type_oid: int, typmod: int, io: IoContext) -> Converter | None:
         return text_encoder(SqlType(type_oid, typmod), io)
     if type_oid in oids.GRAPH_TYPES or type_oid in oids.GRAPH_ARRAYS:
         return GraphValues(graph_text.resolver(io)).converter(type_oid)
-    if is_enum(type_oid):  # labels; arrays of enums are lists of them
+    if is_enum(type_oid) or is_composite(type_oid):  # labels; arrays of enums are lists of them
         return text_encoder(SqlType(type_oid), io)
     if is_enum_or_array(type_oid):
         return _list_of(text_encoder(SqlType(type_oid & ~1), io))
+    if type_oid == oids.RECORD:
+        return _record_converter(io)
     convert = to_python(type_oid, typmod)
     if convert is None or type_oid not in (oids.INTERVAL, oids.INTERVAL_ARRAY):
         return convert
     return lambda value: _public_interval(convert(value))
+
+
+def _record_converter(io: IoContext) -> Converter:
+    """The converter of rows: a tuple of their fields, each as its type says."""
+
+    def convert(value: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not isinstance(value, Record):
+            return value
+        makers = [converter(each.oid, each.typmod, io) for each in value.types]
+        return tuple(
+            [
+                item if item is None or make is None else make(item)
+                for make, item in zip(makers, value, strict=True)
+            ]
+        )
+
+    return convert
 
 
 def _list_of(element: Converter) -> Converter:

@@ -33,6 +33,15 @@ def test_values(database: skerry.Database) -> None:
         database.execute("UPDATE felt SET id = $1", [-1])
 
 
+def test_composite_types(database: skerry.Database) -> None:
+    database.execute(SETUP)
+    database.execute("CREATE TYPE pair AS (a int, m mood)")
+    database.execute("CREATE TABLE pairs (p pair)")
+    database.execute("INSERT INTO pairs VALUES (ROW(1, 'ok')), ($1), (NULL)", ['(2,"so, so")'])
+    found = database.execute("SELECT p, (p).a, (p).m FROM pairs ORDER BY 2").fetchall()
+    assert found == [("(1,ok)", 1, "ok"), ('(2,"so, so")', 2, "so, so"), (None, None, None)]
+
+
 def test_the_labels_of_an_enum_are_those_of_the_moment(database: skerry.Database) -> None:
     database.execute(SETUP)
     database.execute("INSERT INTO felt (id, m) VALUES (1, 'ok')")

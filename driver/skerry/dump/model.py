@@ -152,15 +152,15 @@ class NativeGraph:
 
 @dataclass(slots=True)
 class UserType:
-    """An enum or a domain: `definition` is the statement that makes it, `later` what has to follow.  `base_oid` is the
-    type that a domain is over."""
+    """An enum, a composite type or a domain: `definition` is the statement that makes it, `later` what has to follow.
+    `uses` are the OIDs of the types in it."""
 
     oid: int
     sort_key: SortKey
     name: str
     definition: str
     comment: str | None = None
-    base_oid: int = 0
+    uses: list[int] = field(default_factory=list)
     later: list[str] = field(default_factory=list)
 
 

@@ -46,6 +46,16 @@ LEFT JOIN pg_enum e ON e.enumtypid = t.oid
 WHERE {_OURS} AND t.typtype = 'e'
 ORDER BY t.oid, e.enumsortorder"""
 
+_COMPOSITES = f"""
+SELECT t.oid, n.nspname, t.typname, quote_ident(n.nspname) || '.' || quote_ident(t.typname),
+       quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod), a.atttypid
+FROM pg_type t
+JOIN pg_namespace n ON n.oid = t.typnamespace
+JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE {_OURS}
+ORDER BY t.oid, a.attnum"""
+
 _DOMAINS = f"""
 SELECT t.oid, n.nspname, t.typname, quote_ident(n.nspname) || '.' || quote_ident(t.typname), t.typbasetype,
        format_type(t.typbasetype, t.typtypmod), quote_ident(k.nspname) || '.' || quote_ident(l.collname),
@@ -148,7 +158,7 @@ WHERE k.relname IN ('pg_class', 'pg_namespace', 'pg_constraint', 'pg_type')"""
 _UNKNOWN = f"""
 SELECT 'relation ' || c.oid::regclass::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {_OURS} AND c.relkind NOT IN ('r', 'v', 'm', 'i', 'S', 't', 'g')
+WHERE {_OURS} AND c.relkind NOT IN ('c', 'r', 'v', 'm', 'i', 'S', 't', 'g')
 UNION ALL
 SELECT 'type ' || t.oid::regtype::text
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
@@ -243,6 +253,7 @@ def read_contents(source: Queries, is_wanted: Callable[[str, str], bool] | None)
             for oid, bare, name in source.rows(_SCHEMAS)
         ]
         types = _enums(source.rows(_ENUMS), comments)
+        types += _composites(source.rows(_COMPOSITES), comments)
         types += _domains(source.rows(_DOMAINS), source.rows(_DOMAIN_CHECKS), comments)
     else:
         schemas, types = [], []
@@ -293,6 +304,22 @@ def _enums(rows: Rows, comments: Comments) -> list[UserType]:
     ]
 
 
+def _composites(rows: Rows, comments: Comments) -> list[UserType]:
+    """One row for each attribute, and for a type without any."""
+    found: dict[int, UserType] = {}
+    attributes: dict[int, list[str]] = {}
+    for oid, schema, bare, name, attribute, type_oid in rows:
+        if oid not in found:
+            found[oid] = UserType(oid, (schema, bare), name, "", comments.get(("pg_type", oid, 0)))
+        if attribute is not None:
+            attributes.setdefault(oid, []).append(attribute)
+            found[oid].uses.append(type_oid)
+    for oid, each in found.items():
+        listed = ",".join(f"\n    {attribute}" for attribute in attributes.get(oid, ()))
+        each.definition = f"CREATE TYPE {each.name} AS ({listed}\n);"
+    return list(found.values())
+
+
 def _domains(rows: Rows, checks: Rows, comments: Comments) -> list[UserType]:
     found: list[UserType] = []
     for oid, schema, bare, name, base_oid, *parts in rows:
@@ -309,7 +336,7 @@ def _domains(rows: Rows, checks: Rows, comments: Comments) -> list[UserType]:
                 later.append(f"COMMENT ON CONSTRAINT {bare_name} ON DOMAIN {name} IS {literal(comment)};")
         definition = domain_definition(name, parts, inline)
         comment = comments.get(("pg_type", oid, 0))
-        found.append(UserType(oid, (schema, bare), name, definition, comment, base_oid, later))
+        found.append(UserType(oid, (schema, bare), name, definition, comment, [base_oid], later))
     return found
 
 

@@ -149,15 +149,18 @@ def domain_definition(name: str, parts: Sequence[Any], checks: Sequence[str]) ->
 
 
 def in_order_of_bases(types: Sequence[UserType]) -> list[UserType]:
-    """A domain behind the type that it is over; among others the order stays."""
+    """A type behind those that it uses; among others the order stays."""
     by_oid = {each.oid: each for each in types}
     done: dict[int, UserType] = {}
     for each in types:
-        chain = [each]
-        while chain[-1].base_oid in by_oid:
-            chain.append(by_oid[chain[-1].base_oid])
-        for one in reversed(chain):
-            done.setdefault(one.oid, one)
+        path = [each]
+        while path:
+            waiting = [by_oid[oid] for oid in path[-1].uses if oid in by_oid and oid not in done]
+            if waiting:
+                path.append(waiting[0])
+            else:
+                done.setdefault(path[-1].oid, path[-1])
+                path.pop()
     return list(done.values())
 
 

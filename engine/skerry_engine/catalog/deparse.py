@@ -50,6 +50,7 @@ from skerry_engine.algebra.expressions import (
 )
 from skerry_engine.algebra.queries import Query
 from skerry_engine.catalog.quoting import quote_identifier, quote_literal
+from skerry_engine.functions.casts import ATTRIBUTE_FORM
 from skerry_engine.functions.json_building import OBJECT_FORM, ROWS_FORM
 from skerry_engine.values import oids
 from skerry_engine.values.io import DEFAULT_IO, text_decoder
@@ -291,6 +292,8 @@ def _call(printer: Deparser, node: Call, _show: bool) -> str:
 def _function_call(printer: Deparser, node: Call) -> str:
     """A call; functions that people reach by SQL's own syntax are printed in it."""
     name, args = node.function.name, node.args
+    if node.function.form == ATTRIBUTE_FORM:
+        return f"({printer.expression(args[0])}).{quote_identifier(name)}"
     if node.function.oid == PADDING:
         return printer.expression(args[0], True)
     if node.function.form == OBJECT_FORM:

@@ -48,6 +48,7 @@ from skerry_engine.catalog.objects import (
 from skerry_engine.catalog.quoting import quote_qualified
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.user_types import (
+    CompositeType,
     DomainType,
     UserType,
     address_of,
@@ -120,7 +121,11 @@ def _edges(database: Database) -> Iterator[Edge]:
             for reference in relation.references:
                 yield Edge(address, reference, NORMAL)
         if isinstance(relation, UserType):
-            yield Edge(array_address(relation), address, INTERNAL)
+            if relation.array_name:
+                yield Edge(array_address(relation), address, INTERNAL)
+            if isinstance(relation, CompositeType):
+                for attribute in relation.attributes:
+                    yield from _type_edges(database, address, attribute.type.named_oid)
             if isinstance(relation, DomainType):
                 yield from _domain_edges(database, relation)
         elif isinstance(relation, View):

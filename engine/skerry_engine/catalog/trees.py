@@ -276,6 +276,8 @@ def _all_kinds() -> Iterator[Kind]:
     yield Kind("EnumLabel", ut.EnumLabel)
     yield Kind("EnumType", ut.EnumType, ("version",))
     yield Kind("DomainType", ut.DomainType, ("version",))
+    yield Kind("Attribute", ut.Attribute)
+    yield Kind("CompositeType", ut.CompositeType, ("version",))
     yield Kind("View", ob.View, ("version",), {"query": q.Query | None})
     indexes = {"indexes": tuple[int, ...]}
     for table in (ob.Table, gr.ElementTable):

@@ -48,7 +48,7 @@ def rename_type(catalog: Catalog, database_oid: int, oid: int, name: str) -> Cat
     database = catalog.database(database_oid)
     old = cast(UserType, database.relations[oid])
     _check_free(database, old.schema_oid, name)
-    array_name = free_array_name(database, old.schema_oid, name)
+    array_name = free_array_name(database, old.schema_oid, name) if old.array_name else ""
     return alter_type(
         catalog, database_oid, oid, lambda each: replace(each, name=name, array_name=array_name)
     )
@@ -61,7 +61,7 @@ def set_type_schema(catalog: Catalog, database_oid: int, oid: int, schema_oid: i
     if is_name_taken(database, schema_oid, old.name):
         schema = database.schemas[schema_oid].name
         raise errors.DuplicateObject(f'type "{old.name}" already exists in schema "{schema}"')
-    array_name = free_array_name(database, schema_oid, old.name)
+    array_name = free_array_name(database, schema_oid, old.name) if old.array_name else ""
     return alter_type(
         catalog,
         database_oid,

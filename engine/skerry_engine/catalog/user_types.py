@@ -1,7 +1,8 @@
-"""Users' types in the catalog: enums and domains.
+"""Users' types in the catalog: enums, domains, composite types.
 
     UserType (is_hidden: types have a name space of their own, and pg_class does not list them)
       ├─ EnumType ── EnumLabel: the label, its value (values/user_types.py), its OID in pg_enum
+      ├─ CompositeType ── Attribute
       └─ DomainType ── base type, default, NOT NULL, checks: Constraint; their expressions read VALUE as column 0
 
 A type stands among a database's relations, so that all that is done with relations (log, checkpoints, rollback, DROP
@@ -100,6 +101,23 @@ class DomainType(UserType):
         return next((c for c in self.checks if c.name == name), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute of a composite type."""
+
+    name: str
+    type: SqlType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompositeType(UserType):
+    """CREATE TYPE ... AS (...).  A value is a tuple of the attributes' values.  `relation_oid` is what pg_class
+    shows it under.  It has no array: `array_name` is ''."""
+
+    attributes: tuple[Attribute, ...]
+    relation_oid: int
+
+
 # --- finding ------------------------------------------------------------------------------------------------
 
 
@@ -164,7 +182,8 @@ def _named(database: Database) -> Mapping[tuple[int, str], UserType]:
 
 def _names(database: Database) -> Iterator[tuple[tuple[int, str], UserType]]:
     for each in database.of_type(UserType):
-        yield (each.schema_oid, each.array_name), each
+        if each.array_name:
+            yield (each.schema_oid, each.array_name), each
     for each in database.of_type(UserType):
         yield (each.schema_oid, each.name), each
 
@@ -282,7 +301,11 @@ def _user_types(database: Database, path: SearchPath) -> UserTypes:
     if not names:
         return NO_TYPES
     enums = {each.oid: _enum_values(each, names[each.oid]) for each in database.of_type(EnumType)}
-    return UserTypes(names, enums)
+    composites = {
+        each.oid: tuple((a.name, a.type.oid, a.type.typmod) for a in each.attributes)
+        for each in database.of_type(CompositeType)
+    }
+    return UserTypes(names, enums, composites)
 
 
 def _enum_values(enum: EnumType, name: str) -> EnumValues:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 
 from skerry_engine.abc import FunctionContext
 from skerry_engine.functions.output import decoder_of, encoder_of
@@ -140,6 +141,34 @@ def is_string_type(type_oid: int) -> bool:
     """Whether the type is of the string category."""
     info = find_type(type_oid)
     return info is not None and info.category == "S"
+
+
+# --- composite types ------------------------------------------------------------------------------------------
+
+MAKER_FORM = "composite"
+"""The `form` of functions that `composite_maker` made."""
+ATTRIBUTE_FORM = "attribute"
+"""The `form` of functions that `attribute_getter` made."""
+
+
+@lru_cache(maxsize=1024)
+def composite_maker(composite: int) -> Function:
+    """The function that makes a value of a composite type of a record whose fields are of its attributes' types."""
+    return Function(0, "row", (oids.RECORD,), composite, tuple, form=MAKER_FORM)
+
+
+@lru_cache(maxsize=4096)
+def attribute_getter(composite: int, number: int, name: str, type_oid: int) -> Function:
+    """The function that gives the attribute with that number (from 0) of a value."""
+    return Function(
+        0,
+        name,
+        (composite,),
+        type_oid,
+        itemgetter(number),
+        arg_names=(str(number),),
+        form=ATTRIBUTE_FORM,
+    )
 
 
 # --- domains ------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ registry and the types that the call was resolved for, or how the function was m
     'object'      json_building            the fields' names
     'text'        casts.io_cast            source and target type
     'dynamic'     dynamic.dynamic_function   the name and the number of arguments
+    'composite'   casts.composite_maker    the composite type
+    'attribute'   casts.attribute_getter   the composite type, the attribute's number, name and type
     'domain'      casts.domain_check       base type, and as the result type the domain's OID
     'elements'    casts.element_wise       source and target type, and the function for an element (`base`)
 
@@ -23,10 +25,14 @@ from dataclasses import dataclass
 
 from skerry_engine.errors import DatabaseError, IncompatibleFormat, NotSupportedError
 from skerry_engine.functions.casts import (
+    ATTRIBUTE_FORM,
     BLANK_PADDING,
     DOMAIN_FORM,
     ELEMENTS_FORM,
+    MAKER_FORM,
     TEXT_FORM,
+    attribute_getter,
+    composite_maker,
     domain_check,
     element_wise,
     find_coercion,
@@ -74,7 +80,9 @@ def recipe_of(function: AnyFunction, number: int = 0) -> Recipe:
         function.arg_types,
         function.return_type,
         function.form,
-        function.arg_names if isinstance(function, Function) and function.form == OBJECT_FORM else (),
+        function.arg_names
+        if isinstance(function, Function) and function.form in (OBJECT_FORM, ATTRIBUTE_FORM)
+        else (),
         function.base if isinstance(function, Function) else None,
         number,
     )
@@ -201,6 +209,11 @@ def _make_domain_check(recipe: Recipe) -> AnyFunction:
     return domain_check(base, recipe.return_type)
 
 
+def _make_attribute_getter(recipe: Recipe) -> AnyFunction:
+    (composite,), (number,) = recipe.arg_types, recipe.field_names
+    return attribute_getter(composite, int(number), recipe.name, recipe.return_type)
+
+
 _MAKERS: dict[str, Callable[[Recipe], AnyFunction]] = {
     "": _make_plain,
     VARIADIC_FORM: _make_variadic,
@@ -208,6 +221,8 @@ _MAKERS: dict[str, Callable[[Recipe], AnyFunction]] = {
     OBJECT_FORM: _make_object,
     TEXT_FORM: _make_text_cast,
     DOMAIN_FORM: _make_domain_check,
+    MAKER_FORM: lambda recipe: composite_maker(recipe.return_type),
+    ATTRIBUTE_FORM: _make_attribute_getter,
     ELEMENTS_FORM: _make_element_wise,
     DYNAMIC_FORM: _make_dynamic,
 }

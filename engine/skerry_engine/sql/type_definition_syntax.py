@@ -6,7 +6,7 @@ from skerry_engine.errors import SyntaxError
 from skerry_engine.sql import statements as st
 from skerry_engine.sql import type_statements as ts
 from skerry_engine.sql.alter_syntax import AlterParser
-from skerry_engine.sql.types_syntax import parse_type
+from skerry_engine.sql.types_syntax import TypeName, parse_type
 
 
 class TypeParser(AlterParser):
@@ -21,9 +21,17 @@ class TypeParser(AlterParser):
             return ts.CreateEnum(name, self.enum_labels())
         if self.word() == "range":
             return self.not_supported("CREATE TYPE AS RANGE")
-        if not self.at("("):
-            raise self.error()
-        return self.not_supported("CREATE TYPE of a composite type")
+        return ts.CreateComposite(name, self.attributes())
+
+    def attributes(self) -> tuple[tuple[str, TypeName], ...]:
+        self.expect("(")
+        found: list[tuple[str, TypeName]] = []
+        while not self.at(")"):
+            found.append((self.name(), parse_type(self)))
+            if not self.accept(","):
+                break
+        self.expect(")")
+        return tuple(found)
 
     def enum_labels(self) -> tuple[str, ...]:
         self.expect("(")

@@ -17,6 +17,14 @@ class CreateEnum(Statement):
 
 
 @dataclass(frozen=True, slots=True)
+class CreateComposite(Statement):
+    """CREATE TYPE name AS (attributes): names and types."""
+
+    name: ObjectName
+    attributes: tuple[tuple[str, TypeName], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AddEnumLabel(Statement):
     """ALTER TYPE name ADD VALUE label, at the end or beside `neighbour`."""
 

@@ -64,6 +64,97 @@ def quote_field(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '""') + '"'
 
 
+_FIELD = re.compile(r'(?:[^"\\(),]|\\.|"(?:[^"\\]|\\.|"")*")*', re.DOTALL)
+
+
+def record_fields(text: str, count: int) -> list[str | None]:
+    """The fields of a record in its text form; None is a NULL.  Raises InvalidTextRepresentation."""
+
+    def malformed(detail: str) -> InvalidTextRepresentation:
+        return InvalidTextRepresentation(f'malformed record literal: "{text}"', detail=detail)
+
+    body = text.strip(_BLANKS)
+    if not body.startswith("("):
+        raise malformed("Missing left parenthesis.")
+    fields: list[str | None] = []
+    position = 1
+    while True:
+        match = _FIELD.match(body, position)
+        assert match is not None
+        raw, position = match.group(), match.end()
+        fields.append(_unquoted_field(raw) if raw else None)
+        if position >= len(body):
+            raise malformed("Unexpected end of input.")
+        if body[position] == ")":
+            break
+        if body[position] != ",":
+            raise malformed("Unexpected end of input.")
+        position += 1
+    if position + 1 != len(body):
+        raise malformed("Junk after right parenthesis.")
+    if count == 0 and fields == [None]:
+        return []
+    if len(fields) != count:
+        raise malformed("Too few columns." if len(fields) < count else "Too many columns.")
+    return fields
+
+
+def _unquoted_field(raw: str) -> str:
+    """A field without its quotes and escapes."""
+    parts: list[str] = []
+    inside = False
+    position = 0
+    while position < len(raw):
+        character = raw[position]
+        if character == "\\":
+            position += 1
+            parts.append(raw[position])
+        elif character == '"' and inside and raw[position + 1 : position + 2] == '"':
+            position += 1
+            parts.append('"')
+        elif character == '"':
+            inside = not inside
+        else:
+            parts.append(character)
+        position += 1
+    return "".join(parts)
+
+
+def pack_record(fields: list[tuple[int, bytes | None]]) -> bytes:
+    """A record's binary form: the number of fields; of each its type's OID, length and bytes."""
+    parts = [_LENGTH.pack(len(fields))]
+    for oid, data in fields:
+        parts.append(struct.pack(">I", oid))
+        parts.append(_NULL_LENGTH if data is None else _LENGTH.pack(len(data)) + data)
+    return b"".join(parts)
+
+
+def unpack_record(data: bytes, type_oids: list[int]) -> list[bytes | None]:
+    """The fields of a record in its binary form.  Raises InvalidBinaryRepresentation, DatatypeMismatch."""
+    try:
+        (count,) = _LENGTH.unpack_from(data)
+        if count != len(type_oids):
+            raise DatatypeMismatch(f"wrong number of columns: {count}, expected {len(type_oids)}")
+        fields: list[bytes | None] = []
+        offset = 4
+        for number, wanted in enumerate(type_oids, 1):
+            oid, length = struct.unpack_from(">Ii", data, offset)
+            offset += 8
+            if oid != wanted:
+                raise DatatypeMismatch(
+                    f"binary data has type {oid} instead of expected {wanted} in record column {number}"
+                )
+            if length < -1 or offset + max(length, 0) > len(data):
+                raise InvalidBinaryRepresentation("insufficient data left in message")
+            fields.append(None if length < 0 else data[offset : offset + length])
+            offset += max(length, 0)
+    except struct.error:
+        raise InvalidBinaryRepresentation("insufficient data left in message") from None
+    if offset != len(data):
+        raise InvalidBinaryRepresentation("improper binary format in record")
+    return fields
+
+
 def write_vector(value: tuple[int, ...]) -> str:
     """int2vector or oidvector to text."""
     return " ".join([str(item) for item in value])

@@ -39,7 +39,7 @@ from skerry_engine.values.clock import wall_clock
 from skerry_engine.values.datetime_input import InputContext
 from skerry_engine.values.records import Record
 from skerry_engine.values.types import SqlType, TypeInfo, find_type, type_display
-from skerry_engine.values.user_types import NO_TYPES, EnumValues, UserTypes, is_enum
+from skerry_engine.values.user_types import NO_TYPES, EnumValues, UserTypes, is_composite, is_enum
 
 TextEncoder = Callable[[Any], str]
 TextDecoder = Callable[[str], Any]
@@ -182,6 +182,8 @@ def text_encoder(type_: SqlType, io: IoContext) -> TextEncoder:
         return graph_text.text_encoder(oid, io)
     if is_enum(oid):
         return _enum_encoder(io.types.enum(oid))
+    if is_composite(oid):
+        return _composite_encoder(oid, io)
     element = _array_element(oid)
     if element is None:
         raise _unsupported(type_, "text output")
@@ -304,10 +306,60 @@ def text_decoder(type_: SqlType, io: IoContext) -> TextDecoder:
         return graph_text.text_decoder(oid, io)
     if is_enum(oid):
         return _enum_decoder(io.types.enum(oid))
+    if is_composite(oid):
+        return _composite_decoder(oid, io)
     element = _array_element(oid)
     if element is None:
         raise _no_input(oid)
     return arrays.array_reader(text_decoder(SqlType(element.oid, typmod), io), element.delimiter)
+
+
+def _fields_of(oid: int, io: IoContext) -> list[SqlType]:
+    return [SqlType(each, typmod) for _, each, typmod in io.types.composite(oid)]
+
+
+def _composite_encoder(oid: int, io: IoContext) -> TextEncoder:
+    fields = [text_encoder(each, io) for each in _fields_of(oid, io)]
+
+    def write(value: tuple[Any, ...]) -> str:
+        return arrays.record_text(
+            [None if item is None else field(item) for field, item in zip(fields, value, strict=True)]
+        )
+
+    return write
+
+
+def _composite_decoder(oid: int, io: IoContext) -> TextDecoder:
+    fields = [text_decoder(each, io) for each in _fields_of(oid, io)]
+
+    def read(spelling: str) -> tuple[Any, ...]:
+        texts = arrays.record_fields(spelling, len(fields))
+        return tuple(
+            [None if part is None else field(part) for field, part in zip(fields, texts, strict=True)]
+        )
+
+    return read
+
+
+def _composite_packer(oid: int, io: IoContext) -> BinaryEncoder:
+    fields = [(each.oid, binary_encoder(each, io)) for each in _fields_of(oid, io)]
+    return lambda value: arrays.pack_record(
+        [
+            (each, None if item is None else pack(item))
+            for (each, pack), item in zip(fields, value, strict=True)
+        ]
+    )
+
+
+def _composite_unpacker(oid: int, io: IoContext) -> BinaryDecoder:
+    types = _fields_of(oid, io)
+    fields = [binary_decoder(each, io) for each in types]
+
+    def unpack(data: bytes) -> tuple[Any, ...]:
+        parts = arrays.unpack_record(data, [each.oid for each in types])
+        return tuple([None if part is None else read(part) for read, part in zip(fields, parts, strict=True)])
+
+    return unpack
 
 
 def _enum_decoder(values: EnumValues) -> TextDecoder:
@@ -404,6 +456,8 @@ def binary_encoder(type_: SqlType, io: IoContext) -> BinaryEncoder:
         return lambda value: writer(value).encode()
     if type_.oid in GRAPH_OIDS:
         return graph_text.binary_encoder(type_.oid, io)
+    if is_composite(type_.oid):
+        return _composite_packer(type_.oid, io)
     info = find_type(type_.oid)
     if info is None or info.category != "A" or info.is_pseudo:
         raise _unsupported(type_, "binary output")
@@ -432,6 +486,8 @@ def binary_decoder(type_: SqlType, io: IoContext) -> BinaryDecoder:
         )
     if oid in GRAPH_OIDS:
         return graph_text.binary_decoder(oid, io)
+    if is_composite(oid):
+        return _composite_unpacker(oid, io)
     info = find_type(oid)
     if info is None or info.category != "A" or info.is_pseudo:
         raise _unsupported(type_, "binary input")

@@ -17,7 +17,13 @@ from typing import Final
 from skerry_engine.errors import NotSupportedError
 from skerry_engine.values import oids
 from skerry_engine.values.type_table import REFUSED_TYPES, TYPE_TABLE
-from skerry_engine.values.user_types import END_OF_USER_TYPES, FIRST_USER_TYPE, is_enum_or_array, shown_name
+from skerry_engine.values.user_types import (
+    END_OF_USER_TYPES,
+    FIRST_USER_TYPE,
+    is_composite,
+    is_enum_or_array,
+    shown_name,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +193,11 @@ def _user_type(oid: int) -> TypeInfo | None:
     info = _user_types.get(oid)
     if info is None and is_enum_or_array(oid):
         info = _user_types[oid] = _array_info(oid, "i") if oid & 1 else _enum_info(oid)
+    elif info is None and is_composite(oid):
+        functions = ("record_in", "record_out", "record_recv", "record_send", "-", "-")
+        info = _user_types[oid] = TypeInfo(
+            oid, "composite", -1, False, "c", "C", False, 0, 0, "d", "x", 0, *functions
+        )
     return info
 
 

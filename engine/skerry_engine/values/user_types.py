@@ -4,6 +4,7 @@ Values are read, compared and kept by code that knows types by OID, and no catal
 what kind of type it is; it is made of the number that the catalog's counter gives (`user_type_oid`):
 
     0x40000000 + 2n   an enum          0x40000001 + 2n   the array of it
+    0x50000000 + 2n   a composite type (it has no array)
     0x60000000 + 2n   a domain         0x60000001 + 2n   the array of it
 
 A domain's values are those of its base type, and so is everything that is done with them: a `SqlType` has the base
@@ -33,6 +34,7 @@ from skerry_engine.errors import (
 
 FIRST_ENUM: Final = 0x40000000
 END_OF_ENUMS: Final = 0x50000000
+FIRST_COMPOSITE: Final = 0x50000000
 FIRST_DOMAIN: Final = 0x60000000
 END_OF_DOMAINS: Final = 0x70000000
 FIRST_USER_TYPE: Final = FIRST_ENUM
@@ -44,6 +46,16 @@ LABEL_GAP: Final = 1 << 40
 def enum_oid(number: int) -> int:
     """The OID of the enum with that number of the OID counter; the next one is its array's."""
     return _oid(FIRST_ENUM, number)
+
+
+def composite_oid(number: int) -> int:
+    """The OID of the composite type with that number of the OID counter."""
+    return _oid(FIRST_COMPOSITE, number)
+
+
+def is_composite(oid: int) -> bool:
+    """Whether it is the OID of a composite type."""
+    return FIRST_COMPOSITE <= oid < FIRST_DOMAIN and oid & 1 == 0
 
 
 def domain_oid(number: int) -> int:
@@ -127,10 +139,19 @@ class UserTypes:
 
     names: Mapping[int, str] = field(default_factory=dict)
     enums: Mapping[int, EnumValues] = field(default_factory=dict)
+    composites: Mapping[int, tuple[tuple[str, int, int], ...]] = field(default_factory=dict)
+    """The attributes of composite types: names, OIDs of types, modifiers."""
 
     def enum(self, oid: int) -> EnumValues:
         """The enum with that OID.  Raises InternalError when there is none any more."""
         found = self.enums.get(oid)
+        if found is None:
+            raise InternalError(f"cache lookup failed for type {oid}")
+        return found
+
+    def composite(self, oid: int) -> tuple[tuple[str, int, int], ...]:
+        """The attributes of the composite type with that OID.  Raises InternalError when there is none any more."""
+        found = self.composites.get(oid)
         if found is None:
             raise InternalError(f"cache lookup failed for type {oid}")
         return found

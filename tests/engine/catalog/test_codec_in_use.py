@@ -140,7 +140,8 @@ create index on t (lower(b)) where a is distinct from 3;
 create sequence s owned by u.a;
 create type mood as enum ('low', 'high');
 create domain pos as int default 3 check (value > 0);
-create view v0 as select 5::pos as c;
+create type duo as (a int, b text);
+create view v0 as select 5::pos as c, row(1, 'x')::duo as r, ('(1,y)'::duo).b as f;
 create schema other;
 comment on column t.a is 'x';
 create view v1 as select case a when 1 then 'one' when 2 then 'two' else b end as c1, coalesce(b, 'z') as c2,
@@ -227,7 +228,17 @@ def test_every_kind_on_the_whitelist_occurs_in_a_catalog_and_works_when_read_bac
     found = set(_kinds_in(tree))
     in_graphs = {kind.name for kind in kinds() if kind.cls.__module__ in OF_GRAPHS}
     assert {kind.name for kind in kinds()} - found - in_graphs == set(SEEN_ELSEWHERE)
-    assert set(_forms_in(tree)) == {"", "variadic", "object", "rows", "text", "elements", "domain"}
+    assert set(_forms_in(tree)) == {
+        "",
+        "variadic",
+        "object",
+        "rows",
+        "text",
+        "elements",
+        "domain",
+        "composite",
+        "attribute",
+    }
 
 
 # --- what works over it -------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.node_text import default_text, index_expressions_text, predicate_text
 from skerry_engine.catalog.system.registry import database_rows_of, rows_of
+from skerry_engine.catalog.user_types import CompositeType
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, find_type
 
@@ -128,7 +129,23 @@ def _rights_by_oid(context: SystemContext) -> dict[object, tuple[str, ...] | Non
 
 
 def _class_rows(database: Database) -> list[Row]:
-    return [_class_row(database, relation) for relation in database.listed(Relation)]
+    rows = [_class_row(database, relation) for relation in database.listed(Relation)]
+    return rows + [_composite_row(composite) for composite in database.of_type(CompositeType)]
+
+
+def _composite_row(composite: CompositeType) -> Row:
+    return CLASS.row(
+        oid=composite.relation_oid,
+        relname=composite.name,
+        relnamespace=composite.schema_oid,
+        reltype=composite.oid,
+        relowner=composite.owner_oid,
+        relpersistence=composite.persistence,
+        relkind="c",
+        relnatts=len(composite.attributes),
+        relispopulated=True,
+        relreplident="n",
+    )
 
 
 def _class_row(database: Database, relation: Relation) -> Row:
@@ -236,6 +253,10 @@ def _attribute_rows(database: Database) -> list[Row]:
     for relation in database.listed(Relation):
         if not isinstance(relation, SystemTable):
             rows.extend(_column_rows(database, relation))
+    for composite in database.of_type(CompositeType):
+        for number, each in enumerate(composite.attributes, 1):
+            column = Column(each.name, number, number - 1, each.type)
+            rows.append(_attribute_row(composite.relation_oid, column))
     return rows
 
 

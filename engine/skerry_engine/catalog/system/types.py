@@ -10,7 +10,7 @@ from skerry_engine.catalog.system.context import SystemContext
 from skerry_engine.catalog.system.layout import SCHEMA_OIDS, Row, layout
 from skerry_engine.catalog.system.node_text import domain_default_text
 from skerry_engine.catalog.system.registry import database_rows_of, rows_of
-from skerry_engine.catalog.user_types import DomainType, EnumType, UserType
+from skerry_engine.catalog.user_types import CompositeType, DomainType, EnumType, UserType
 from skerry_engine.functions.registry import functions_named
 from skerry_engine.values import oids
 from skerry_engine.values.types import ALL_TYPES, TypeInfo, array_type, type_info
@@ -41,7 +41,8 @@ def _type_rows(database: Database) -> list[Row]:
             rows.append(_row_array(relation))
     for user_type in database.of_type(UserType):
         rows.append(_user_row(user_type))
-        rows.append(_user_array(user_type))
+        if user_type.array_name:
+            rows.append(_user_array(user_type))
     return rows
 
 
@@ -84,6 +85,8 @@ def _user_values(user_type: UserType, oid: int, name: str) -> dict[str, object]:
     values = (
         _domain_values(user_type, oid) if isinstance(user_type, DomainType) else _type_values(type_info(oid))
     )
+    if isinstance(user_type, CompositeType):
+        values = {**values, "typrelid": user_type.relation_oid}
     return {
         **values,
         "oid": oid,

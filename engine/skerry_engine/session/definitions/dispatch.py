@@ -32,7 +32,12 @@ from skerry_engine.session.definitions.roles import alter_role_setting, create_r
 from skerry_engine.session.definitions.sequences import alter_sequence, create_sequence
 from skerry_engine.session.definitions.tables import create_table, create_table_as
 from skerry_engine.session.definitions.truncate import truncate
-from skerry_engine.session.definitions.types import add_enum_label, create_enum, rename_enum_label
+from skerry_engine.session.definitions.types import (
+    add_enum_label,
+    create_composite,
+    create_enum,
+    rename_enum_label,
+)
 from skerry_engine.session.definitions.views import create_view
 from skerry_engine.session.graphs.dispatch import execute_graph_definition
 from skerry_engine.session.steps import Complete, Step
@@ -56,6 +61,7 @@ _EXECUTORS: dict[type[st.Statement], Executor] = {
     ts.CreateDomain: create_domain,
     ts.AlterDomain: alter_domain,
     ts.CreateEnum: create_enum,
+    ts.CreateComposite: create_composite,
     ts.AddEnumLabel: add_enum_label,
     ts.RenameEnumLabel: rename_enum_label,
     st.AlterTable: alter_table,

@@ -22,6 +22,8 @@ from skerry_engine.catalog.objects import (
     View,
 )
 from skerry_engine.catalog.user_types import (
+    Attribute,
+    CompositeType,
     DomainType,
     EnumLabel,
     EnumType,
@@ -36,7 +38,7 @@ from skerry_engine.catalog.user_types import (
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.guards import check_new_owner, check_owner
-from skerry_engine.session.definitions.names import creation_schema, role_named
+from skerry_engine.session.definitions.names import column_type, creation_schema, role_named
 from skerry_engine.session.definitions.views import with_views_renamed
 from skerry_engine.session.definitions.waiting import lock_new_name, lock_relation
 from skerry_engine.session.steps import Complete, Step
@@ -44,7 +46,7 @@ from skerry_engine.sql import statements as st
 from skerry_engine.sql import type_statements as ts
 from skerry_engine.txn.modes import ACCESS_EXCLUSIVE, SHARE_UPDATE_EXCLUSIVE
 from skerry_engine.values.types import format_type
-from skerry_engine.values.user_types import enum_oid, is_enum, number_between, numbered
+from skerry_engine.values.user_types import composite_oid, enum_oid, is_enum, number_between, numbered
 
 Steps = Generator[Step, object, Complete]
 
@@ -79,6 +81,37 @@ def create_enum(context: DefinitionContext, statement: ts.CreateEnum) -> Steps:
     )
     database_oid = context.database_oid
     change_catalog(context, lambda catalog: type_changes.create_type(catalog, database_oid, enum))
+    return CREATED
+
+
+def create_composite(context: DefinitionContext, statement: ts.CreateComposite) -> Steps:
+    """CREATE TYPE ... AS (...).  Raises DuplicateObject, DuplicateColumn, InvalidTableDefinition for pseudo-types."""
+    schema = creation_schema(context, statement.name)
+    name = naming.truncate_name(statement.name.name)
+    yield from lock_new_name(context, schema.oid, name)
+    if is_name_taken(context.database, schema.oid, name):
+        raise errors.DuplicateObject(f'type "{name}" already exists')
+    attributes: list[Attribute] = []
+    for written, type_name in statement.attributes:
+        attribute = naming.truncate_name(written)
+        if any(each.name == attribute for each in attributes):
+            raise errors.DuplicateColumn(f'column "{attribute}" specified more than once')
+        attributes.append(Attribute(attribute, column_type(context, type_name, attribute)))
+    if any(each.type.domain for each in attributes):
+        raise errors.NotSupportedError("attributes of a domain are not supported")
+    allocate = context.catalog.oids.allocate
+    made = CompositeType(
+        oid=composite_oid(allocate()),
+        name=name,
+        schema_oid=schema.oid,
+        owner_oid=context.user_oid,
+        persistence="t" if schema.name == context.temporary_schema_name else "p",
+        array_name="",
+        attributes=tuple(attributes),
+        relation_oid=allocate(),
+    )
+    database_oid = context.database_oid
+    change_catalog(context, lambda catalog: type_changes.create_type(catalog, database_oid, made))
     return CREATED
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.functions.casts import (
+    composite_maker,
     domain_check,
     find_coercion,
     io_cast,
@@ -20,7 +21,7 @@ from skerry_engine.sql.binder.context import Parameters
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext, text_decoder
 from skerry_engine.values.types import SqlType, format_type, type_info
-from skerry_engine.values.user_types import is_enum_or_array
+from skerry_engine.values.user_types import is_composite, is_enum_or_array
 
 BOOL = SqlType(oids.BOOL)
 TEXT = SqlType(oids.TEXT)
@@ -93,6 +94,29 @@ class Coercer:
             return None
         return ex.Cast(target, _implied(converted), domain_check(target.oid, target.domain), context == "e")
 
+    def _as_composite(self, row: ex.RowOf, target: SqlType, context: str) -> ex.Expr | None:
+        """ROW(...) as a value of a composite type: each field as its attribute."""
+        attributes = self.io.types.composite(target.oid)
+        if len(attributes) != len(row.items):
+            return None
+        items: list[ex.Expr] = []
+        for item, (_, oid, typmod) in zip(row.items, attributes, strict=True):
+            made = self.coerce(self._as_written(item), SqlType(oid, typmod), context)
+            if made is None:
+                return None
+            items.append(made)
+        return ex.Cast(target, ex.RowOf(row.type, tuple(items)), composite_maker(target.oid), True)
+
+    def _as_written(self, item: ex.Expr) -> ex.Expr:
+        """A literal in ROW(...), which has become text for want of anything better, as it was."""
+        if item.type.oid != oids.TEXT:
+            return item
+        if isinstance(item, ex.Const):
+            return ex.Const(UNKNOWN, item.value)
+        if isinstance(item, ex.Param) and self.parameters.slots[item.index].source == "literal":
+            return self.parameters.literal(self.parameters.slots[item.index].number)
+        return item
+
     def _convert(self, expr: ex.Expr, target: SqlType, context: str) -> ex.Expr | None:
         source = expr.type.oid
         if source == target.oid:
@@ -104,6 +128,8 @@ class Coercer:
         direct = self._direct_number(expr, target)
         if direct is not None:
             return direct
+        if is_composite(target.oid) and isinstance(expr, ex.RowOf):
+            return self._as_composite(expr, target, context)
         if source == oids.RECORD:
             if not is_string_type(target.oid) or context == "i":
                 return None

@@ -13,6 +13,7 @@ from sqlglot import exp
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra.traversal import free_ranges
+from skerry_engine.functions.casts import attribute_getter
 from skerry_engine.functions.json_building import json_object_of, over_json_rows
 from skerry_engine.functions.registry import AggregateFunction, Function
 from skerry_engine.functions.resolve import (
@@ -41,6 +42,7 @@ from skerry_engine.values import oids
 from skerry_engine.values.bits import read_bits
 from skerry_engine.values.io import text_decoder
 from skerry_engine.values.types import SqlType, format_type, type_info
+from skerry_engine.values.user_types import is_composite
 
 if TYPE_CHECKING:
     from skerry_engine.sql.binder.queries import QueryBinder
@@ -632,6 +634,15 @@ class ExpressionBinder:
             if fields.names and isinstance(node.this, exp.Column):
                 shown = f"column {node.this.name}.{name} does not exist"
             raise errors.UndefinedColumn(shown, position=position)
+        if is_composite(row.type.oid):
+            attributes = self.queries.io.types.composite(row.type.oid)
+            for number, (attribute, oid, typmod) in enumerate(attributes):
+                if attribute == name:
+                    getter = attribute_getter(row.type.oid, number, name, oid)
+                    return ex.Call(SqlType(oid, typmod), getter, (row,))
+            raise errors.UndefinedColumn(
+                f'column "{name}" not found in data type {format_type(row.type.oid)}', position=position
+            )
         if row.type.oid == oids.RECORD:
             raise errors.NotSupportedError(
                 "selecting a field of this record is not supported", position=position
@@ -645,6 +656,14 @@ class ExpressionBinder:
         """The fields of `(row).*`, with their names."""
         check(node)
         row = self.bind(node.this)
+        if is_composite(row.type.oid):
+            return [
+                (
+                    name,
+                    ex.Call(SqlType(oid, typmod), attribute_getter(row.type.oid, number, name, oid), (row,)),
+                )
+                for number, (name, oid, typmod) in enumerate(self.queries.io.types.composite(row.type.oid))
+            ]
         fields = fields_of(row)
         if fields is None and row.type.oid != oids.RECORD:
             raise errors.WrongObjectType(f"type {format_type(row.type.oid)} is not composite")
