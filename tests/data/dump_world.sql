@@ -217,7 +217,7 @@ CREATE TYPE around AS (inner_one "Odd ""Schema""".duo, t text[]);
 COMMENT ON TYPE around IS 'nested';
 CREATE TABLE of_composites (id int, c around, d "Odd ""Schema""".duo DEFAULT '(1,ok,2.5)');
 INSERT INTO of_composites VALUES (1, '("(1,ok,)","{a,""b c""}")'), (2, NULL);
-CREATE VIEW sees_composites AS SELECT id, c, (d)."A b" AS ab FROM of_composites;
+CREATE VIEW sees_composites AS SELECT id, (c).t, (d)."A b" AS ab FROM of_composites;
 CREATE VIEW sees_domains AS SELECT p, n, 5::"Odd ""Schema""".pos AS five FROM of_domains;
 CREATE VIEW feeling AS SELECT m, m = 'ok' AS is_ok, s || 'large'::"Size" AS more FROM felt WHERE m IN ('ok', 'between');
 CREATE VIEW aaa AS SELECT * FROM "Odd ""Schema""".zz;
