@@ -277,3 +277,13 @@ def test_any_password_message(wire: Any, dice: random.Random) -> None:
         assert b"Z\0\0\0\5" not in output
     assert talk.outcome in (0, 3) and talk.host.faults == []
     assert talk.backend.session is None
+
+
+@pytest.mark.parametrize("oid", [600, 999_999])
+def test_parameters_of_types_that_are_not_there_are_refused_by_parse(wire: Any, oid: int) -> None:
+    talk = wire.Talk(engine=Host())
+    answers = talk.say(
+        wire.parse("select $1", "", (oid,)), wire.describe("S", ""), wire.SYNC, wire.query("select 1")
+    )
+    assert "".join(kind for kind, _ in answers) == "EZTDCZ" and talk.host.faults == []
+    assert wire.fields(answers[0][1])["C"] == "0A000"

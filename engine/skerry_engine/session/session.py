@@ -26,7 +26,7 @@ from skerry_engine.session.steps import (
 from skerry_engine.sql import statements as st
 from skerry_engine.values.clock import wall_clock
 from skerry_engine.values.io import binary_decoder, text_decoder
-from skerry_engine.values.types import SqlType
+from skerry_engine.values.types import SqlType, find_type
 
 
 class Session(StatementRunner):
@@ -39,6 +39,9 @@ class Session(StatementRunner):
         self.check_open()
         if name and name in self.prepared:
             raise errors.DuplicatePreparedStatement(f'prepared statement "{name}" already exists')
+        for oid in parameter_oids:
+            if oid and find_type(oid) is None:
+                raise errors.NotSupportedError(f"parameters of the type with OID {oid} are not supported")
         statement = self.engine.statements.statement(text, self.language())
         self.check_not_failed(statement)
         self.prepared[name] = self.prepare(name, text, statement, parameter_oids)
