@@ -102,9 +102,9 @@ def read_vector(text: str) -> object:
     return [int(part) for part in text.split()]
 
 
-def read_ip(text: str) -> object:
-    """An inet or cidr: a network where there is a mask."""
-    return ipaddress.ip_network(text, False) if "/" in text else ipaddress.ip_address(text)
+def read_inet(text: str) -> object:
+    """An address; one in its network where there is a mask."""
+    return ipaddress.ip_interface(text) if "/" in text else ipaddress.ip_address(text)
 
 
 # --- arrays -------------------------------------------------------------------------------------------------
@@ -151,8 +151,8 @@ def _read_bytea(text: str) -> object:
 _SCALARS: dict[int, Reader] = {
     22: read_vector,
     30: read_vector,
-    650: read_ip,
-    869: read_ip,
+    650: ipaddress.ip_network,
+    869: read_inet,
     700: read_float4,
     1082: read_date,
     1083: read_time,
@@ -165,7 +165,7 @@ _SCALARS: dict[int, Reader] = {
 # Array type OID -> reader of its elements.
 _ELEMENTS: dict[int, Reader] = {
     199: json.loads,
-    651: read_ip,
+    651: ipaddress.ip_network,
     775: str,
     791: str,
     1000: _read_bool,
@@ -182,7 +182,7 @@ _ELEMENTS: dict[int, Reader] = {
     1022: float,
     1028: int,
     1040: str,
-    1041: read_ip,
+    1041: read_inet,
     1115: read_timestamp,
     1182: read_date,
     1183: read_time,

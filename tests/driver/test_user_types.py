@@ -52,12 +52,12 @@ def test_the_labels_of_an_enum_are_those_of_the_moment(database: skerry.Database
 
 def test_values_of_network_types_bits_and_money(database: skerry.Database) -> None:
     row = database.execute(
-        "SELECT '10.0.0.0/8'::cidr, '{::1,1.2.3.0/24}'::inet[], '08:00:2b:01:02:03'::macaddr, B'101',"
+        "SELECT '10.0.0.0/8'::cidr, '{::1,1.2.3.4/24}'::inet[], '08:00:2b:01:02:03'::macaddr, B'101',"
         " '{1,01}'::varbit[], '12.5'::money, '{08:00:2b:01:02:03}'::macaddr[], '{1}'::money[]"
     ).one()
     assert row == (
         ipaddress.ip_network("10.0.0.0/8"),
-        [ipaddress.ip_address("::1"), ipaddress.ip_network("1.2.3.0/24")],
+        [ipaddress.ip_address("::1"), ipaddress.ip_interface("1.2.3.4/24")],
         "08:00:2b:01:02:03",
         "101",
         ["1", "01"],

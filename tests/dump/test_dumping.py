@@ -198,8 +198,6 @@ def test_patterns(pattern: str, found: list[str]) -> None:
 @pytest.mark.parametrize(
     ("statement", "name"),
     [
-        ("CREATE TYPE mood AS ENUM ('ok')", "type mood"),
-        ("CREATE DOMAIN small AS int CHECK (VALUE < 10)", "type small"),
         ("CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function one()"),
         ("CREATE TABLE whole (i int) PARTITION BY LIST (i)", "relation whole"),
         ("CREATE TABLE base (i int); CREATE TABLE heir () INHERITS (base)", "child table heir"),

@@ -41,8 +41,8 @@ def _load(server: Address, database: str, script: str) -> None:
 
 
 def _dump(server: Address, database: str, *arguments: str) -> list[str]:
-    """The lines of a dump that say something.  The schema skerry is there in every database."""
-    text = _run(server, "pg_dump", "-N", "skerry", *arguments, database)
+    """The lines of a dump that say something."""
+    text = _run(server, "pg_dump", *arguments, database)
     return [line for line in text.splitlines() if not OWN_LINES.match(line)]
 
 

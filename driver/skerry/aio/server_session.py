@@ -287,13 +287,10 @@ class AsyncServerSession:
         protocol = self._protocol
         try:
             while True:
-                output = protocol.take_output()
-                if output:
-                    await transport.send(output)
+                await self._say(transport, protocol.take_output())
                 if is_over():
                     return
-                data = await transport.receive()
-                self._take_events(data, take)
+                self._take_events(await self._hear(transport), take)
                 if protocol.is_closed:
                     self._drop()
                     return
@@ -303,11 +300,23 @@ class AsyncServerSession:
         except errors.ProtocolViolation:
             self._drop()
             raise
-        except _LOST as problem:
-            raise self._lost(problem) from None
         except BaseException:
             await self._break_off()
             raise
+
+    async def _say(self, transport: AsyncTransport, output: bytes) -> None:
+        """Send.  Only here and in `_hear` is an OSError the connection's: what takes the answers has errors of its own."""
+        try:
+            if output:
+                await transport.send(output)
+        except _LOST as problem:
+            raise self._lost(problem) from None
+
+    async def _hear(self, transport: AsyncTransport) -> bytes:
+        try:
+            return await transport.receive()
+        except _LOST as problem:
+            raise self._lost(problem) from None
 
     def _take_events(self, data: bytes, take: Callable[[events.Event], None]) -> None:
         protocol = self._protocol

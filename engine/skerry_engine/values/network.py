@@ -131,9 +131,15 @@ def host_text(family: int, number: int) -> str:
     return ipaddress.IPv6Address(number).compressed
 
 
-def to_ip(text: str) -> object:
-    """What Python programs get, from the text: an address, a network where there is a mask."""
-    return ipaddress.ip_network(text, False) if "/" in text else ipaddress.ip_address(text)
+def inet_object(value: bytes) -> object:
+    """What Python programs get: an address; one in its network where there is a mask."""
+    text = write_inet(value)
+    return ipaddress.ip_interface(text) if "/" in text else ipaddress.ip_address(text)
+
+
+def cidr_object(value: bytes) -> object:
+    """What Python programs get: a network."""
+    return ipaddress.ip_network(write_cidr(value))
 
 
 # --- binary: family, bits, whether it is a cidr, length, address --------------------------------------------

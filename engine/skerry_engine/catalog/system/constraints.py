@@ -20,6 +20,7 @@ from skerry_engine.catalog.objects import (
     View,
 )
 from skerry_engine.catalog.system.context import SystemContext
+from skerry_engine.catalog.system.extension import OWN_EXTENSION, own_members
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.node_text import check_text, rule_text
 from skerry_engine.catalog.system.registry import database_rows_of, rows_of
@@ -113,6 +114,7 @@ def depend_rows(database: Database) -> list[Row]:
         if edge.dependent.oid >= FIRST_USER_OID and not (_is_hidden(database, edge.dependent))
     ]
     rows.extend(_depend_row(*triple) for triple in _type_and_rule_edges(database))
+    rows.extend(_depend_row(member, OWN_EXTENSION, "e") for member in own_members(database))
     return rows
 
 

@@ -29,6 +29,7 @@ MAKER_MODULES = (
     "information_domains",
     "information_graphs",
     "skerry_graphs",
+    "extension",
 )
 
 FUNCTION_MODULES = ("definition_functions", "object_functions", "privilege_functions")
@@ -36,7 +37,7 @@ FUNCTION_MODULES = ("definition_functions", "object_functions", "privilege_funct
 
 EMPTY_CATALOGS = frozenset(
     """
-    pg_conversion pg_event_trigger pg_extension
+    pg_conversion pg_event_trigger
     pg_foreign_data_wrapper pg_foreign_server pg_foreign_table pg_inherits pg_largeobject
     pg_largeobject_metadata pg_parameter_acl pg_partitioned_table pg_policy pg_publication
     pg_publication_namespace pg_publication_rel pg_range pg_replication_origin pg_seclabel pg_shdepend

@@ -25,7 +25,7 @@ VACUUM_OPTIONS = frozenset(
     analyse""".split()
 )
 ANALYZE_OPTIONS = frozenset(("verbose", "skip_locked"))
-BUILT_IN_EXTENSIONS = frozenset(("plpgsql",))
+BUILT_IN_EXTENSIONS = frozenset(("plpgsql", "skerry"))
 
 
 def vacuum(context: DefinitionContext, statement: st.Vacuum) -> Generator[Step, object, Complete]:
