@@ -305,7 +305,7 @@ class AsyncServerSession:
             raise
 
     async def _say(self, transport: AsyncTransport, output: bytes) -> None:
-        """Send.  Only here and in `_hear` is an OSError the connection's: what takes the answers has errors of its own."""
+        """Send.  Only here and in `_hear` an OSError is the connection's: who takes answers has errors of his own."""
         try:
             if output:
                 await transport.send(output)
