@@ -88,3 +88,25 @@ def test_binary_copy_is_postgresqls(server: Address, postgres: Address) -> None:
     data, is_same = copied(server)
     assert is_same and len(data) == ROWS + 1
     assert data == copied(postgres)[0]
+
+
+RECORDS = """
+    select row(1, 'a'::text, null::int8, date '2020-01-01', array[1, 2], 2.5, row(true, 'x'::name)),
+        (select t from (values (1, 'x'), (2, null)) t (a, b) where t.a = 2)
+"""
+
+
+def records(server: Address) -> list[bytes | None]:
+    """Records in binary, as a driver gets them that asks for every value so."""
+    dsn = f"host={server.host} port={server.port} user={server.user} dbname={server.database}"
+    with (
+        psycopg.connect(dsn, password=server.password) as connection,
+        connection.cursor(binary=True) as cursor,
+    ):
+        result = cursor.execute(RECORDS).pgresult
+        assert result is not None
+        return [result.get_value(0, column) for column in range(result.nfields)]
+
+
+def test_records_are_the_bytes_of_postgresqls(server: Address, postgres: Address) -> None:
+    assert records(server) == records(postgres)

@@ -351,6 +351,26 @@ def _composite_packer(oid: int, io: IoContext) -> BinaryEncoder:
     )
 
 
+def _record_packer(io: IoContext) -> BinaryEncoder:
+    """Packs each field as its type does; the fields' packers are found once per row type."""
+    packers: dict[tuple[SqlType, ...], list[BinaryEncoder]] = {}
+
+    def pack(value: tuple[object, ...]) -> bytes:
+        if not isinstance(value, Record):  # a function gave it, and nobody knows its fields' types
+            raise _unsupported(SqlType(oids.RECORD), "binary output")
+        fields = packers.get(value.types)
+        if fields is None:
+            fields = packers[value.types] = [binary_encoder(type_, io) for type_ in value.types]
+        return arrays.pack_record(
+            [
+                (type_.oid, None if item is None else field(item))
+                for type_, field, item in zip(value.types, fields, value, strict=True)
+            ]
+        )
+
+    return pack
+
+
 def _composite_unpacker(oid: int, io: IoContext) -> BinaryDecoder:
     types = _fields_of(oid, io)
     fields = [binary_decoder(each, io) for each in types]
@@ -458,6 +478,8 @@ def binary_encoder(type_: SqlType, io: IoContext) -> BinaryEncoder:
         return graph_text.binary_encoder(type_.oid, io)
     if is_composite(type_.oid):
         return _composite_packer(type_.oid, io)
+    if type_.oid == oids.RECORD:
+        return _record_packer(io)
     info = find_type(type_.oid)
     if info is None or info.category != "A" or info.is_pseudo:
         raise _unsupported(type_, "binary output")
