@@ -94,7 +94,6 @@ COPY (SELECT 1) TO STDOUT (FORMAT nonsense);
 -- @refused files on the server
 COPY (SELECT 1) TO '/nowhere/file';
 COPY nope FROM STDIN;
--- @refused privileges
 GRANT SELECT ON nope TO PUBLIC;
 VACUUM nope;
 ANALYZE nope;

@@ -25,7 +25,6 @@ CHECKPOINT;
 LISTEN channel;
 NOTIFY other_channel, 'payload';
 UNLISTEN *;
--- @refused privileges
 GRANT SELECT ON m TO PUBLIC;
 -- @position none is given
 EXPLAIN (COSTS OFF, FORMAT nonsense) SELECT 1;
