@@ -6,11 +6,10 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg2
 import pytest
+from psycopg2 import extras
 from support.postgres_server import Address
-
-psycopg2 = pytest.importorskip("psycopg2", reason="psycopg2 is not among what tests install")
-extras = pytest.importorskip("psycopg2.extras")
 
 
 @pytest.fixture
