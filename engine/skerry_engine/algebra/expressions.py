@@ -344,10 +344,25 @@ class RecordOf(Expr):
     items: tuple[Expr, ...]
 
 
+_field_names: dict[type, tuple[str, ...]] = {}
+
+
+def field_names(kind: type) -> tuple[str, ...]:
+    """The names of a dataclass's fields, found once: trees are walked many times a plan."""
+    names = _field_names.get(kind)
+    if names is None:
+        names = _field_names[kind] = tuple([field.name for field in fields(kind)])
+    return names
+
+
 def children(expr: Expr) -> Iterator[Expr]:
     """The direct operands of an expression, in written order; a subquery's inside is not entered."""
-    for field in fields(expr):
-        yield from _exprs_in(getattr(expr, field.name))
+    for name in field_names(expr.__class__):
+        value = getattr(expr, name)
+        if isinstance(value, Expr):
+            yield value
+        elif isinstance(value, (tuple, SortKey, Frame)):
+            yield from _exprs_in(value)
 
 
 def _exprs_in(value: object) -> Iterator[Expr]:
@@ -376,11 +391,11 @@ def transform(expr: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
     if changed is not None:
         return changed
     updates: dict[str, object] = {}
-    for field in fields(expr):
-        value = getattr(expr, field.name)
+    for name in field_names(expr.__class__):
+        value = getattr(expr, name)
         new = _transform_value(value, change)
         if new is not value:
-            updates[field.name] = new
+            updates[name] = new
     return replace(expr, **updates) if updates else expr  # type: ignore[arg-type]
 
 

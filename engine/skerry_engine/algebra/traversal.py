@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from skerry_engine.algebra import expressions as ex
@@ -30,18 +30,36 @@ _CARRIERS = (
 )
 
 
+_is_node: dict[type, bool | None] = {}
+"""By class: whether `walk_all` gives such a thing out; None where there is nothing in it."""
+
+
+def _learn(kind: type) -> bool | None:
+    verdict = True if issubclass(kind, _NODES) else False if issubclass(kind, (*_CARRIERS, tuple)) else None
+    _is_node[kind] = verdict
+    return verdict
+
+
 def walk_all(node: object) -> Iterator[Node]:
-    """Every expression, relation and query in `node`, parents first, subqueries entered."""
-    if isinstance(node, _NODES):
-        yield node
-        for field in fields(node):
-            yield from walk_all(getattr(node, field.name))
-    elif isinstance(node, tuple):
-        for item in node:
-            yield from walk_all(item)
-    elif isinstance(node, _CARRIERS):
-        for field in fields(node):
-            yield from walk_all(getattr(node, field.name))
+    """Every expression, relation and query in `node`, parents first, subqueries entered.
+
+    Planning walks trees many times, and a list of values may have thousands of nodes: so this is one loop, and what
+    there is to know of a class is found once.
+    """
+    pending = [node]
+    while pending:
+        item = pending.pop()
+        kind = item.__class__
+        is_node = _is_node[kind] if kind in _is_node else _learn(kind)
+        if is_node is None:
+            continue
+        if isinstance(item, tuple):
+            pending.extend(reversed(item))
+            continue
+        if is_node:
+            yield item  # type: ignore[misc]
+        for name in reversed(ex.field_names(kind)):
+            pending.append(getattr(item, name))
 
 
 def rewrite_all(node: _N, change: Callable[[object], object | None]) -> _N:
@@ -60,12 +78,12 @@ def _rewrite(node: object, change: Callable[[object], object | None]) -> object:
     if changed is not None:
         return changed
     updates: dict[str, object] = {}
-    for field in fields(node):
-        value = getattr(node, field.name)
-        if isinstance(value, tuple) or (is_dataclass(value) and isinstance(value, _NODES + _CARRIERS)):
+    for name in ex.field_names(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, (tuple, *_NODES, *_CARRIERS)):
             new = _rewrite(value, change)
             if new is not value:
-                updates[field.name] = new
+                updates[name] = new
     return replace(node, **updates) if updates else node  # type: ignore[arg-type]
 
 
