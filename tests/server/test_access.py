@@ -6,10 +6,13 @@ import asyncio
 import base64
 import io
 import os
+import shutil
+import signal
 import socket
 import ssl
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -234,6 +237,43 @@ def test_client_certificates_are_asked_for(certificates: Certificates, world: Pa
         assert _psql(server, own, sql) == "/O=Tests/CN=ann|/CN=Test authority"
         assert "no encryption" in _psql(server, "user=starter sslmode=disable", "select 1")
         assert _psql(server, "user=starter sslmode=require sslcert=none", "select 1") == ""
+
+
+def _shown_certificate(server: Address) -> bytes:
+    """The server's certificate, as it shows it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((server.host, server.port), timeout=10) as plain:
+        plain.sendall(struct.pack(">II", 8, 80877103))
+        assert plain.recv(1) == b"S"
+        with context.wrap_socket(plain) as encrypted:
+            return encrypted.getpeercert(binary_form=True) or b""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_certificates_are_read_again_on_sighup(certificates: Certificates, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "cert.key"
+    pairs = ((certificates.server, certificates.server_key), (certificates.client, certificates.client_key))
+
+    def place(pair: tuple[Path, Path]) -> bytes:
+        shutil.copy(pair[0], certificate)
+        shutil.copy(pair[1], key)
+        return ssl.PEM_cert_to_DER_cert(pair[0].read_text())
+
+    started: list[subprocess.Popen[bytes]] = []
+    old = place(pairs[0])
+    arguments = ["--log-level", "error", "--tls-cert", str(certificate), "--tls-key", str(key)]
+    with skerry_process(arguments, on_start=started.append) as server:
+        assert _shown_certificate(server) == old
+        new = place(pairs[1])
+        started[0].send_signal(signal.SIGHUP)
+        deadline_s = time.monotonic() + 10
+        while _shown_certificate(server) != new:
+            assert time.monotonic() < deadline_s
+        shutil.copy(certificates.server_key, key)  # of another certificate: what is in use stays
+        started[0].send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert _shown_certificate(server) == new
 
 
 def test_files_that_make_no_tls(certificates: Certificates, tmp_path: Path) -> None:

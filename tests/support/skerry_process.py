@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,11 +19,15 @@ COMMAND = "import sys; from skerry_server.cli import main; sys.exit(main())"
 
 
 @contextmanager
-def skerry_process(arguments: Sequence[str] = (), python: str | None = None) -> Iterator[Address]:
+def skerry_process(
+    arguments: Sequence[str] = (),
+    python: str | None = None,
+    on_start: Callable[[subprocess.Popen[bytes]], object] | None = None,
+) -> Iterator[Address]:
     """Serve `:memory:` on a free port of the loopback interface until the block ends.
 
     `python` is the interpreter to serve with, ours by default.  `SKERRY_TEST_SERVER_DSN` names a server that
-    runs already (under a debugger, say) to use instead.
+    runs already (under a debugger, say) to use instead.  `on_start` gets the process.
     """
     dsn = os.environ.get("SKERRY_TEST_SERVER_DSN")
     if dsn and not arguments and python is None:
@@ -49,6 +53,8 @@ def skerry_process(arguments: Sequence[str] = (), python: str | None = None) -> 
                 env=os.environ,
             )
         try:
+            if on_start is not None:
+                on_start(process)
             _wait_until_ready(process, port, log)
             yield Address("127.0.0.1", port, "skerry")
         finally:
