@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import walk_all
-from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyGraph
 from skerry_engine.catalog.objects import Relation, SystemTable, Table, View
 from skerry_engine.catalog.privileges import (
@@ -237,15 +237,6 @@ def _columns_allow(judge: Judge, relation: Relation, bit: int, positions: Sequen
     numbers = {n if by_place else column.position: column.attnum for n, column in enumerate(live)}
     wanted = [column.attnum for column in live] if -1 in positions else [numbers.get(p, 0) for p in positions]
     return all(judge.on_column(relation, attnum) & bit for attnum in wanted)
-
-
-def check_relation(
-    catalog: Catalog, database: Database, role_oid: int, relation: Relation, bits: int
-) -> None:
-    """Raise InsufficientPrivilege unless the role has one of the privileges on the relation, or is its owner's."""
-    judge = Judge(catalog, database, role_oid)
-    if not judge.is_superuser and not judge.on_relation(relation) & bits:
-        raise denied(shown_kind(relation), relation.name)
 
 
 def graph_of(database: Database, relation: Relation) -> Relation:

@@ -10,7 +10,7 @@ immutable and shared by all statements of a session until a setting changes.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,7 +183,7 @@ def text_encoder(type_: SqlType, io: IoContext) -> TextEncoder:
     if is_enum(oid):
         return _enum_encoder(io.types.enum(oid))
     if is_composite(oid):
-        return _composite_encoder(oid, io)
+        return _row_encoder(_fields_of(oid, io), io)
     element = _array_element(oid)
     if element is None:
         raise _unsupported(type_, "text output")
@@ -215,18 +215,25 @@ def _float_encoder(oid: int, io: IoContext) -> TextEncoder:
 
 def _record_encoder(io: IoContext) -> TextEncoder:
     """Writes each field as its type does; the fields' writers are found once per row type."""
-    writers: dict[tuple[SqlType, ...], list[TextEncoder]] = {}
+    writers: dict[tuple[SqlType, ...], TextEncoder] = {}
 
     def write(value: tuple[object, ...]) -> str:
         if not isinstance(value, Record):
             return arrays.record_text([None if item is None else _atom_text(item, io) for item in value])
-        fields = writers.get(value.types)
-        if fields is None:
-            fields = writers[value.types] = [text_encoder(type_, io) for type_ in value.types]
-        texts = [None if item is None else field(item) for field, item in zip(fields, value, strict=True)]
-        return arrays.record_text(texts)
+        writer = writers.get(value.types)
+        if writer is None:
+            writer = writers[value.types] = _row_encoder(value.types, io)
+        return writer(value)
 
     return write
+
+
+def _row_encoder(types: Sequence[SqlType], io: IoContext) -> TextEncoder:
+    """Writes rows of fields of these types."""
+    fields = [text_encoder(each, io) for each in types]
+    return lambda value: arrays.record_text(
+        [None if item is None else field(item) for field, item in zip(fields, value, strict=True)]
+    )
 
 
 def _atom_text(value: object, io: IoContext) -> str:
@@ -318,17 +325,6 @@ def _fields_of(oid: int, io: IoContext) -> list[SqlType]:
     return [SqlType(each, typmod) for _, each, typmod in io.types.composite(oid)]
 
 
-def _composite_encoder(oid: int, io: IoContext) -> TextEncoder:
-    fields = [text_encoder(each, io) for each in _fields_of(oid, io)]
-
-    def write(value: tuple[Any, ...]) -> str:
-        return arrays.record_text(
-            [None if item is None else field(item) for field, item in zip(fields, value, strict=True)]
-        )
-
-    return write
-
-
 def _composite_decoder(oid: int, io: IoContext) -> TextDecoder:
     fields = [text_decoder(each, io) for each in _fields_of(oid, io)]
 
@@ -341,8 +337,9 @@ def _composite_decoder(oid: int, io: IoContext) -> TextDecoder:
     return read
 
 
-def _composite_packer(oid: int, io: IoContext) -> BinaryEncoder:
-    fields = [(each.oid, binary_encoder(each, io)) for each in _fields_of(oid, io)]
+def _row_packer(types: Sequence[SqlType], io: IoContext) -> BinaryEncoder:
+    """Packs rows of fields of these types."""
+    fields = [(each.oid, binary_encoder(each, io)) for each in types]
     return lambda value: arrays.pack_record(
         [
             (each, None if item is None else pack(item))
@@ -353,20 +350,15 @@ def _composite_packer(oid: int, io: IoContext) -> BinaryEncoder:
 
 def _record_packer(io: IoContext) -> BinaryEncoder:
     """Packs each field as its type does; the fields' packers are found once per row type."""
-    packers: dict[tuple[SqlType, ...], list[BinaryEncoder]] = {}
+    packers: dict[tuple[SqlType, ...], BinaryEncoder] = {}
 
     def pack(value: tuple[object, ...]) -> bytes:
         if not isinstance(value, Record):  # a function gave it, and nobody knows its fields' types
             raise _unsupported(SqlType(oids.RECORD), "binary output")
-        fields = packers.get(value.types)
-        if fields is None:
-            fields = packers[value.types] = [binary_encoder(type_, io) for type_ in value.types]
-        return arrays.pack_record(
-            [
-                (type_.oid, None if item is None else field(item))
-                for type_, field, item in zip(value.types, fields, value, strict=True)
-            ]
-        )
+        packer = packers.get(value.types)
+        if packer is None:
+            packer = packers[value.types] = _row_packer(value.types, io)
+        return packer(value)
 
     return pack
 
@@ -477,7 +469,7 @@ def binary_encoder(type_: SqlType, io: IoContext) -> BinaryEncoder:
     if type_.oid in GRAPH_OIDS:
         return graph_text.binary_encoder(type_.oid, io)
     if is_composite(type_.oid):
-        return _composite_packer(type_.oid, io)
+        return _row_packer(_fields_of(type_.oid, io), io)
     if type_.oid == oids.RECORD:
         return _record_packer(io)
     info = find_type(type_.oid)
