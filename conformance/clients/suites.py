@@ -178,6 +178,8 @@ SUITES = (
         _nothing,
         prepare=("CREATE DATABASE test",),
         prepare_test=SCHEMAS,
+        timeout_s=3600,
+        case_timeout_s=120,
     ),
     Suite(
         "alembic",

@@ -1,7 +1,7 @@
 """A bare client of the PostgreSQL protocol that hides nothing: rows stay text, errors keep every field.
 
-It speaks the simple query protocol only, one statement at a time, over a blocking socket.  Tests compare two
-servers with it, so it converts no value and knows no type.
+It speaks the simple query protocol, and of the extended one what sends statements and their parameters, one exchange
+at a time, over a blocking socket.  Tests compare two servers with it, so it converts no value and knows no type.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from support.postgres_server import Address
@@ -49,6 +50,9 @@ class WireClient:
         self.notifications: list[tuple[int, str, str]] = []
         """Backend pid, channel and payload of each NotificationResponse so far."""
         self.backend_key: tuple[int, int] = (0, 0)
+        self.copy_in: bytes | None = None
+        """What to send for COPY FROM STDIN; None has it fail."""
+        self._is_synced = False
         settings = {"user": address.user, "database": database or address.database, **options}
         body = struct.pack("!i", 196608)
         body += b"".join(f"{name}\0{value}\0".encode() for name, value in settings.items()) + b"\0"
@@ -72,6 +76,43 @@ class WireClient:
             self._send(b"E", b"\0\0\0\0\0")
         self._send(b"S", b"")
         return self._until_ready()
+
+    def prepare(self, name: str, text: str, parameter_oids: Sequence[int] = ()) -> Outcome:
+        """Parse and describe a statement, in place of one that has this name already."""
+        if name:
+            self._send(b"C", b"S" + name.encode() + b"\0")
+        declared = struct.pack(f"!h{len(parameter_oids)}I", len(parameter_oids), *parameter_oids)
+        self._send(b"P", name.encode() + b"\0" + text.encode() + b"\0" + declared)
+        self._send(b"D", b"S" + name.encode() + b"\0")
+        return self._sync()
+
+    def execute(
+        self,
+        name: str,
+        formats: Sequence[int] = (),
+        values: Sequence[bytes | None] = (),
+        result_formats: Sequence[int] = (),
+    ) -> Outcome:
+        """Bind values to a prepared statement, describe what comes, and have all of it."""
+        body = b"\0" + name.encode() + b"\0" + struct.pack(f"!h{len(formats)}h", len(formats), *formats)
+        body += struct.pack("!h", len(values))
+        body += b"".join(
+            struct.pack("!i", -1) if value is None else struct.pack("!i", len(value)) + value
+            for value in values
+        )
+        body += struct.pack(f"!h{len(result_formats)}h", len(result_formats), *result_formats)
+        self._send(b"B", body)
+        self._send(b"D", b"P\0")
+        self._send(b"E", b"\0\0\0\0\0")
+        return self._sync()
+
+    def _sync(self) -> Outcome:
+        self._is_synced = True
+        try:
+            self._send(b"S", b"")
+            return self._until_ready()
+        finally:
+            self._is_synced = False
 
     def listen(self, timeout_s: float = 5.0) -> bool:
         """Wait for one message that the server sends of its own accord; whether one came."""
@@ -152,12 +193,22 @@ class WireClient:
         elif kind == b"K":
             self.backend_key = struct.unpack("!ii", body)
         elif kind == b"G":
-            self._send(b"f", b"no data here\0")
+            self._answer_copy()
         elif kind == b"R":
             if struct.unpack("!i", body[:4]) != (0,):
                 raise ConnectionError("only trust authentication is known to this client")
-        elif kind not in (b"I", b"H", b"c", b"1", b"2", b"n"):
+        elif kind not in (b"I", b"H", b"c", b"1", b"2", b"3", b"n", b"t"):
             raise ConnectionError(f"unexpected message {kind!r}")
+
+    def _answer_copy(self) -> None:
+        if self.copy_in is None:
+            self._send(b"f", b"no data here\0")
+            return
+        if self.copy_in:
+            self._send(b"d", self.copy_in)
+        self._send(b"c", b"")
+        if self._is_synced:
+            self._send(b"S", b"")
 
     @staticmethod
     def _columns(body: bytes) -> list[tuple[str, int, int]]:
@@ -181,6 +232,6 @@ class WireClient:
             if length < 0:
                 values.append(None)
                 continue
-            values.append(body[position : position + length].decode())
+            values.append(body[position : position + length].decode(errors="backslashreplace"))
             position += length
         return tuple(values)

@@ -48,5 +48,8 @@ SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid 
 SELECT conrelid::regclass, confrelid::regclass FROM pg_constraint WHERE contype = 'f';
 SELECT nspname, relname FROM pg_class c LEFT JOIN pg_namespace n ON n.oid = c.relnamespace WHERE relkind IN ('r', 'v') AND n.nspname <> 'pg_catalog' AND n.nspname !~ '^pg_toast' AND n.nspname NOT IN ('information_schema', 'skerry') ORDER BY 1, 2;
 SELECT tableoid::regclass, name FROM author ORDER BY id;
+SELECT a.name, b.tableoid::regclass FROM author a LEFT JOIN book b ON b.author_id = a.id AND b.title LIKE 'A%' ORDER BY 1, b.title;
+SELECT tableoid FROM author, book;
+SELECT c.tableoid, i.tableoid::regclass FROM pg_index i LEFT JOIN pg_constraint c ON false WHERE i.indrelid = 'author'::regclass AND indisprimary;
 SELECT pg_table_size('book') >= 0, pg_relation_size('book') >= 0, pg_total_relation_size('author') >= 0, pg_size_pretty(12345::bigint);
 DROP SCHEMA other CASCADE;

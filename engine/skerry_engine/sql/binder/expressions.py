@@ -26,7 +26,7 @@ from skerry_engine.sql.binder.coercion import BOOL, INT4, UNKNOWN, Coercer
 from skerry_engine.sql.binder.context import BindContext, array_oid
 from skerry_engine.sql.binder.hints import missing_column, missing_range
 from skerry_engine.sql.binder.padding import MATCHING, SEE_BLANKS, padded
-from skerry_engine.sql.binder.rows import field_names, fields_of, whole_row
+from skerry_engine.sql.binder.rows import field_names, fields_of, unless_missing, whole_row
 from skerry_engine.sql.binder.scope import Range, Scope
 from skerry_engine.sql.binder.whitelist import check
 from skerry_engine.sql.binder.windows import bind_window
@@ -182,8 +182,10 @@ class ExpressionBinder:
         found = [r for r in ranges if r.table_oid]
         if not found:
             return None
+        if len(found) > 1:
+            raise errors.AmbiguousColumn(f'column reference "{name}" is ambiguous', position=position)
         if name == "tableoid":
-            return ex.Const(SqlType(oids.OID), found[0].table_oid)
+            return unless_missing(found[0], ex.Const(SqlType(oids.OID), found[0].table_oid))
         raise errors.NotSupportedError(f"system column {name} is not supported", position=position)
 
     # --- constants and parameters ----------------------------------------

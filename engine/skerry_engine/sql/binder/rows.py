@@ -23,12 +23,18 @@ def whole_row(item: Range) -> ex.Expr:
     shown = [c for c in item.columns if not c.hidden]
     columns = tuple(item.reference(c) for c in shown)
     row = ex.RowOf(RECORD, columns, tuple(c.name for c in shown))
+    return unless_missing(item, row)
+
+
+def unless_missing(item: Range, of_row: ex.Expr) -> ex.Expr:
+    """An expression about a range's row, NULL where an outer join found none."""
+    columns = tuple(item.reference(c) for c in item.columns if not c.hidden)
     if not item.is_extended or not columns:
-        return row
+        return of_row
     # a column that is never NULL tells for sure; else a row of NULLs only counts as missing
     sure = [column for column in columns if not column.nullable]
     missing = ex.And(BOOL, tuple(ex.IsNull(BOOL, column) for column in sure[:1] or columns))
-    return ex.Case(RECORD, ((missing, ex.Const(RECORD, None)),), row)
+    return ex.Case(of_row.type, ((missing, ex.Const(of_row.type, None)),), of_row)
 
 
 def fields_of(expr: ex.Expr) -> ex.RowOf | None:
