@@ -23,17 +23,40 @@ MODULES = (
 )
 """Those of skerry/aio that have a generated twin in skerry."""
 
+FLOW_MODULES = (
+    "abc",
+    "blocks",
+    "database",
+    "resources",
+    "run",
+    "scope",
+    "skerry_sessions",
+    "sqlalchemy_sessions",
+)
+"""Those of skerry/flow/aio that have one in skerry/flow."""
+
+TWINS = tuple(
+    (DRIVER / folder / "aio" / f"{name}.py", DRIVER / folder / f"{name}.py")
+    for folder, names in ((".", MODULES), ("flow", FLOW_MODULES))
+    for name in names
+)
+"""Sources and what is made of them."""
+
 _RULES = (
     (r"[^\n]*# async only\n", ""),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
-    (r"\b(skerry|driver)(\.|/)aio\b", r"\1"),
+    (r"\b(skerry|driver|skerry\.flow)(\.|/)aio\b", r"\1"),
     (r"\b__a(enter|exit|iter|next)__", r"__\1__"),
+    (r"\bsqlalchemy\.ext\.asyncio\b", "sqlalchemy.engine"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\basynccontextmanager\b", "contextmanager"),
     (r"\b(_?)Async([A-Z]\w*)", r"\1\2"),
     (r"\bAwaitable, ", ""),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
+    (r"\bCoroutine, ", ""),
+    (r"\bCoroutine\[Any, Any, (\w+)\]", r"\1"),
+    (r"\bIterable\[T\] \| AsyncIterable\[T\]", "Iterable[T]"),
     (r"\b(open|connect|run_transaction)_async\b", r"\1"),
 )
 
@@ -62,11 +85,10 @@ def _meaning(text: str) -> list[str]:
 def stale() -> list[str]:
     """The twins that are not what they would be if they were made now."""
     found = []
-    for name in MODULES:
-        made = blocking((DRIVER / "aio" / f"{name}.py").read_text(encoding="utf-8"), name)
-        twin = DRIVER / f"{name}.py"
+    for source, twin in TWINS:
+        made = blocking(source.read_text(encoding="utf-8"), source.stem)
         if not twin.exists() or _meaning(made) != _meaning(twin.read_text(encoding="utf-8")):
-            found.append(name)
+            found.append(str(twin.relative_to(DRIVER)))
     return found
 
 
@@ -74,13 +96,11 @@ def main(arguments: list[str]) -> int:
     """Write the twins, or check them."""
     if arguments == ["--check"]:
         names = stale()
-        print("\n".join(f"skerry/{name}.py is not up to date" for name in names) or "all up to date")
+        print("\n".join(f"skerry/{name} is not up to date" for name in names) or "all up to date")
         return 1 if names else 0
     paths = []
-    for name in MODULES:
-        source = DRIVER / "aio" / f"{name}.py"
-        twin = DRIVER / f"{name}.py"
-        twin.write_text(blocking(source.read_text(encoding="utf-8"), name), encoding="utf-8")
+    for source, twin in TWINS:
+        twin.write_text(blocking(source.read_text(encoding="utf-8"), source.stem), encoding="utf-8")
         paths.append(str(twin))
     ruff = [sys.executable, "-m", "ruff"]
     subprocess.run([*ruff, "check", "--quiet", "--fix", "--select", "I", *paths], check=True)

@@ -274,6 +274,66 @@ class DeadlockDetected(OperationalError):
     is_retryable = True
 
 
+
+# --- flows: F001 to F003 ------------------------------------------------------------------------------------
+
+
+class FlowError(Error):
+    """F001: a stage of a flow failed, or the flow's own code, or its commit.
+
+    The message names the flow, the stage and the index of the row, and gives the cause, which is also `cause` and
+    `__cause__`.  It is retryable when the cause is.  Mend the cause, or give the stage an `on_error` handler.
+    """
+
+    code = "F001"
+
+    def __init__(
+        self,
+        cause: Exception,
+        flow: str | None,
+        stage: str | None,
+        row_index: int | None = None,
+        *,
+        is_retryable: bool = False,
+    ) -> None:
+        named = (("flow", flow), ("stage", stage), ("row", row_index))
+        where = ", ".join(f"{what} {name}" for what, name in named if name is not None)
+        super().__init__(f"{where}: {type(cause).__name__}: {cause}")
+        self.cause = cause
+        self.flow = flow
+        self.stage = stage
+        self.row_index = row_index
+        self.is_retryable = is_retryable
+        self.sqlstate = getattr(cause, "sqlstate", None)
+
+    def within(self, flow: str) -> FlowError:
+        """The same failure, of a flow that was not known when it happened."""
+        return FlowError(self.cause, flow, self.stage, self.row_index, is_retryable=self.is_retryable)
+
+
+class WorkflowError(ProgrammingError):
+    """F002: a workflow can't be built: a cycle, a reference to no node, a scope without an end.  Mend the workflow."""
+
+    sqlstate = "42P17"
+    code = "F002"
+
+
+class ConcurrentUse(InvalidTransactionState):
+    """F003: two tasks or threads use one transaction at once.  Give each its own, or use branches."""
+
+    sqlstate = "25000"
+    code = "F003"
+
+
+class CommitIncomplete(OperationalError):
+    """Of several resources in one transaction some had committed when another could not, and the rest rolled back.
+
+    Only those with two-phase commit are atomic together: look at what the message names.
+    """
+
+    sqlstate = "40003"
+
+
 # --- class 08, 53, 55, 57: connections, resources, operation ------------------------------------------------
 
 

@@ -1,0 +1,143 @@
+"""What flows ask of databases and other resources.
+
+FlowDatabase ── AsyncConnector ──> AsyncSession        a database: sessions that begin and commit
+Resource     ── open()         ──> anything            whatever has begin/commit/rollback/close, or some of them
+     └──── both are participants: a scope enlists them at their first use, and drives them as members
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+from skerry.flow.modes import Modes
+from skerry.parameters import Parameters
+from skerry.result import Result
+
+S = TypeVar("S")
+
+
+class AsyncSession(Protocol):
+    """A connection of a pool, as a flow uses it; outside `begin` ... `commit` each statement commits by itself."""
+
+    @property
+    def connection(self) -> object:
+        """The driver's connection."""
+        ...
+
+    async def begin(self, modes: Modes) -> None:
+        """Begin a transaction."""
+        ...
+
+    async def commit(self) -> None:
+        """Commit; when it raises nothing has been committed, or nobody knows."""
+        ...
+
+    async def rollback(self) -> None:
+        """Roll back."""
+        ...
+
+    async def savepoint(self, name: str) -> None:
+        """Mark this point."""
+        ...
+
+    async def release_savepoint(self, name: str) -> None:
+        """Forget the mark."""
+        ...
+
+    async def rollback_to_savepoint(self, name: str) -> None:
+        """Undo what came after the mark, which stays."""
+        ...
+
+    async def prepare(self, name: str) -> None:
+        """The first phase of a commit: afterwards `commit_prepared` can't fail but by losing the database."""
+        ...
+
+    async def commit_prepared(self, name: str) -> None:
+        """The second phase."""
+        ...
+
+    async def rollback_prepared(self, name: str) -> None:
+        """Give up what was prepared."""
+        ...
+
+    async def execute(self, statement: str, parameters: Parameters | None) -> Result:
+        """Execute a statement with `%s` or `%(name)s` placeholders."""
+        ...
+
+    async def execute_many(self, statement: str, sets: Iterable[Parameters]) -> int:
+        """Execute a statement once for each set of parameters; rows changed, or -1 where that is not known."""
+        ...
+
+    async def cancel(self) -> None:
+        """Have the statement that runs now fail.  May be called while it runs."""
+        ...
+
+
+class AsyncConnector(Protocol[S]):
+    """A pool of sessions of one database.  `dialect`: 'skerry', 'postgresql' or 'sqlite'."""
+
+    dialect: str
+    is_two_phase: bool
+    """Whether its transactions can be prepared, then committed."""
+
+    @property
+    def in_use(self) -> int:
+        """How many sessions are out of the pool."""
+        ...
+
+    def check(self, modes: Modes) -> None:
+        """Raise NotSupportedError for modes that this database can't do."""
+        ...
+
+    async def take(self) -> S:
+        """A session that nobody else uses."""
+        ...
+
+    async def give_back(self, session: S, is_usable: bool) -> None:
+        """Take a session back, or close one that is of no use any more."""
+        ...
+
+    def abandon(self, session: S) -> None:
+        """Close a session that somebody has forgotten, without waiting."""
+        ...
+
+    async def close(self) -> None:
+        """Close the pool."""
+        ...
+
+
+class AsyncMember(Protocol):
+    """A participant within one transaction."""
+
+    name: str
+    is_two_phase: bool
+    is_database: bool
+
+    async def commit(self) -> None: ...
+    async def rollback(self) -> None: ...
+    async def savepoint(self, name: str) -> None: ...
+    async def release_savepoint(self, name: str) -> None: ...
+    async def rollback_to_savepoint(self, name: str) -> None: ...
+    async def prepare(self, name: str) -> None: ...
+    async def commit_prepared(self, name: str) -> None: ...
+    async def rollback_prepared(self, name: str) -> None: ...
+    async def cancel(self) -> None: ...
+
+    async def close(self, is_usable: bool) -> None:
+        """It is over: give the session back, close what was opened."""
+        ...
+
+    def abandon(self) -> None:
+        """As `close`, of what somebody has forgotten: without waiting."""
+        ...
+
+
+class AsyncParticipant(Protocol):
+    """What can take part in transactions."""
+
+    name: str
+
+    async def enlist(self, modes: Modes, sends: bool) -> AsyncMember:
+        """Open it and begin; without `sends` nothing is ever begun, committed or rolled back."""
+        ...

@@ -1,0 +1,154 @@
+"""`db.transaction(...)`: a block, or a function, that is one transaction, or part of the one that is open.
+
+outermost block    begins by its first statement, commits on a clean exit, rolls back on an exception
+inner block        joins, with a savepoint: an exception undoes it alone, if somebody outside catches it
+savepoint=False    joins without: an exception inside dooms the whole
+
+Generated from aio/blocks.py by driver/unasync.py: change that one.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from skerry.flow.abc import Participant
+from skerry.flow.ambient import Ambient, current, current_scope, enter, leave
+from skerry.flow.modes import Modes
+from skerry.flow.primitives import IS_ASYNC
+from skerry.flow.run import Run
+from skerry.flow.scope import TransactionScope
+from skerry_engine import errors
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class TransactionBlock:
+    """See the module.  Each use is a transaction, or part of one, of its own."""
+
+    def __init__(
+        self,
+        database: Participant,
+        modes: Modes,
+        *,
+        is_level_asked: bool = False,
+        timeout: float | None = None,
+        rollback_on_error: bool = True,
+        savepoint: bool = True,
+    ) -> None:
+        self._database = database
+        self._modes = modes
+        self._is_level_asked = is_level_asked
+        self._timeout_s = timeout
+        self._rolls_back = rollback_on_error
+        self._savepoint = savepoint
+        self._entered: list[tuple[TransactionScope, Token[Ambient | None] | None, int | None]] = []
+
+    def __enter__(self) -> TransactionScope:
+        outer = joinable_scope()
+        if outer is None:
+            scope = self._new_scope()
+            self._entered.append((scope, enter(Ambient.inside(scope)), None))
+            return scope
+        check_joins(outer, self._modes if self._is_level_asked else None, self._timeout_s)
+        self._entered.append((outer, None, outer.enter() if self._savepoint else None))
+        return outer
+
+    def _new_scope(self) -> TransactionScope:
+        here = current()
+        run = here.run if here is not None else None
+        if not self._rolls_back and not isinstance(run, Run):
+            raise errors.InterfaceError(
+                "rollback_on_error=False needs a flow around it, whose end rolls back what was left open"
+            )
+        scope = TransactionScope(
+            self._modes, timeout=self._timeout_s, rollback_on_error=self._rolls_back, primary=self._database
+        )
+        if here is not None:
+            scope.report = here.report
+        if isinstance(run, Run) and not self._rolls_back:
+            run.left_open.append(scope)
+        return scope
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        scope, token, depth = self._entered.pop()
+        if token is not None:
+            leave(token)
+            self._end(scope, exception)
+        elif exception is None:
+            if depth is not None:
+                scope.leave(depth)
+        elif depth is not None:
+            scope.undo(depth)
+        else:
+            scope.doom(exception)
+
+    def _end(self, scope: TransactionScope, exception: BaseException | None) -> None:
+        if exception is None:
+            if scope.is_open or scope.cause is not None:
+                scope.commit()
+        elif self._rolls_back or not isinstance(exception, Exception):
+            scope.rollback(exception)
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """A function each of whose calls is such a block."""
+        check_kind(function)
+
+        @functools.wraps(function)
+        def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+            with self._again():
+                return function(*args, **kwargs)
+
+        return inside
+
+    def _again(self) -> TransactionBlock:
+        return TransactionBlock(
+            self._database,
+            self._modes,
+            is_level_asked=self._is_level_asked,
+            timeout=self._timeout_s,
+            rollback_on_error=self._rolls_back,
+            savepoint=self._savepoint,
+        )
+
+
+def joinable_scope() -> TransactionScope | None:
+    """The scope that is open here.  Raises InterfaceError for one of the other world (blocking, asyncio)."""
+    found = current_scope()
+    if found is None or isinstance(found, TransactionScope):
+        return found
+    raise errors.InterfaceError("blocking code and asyncio can't share a transaction")
+
+
+def check_joins(scope: TransactionScope, modes: Modes | None, timeout_s: float | None) -> None:
+    """Raise InvalidTransactionState for a block that asks for other modes than those of the transaction it joins."""
+    if modes is not None:
+        modes.check_joins(scope.modes)
+    if timeout_s is not None:
+        raise errors.InvalidTransactionState(
+            "a block that joins a transaction can't have a timeout of its own"
+        )
+
+
+def check_kind(function: Callable[..., object]) -> None:
+    """Raise InterfaceError for a function of the other world."""
+    if IS_ASYNC and not inspect.iscoroutinefunction(function):
+        raise errors.InterfaceError(f"{function.__qualname__} is not `def`, its database is asyncio's")
+    if not IS_ASYNC and inspect.iscoroutinefunction(function):
+        raise errors.InterfaceError(f"{function.__qualname__} is `def`, its database is not")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise errors.InterfaceError(
+            f"{function.__qualname__} is a generator: exceptions of the loop's body would not reach it"
+        )

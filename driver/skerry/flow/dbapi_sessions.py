@@ -1,0 +1,261 @@
+"""Sessions of other databases through their own DB-API drivers: SQLite's, psycopg 3 and 2, pg8000.
+
+Each connection is put into the mode in which it begins nothing by itself, and transactions are begun with SQL.  What
+drivers do not agree on (PEP 249 leaves it open) is in `_DRIVERS`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol, cast
+
+from skerry.abc import ColumnInfo, Outcome, Row
+from skerry.flow.modes import Modes
+from skerry.flow.statements import render
+from skerry.isolation import begin_sql
+from skerry.parameters import Parameters
+from skerry.result import Result
+from skerry_engine.errors import InterfaceError, NotSupportedError, OperationalError
+
+
+class DbapiCursor(Protocol):
+    """What is used of a DB-API cursor."""
+
+    description: Any
+    rowcount: int
+
+    def execute(self, operation: str, parameters: Any = ...) -> object: ...
+    def executemany(self, operation: str, parameters: Any) -> object: ...
+    def fetchall(self) -> list[Any]: ...
+    def close(self) -> object: ...
+
+
+class DbapiConnection(Protocol):
+    """What is used of a DB-API connection."""
+
+    def cursor(self) -> Any: ...
+    def close(self) -> object: ...
+
+
+class _Driver(NamedTuple):
+    """What a driver needs: its paramstyle, how it is put into autocommit, how a statement is cancelled."""
+
+    dialect: str
+    paramstyle: str
+    set_up: Callable[[Any], object]
+    cancel: Callable[[Any], object]
+
+
+def _autocommit(connection: Any) -> None:
+    connection.autocommit = True
+
+
+def _no_implicit_begin(connection: Any) -> None:
+    connection.isolation_level = None
+
+
+def _cannot_cancel(connection: Any) -> None:
+    """pg8000 can't: the deadline is heard when the statement is over."""
+
+
+_DRIVERS = {
+    "sqlite3": _Driver("sqlite", "qmark", _no_implicit_begin, lambda connection: connection.interrupt()),
+    "psycopg": _Driver("postgresql", "pyformat", _autocommit, lambda connection: connection.cancel()),
+    "psycopg2": _Driver("postgresql", "pyformat", _autocommit, lambda connection: connection.cancel()),
+    "pg8000": _Driver("postgresql", "format", _autocommit, _cannot_cancel),
+}
+
+
+class DbapiSession:
+    """A connection."""
+
+    def __init__(self, connection: DbapiConnection, driver: _Driver) -> None:
+        self.connection = connection
+        self._driver = driver
+
+    def _run(self, text: str) -> None:
+        cursor = self.connection.cursor()
+        cursor.execute(text)
+        cursor.close()
+
+    def begin(self, modes: Modes) -> None:
+        """Begin a transaction."""
+        if self._driver.dialect == "sqlite":
+            self._run("BEGIN")
+        else:
+            self._run(begin_sql(modes.isolation, modes.read_only, modes.deferrable))
+
+    def commit(self) -> None:
+        """Commit.  Raises OperationalError where the server rolled back instead."""
+        cursor = self.connection.cursor()
+        cursor.execute("COMMIT")
+        status = getattr(cursor, "statusmessage", None)
+        cursor.close()
+        if status == "ROLLBACK":
+            raise OperationalError("the transaction had failed and was rolled back, not committed")
+
+    def rollback(self) -> None:
+        """Roll back."""
+        if getattr(self.connection, "in_transaction", True):
+            self._run("ROLLBACK")
+
+    def savepoint(self, name: str) -> None:
+        """Mark this point."""
+        self._run(f"SAVEPOINT {name}")
+
+    def release_savepoint(self, name: str) -> None:
+        """Forget the mark."""
+        self._run(f"RELEASE SAVEPOINT {name}")
+
+    def rollback_to_savepoint(self, name: str) -> None:
+        """Undo what came after the mark."""
+        self._run(f"ROLLBACK TO SAVEPOINT {name}")
+
+    def prepare(self, name: str) -> None:
+        """PREPARE TRANSACTION."""
+        self._run(f"PREPARE TRANSACTION '{name}'")
+
+    def commit_prepared(self, name: str) -> None:
+        """COMMIT PREPARED."""
+        self._run(f"COMMIT PREPARED '{name}'")
+
+    def rollback_prepared(self, name: str) -> None:
+        """ROLLBACK PREPARED."""
+        self._run(f"ROLLBACK PREPARED '{name}'")
+
+    def execute(self, statement: str, parameters: Parameters | None) -> Result:
+        """Execute a statement."""
+        text, values = render(statement, parameters, self._driver.paramstyle)
+        cursor = self.connection.cursor()
+        try:
+            if values is None:
+                cursor.execute(text)
+            else:
+                cursor.execute(text, values)
+            columns = None
+            rows: list[Row] = []
+            if cursor.description:
+                columns = tuple(ColumnInfo(_text(each[0]), 0) for each in cursor.description)
+                rows = [tuple(row) for row in cursor.fetchall()]
+            count = len(rows) if columns and cursor.rowcount < 0 else cursor.rowcount
+            return Result(Outcome(columns, rows, "", count))
+        finally:
+            cursor.close()
+
+    def execute_many(self, statement: str, sets: Iterable[Parameters]) -> int:
+        """Execute a statement for each set."""
+        text = ""
+        rendered: list[object] = []
+        for parameters in sets:
+            text, values = render(statement, parameters, self._driver.paramstyle)
+            rendered.append(values)
+        if not rendered:
+            return 0
+        cursor = self.connection.cursor()
+        try:
+            cursor.executemany(text, rendered)
+            return cast("int", cursor.rowcount)
+        finally:
+            cursor.close()
+
+    def cancel(self) -> None:
+        """Have what runs fail, as far as the driver can."""
+        self._driver.cancel(self.connection)
+
+
+class DbapiConnector:
+    """Connections that a function opens, at most `max_size`; a waiting line is left to those who want one."""
+
+    def __init__(self, connect: Callable[[], DbapiConnection], max_size: int = 10) -> None:
+        self._connect = connect
+        self._mutex = threading.Condition()
+        self._idle: list[DbapiSession] = []
+        self._in_use = 0
+        self._max_size = max_size
+        self._is_closed = False
+        first = connect()
+        self._driver = _driver_of(first)
+        self._driver.set_up(first)
+        self._idle.append(DbapiSession(first, self._driver))
+        self.dialect = self._driver.dialect
+        self.is_two_phase = self.dialect == "postgresql" and _has_prepared_transactions(self._idle[0])
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are in use."""
+        return self._in_use
+
+    def check(self, modes: Modes) -> None:
+        """SQLite's transactions are serializable, whatever weaker level is asked for; it has no other modes."""
+        if self.dialect == "sqlite" and (modes.read_only or modes.deferrable):
+            raise NotSupportedError("SQLite has no read-only or deferrable transactions")
+
+    def take(self, timeout_s: float = 30.0) -> DbapiSession:
+        """A session.  Raises OperationalError when none is to be had in time."""
+        with self._mutex:
+            if not self._mutex.wait_for(lambda: self._is_closed or self._in_use < self._max_size, timeout_s):
+                raise OperationalError(f"no connection became free in time: all {self._max_size} are in use")
+            if self._is_closed:
+                raise InterfaceError("the database is closed")
+            self._in_use += 1
+            if self._idle:
+                return self._idle.pop()
+        try:
+            connection = self._connect()
+            self._driver.set_up(connection)
+        except BaseException:
+            self._leave()
+            raise
+        return DbapiSession(connection, self._driver)
+
+    def _leave(self, session: DbapiSession | None = None) -> None:
+        with self._mutex:
+            self._in_use -= 1
+            if session is not None and not self._is_closed:
+                self._idle.append(session)
+                session = None
+            self._mutex.notify()
+        if session is not None:
+            session.connection.close()
+
+    def give_back(self, session: DbapiSession, is_usable: bool) -> None:
+        """Take it back, or close it."""
+        if is_usable and not getattr(session.connection, "closed", False):
+            self._leave(session)
+        else:
+            self.abandon(session)
+
+    def abandon(self, session: DbapiSession) -> None:
+        """Close it."""
+        try:
+            session.connection.close()
+        finally:
+            self._leave()
+
+    def close(self) -> None:
+        """Close the idle connections; those in use when they come back."""
+        with self._mutex:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+            self._mutex.notify_all()
+        for session in idle:
+            session.connection.close()
+
+
+def _driver_of(connection: object) -> _Driver:
+    names = [kind.__module__.partition(".")[0] for kind in type(connection).__mro__]
+    for name in names:
+        if name in _DRIVERS:
+            return _DRIVERS[name]
+    raise NotSupportedError(
+        f"connections of {names[0]} are not known here: use one of {', '.join(_DRIVERS)}, or an engine of SQLAlchemy"
+    )
+
+
+def _has_prepared_transactions(session: DbapiSession) -> bool:
+    return session.execute("SHOW max_prepared_transactions", None).scalar() not in ("0", 0)
+
+
+def _text(name: object) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)

@@ -1,0 +1,41 @@
+"""What blocking flows are made of, under the names that their asyncio twins use (`skerry.flow.aio.primitives`)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+sleep = time.sleep
+IS_ASYNC: bool = False
+
+
+class Alarm:
+    """Calls a function once, from a thread of its own, unless it is called off before."""
+
+    def __init__(self, seconds: float, function: Callable[[], None]) -> None:
+        self._timer = threading.Timer(seconds, function)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def call_off(self) -> None:
+        """Nothing is called any more; what runs already goes on."""
+        self._timer.cancel()
+
+
+def to_the_end(done: T) -> T:
+    """What must not be interrupted half-way (in asyncio, by a cancellation): here it is done."""
+    return done
+
+
+def settled(value: Any) -> Any:
+    """What a function gave that users wrote (in asyncio it may have to be awaited)."""
+    return value
+
+
+def iterate(rows: Iterable[T]) -> Iterable[T]:
+    """The rows, one by one."""
+    return rows
