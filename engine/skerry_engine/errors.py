@@ -257,6 +257,13 @@ class UndefinedSavepoint(InvalidTransactionState):
     sqlstate = "3B001"
 
 
+class BranchOverlap(OperationalError):
+    """A flow branch has written a key that its parent, or another branch of it, has written, too.  Nothing of it was
+    merged.  Running it again does not help: divide the work so that branches write different keys."""
+
+    sqlstate = "27000"
+
+
 class SerializationFailure(OperationalError):
     """T005: this transaction and concurrent ones have no serial order.  Run the whole transaction again."""
 

@@ -36,6 +36,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import labels as lb
 from skerry_engine.algebra import paths as pt
 from skerry_engine.algebra import queries as q
+from skerry_engine.catalog import flow_state as fs
 from skerry_engine.catalog import graphs as gr
 from skerry_engine.catalog import objects as ob
 from skerry_engine.catalog import user_types as ut
@@ -269,7 +270,7 @@ def _all_kinds() -> Iterator[Kind]:
     )
     for part in (*parts_of_graphs, *parts_of_mappings):
         yield Kind(part.__name__, part)
-    for relation in (ob.IndexDef, ob.SequenceDef, gr.ElementIndex, gr.PropertyIndex):
+    for relation in (ob.IndexDef, ob.SequenceDef, gr.ElementIndex, gr.PropertyIndex, fs.StateIndex):
         yield Kind(relation.__name__, relation, ("version",))
     for graph in (gr.Graph, gr.GraphType, gr.PropertyGraph):
         yield Kind(graph.__name__, graph, ("version",))
@@ -280,7 +281,7 @@ def _all_kinds() -> Iterator[Kind]:
     yield Kind("CompositeType", ut.CompositeType, ("version",))
     yield Kind("View", ob.View, ("version",), {"query": q.Query | None})
     indexes = {"indexes": tuple[int, ...]}
-    for table in (ob.Table, gr.ElementTable):
+    for table in (ob.Table, gr.ElementTable, fs.StateTable):
         yield Kind(table.__name__, table, ("version",), indexes, _tree_of_table)
     typed = {"query": q.Query | None, **indexes}
     yield Kind("MaterializedView", ob.MaterializedView, ("version",), typed, _tree_of_table)

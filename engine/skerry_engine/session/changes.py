@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from skerry_engine.catalog.catalog import Catalog, Database
+from skerry_engine.catalog.flow_state import StateTable
 from skerry_engine.catalog.graphs import ElementTable
 from skerry_engine.catalog.objects import Table
 from skerry_engine.errors import HistoryNotRetained
@@ -103,14 +104,18 @@ def _database(engine: Engine, epoch: int, database_oid: int) -> Database | None:
 
 
 def _tables_by_storage(database: Database) -> dict[int, Table]:
-    return {table.storage_id: table for table in database.tables() if not table.is_temporary}
+    return {table.storage_id: table for table in database.tables() if _is_watched(table)}
+
+
+def _is_watched(table: Table) -> bool:
+    return not table.is_temporary and not isinstance(table, StateTable)
 
 
 def _table_events(
     before: Database, after: Database | None, copies: frozenset[int]
 ) -> Iterator[tuple[Database, Table, str]]:
     for table in sorted(before.tables(), key=lambda table: table.oid):
-        if table.is_temporary:
+        if not _is_watched(table):
             continue
         now = None if after is None else after.relation(table.oid)
         if after is None or not isinstance(now, Table):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from skerry_engine.catalog.flow_state import StateTable
 from skerry_engine.catalog.graphs import ElementTable
 from skerry_engine.catalog.objects import Column, Table
 from skerry_engine.session.element_rows import ElementColumn, ElementRows
@@ -139,4 +140,4 @@ def _element_of(table: Table) -> str | None:
 
 
 def _tables_by_storage(database: Database) -> dict[int, Table]:
-    return {table.storage_id: table for table in database.tables()}
+    return {table.storage_id: table for table in database.tables() if not isinstance(table, StateTable)}

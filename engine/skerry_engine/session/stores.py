@@ -26,6 +26,7 @@ from skerry_engine.algebra.expressions import Call, Cast, Const, Expr
 from skerry_engine.algebra.expressions import Column as ColumnReference
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
+from skerry_engine.catalog.flow_state import StateTable
 from skerry_engine.catalog.graph_checks import graph_checks
 from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyIndex, graph_of
 from skerry_engine.catalog.objects import Constraint, IndexDef, IndexKey, Relation, SequenceDef, Table
@@ -247,7 +248,8 @@ class Stores:
         return [record for shapes in found if shapes is not None for record in shapes.records()]
 
     def _equip(self, storage: TableStorage, table: Table) -> None:
-        """Give the storage of elements the shapes that were kept of it."""
+        """Give the storage of elements the shapes that were kept of it; that of flow state is nobody's to watch."""
+        storage.is_watched = not isinstance(table, StateTable)
         if isinstance(table, ElementTable):
             first = EDGE_VALUES if table.is_edges else NODE_VALUES
             storage.shapes = ShapeRegistry(storage.storage_id, first, self.journal)

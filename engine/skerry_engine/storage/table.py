@@ -44,7 +44,8 @@ class TableStorage:
     lacks. `row_count` is the exact number of committed live rows, `changed_epoch` the last commit that wrote
     here.  `is_temporary`: it goes with its session, and nothing of it is logged.  With `paging` checkpoints write the
     table into the base, and `page_count` of its pages are there already.  Rows of graphs' elements have `shapes`, and
-    are as long as theirs says; `ways` is what is kept of where edges lead.
+    are as long as theirs says; `ways` is what is kept of where edges lead.  Of one that is not `is_watched` the change
+    feed does not tell.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class TableStorage:
         "is_temporary",
         "shapes",
         "ways",
+        "is_watched",
     )
 
     def __init__(
@@ -80,6 +82,7 @@ class TableStorage:
         self.is_temporary: bool = is_temporary
         self.shapes: ShapeRegistry | None = None
         self.ways: WaysKept = WaysKept()
+        self.is_watched: bool = True
 
     def allocate(self, count: int) -> int:
         """Give out `count` contiguous row ids and return the first; they are never given out again."""

@@ -244,7 +244,7 @@ def capture(
     """
     due = CAPTURED_PER_SLICE
     for storage in filled:
-        if storage.is_temporary or storage.storage_id in copies:
+        if storage.is_temporary or not storage.is_watched or storage.storage_id in copies:
             continue
         for row_id in range(1, storage.next_row_id):
             row = newest_row(storage.heap.slot(row_id))
@@ -254,7 +254,7 @@ def capture(
                 yield
     for table in [] if overlay is None else list(overlay.tables.values()):
         storage = table.storage
-        if storage.is_temporary or storage.storage_id in copies:
+        if storage.is_temporary or not storage.is_watched or storage.storage_id in copies:
             continue
         for row_id, new in table.final_rows():
             old = newest_row(storage.heap.slot(row_id))

@@ -42,6 +42,7 @@ from skerry_engine.storage.heap import CommitStamp
 from skerry_engine.storage.pending import NEWEST, PendingTable
 from skerry_engine.storage.reader import TableReader
 from skerry_engine.storage.table import TableStorage
+from skerry_engine.txn.branches import Branches
 from skerry_engine.txn.checks import Check, foresight
 from skerry_engine.txn.commit import (
     SLICE_ROWS,
@@ -90,7 +91,7 @@ class Transaction(LockingTransaction):
     it sees never changes, and read-only, temporary tables included.  `commit_time_us` is when it got its epoch (0
     where nobody asks: nothing is kept).  `is_synchronous`: the commit waits until it is durable; `has_noted`: the log
     has taken something of the transaction's that no rollback takes back; `gid` is its name once it is prepared.
-    `merged` are the names of what its MERGEs have made.
+    `merged` are the names of what its MERGEs have made, `branches` what it knows of its flow branches.
 
     Every method raises InvalidTransactionState (T004) once the transaction is finished.
     """
@@ -131,6 +132,7 @@ class Transaction(LockingTransaction):
         "sequences",
         "has_noted",
         "merged",
+        "branches",
     )
 
     def __init__(
@@ -178,6 +180,7 @@ class Transaction(LockingTransaction):
         self.sequences: list[int] | None = None
         self.has_noted: bool = False
         self.merged: list[Name] | None = None
+        self.branches: Branches | None = None
 
     def _check_active(self) -> None:
         if self.state != ACTIVE:
@@ -499,6 +502,25 @@ class Transaction(LockingTransaction):
         self.read_only = self.savepoints[position].read_only
         del self.savepoints[position:]
 
+    # --- flow branches --------------------------------------------------------------------------------------
+
+    def own_branches(self) -> Branches:
+        """What it knows of its flow branches, made when first asked for."""
+        self._check_active()
+        branches = self.branches
+        if branches is None:
+            branches = Branches()
+            self.branches = branches
+        return branches
+
+    def has_seen(self, storage: TableStorage, row_id: int, epoch: int) -> bool:
+        """Whether a written row's newest version, of an epoch above the snapshot, was seen by the branch that has
+        written it: one that reads at a newer epoch than its parent."""
+        branches = self.branches
+        if branches is None or branches.newest_epoch < epoch or self.overlay is None:
+            return False
+        return branches.base_of(self.overlay.table(storage), row_id) >= epoch
+
     # --- reading and writing --------------------------------------------------------------------------------
 
     def reader(self, storage: TableStorage, include_current_statement: bool = False) -> TableReader:
@@ -807,6 +829,8 @@ class Transaction(LockingTransaction):
     def _leave_session(self, owner: Owner) -> None:
         manager = self.manager
         self.state = PREPARED
+        if self.branches is not None:
+            self.branches.end()
         self.owner = owner
         self.holder.owner = owner
         self._is_session = False
@@ -1004,6 +1028,8 @@ class Transaction(LockingTransaction):
         self.state = state
         manager.readers.pop(self.id, None)
         self.snapshot = NO_SNAPSHOT
+        if self.branches is not None:
+            self.branches.end()
         if self.serial is not None:
             self._end_serializable(self.serial, state)
         if self._line_of_row and state == COMMITTED:

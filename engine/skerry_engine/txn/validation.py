@@ -119,7 +119,8 @@ def _find_rekeyed(
     found: list[tuple[int, Row | None]] = []
     for row_id, entry in table.entries.items():
         slot = heap.slot(row_id)
-        if newest_epoch(slot) > snapshot:
+        newest = newest_epoch(slot)
+        if newest > snapshot and not transaction.has_seen(storage, row_id, newest):
             raise transaction.lose(table.storage, row_id)
         before = newest_row(slot)
         row = entry.row
@@ -199,8 +200,8 @@ def refuse_newer_rows(transaction: Transaction, table: PendingTable) -> None:
     heap = table.storage.heap
     snapshot = transaction.snapshot
     for row_id in table.entries:
-        slot = heap.slot(row_id)
-        if newest_epoch(slot) > snapshot:
+        newest = newest_epoch(heap.slot(row_id))
+        if newest > snapshot and not transaction.has_seen(table.storage, row_id, newest):
             raise transaction.lose(table.storage, row_id)
 
 
@@ -250,7 +251,8 @@ def _lock_rows(transaction: Transaction, table: PendingTable, target: WriteTarge
             continue
         keeps_keys = _keeps_keys(target, storage, before, table.entries[row_id].row)
         transaction.hold_row(storage, row_id, ROW_NO_KEY_UPDATE if keeps_keys else ROW_UPDATE)
-        if newest_epoch(slot) > snapshot:
+        newest = newest_epoch(slot)
+        if newest > snapshot and not transaction.has_seen(storage, row_id, newest):
             raise transaction.lose(table.storage, row_id)
 
 

@@ -57,15 +57,19 @@ if TYPE_CHECKING:
 
 
 class TableWriter:
-    """Writes one table for one transaction.  Made by `Transaction.writer`."""
+    """Writes one table for one transaction.  Made by `Transaction.writer`.
 
-    __slots__ = ("transaction", "target", "storage", "pending", "_is_snapshot", "_is_serial")
+    `seen_epoch`: what was committed up to it is no conflict, since whoever writes (a flow branch) has seen it.
+    """
+
+    __slots__ = ("transaction", "target", "storage", "pending", "seen_epoch", "_is_snapshot", "_is_serial")
 
     def __init__(self, transaction: Transaction, target: WriteTarget) -> None:
         self.transaction: Transaction = transaction
         self.target: WriteTarget = target
         self.storage: TableStorage = target.storage
         self.pending: PendingTable = transaction.own_overlay().table(target.storage)
+        self.seen_epoch: int = 0
         self._is_snapshot: bool = transaction.is_snapshot
         self._is_serial: bool = transaction.serial is not None
         for key in target.unique_keys:
@@ -73,8 +77,9 @@ class TableWriter:
 
     # --- inserting ------------------------------------------------------------------------------------------
 
-    def insert(self, row: Row) -> int:
-        """Insert a row of full width and return its id.
+    def insert(self, row: Row, row_id: int = -1) -> int:
+        """Insert a row of full width and return its id: `row_id`, if the storage has given that out to the caller and
+        nothing has been stored under it.
 
         Raises LockWait (call again), UniqueViolation, ForeignKeyViolation (now or at the statement's end),
         WriteConflict; for an edge also RestartStatement and EndpointDeleted.
@@ -98,7 +103,8 @@ class TableWriter:
         unresolved = check_new_child(self.transaction, target, row) if target.foreign_keys else None
         if target.ends is not None:
             check_new_edge(self.transaction, target.ends, row)
-        row_id = self.storage.allocate(1)
+        if row_id < 0:
+            row_id = self.storage.allocate(1)
         self._write(row_id, row)
         if target.shape_rule is not None:
             self._note_rules(target.shape_rule, row_id, row)
@@ -271,7 +277,7 @@ class TableWriter:
         transaction = self.transaction
         if not self._is_snapshot:
             transaction.hold_row(self.storage, row_id, mode)
-        if isinstance(slot, tuple) or newest_epoch(slot) <= transaction.snapshot:
+        if isinstance(slot, tuple) or newest_epoch(slot) <= max(transaction.snapshot, self.seen_epoch):
             return
         if self.pending.statement_of(row_id) >= 0:
             return  # written before by this transaction, which has the lock since

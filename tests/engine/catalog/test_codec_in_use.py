@@ -18,8 +18,10 @@ from support.sql_files import Statement, read_statements
 from skerry_engine import errors
 from skerry_engine.algebra import labels, paths
 from skerry_engine.catalog import graphs
+from skerry_engine.catalog.bootstrap import POSTGRES
 from skerry_engine.catalog.codec import encode_catalog
 from skerry_engine.catalog.trees import KIND, kinds
+from skerry_engine.session.flow_state import make_state_table
 from skerry_engine.session.steps import Description
 
 TESTS = Path(__file__).parents[2]
@@ -221,6 +223,7 @@ def test_every_kind_on_the_whitelist_occurs_in_a_catalog_and_works_when_read_bac
         session.run_all(text)
     session.run_all("insert into t values (1, 'x', '{1, 2}'), (2, null, null), (3, 'y', '{3}')")
     session.run_all("insert into u values (1, 'p', '2020-01-01')")
+    make_state_table(database.engine, POSTGRES)
     before = [session.lines(f"select * from v{n}") for n in range(1, 10)]
     swap_catalog(database.engine)
     assert [session.lines(f"select * from v{n}") for n in range(1, 10)] == before
