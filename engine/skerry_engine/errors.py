@@ -13,6 +13,7 @@ server and engine all lean on it.
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 _GQLSTATUS = {
     "25001": "25G01",
@@ -281,7 +282,6 @@ class DeadlockDetected(OperationalError):
     is_retryable = True
 
 
-
 # --- flows: F001 to F003 ------------------------------------------------------------------------------------
 
 
@@ -289,7 +289,8 @@ class FlowError(Error):
     """F001: a stage of a flow failed, or the flow's own code, or its commit.
 
     The message names the flow, the stage and the index of the row, and gives the cause, which is also `cause` and
-    `__cause__`.  It is retryable when the cause is.  Mend the cause, or give the stage an `on_error` handler.
+    `__cause__`; `report` says what the run had done (per stage, time, rows, commits).  It is retryable when the cause
+    is.  Mend the cause, or give the stage an `on_error` handler.
     """
 
     code = "F001"
@@ -310,6 +311,7 @@ class FlowError(Error):
         self.flow = flow
         self.stage = stage
         self.row_index = row_index
+        self.report: Any = None  # the driver's RunReport
         self.is_retryable = is_retryable
         self.sqlstate = getattr(cause, "sqlstate", None)
 

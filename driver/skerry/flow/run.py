@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from skerry.flow.ambient import Ambient, current, enter, leave, row_index
 from skerry.flow.primitives import iterate, settled, sleep
+from skerry.flow.progress import Progress, shown
 from skerry.flow.report import RunReport, StageReport
 from skerry.flow.retryable import is_retryable
 from skerry.flow.scope import TransactionScope
@@ -165,7 +166,9 @@ def _call_outermost(run: Run, args: Sequence[object], kwargs: Mapping[str, objec
             run.report.error = problem
             lane.roll_back(problem)
             if isinstance(problem, Exception):
-                raise _named(problem, spec.name, None) from _cause(problem)
+                named = _named(problem, spec.name, None)
+                named.report = run.report
+                raise named from _cause(problem)
             raise
         finally:
             run.roll_back_left_open()
@@ -260,7 +263,7 @@ def call_stage(stage: StageSpec, args: Sequence[object], kwargs: Mapping[str, ob
         report.errors += 1
         raise _named(problem, None if run is None else run.spec.name, stage.name) from _cause(problem)
     finally:
-        report.seconds += time.perf_counter() - started_s
+        report.took(time.perf_counter() - started_s)
 
 
 def _outside(
@@ -375,7 +378,7 @@ def call_each(
     rows: Iterable[T] | Iterable[T],
     function: Callable[[T], object],
     commit_every: int | None,
-    progress: Callable[[int], object] | None,
+    progress: Progress,
 ) -> int:
     """Call it for each row; how many.  Every so many rows the lane's scope commits, where one is open that is the
     flow's own."""
@@ -384,14 +387,15 @@ def call_each(
     count = 0
     outer = row_index.get()
     try:
-        for row in iterate(rows):
-            row_index.set(count)
-            settled(function(row))
-            count += 1
-            if commit_every is not None and count % commit_every == 0 and isinstance(lane, Lane):
-                lane.commit("each")
-            if progress is not None:
-                progress(count)
+        with shown(progress, rows, getattr(function, "name", "each")) as show:
+            for row in iterate(rows):
+                row_index.set(count)
+                settled(function(row))
+                count += 1
+                if commit_every is not None and count % commit_every == 0 and isinstance(lane, Lane):
+                    lane.commit("each")
+                if show is not None:
+                    show(count)
     finally:
         row_index.set(outer)
     return count

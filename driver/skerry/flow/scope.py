@@ -385,7 +385,7 @@ class TransactionScope:
         self.state = state
         if self._alarm is not None:
             self._alarm.call_off()
-        if self.report is not None:
+        if self.report is not None and self._members:
             if state is ScopeState.COMMITTED:
                 self.report.commits += 1
             else:

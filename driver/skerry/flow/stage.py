@@ -24,6 +24,8 @@ from skerry.flow import run as blocking
 from skerry.flow.aio import run as aio
 from skerry.flow.definitions import FlowSpec, Handler, StageSpec
 from skerry.flow.modes import modes_of
+from skerry.flow.progress import Progress
+from skerry.flow.progress import check as check_progress
 from skerry.flow.report import RunReport
 from skerry.isolation import milliseconds
 from skerry_engine.errors import InterfaceError
@@ -198,7 +200,7 @@ def each(  # type: ignore[overload-overlap]  # whoever gives coroutines awaits w
     function: Callable[[T], Coroutine[Any, Any, object]],
     *,
     commit_every: int | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress = None,
 ) -> Coroutine[Any, Any, int]: ...
 
 
@@ -208,7 +210,7 @@ def each(
     function: Callable[[T], object],
     *,
     commit_every: int | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress = None,
 ) -> int: ...
 
 
@@ -217,15 +219,17 @@ def each(
     function: Callable[[T], object],
     *,
     commit_every: int | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress = None,
 ) -> int | Coroutine[Any, Any, int]:
     """Call a stage for each row; how many there were.  Errors name the row's index.
 
     `commit_every`: what the flow has open is committed after so many rows; inside a transaction that surrounds the
-    flow, that one decides.  `progress` is called with the number of rows done, after each.  Outside any flow it is one.
+    flow, that one decides.  `progress=True` shows a bar (tqdm's, an extra); a function is called with the number
+    of rows done, after each.  Outside any flow it is one.
     """
     if commit_every is not None and commit_every < 1:
         raise InterfaceError(f"commit_every is a number of rows, not {commit_every!r}")
+    check_progress(progress)
     args = (rows, function, commit_every, progress)
     if function.is_async if isinstance(function, Stage) else inspect.iscoroutinefunction(function):
         return cast("Coroutine[Any, Any, int]", aio.call_flow_if_none(FlowSpec("each", aio.call_each), args))

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from skerry.flow.aio.primitives import iterate, settled, sleep
 from skerry.flow.aio.scope import AsyncTransactionScope
 from skerry.flow.ambient import Ambient, current, enter, leave, row_index
+from skerry.flow.progress import Progress, shown
 from skerry.flow.report import RunReport, StageReport
 from skerry.flow.retryable import is_retryable
 from skerry.retrying import FIRST_WAIT_S, LONGEST_WAIT_S
@@ -164,7 +165,9 @@ async def _call_outermost(run: AsyncRun, args: Sequence[object], kwargs: Mapping
             run.report.error = problem
             await lane.roll_back(problem)
             if isinstance(problem, Exception):
-                raise _named(problem, spec.name, None) from _cause(problem)
+                named = _named(problem, spec.name, None)
+                named.report = run.report
+                raise named from _cause(problem)
             raise
         finally:
             await run.roll_back_left_open()
@@ -259,7 +262,7 @@ async def call_stage(stage: StageSpec, args: Sequence[object], kwargs: Mapping[s
         report.errors += 1
         raise _named(problem, None if run is None else run.spec.name, stage.name) from _cause(problem)
     finally:
-        report.seconds += time.perf_counter() - started_s
+        report.took(time.perf_counter() - started_s)
 
 
 async def _outside(
@@ -374,7 +377,7 @@ async def call_each(
     rows: Iterable[T] | AsyncIterable[T],
     function: Callable[[T], object],
     commit_every: int | None,
-    progress: Callable[[int], object] | None,
+    progress: Progress,
 ) -> int:
     """Call it for each row; how many.  Every so many rows the lane's scope commits, where one is open that is the
     flow's own."""
@@ -383,14 +386,15 @@ async def call_each(
     count = 0
     outer = row_index.get()
     try:
-        async for row in iterate(rows):
-            row_index.set(count)
-            await settled(function(row))
-            count += 1
-            if commit_every is not None and count % commit_every == 0 and isinstance(lane, AsyncLane):
-                await lane.commit("each")
-            if progress is not None:
-                progress(count)
+        with shown(progress, rows, getattr(function, "name", "each")) as show:
+            async for row in iterate(rows):
+                row_index.set(count)
+                await settled(function(row))
+                count += 1
+                if commit_every is not None and count % commit_every == 0 and isinstance(lane, AsyncLane):
+                    await lane.commit("each")
+                if show is not None:
+                    show(count)
     finally:
         row_index.set(outer)
     return count
