@@ -27,9 +27,11 @@ FLOW_MODULES = (
     "abc",
     "blocks",
     "database",
+    "repositories",
     "resources",
     "run",
     "scope",
+    "session_factory",
     "skerry_sessions",
     "sqlalchemy_sessions",
 )
@@ -48,6 +50,11 @@ _RULES = (
     (r"\bawait ", ""),
     (r"\b(skerry|driver|skerry\.flow)(\.|/)aio\b", r"\1"),
     (r"\b__a(enter|exit|iter|next)__", r"__\1__"),
+    (r"\bsqlalchemy\.ext\.asyncio import AsyncSession\b", "sqlalchemy.orm import Session"),
+    (
+        r"from sqlalchemy\.ext\.asyncio import AsyncEngine, AsyncSession\b",
+        "from sqlalchemy.engine import Engine\nfrom sqlalchemy.orm import Session",
+    ),
     (r"\bsqlalchemy\.ext\.asyncio\b", "sqlalchemy.engine"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\basynccontextmanager\b", "contextmanager"),

@@ -143,3 +143,27 @@ class Participant(Protocol):
     def enlist(self, modes: Modes, sends: bool) -> Member:
         """Open it and begin; without `sends` nothing is ever begun, committed or rolled back."""
         ...
+
+
+class Follower(Protocol):
+    """What keeps a picture of a transaction that has to agree with it, as an ORM's session does."""
+
+    def entered(self) -> None:
+        """A nested block begins: write what is not written yet."""
+        ...
+
+    def left(self) -> None:
+        """The innermost block is about to end, and stay: write what is not written yet."""
+        ...
+
+    def undone(self, depth: int) -> None:
+        """The block at that depth, counted from 1, has been undone."""
+        ...
+
+    def finish(self) -> None:
+        """The transaction is about to commit: write what is not written yet."""
+        ...
+
+    def ended(self, committed: bool) -> None:
+        """It is over."""
+        ...

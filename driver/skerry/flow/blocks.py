@@ -53,7 +53,7 @@ class TransactionBlock:
 
     def __enter__(self) -> TransactionScope:
         outer = joinable_scope()
-        if outer is None:
+        if outer is None or outer.excludes(self._database):
             scope = self._new_scope()
             self._entered.append((scope, enter(Ambient.inside(scope)), None))
             return scope

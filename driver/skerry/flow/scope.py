@@ -16,6 +16,7 @@ Invariants
 -   Whatever way a scope ends, each session is back in its pool before that is over, rolled back or closed.
 -   A doomed scope never commits.
 -   One statement runs at a time; whoever comes meanwhile is told (`Turn`).
+-   Hooks that a nested block has registered are part of it: its undoing forgets on_commit, and calls on_rollback.
 
 With several members, commit prepares those that can be prepared, commits the others, the flow's own database last of
 them, then what was prepared.  It is atomic if all but one can be prepared, short of losing a database between the
@@ -35,9 +36,9 @@ import uuid
 import warnings
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
-from skerry.flow.abc import Member, Participant
+from skerry.flow.abc import Follower, Member, Participant
 from skerry.flow.ambient import Ambient, enter, leave
 from skerry.flow.modes import Modes
 from skerry.flow.primitives import Alarm, settled, sleep, to_the_end
@@ -55,6 +56,15 @@ Hook = Callable[[], object]
 _numbers = itertools.count(1)
 _INTERRUPTION_S = 0.002
 """How long to wait for a statement that was cancelled, before it is cancelled again."""
+
+
+class _Frame(NamedTuple):
+    """A nested block: its savepoint's name, and how many hooks of each kind there were before it."""
+
+    name: str
+    before: int
+    committed: int
+    rolled_back: int
 
 
 class ScopeState(enum.Enum):
@@ -86,7 +96,8 @@ class TransactionScope:
         self._members: dict[Participant, Member] = {}
         self._marked: dict[Participant, list[str]] = {}
         self._excluded: set[Participant] = set()
-        self._frames: list[str] = []
+        self._frames: list[_Frame] = []
+        self._followers: list[Follower] = []
         self._before: list[Hook] = []
         self._committed: list[Hook] = []
         self._rolled_back: list[Hook] = []
@@ -181,7 +192,7 @@ class TransactionScope:
             self._members[participant] = member
             self._marked[participant] = []
         marked = self._marked[participant]
-        for name in self._frames[len(marked) :]:
+        for name, *_ in self._frames[len(marked) :]:
             member.savepoint(name)
             marked.append(name)
         return member
@@ -191,6 +202,11 @@ class TransactionScope:
         if key not in self._locals:
             self._locals[key] = make()
         return cast("T", self._locals[key])
+
+    def follow(self, follower: Follower) -> int:
+        """Have something know of nested blocks and of the end; how many blocks are open now."""
+        self._followers.append(follower)
+        return len(self._frames)
 
     def before_commit(self, hook: Hook) -> None:
         """Call it when a commit begins: what it raises prevents the commit."""
@@ -209,26 +225,46 @@ class TransactionScope:
     def enter(self) -> int:
         """Enter a nested block: what leaves or undoes it.  Savepoints follow when something is used inside."""
         self.check_open()
-        self._frames.append(f"flow_{next(_numbers)}")
+        self._tell_entered()
+        hooks = (len(self._before), len(self._committed), len(self._rolled_back))
+        self._frames.append(_Frame(f"flow_{next(_numbers)}", *hooks))
         return len(self._frames)
 
+    def _tell_entered(self) -> None:
+        try:
+            for follower in self._followers:
+                follower.entered()
+        except BaseException as problem:
+            self.doom(problem)
+            raise
+
     def leave(self, depth: int) -> None:
-        """Leave a nested block; its changes stay."""
-        name = self._innermost(depth)
+        """Leave a nested block; its changes stay.  If that fails, it is undone and the failure raised."""
+        name = self._innermost(depth).name
         if self.state is ScopeState.OPEN:
-            with self._turn:
-                for participant, marked in self._marked.items():
-                    if marked and marked[-1] == name:
-                        marked.pop()
-                        self._members[participant].release_savepoint(name)
+            try:
+                for follower in self._followers:
+                    follower.left()
+                with self._turn:
+                    self._release(name)
+            except BaseException:
+                self.undo(depth)
+                raise
         self._frames.pop()
+
+    def _release(self, name: str) -> None:
+        for participant, marked in self._marked.items():
+            if marked and marked[-1] == name:
+                self._members[participant].release_savepoint(name)
+                marked.pop()
 
     def undo(self, depth: int) -> None:
         """Undo a nested block and leave it.  If that fails, the whole is doomed and the failure raised."""
-        name = self._innermost(depth)
+        frame = self._innermost(depth)
         self._frames.pop()
         if self.state is not ScopeState.OPEN:
             return
+        name = frame.name
         try:
             with self._turn:
                 for participant, marked in self._marked.items():
@@ -237,11 +273,18 @@ class TransactionScope:
                         member = self._members[participant]
                         member.rollback_to_savepoint(name)
                         member.release_savepoint(name)
+            for follower in self._followers:
+                follower.undone(depth)
         except BaseException as problem:
             self.doom(problem)
             raise
+        del self._before[frame.before :], self._committed[frame.committed :]
+        hooks = self._rolled_back[frame.rolled_back :]
+        if hooks:
+            del self._rolled_back[frame.rolled_back :]
+            _call_all(hooks)
 
-    def _innermost(self, depth: int) -> str:
+    def _innermost(self, depth: int) -> _Frame:
         if len(self._frames) != depth:
             self.doom(errors.ConcurrentUse("two tasks have opened blocks inside one transaction"))
             raise errors.ConcurrentUse(
@@ -266,7 +309,7 @@ class TransactionScope:
                 self.check_open()
                 if self._frames:
                     raise errors.InvalidTransactionState("the transaction has nested blocks that are open")
-                if self._before:
+                if self._before or self._followers:
                     self._call_before()
                 to_the_end(self._commit_members())
             except BaseException as problem:
@@ -282,6 +325,8 @@ class TransactionScope:
         try:
             for hook in self._before:
                 settled(hook())
+            for follower in self._followers:
+                follower.finish()
         finally:
             self._turn.take()
         self.check_open()
@@ -359,6 +404,7 @@ class TransactionScope:
             to_the_end(self._roll_back_open())
             self._members.clear()
             self._marked.clear()
+            self._end_followers(False)
             self._locals.clear()
             self._before.clear()
             self._committed.clear()
@@ -393,7 +439,13 @@ class TransactionScope:
         if close:
             for member in self._members.values():
                 member.close(True)
+        self._end_followers(state is ScopeState.COMMITTED)
         self._locals.clear()
+
+    def _end_followers(self, committed: bool) -> None:
+        followers, self._followers = self._followers, []
+        for follower in followers:
+            follower.ended(committed)
 
     # --- the deadline -----------------------------------
 

@@ -7,11 +7,13 @@ Generated from aio/sqlalchemy_sessions.py by driver/unasync.py: change that one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
 
+import sqlalchemy
 from sqlalchemy import Executable
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from skerry.abc import ColumnInfo, Outcome, Row
 from skerry.flow.modes import Modes
@@ -21,6 +23,7 @@ from skerry.parameters import Parameters
 from skerry.result import Result
 from skerry_engine.errors import NotSupportedError
 
+T = TypeVar("T")
 _LEVELS = {READ_COMMITTED: "READ COMMITTED", SNAPSHOT: "REPEATABLE READ", SERIALIZABLE: "SERIALIZABLE"}
 
 
@@ -32,6 +35,7 @@ class SqlalchemySession:
         self._style = connection.dialect.paramstyle
         self._is_sqlite = connection.dialect.name == "sqlite"
         self._is_begun = False
+        self._may_have_failed = False
 
     def begin(self, modes: Modes) -> None:
         """Begin a transaction."""
@@ -49,7 +53,10 @@ class SqlalchemySession:
         self._is_begun = True
 
     def commit(self) -> None:
-        """Commit."""
+        """Commit.  Raises what a statement raises in a transaction that has failed, where it has."""
+        if self._may_have_failed and not self._is_sqlite:
+            # A server answers COMMIT of a transaction that has failed with ROLLBACK, which drivers do not mention.
+            self.connection.exec_driver_sql("SELECT 1")
         if self._is_sqlite:
             self.connection.exec_driver_sql("COMMIT")
         self.connection.commit()
@@ -74,6 +81,7 @@ class SqlalchemySession:
     def rollback_to_savepoint(self, name: str) -> None:
         """Undo what came after the mark."""
         self.connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {name}")
+        self._may_have_failed = False
 
     def prepare(self, name: str) -> None:
         """Engines are not prepared: `is_two_phase` is false."""
@@ -82,8 +90,26 @@ class SqlalchemySession:
     commit_prepared = prepare
     rollback_prepared = prepare
 
+    def lend(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
+        """Do something with the (blocking) connection itself; in asyncio within a greenlet."""
+        connection = cast(
+            "sqlalchemy.Connection", getattr(self.connection, "sync_connection", self.connection)
+        )
+        try:
+            return work(connection)
+        except DBAPIError:
+            self._may_have_failed = True
+            raise
+
     def execute(self, statement: str | Executable, parameters: Parameters | None) -> Result:
         """Execute a statement, a text or a construct."""
+        try:
+            return self._execute(statement, parameters)
+        except DBAPIError:
+            self._may_have_failed = True
+            raise
+
+    def _execute(self, statement: str | Executable, parameters: Parameters | None) -> Result:
         if isinstance(statement, str):
             text, values = render(statement, parameters, self._style)
             given = tuple(values) if isinstance(values, list) else values
@@ -108,7 +134,11 @@ class SqlalchemySession:
             rendered.append(tuple(values) if isinstance(values, list) else values)
         if not rendered:
             return 0
-        result = self.connection.exec_driver_sql(text, rendered)
+        try:
+            result = self.connection.exec_driver_sql(text, rendered)
+        except DBAPIError:
+            self._may_have_failed = True
+            raise
         count = result.rowcount
         self._end_statement()
         return count

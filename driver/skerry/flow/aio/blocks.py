@@ -51,12 +51,12 @@ class AsyncTransactionBlock:
 
     async def __aenter__(self) -> AsyncTransactionScope:
         outer = joinable_scope()
-        if outer is None:
+        if outer is None or outer.excludes(self._database):
             scope = self._new_scope()
             self._entered.append((scope, enter(Ambient.inside(scope)), None))
             return scope
         check_joins(outer, self._modes if self._is_level_asked else None, self._timeout_s)
-        self._entered.append((outer, None, outer.enter() if self._savepoint else None))
+        self._entered.append((outer, None, await outer.enter() if self._savepoint else None))
         return outer
 
     def _new_scope(self) -> AsyncTransactionScope:

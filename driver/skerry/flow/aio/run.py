@@ -191,7 +191,7 @@ async def _call_inner(
     spec.check_joins(scope.modes)
     if lane is not None:
         lane.claim(f"flow {spec.name}")
-    depth = scope.enter()
+    depth = await scope.enter()
     token = enter(Ambient(here.run, None, scope, here.report, here.stage))
     try:
         value = await _named_call(spec.name, function, args, kwargs)
@@ -311,7 +311,7 @@ async def _attempts(
     function = stage.function
     attempt = 0
     while True:
-        depth = scope.enter() if stage.is_guarded and not is_first else None
+        depth = await scope.enter() if stage.is_guarded and not is_first else None
         token = enter(inside)
         try:
             value = await settled(function(*args, **kwargs))

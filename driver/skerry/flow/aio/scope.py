@@ -16,6 +16,7 @@ Invariants
 -   Whatever way a scope ends, each session is back in its pool before that is over, rolled back or closed.
 -   A doomed scope never commits.
 -   One statement runs at a time; whoever comes meanwhile is told (`Turn`).
+-   Hooks that a nested block has registered are part of it: its undoing forgets on_commit, and calls on_rollback.
 
 With several members, commit prepares those that can be prepared, commits the others, the flow's own database last of
 them, then what was prepared.  It is atomic if all but one can be prepared, short of losing a database between the
@@ -33,9 +34,9 @@ import uuid
 import warnings
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
-from skerry.flow.aio.abc import AsyncMember, AsyncParticipant
+from skerry.flow.aio.abc import AsyncFollower, AsyncMember, AsyncParticipant
 from skerry.flow.aio.primitives import Alarm, settled, sleep, to_the_end
 from skerry.flow.ambient import Ambient, enter, leave
 from skerry.flow.modes import Modes
@@ -53,6 +54,15 @@ Hook = Callable[[], object]
 _numbers = itertools.count(1)
 _INTERRUPTION_S = 0.002
 """How long to wait for a statement that was cancelled, before it is cancelled again."""
+
+
+class _Frame(NamedTuple):
+    """A nested block: its savepoint's name, and how many hooks of each kind there were before it."""
+
+    name: str
+    before: int
+    committed: int
+    rolled_back: int
 
 
 class ScopeState(enum.Enum):
@@ -84,7 +94,8 @@ class AsyncTransactionScope:
         self._members: dict[AsyncParticipant, AsyncMember] = {}
         self._marked: dict[AsyncParticipant, list[str]] = {}
         self._excluded: set[AsyncParticipant] = set()
-        self._frames: list[str] = []
+        self._frames: list[_Frame] = []
+        self._followers: list[AsyncFollower] = []
         self._before: list[Hook] = []
         self._committed: list[Hook] = []
         self._rolled_back: list[Hook] = []
@@ -181,7 +192,7 @@ class AsyncTransactionScope:
             self._members[participant] = member
             self._marked[participant] = []
         marked = self._marked[participant]
-        for name in self._frames[len(marked) :]:
+        for name, *_ in self._frames[len(marked) :]:
             await member.savepoint(name)
             marked.append(name)
         return member
@@ -191,6 +202,11 @@ class AsyncTransactionScope:
         if key not in self._locals:
             self._locals[key] = make()
         return cast("T", self._locals[key])
+
+    def follow(self, follower: AsyncFollower) -> int:
+        """Have something know of nested blocks and of the end; how many blocks are open now."""
+        self._followers.append(follower)
+        return len(self._frames)
 
     def before_commit(self, hook: Hook) -> None:
         """Call it when a commit begins: what it raises prevents the commit."""
@@ -206,29 +222,49 @@ class AsyncTransactionScope:
 
     # --- nested blocks ----------------------------------
 
-    def enter(self) -> int:
+    async def enter(self) -> int:
         """Enter a nested block: what leaves or undoes it.  Savepoints follow when something is used inside."""
         self.check_open()
-        self._frames.append(f"flow_{next(_numbers)}")
+        await self._tell_entered()
+        hooks = (len(self._before), len(self._committed), len(self._rolled_back))
+        self._frames.append(_Frame(f"flow_{next(_numbers)}", *hooks))
         return len(self._frames)
 
+    async def _tell_entered(self) -> None:
+        try:
+            for follower in self._followers:
+                await follower.entered()
+        except BaseException as problem:
+            self.doom(problem)
+            raise
+
     async def leave(self, depth: int) -> None:
-        """Leave a nested block; its changes stay."""
-        name = self._innermost(depth)
+        """Leave a nested block; its changes stay.  If that fails, it is undone and the failure raised."""
+        name = self._innermost(depth).name
         if self.state is ScopeState.OPEN:
-            with self._turn:
-                for participant, marked in self._marked.items():
-                    if marked and marked[-1] == name:
-                        marked.pop()
-                        await self._members[participant].release_savepoint(name)
+            try:
+                for follower in self._followers:
+                    await follower.left()
+                with self._turn:
+                    await self._release(name)
+            except BaseException:
+                await self.undo(depth)
+                raise
         self._frames.pop()
+
+    async def _release(self, name: str) -> None:
+        for participant, marked in self._marked.items():
+            if marked and marked[-1] == name:
+                await self._members[participant].release_savepoint(name)
+                marked.pop()
 
     async def undo(self, depth: int) -> None:
         """Undo a nested block and leave it.  If that fails, the whole is doomed and the failure raised."""
-        name = self._innermost(depth)
+        frame = self._innermost(depth)
         self._frames.pop()
         if self.state is not ScopeState.OPEN:
             return
+        name = frame.name
         try:
             with self._turn:
                 for participant, marked in self._marked.items():
@@ -237,11 +273,18 @@ class AsyncTransactionScope:
                         member = self._members[participant]
                         await member.rollback_to_savepoint(name)
                         await member.release_savepoint(name)
+            for follower in self._followers:
+                follower.undone(depth)
         except BaseException as problem:
             self.doom(problem)
             raise
+        del self._before[frame.before :], self._committed[frame.committed :]
+        hooks = self._rolled_back[frame.rolled_back :]
+        if hooks:
+            del self._rolled_back[frame.rolled_back :]
+            await _call_all(hooks)
 
-    def _innermost(self, depth: int) -> str:
+    def _innermost(self, depth: int) -> _Frame:
         if len(self._frames) != depth:
             self.doom(errors.ConcurrentUse("two tasks have opened blocks inside one transaction"))
             raise errors.ConcurrentUse(
@@ -266,7 +309,7 @@ class AsyncTransactionScope:
                 self.check_open()
                 if self._frames:
                     raise errors.InvalidTransactionState("the transaction has nested blocks that are open")
-                if self._before:
+                if self._before or self._followers:
                     await self._call_before()
                 await to_the_end(self._commit_members())
             except BaseException as problem:
@@ -282,6 +325,8 @@ class AsyncTransactionScope:
         try:
             for hook in self._before:
                 await settled(hook())
+            for follower in self._followers:
+                await follower.finish()
         finally:
             self._turn.take()
         self.check_open()
@@ -359,6 +404,7 @@ class AsyncTransactionScope:
             await to_the_end(self._roll_back_open())
             self._members.clear()
             self._marked.clear()
+            self._end_followers(False)
             self._locals.clear()
             self._before.clear()
             self._committed.clear()
@@ -393,7 +439,13 @@ class AsyncTransactionScope:
         if close:
             for member in self._members.values():
                 await member.close(True)
+        self._end_followers(state is ScopeState.COMMITTED)
         self._locals.clear()
+
+    def _end_followers(self, committed: bool) -> None:
+        followers, self._followers = self._followers, []
+        for follower in followers:
+            follower.ended(committed)
 
     # --- the deadline -----------------------------------
 

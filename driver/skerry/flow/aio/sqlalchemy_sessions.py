@@ -5,10 +5,12 @@ The engine's pool is the pool.  Statements are texts with `%s`, or SQLAlchemy's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
 
+import sqlalchemy
 from sqlalchemy import Executable
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from skerry.abc import ColumnInfo, Outcome, Row
@@ -19,6 +21,7 @@ from skerry.parameters import Parameters
 from skerry.result import Result
 from skerry_engine.errors import NotSupportedError
 
+T = TypeVar("T")
 _LEVELS = {READ_COMMITTED: "READ COMMITTED", SNAPSHOT: "REPEATABLE READ", SERIALIZABLE: "SERIALIZABLE"}
 
 
@@ -30,6 +33,7 @@ class AsyncSqlalchemySession:
         self._style = connection.dialect.paramstyle
         self._is_sqlite = connection.dialect.name == "sqlite"
         self._is_begun = False
+        self._may_have_failed = False
 
     async def begin(self, modes: Modes) -> None:
         """Begin a transaction."""
@@ -47,7 +51,10 @@ class AsyncSqlalchemySession:
         self._is_begun = True
 
     async def commit(self) -> None:
-        """Commit."""
+        """Commit.  Raises what a statement raises in a transaction that has failed, where it has."""
+        if self._may_have_failed and not self._is_sqlite:
+            # A server answers COMMIT of a transaction that has failed with ROLLBACK, which drivers do not mention.
+            await self.connection.exec_driver_sql("SELECT 1")
         if self._is_sqlite:
             await self.connection.exec_driver_sql("COMMIT")
         await self.connection.commit()
@@ -72,6 +79,7 @@ class AsyncSqlalchemySession:
     async def rollback_to_savepoint(self, name: str) -> None:
         """Undo what came after the mark."""
         await self.connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {name}")
+        self._may_have_failed = False
 
     async def prepare(self, name: str) -> None:
         """Engines are not prepared: `is_two_phase` is false."""
@@ -80,8 +88,26 @@ class AsyncSqlalchemySession:
     commit_prepared = prepare
     rollback_prepared = prepare
 
+    def lend(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
+        """Do something with the (blocking) connection itself; in asyncio within a greenlet."""
+        connection = cast(
+            "sqlalchemy.Connection", getattr(self.connection, "sync_connection", self.connection)
+        )
+        try:
+            return work(connection)
+        except DBAPIError:
+            self._may_have_failed = True
+            raise
+
     async def execute(self, statement: str | Executable, parameters: Parameters | None) -> Result:
         """Execute a statement, a text or a construct."""
+        try:
+            return await self._execute(statement, parameters)
+        except DBAPIError:
+            self._may_have_failed = True
+            raise
+
+    async def _execute(self, statement: str | Executable, parameters: Parameters | None) -> Result:
         if isinstance(statement, str):
             text, values = render(statement, parameters, self._style)
             given = tuple(values) if isinstance(values, list) else values
@@ -106,7 +132,11 @@ class AsyncSqlalchemySession:
             rendered.append(tuple(values) if isinstance(values, list) else values)
         if not rendered:
             return 0
-        result = await self.connection.exec_driver_sql(text, rendered)
+        try:
+            result = await self.connection.exec_driver_sql(text, rendered)
+        except DBAPIError:
+            self._may_have_failed = True
+            raise
         count = result.rowcount
         await self._end_statement()
         return count
