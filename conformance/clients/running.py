@@ -82,7 +82,7 @@ def _pytest(
 ) -> str:
     """Run pytest; its output.  A run over its time is killed, and keeps what it has recorded."""
     filled = [part.format(user=server.user, host=server.host, port=server.port) for part in suite.arguments]
-    command = [python, "-m", "pytest", "-p", "skerry_recorder", "-p", "no:cacheprovider", "-q", "--tb=short"]
+    command = [python, "-m", "pytest", "-p", "skerry_recorder", "-p", "no:cacheprovider", "-q", "--tb=native"]
     command += ["--continue-on-collection-errors", "--maxfail=0"]
     command.append(f"--rootdir={directory}")
     if suite.has_no_settings:

@@ -399,6 +399,17 @@ def transform(expr: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
     return replace(expr, **updates) if updates else expr  # type: ignore[arg-type]
 
 
+def over_range(expr: Expr, range_id: int, may_be_null: bool = False) -> Expr:
+    """A stored expression (over range 0) as one over `range_id`; `may_be_null`: any column of it, NOT NULL or not."""
+
+    def change(node: Expr) -> Expr | None:
+        if isinstance(node, Column) and node.range_id == 0:
+            return replace(node, range_id=range_id, nullable=node.nullable or may_be_null)
+        return None
+
+    return transform(expr, change)
+
+
 def _transform_value(value: object, change: Callable[[Expr], Expr | None]) -> object:
     if isinstance(value, Expr):
         return transform(value, change)

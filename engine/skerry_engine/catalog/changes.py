@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from skerry_engine import errors
+from skerry_engine.algebra import expressions as ex
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.graphs import Graph
 from skerry_engine.catalog.objects import (
@@ -242,7 +243,35 @@ def set_not_null(catalog: Catalog, database_oid: int, table_oid: int, attnum: in
         raise errors.InvalidTableDefinition(f'column "{column.name}" is in a primary key')
     if not not_null and column.identity:
         raise errors.SyntaxError(f'column "{column.name}" of relation "{table.name}" is an identity column')
-    return alter_column(catalog, database_oid, table_oid, attnum, lambda old: replace(old, not_null=not_null))
+    changed = _with_nullability(table, attnum, not_null)
+    touched = (new for new, old in zip(changed.indexes, table.indexes, strict=True) if new is not old)
+    return catalog.with_database(_put(catalog.database(database_oid), changed, *touched))
+
+
+def _with_nullability(table: Table, attnum: int, not_null: bool) -> Table:
+    """The table with a column that is NOT NULL, or not; its expressions know of every column whether it may be NULL."""
+    column = table.column(attnum)
+
+    def change(node: ex.Expr) -> ex.Expr | None:
+        if isinstance(node, ex.Column) and node.range_id == 0 and node.position == column.position:
+            return replace(node, nullable=not not_null)
+        return None
+
+    def changed(stored: StoredExpression | None) -> StoredExpression | None:
+        return None if stored is None else replace(stored, expr=ex.transform(stored.expr, change))
+
+    def changed_index(index: IndexDef) -> IndexDef:
+        keys = tuple(replace(key, expression=changed(key.expression)) for key in index.keys)
+        predicate = changed(index.predicate)
+        if keys == index.keys and predicate == index.predicate:
+            return index
+        return replace(index, keys=keys, predicate=predicate, version=new_version())
+
+    return replace(
+        with_column(table, replace(column, not_null=not_null)),
+        constraints=tuple(replace(each, check=changed(each.check)) for each in table.constraints),
+        indexes=tuple(changed_index(index) for index in table.indexes),
+    )
 
 
 def set_type(
@@ -311,7 +340,7 @@ def add_constraint(
         if table.primary_key is not None:
             raise _second_primary_key(table)
         for attnum in constraint.columns:
-            table = with_column(table, replace(table.column(attnum), not_null=True))
+            table = _with_nullability(table, attnum, True)
     table = replace(table, constraints=(*table.constraints, constraint))
     added: tuple[Relation, ...] = ()
     if index is not None:

@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skerry_engine import errors
-from skerry_engine.algebra.expressions import Call, Cast, Const, Expr
+from skerry_engine.algebra.expressions import Call, Cast, Const, Expr, over_range
 from skerry_engine.algebra.expressions import Column as ColumnReference
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.definitions import DefinitionPrinter
@@ -365,11 +365,12 @@ class Stores:
 
     def _extractor(self, index: IndexDef, table: Table) -> Callable[[Row], Row | None]:
         """Reads the key's values with compiled code; the predicate first,
-        since keys may fail on rows outside it."""
-        values = compile_rows(tuple(_key_expression(key, table) for key in index.keys))
+        since keys may fail on rows outside it.  Columns may lose their NOT NULL while the index is there."""
+        keys = (_key_expression(key, table) for key in index.keys)
+        values = compile_rows(tuple(over_range(key, 0, may_be_null=True) for key in keys))
         if index.predicate is None:
             return lambda row: values(self.functions, row)
-        predicate = compile_rows((index.predicate.expr,))
+        predicate = compile_rows((over_range(index.predicate.expr, 0, may_be_null=True),))
 
         def extract(row: Row) -> Row | None:
             return values(self.functions, row) if predicate(self.functions, row)[0] is True else None

@@ -89,7 +89,7 @@ class ChangeBinder:
         for column in table.columns:
             names[column.position] = column.name
         checks = tuple(
-            (c.name, over_range(c.check.expr, range_id))
+            (c.name, ex.over_range(c.check.expr, range_id))
             for c in sorted(table.checks, key=lambda c: c.name)
             if c.check
         )
@@ -102,7 +102,11 @@ class ChangeBinder:
             tuple(names),
             tuple(c.position for c in table.live_columns if c.not_null),
             checks,
-            tuple((position, over_range(expr, range_id)) for position, expr in table.generated),
+            # what is generated is computed before it is known that no NULL is where none may be
+            tuple(
+                (position, ex.over_range(expr, range_id, may_be_null=True))
+                for position, expr in table.generated
+            ),
         )
 
     def range_of(self, table: Table, node: Node, range_id: int) -> Range:
@@ -404,17 +408,6 @@ class ChangeBinder:
             source = q.Filter(source, binder.condition(node.args["where"].this, "WHERE"))
         returning, columns = self._returning(node, scope)
         return q.Delete(columns, self.target(table, range_id), source, returning)
-
-
-def over_range(expr: ex.Expr, range_id: int) -> ex.Expr:
-    """A stored expression (over range 0) as one over `range_id`."""
-
-    def change(node: ex.Expr) -> ex.Expr | None:
-        if isinstance(node, ex.Column) and node.range_id == 0:
-            return replace(node, range_id=range_id)
-        return None
-
-    return ex.transform(expr, change)
 
 
 def _row_hint(insert: Node, count: int) -> str | None:
