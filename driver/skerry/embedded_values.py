@@ -24,7 +24,7 @@ from skerry_engine.values.python import GraphParameter, to_python
 from skerry_engine.values.python import Interval as EngineInterval
 from skerry_engine.values.records import Record
 from skerry_engine.values.types import SqlType, find_type
-from skerry_engine.values.user_types import is_composite, is_enum, is_enum_or_array
+from skerry_engine.values.user_types import is_composite, is_composite_or_array, is_enum, is_enum_or_array
 
 Converter = Callable[[Any], Any]
 
@@ -38,9 +38,9 @@ def converter(type_oid: int, typmod: int, io: IoContext) -> Converter | None:
         return text_encoder(SqlType(type_oid, typmod), io)
     if type_oid in oids.GRAPH_TYPES or type_oid in oids.GRAPH_ARRAYS:
         return GraphValues(graph_text.resolver(io)).converter(type_oid)
-    if is_enum(type_oid) or is_composite(type_oid):  # labels; arrays of enums are lists of them
+    if is_enum(type_oid) or is_composite(type_oid):  # labels, texts; arrays of them are lists of those
         return text_encoder(SqlType(type_oid), io)
-    if is_enum_or_array(type_oid):
+    if is_enum_or_array(type_oid) or is_composite_or_array(type_oid):
         return _list_of(text_encoder(SqlType(type_oid & ~1), io))
     if type_oid == oids.RECORD:
         return _record_converter(io)

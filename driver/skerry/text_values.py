@@ -218,8 +218,8 @@ _read_labels = array_reader(str)
 
 def own_reader(type_oid: int) -> Reader | None:
     """The reader of a type that is read here; None for all others.  The OIDs of a server of Skerry's tell arrays of
-    enums: they are odd (engine: values/user_types.py)."""
-    if 0x40000000 <= type_oid < 0x50000000 and type_oid & 1:
+    enums and of composite types: they are odd (engine: values/user_types.py)."""
+    if 0x40000000 <= type_oid < 0x60000000 and type_oid & 1:
         return _read_labels
     return READERS.get(type_oid)
 

@@ -218,6 +218,16 @@ COMMENT ON TYPE around IS 'nested';
 CREATE TABLE of_composites (id int, c around, d "Odd ""Schema""".duo DEFAULT '(1,ok,2.5)');
 INSERT INTO of_composites VALUES (1, '("(1,ok,)","{a,""b c""}")'), (2, NULL);
 CREATE VIEW sees_composites AS SELECT id, (c).t, (d)."A b" AS ab FROM of_composites;
+CREATE TYPE altered AS (gone int, a int, "B b" text);
+CREATE TYPE holds AS (many altered[], one altered);
+CREATE TABLE of_altered (a altered PRIMARY KEY, l altered[] DEFAULT '{"(0,0,d)"}', h holds);
+INSERT INTO of_altered VALUES ('(1,2,x)', NULL, '("{""(1,2,x)"",NULL}","(,,)")'), ('(2,2,y)', '{"(3,4,)",NULL}', NULL);
+CREATE VIEW sees_altered AS
+    SELECT (a).a, (l[1])."B b" AS b, ROW(1, 2, 'c')::altered AS made, a = ROW(1, 2, 'x')::altered AS same FROM of_altered;
+ALTER TYPE altered DROP ATTRIBUTE gone, ADD ATTRIBUTE "New" numeric(5, 1);
+ALTER TYPE altered RENAME ATTRIBUTE "B b" TO "c C";
+COMMENT ON COLUMN altered."c C" IS 'was another';
+INSERT INTO of_altered VALUES ('(5,z,1.25)', DEFAULT, '({},)');
 CREATE VIEW sees_domains AS SELECT p, n, 5::"Odd ""Schema""".pos AS five FROM of_domains;
 CREATE VIEW feeling AS SELECT m, m = 'ok' AS is_ok, s || 'large'::"Size" AS more FROM felt WHERE m IN ('ok', 'between');
 CREATE VIEW aaa AS SELECT * FROM "Odd ""Schema""".zz;

@@ -40,6 +40,14 @@ def test_composite_types(database: skerry.Database) -> None:
     database.execute("INSERT INTO pairs VALUES (ROW(1, 'ok')), ($1), (NULL)", ['(2,"so, so")'])
     found = database.execute("SELECT p, (p).a, (p).m FROM pairs ORDER BY 2").fetchall()
     assert found == [("(1,ok)", 1, "ok"), ('(2,"so, so")', 2, "so, so"), (None, None, None)]
+    listed = database.execute("SELECT array_agg(p ORDER BY p), ARRAY[[NULL, '(3,ok)']]::pair[] FROM pairs")
+    assert listed.one() == (["(1,ok)", '(2,"so, so")', None], [[None, "(3,ok)"]])
+    database.execute("ALTER TYPE pair ADD ATTRIBUTE c int, DROP ATTRIBUTE a")
+    assert database.execute("SELECT array_agg(p ORDER BY p) FROM pairs").scalar() == [
+        '("so, so",)',
+        "(ok,)",
+        None,
+    ]
 
 
 def test_the_labels_of_an_enum_are_those_of_the_moment(database: skerry.Database) -> None:

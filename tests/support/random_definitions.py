@@ -22,6 +22,9 @@ SETUP = (
     "create type mood as enum ('a', 'b', 'x')",
     "create domain pos as int default 4 check (value > 0)",
     "create table m (a mood primary key, b mood[] default '{a}', c mood check (c < 'x'))",
+    "create type pair as (a int, b text)",
+    "create type pairs as (p pair, ps pair[])",
+    "create table cp (k serial, p pair unique, ps pair[], w pairs)",
 )
 TABLES = ("t", "u", "s1.t", "s1.w", "x", "s1.x", "m", "pg_temp.z")
 COLUMNS = ("a", "b", "c", "d")
@@ -53,7 +56,7 @@ class DefinitionMaker:
             *(self._materialized, self._materialized),
             *(self._alter, self._alter, self._alter, self._alter, self._rename, self._drop, self._comment),
             *(self._comment, self._schema, self._role, self._database, self._owner, self._other),
-            self._type,
+            *(self._type, self._attribute),
         )
 
     def statement(self) -> str:
@@ -283,6 +286,26 @@ class DefinitionMaker:
                     f"drop domain pos {self._pick(('', '', '', 'cascade'))}",
                     f"comment on type {name} is '{label}'",
                     f"drop type {name} {self._pick(('', '', 'cascade'))}",
+                ]
+            )
+        )
+
+    def _attribute(self) -> str:
+        name, attribute, other = self._pick(("pair", "pair", "pairs")), self._pick("abc"), self._pick("abcd")
+        view = f"select k, (p).{attribute} as x, row(1, 'x')::pair as made, p = (ps)[1] as same from cp"
+        return str(
+            self._pick(
+                [
+                    f"alter type {name} add attribute {attribute} {self._pick(TYPES)}",
+                    f"alter type {name} drop attribute {attribute} {self._pick(('', 'cascade'))}",
+                    f"alter type {name} drop attribute {attribute}, add attribute {attribute} text",
+                    f"alter type {name} rename attribute {attribute} to {other}",
+                    f"alter type {name} alter attribute {attribute} type {self._pick(TYPES)}",
+                    f"comment on column {name}.{attribute} is '{other}'",
+                    f"create or replace view cv as {view}",
+                    f"create index on cp (((p).{attribute}))",
+                    f"alter table cp add check ((p).{attribute} is not null) not valid",
+                    f"alter table cp alter p set default '({other},)'",
                 ]
             )
         )

@@ -48,11 +48,13 @@ ORDER BY t.oid, e.enumsortorder"""
 
 _COMPOSITES = f"""
 SELECT t.oid, n.nspname, t.typname, quote_ident(n.nspname) || '.' || quote_ident(t.typname),
-       quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod), a.atttypid
+       quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
+       CASE u.typcategory WHEN 'A' THEN u.typelem ELSE u.oid END, c.oid, a.attnum
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
 JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_type u ON u.oid = a.atttypid
 WHERE {_OURS}
 ORDER BY t.oid, a.attnum"""
 
@@ -308,12 +310,15 @@ def _composites(rows: Rows, comments: Comments) -> list[UserType]:
     """One row for each attribute, and for a type without any."""
     found: dict[int, UserType] = {}
     attributes: dict[int, list[str]] = {}
-    for oid, schema, bare, name, attribute, type_oid in rows:
+    for oid, schema, bare, name, attribute, type_name, type_oid, relation_oid, number in rows:
         if oid not in found:
             found[oid] = UserType(oid, (schema, bare), name, "", comments.get(("pg_type", oid, 0)))
         if attribute is not None:
-            attributes.setdefault(oid, []).append(attribute)
+            attributes.setdefault(oid, []).append(f"{attribute} {type_name}")
             found[oid].uses.append(type_oid)
+            comment = comments.get(("pg_class", relation_oid, number))
+            if comment is not None:
+                found[oid].later.append(f"COMMENT ON COLUMN {name}.{attribute} IS {literal(comment)};")
     for oid, each in found.items():
         listed = ",".join(f"\n    {attribute}" for attribute in attributes.get(oid, ()))
         each.definition = f"CREATE TYPE {each.name} AS ({listed}\n);"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from skerry_engine import errors
@@ -33,6 +34,7 @@ from skerry_engine.catalog.user_types import user_type_name, user_types
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext, text_encoder
 from skerry_engine.values.types import SqlType, format_type
+from skerry_engine.values.user_types import CompositeFields
 
 ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 COLLATION_NAMES = {DEFAULT_COLLATION: "default", 950: "C", 951: "POSIX"}
@@ -72,7 +74,14 @@ class DefinitionPrinter:
 
     def _names(self, table: Table) -> Names:
         by_position = {column.position: quote_identifier(column.name) for column in table.columns}
-        return Names(lambda _range_id, position: by_position[position], self.type_name, self.constant)
+        return self._named(lambda _range_id, position: by_position[position])
+
+    def _named(self, column: Callable[[int, int], str]) -> Names:
+        return Names(column, self.type_name, self.constant, attributes=self.attributes)
+
+    def attributes(self, oid: int) -> CompositeFields:
+        """What a composite type has."""
+        return user_types(self.database, self.path).composite(oid)
 
     # --- expressions ----------------------------------------------------------------------------------------
 
@@ -110,7 +119,7 @@ class DefinitionPrinter:
 
     def domain_expression(self, stored: StoredExpression, pretty: bool = False) -> str:
         """A default or a check of a domain."""
-        names = Names(lambda _range_id, _position: "VALUE", self.type_name, self.constant)
+        names = self._named(lambda _range_id, _position: "VALUE")
         try:
             return _trimmed(Deparser(names, pretty).expression(stored.expr))
         except errors.NotSupportedError:
@@ -216,7 +225,7 @@ class DefinitionPrinter:
         return f" {view.source.strip().rstrip(';').rstrip()};"
 
     def _query_printer(self, pretty: bool) -> QueryPrinter:
-        names = Names(lambda _range_id, _position: "", self.type_name, self.constant)
+        names = self._named(lambda _range_id, _position: "")
         return QueryPrinter(names, self._table_name, pretty)
 
     def _table_name(self, oid: int) -> TableName:

@@ -50,11 +50,13 @@ from skerry_engine.algebra.expressions import (
 )
 from skerry_engine.algebra.queries import Query
 from skerry_engine.catalog.quoting import quote_identifier, quote_literal
-from skerry_engine.functions.casts import ATTRIBUTE_FORM
+from skerry_engine.functions.casts import ATTRIBUTE_FORM, FIELDS_FORM, MAKER_FORM, TIDY_FORM
 from skerry_engine.functions.json_building import OBJECT_FORM, ROWS_FORM
+from skerry_engine.functions.registry import Function
 from skerry_engine.values import oids
 from skerry_engine.values.io import DEFAULT_IO, text_decoder
 from skerry_engine.values.types import SqlType
+from skerry_engine.values.user_types import CompositeFields, is_user_type
 
 INDENT = 4
 WRITTEN_OPERATORS = {"LIKE": "~~", "NOT LIKE": "!~~", "ILIKE": "~~*", "NOT ILIKE": "!~~*", "!=": "<>"}
@@ -79,7 +81,7 @@ class Names:
 
     `column(range_id, position)` gives a column as it must be written there, quoted; `type_name(type)` a
     type's name; `constant(type, value)` a constant's text form, unquoted; `shorthand(call)` how an operator was
-    written that stands for something else, None for all others.
+    written that stands for something else, None for all others; `attributes(oid)` what a composite type has.
     """
 
     column: Callable[[int, int], str]
@@ -87,6 +89,7 @@ class Names:
     constant: Callable[[SqlType, object], str]
     print_query: Callable[[Query, int], str] | None = None
     shorthand: Callable[[Call], str | None] | None = None
+    attributes: Callable[[int], CompositeFields] | None = None
 
 
 class Deparser:
@@ -233,8 +236,11 @@ def _param(_printer: Deparser, node: Param, _show: bool) -> str:
 
 
 def _cast(printer: Deparser, node: Cast, show_implicit: bool) -> str:
-    if not node.explicit and not show_implicit:
+    is_row = node.function is not None and node.function.form == FIELDS_FORM
+    if not node.explicit and (not show_implicit or is_row):
         return printer.paren(node.arg, node, False) if printer.pretty else printer.expression(node.arg)
+    if node.function is not None and node.function.form == MAKER_FORM:
+        return _composite(printer, node)
     type_name = printer.names.type_name(node.type)
     arg = _without_length(node)
     if isinstance(arg, Const) and arg.type == SqlType(node.type.oid) and not node.type.domain:
@@ -267,7 +273,7 @@ def _literal_text(printer: Deparser, node: Cast) -> str:
     as written."""
     assert isinstance(node.arg, Const) and isinstance(node.arg.value, str)
     text = node.arg.value
-    if not any(character.isdigit() for character in text):
+    if is_user_type(node.type.oid) or not any(character.isdigit() for character in text):
         return text
     return printer.names.constant(node.type, text_decoder(node.type, DEFAULT_IO)(text))
 
@@ -293,7 +299,9 @@ def _function_call(printer: Deparser, node: Call) -> str:
     """A call; functions that people reach by SQL's own syntax are printed in it."""
     name, args = node.function.name, node.args
     if node.function.form == ATTRIBUTE_FORM:
-        return f"({printer.expression(args[0])}).{quote_identifier(name)}"
+        return f"({printer.expression(args[0])}).{quote_identifier(_attribute_name(printer, node.function))}"
+    if node.function.form == TIDY_FORM:
+        return printer.expression(args[0])
     if node.function.oid == PADDING:
         return printer.expression(args[0], True)
     if node.function.form == OBJECT_FORM:
@@ -314,6 +322,30 @@ def _function_call(printer: Deparser, node: Call) -> str:
         return f"TRIM(BOTH {''.join(f'{c} ' for c in characters)}FROM {text})"
     schema = "" if node.function.schema == "pg_catalog" else f"{node.function.schema}."
     return f"{schema}{quote_identifier(name)}({printer.arguments(args)})"
+
+
+def _attribute_name(printer: Deparser, getter: Function) -> str:
+    """The attribute's name as it is now."""
+    if printer.names.attributes is not None:
+        for field in printer.names.attributes(getter.arg_types[0]).fields:
+            if field.number == int(getter.arg_names[0]):
+                return field.name
+    return getter.name
+
+
+def _composite(printer: Deparser, node: Cast) -> str:
+    """ROW(...)::type, with the attributes that the type has now."""
+    items: tuple[Expr, ...] = node.arg.items if isinstance(node.arg, RowOf) else ()
+    texts = [printer.expression(item, True) for item in items]
+    if printer.names.attributes is not None:
+        fields = printer.names.attributes(node.type.oid).fields
+        texts = [
+            texts[field.number]
+            if field.number < len(texts)
+            else f"NULL::{printer.names.type_name(SqlType(field.type_oid, field.typmod))}"
+            for field in fields
+        ]
+    return f"ROW({', '.join(texts)})::{printer.names.type_name(node.type)}"
 
 
 def _and(printer: Deparser, node: And, _show: bool) -> str:

@@ -87,7 +87,14 @@ class QueryPrinter:
 
     def __init__(self, names: Names, table: Callable[[int], TableName], pretty: bool) -> None:
         self.table = table
-        self.names = Names(self._column, names.type_name, names.constant, self._nameless, self._shorthand)
+        self.names = Names(
+            self._column,
+            names.type_name,
+            names.constant,
+            self._nameless,
+            self._shorthand,
+            names.attributes,
+        )
         self.printer = Deparser(self.names, pretty)
         self.pretty = pretty
         self.ranges: dict[int, _Range] = {}

@@ -13,11 +13,11 @@ PostgreSQL's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from skerry_engine import errors
-from skerry_engine.algebra.expressions import Column, Const, Expr, walk
+from skerry_engine.algebra.expressions import Call, Column, Const, Expr, walk
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.graphs import (
     ElementTable,
@@ -53,11 +53,13 @@ from skerry_engine.catalog.user_types import (
     UserType,
     address_of,
     array_address,
+    attribute_address,
     domain_constraints,
     type_address,
     type_of_oid,
     user_type_name,
 )
+from skerry_engine.functions.casts import ATTRIBUTE_FORM
 from skerry_engine.values.user_types import counted
 
 REGCLASS = 2205
@@ -124,8 +126,7 @@ def _edges(database: Database) -> Iterator[Edge]:
             if relation.array_name:
                 yield Edge(array_address(relation), address, INTERNAL)
             if isinstance(relation, CompositeType):
-                for attribute in relation.attributes:
-                    yield from _type_edges(database, address, attribute.type.named_oid)
+                yield from _attribute_edges(database, relation)
             if isinstance(relation, DomainType):
                 yield from _domain_edges(database, relation)
         elif isinstance(relation, View):
@@ -146,6 +147,19 @@ def _type_edges(database: Database, dependent: Address, oid: int) -> Iterator[Ed
         yield Edge(dependent, Address(CLASS_TYPE, oid), NORMAL)
 
 
+def _attribute_edges(database: Database, composite: CompositeType) -> Iterator[Edge]:
+    for number, attribute in enumerate(composite.attributes):
+        if not attribute.dropped:
+            place = attribute_address(composite, number)
+            yield from _type_edges(database, place, attribute.type.named_oid)
+
+
+def attributes_read(expressions: Iterable[object]) -> list[Address]:
+    """The attributes of composite types that expressions read."""
+    calls = [node for node in expressions if isinstance(node, Call) and node.function.form == ATTRIBUTE_FORM]
+    return [Address(CLASS_TYPE, c.function.arg_types[0], int(c.function.arg_names[0]) + 1) for c in calls]
+
+
 def _domain_edges(database: Database, domain: DomainType) -> Iterator[Edge]:
     address = type_address(domain)
     yield from _type_edges(database, address, domain.base.named_oid)
@@ -164,6 +178,8 @@ def _expression_edges(database: Database, dependent: Address, expr: Expr) -> Ite
     """What an expression needs for the types in it."""
     for oid in {node.type.named_oid for node in walk(expr)}:
         yield from _type_edges(database, dependent, oid)
+    for attribute in dict.fromkeys(attributes_read(walk(expr))):
+        yield Edge(dependent, attribute, NORMAL)
 
 
 def _table_edges(database: Database, table: Table) -> Iterator[Edge]:
@@ -409,6 +425,11 @@ def describe(database: Database, address: Address, path: SearchPath) -> str:
         return f"constraint {quote_qualified((constraint.name,))} on {table}"
     if address.class_oid == CLASS_DEFAULT:
         return f"default value for {_describe_default_column(database, address.oid, path)}"
+    if address.class_oid == CLASS_TYPE and address.sub_id:
+        composite = database.relations[address.oid]
+        assert isinstance(composite, CompositeType), "other types have no parts"
+        shown = quote_qualified((composite.attributes[address.sub_id - 1].name,))
+        return f"column {shown} of composite type {user_type_name(database, address.oid, path)}"
     if address.class_oid == CLASS_TYPE:
         return f"type {user_type_name(database, address.oid, path)}"
     relation = database.relations[address.oid]

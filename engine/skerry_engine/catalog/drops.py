@@ -24,7 +24,7 @@ from skerry_engine.catalog.objects import (
     Table,
     new_version,
 )
-from skerry_engine.catalog.user_types import check_types_exist
+from skerry_engine.catalog.user_types import CompositeType, check_types_exist
 
 
 def remove_objects(catalog: Catalog, database_oid: int, objects: Iterable[Address]) -> Catalog:
@@ -36,7 +36,7 @@ def remove_objects(catalog: Catalog, database_oid: int, objects: Iterable[Addres
     for address in removed:
         database = _remove_part(database, address, relation_oids)
     database = _remove_relations(database, relation_oids)
-    if any(a.class_oid == CLASS_TYPE for a in removed):
+    if any(a.class_oid == CLASS_TYPE and not a.sub_id for a in removed):
         _check_left(database)
     schemas = [a.oid for a in removed if a.class_oid == CLASS_NAMESPACE]
     if schemas:
@@ -62,7 +62,9 @@ def _remove_part(database: Database, address: Address, going: set[int]) -> Datab
         return _remove_constraint(database, address.oid, going)
     if address.class_oid == CLASS_DEFAULT:
         return _remove_default(database, address.oid, going)
-    if address.class_oid == CLASS_RELATION and address.sub_id and address.oid not in going:
+    if address.sub_id and address.oid not in going:
+        if address.class_oid == CLASS_TYPE:
+            return _remove_attribute(database, address.oid, address.sub_id - 1)
         return _remove_column(database, address.oid, address.sub_id)
     return database
 
@@ -95,6 +97,16 @@ def _remove_column(database: Database, table_oid: int, attnum: int) -> Database:
         return database
     changed = with_column(table, dropped_column(table.column(attnum)))
     return database.with_relations((replace(changed, version=new_version()),))
+
+
+def _remove_attribute(database: Database, oid: int, number: int) -> Database:
+    composite = database.relations[oid]
+    assert isinstance(composite, CompositeType), "other types have no parts"
+    gone = replace(
+        composite.attributes[number], name=f"........pg.dropped.{number + 1}........", dropped=True
+    )
+    attributes = (*composite.attributes[:number], gone, *composite.attributes[number + 1 :])
+    return database.with_relations((replace(composite, attributes=attributes, version=new_version()),))
 
 
 def dropped_column(column: Column) -> Column:

@@ -15,7 +15,14 @@ from skerry_engine.catalog.objects import Relation, Table, View
 from skerry_engine.catalog.quoting import quote_identifier, quote_qualified, split_name
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.system.layout import read_facts
-from skerry_engine.catalog.user_types import find_type_oid, user_type_name
+from skerry_engine.catalog.user_types import (
+    CompositeType,
+    composite_of_relation,
+    find_type_oid,
+    find_user_type,
+    qualified_type_name,
+    user_type_name,
+)
 from skerry_engine.functions.operators import Operator, operator_by_oid, operators_named
 from skerry_engine.functions.registry import (
     PG_CATALOG,
@@ -49,11 +56,20 @@ class CatalogNames:
 
     def relation_name(self, oid: int) -> str | None:
         relation = self.database.relation(oid)
+        composite = None if relation is not None else composite_of_relation(self.database, oid)
+        if composite is not None:
+            return qualified_type_name(self.database, composite, self.path)
         return (
             None if relation is None else quote_qualified(self.database.qualified_name(relation, self.path))
         )
 
     def relation_oid(self, text: str) -> int:
+        if self.find_relation(text) is None:
+            parts = self._without_database(text, split_name(text))
+            schema = parts[0] if len(parts) == 2 else None
+            found = find_user_type(self.database, parts[-1], schema, self.path)
+            if found is not None and isinstance(found[0], CompositeType):
+                return found[0].relation_oid
         return self.get_relation(text).oid
 
     def get_relation(self, text: str) -> Relation:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from skerry_engine.catalog.system.layout import read_facts
 from skerry_engine.values import oids
 from skerry_engine.values.types import find_type
-from skerry_engine.values.user_types import is_enum
+from skerry_engine.values.user_types import is_composite, is_enum
 
 METHODS = {"btree": 403, "hash": 405}
 
@@ -57,6 +57,8 @@ def default_class(type_oid: int, method: str = "btree") -> OperatorClass | None:
         return _DEFAULTS.get((method_oid, oids.ANYARRAY))
     if is_enum(type_oid):
         return _DEFAULTS.get((method_oid, oids.ANYENUM))
+    if is_composite(type_oid):
+        return _DEFAULTS.get((method_oid, oids.RECORD))
     return _DEFAULTS.get((method_oid, oids.OID)) if info is not None and info.name.startswith("reg") else None
 
 

@@ -35,7 +35,9 @@ from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.values.types import SqlType, TypeInfo, array_type, built_in_type, qualified_type, type_info
 from skerry_engine.values.user_types import (
     NO_TYPES,
+    CompositeFields,
     EnumValues,
+    Field,
     UserTypes,
     is_domain_or_array,
     is_user_type,
@@ -107,15 +109,23 @@ class Attribute:
 
     name: str
     type: SqlType
+    dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompositeType(UserType):
-    """CREATE TYPE ... AS (...).  A value is a tuple of the attributes' values.  `relation_oid` is what pg_class
-    shows it under.  It has no array: `array_name` is ''."""
+    """CREATE TYPE ... AS (...).  A value is a `Composite`.  `attributes` are all that it has ever had: their places
+    are those of the values inside.  `relation_oid` is what pg_class shows it under."""
 
     attributes: tuple[Attribute, ...]
     relation_oid: int
+
+    def number_of(self, name: str) -> int | None:
+        """The number, from 0, of the attribute of that name; None where there is none."""
+        for number, each in enumerate(self.attributes):
+            if each.name == name and not each.dropped:
+                return number
+        return None
 
 
 # --- finding ------------------------------------------------------------------------------------------------
@@ -127,6 +137,11 @@ def type_address(user_type: UserType) -> Address:
 
 def array_address(user_type: UserType) -> Address:
     return Address(CLASS_TYPE, user_type.array_oid)
+
+
+def attribute_address(composite: CompositeType, number: int) -> Address:
+    """What other objects know an attribute by; pg_depend shows it as a column of the type's relation."""
+    return Address(CLASS_TYPE, composite.oid, number + 1)
 
 
 def address_of(relation: Relation) -> Address:
@@ -160,6 +175,15 @@ def find_user_type(
         if found is not None:
             return found, found.oid if found.name == name else found.array_oid
     return None
+
+
+def composite_of_relation(database: Database, relation_oid: int) -> CompositeType | None:
+    """The composite type that pg_class shows under that OID."""
+
+    def compute() -> dict[int, CompositeType]:
+        return {each.relation_oid: each for each in database.of_type(CompositeType)}
+
+    return database.cached("composites by relation", compute).get(relation_oid)
 
 
 def find_type_oid(database: Database, names: tuple[str, ...], path: SearchPath) -> int | None:
@@ -301,11 +325,18 @@ def _user_types(database: Database, path: SearchPath) -> UserTypes:
     if not names:
         return NO_TYPES
     enums = {each.oid: _enum_values(each, names[each.oid]) for each in database.of_type(EnumType)}
-    composites = {
-        each.oid: tuple((a.name, a.type.oid, a.type.typmod) for a in each.attributes)
-        for each in database.of_type(CompositeType)
-    }
+    composites = {each.oid: composite_fields(each) for each in database.of_type(CompositeType)}
     return UserTypes(names, enums, composites)
+
+
+def composite_fields(composite: CompositeType) -> CompositeFields:
+    """A composite type as values see it."""
+    fields = tuple(
+        Field(each.name, each.type.oid, each.type.typmod, number)
+        for number, each in enumerate(composite.attributes)
+        if not each.dropped
+    )
+    return CompositeFields(fields, tuple(0 if a.dropped else a.type.oid for a in composite.attributes))
 
 
 def _enum_values(enum: EnumType, name: str) -> EnumValues:

@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
 
 from skerry_engine.abc import FunctionContext
 from skerry_engine.functions.output import decoder_of, encoder_of
 from skerry_engine.functions.registry import Function, on_redefinition, read_facts, scalar_function
 from skerry_engine.values import oids
+from skerry_engine.values.records import Composite, Record, record_maker
 from skerry_engine.values.types import SqlType, find_type
+from skerry_engine.values.user_types import UserTypes, is_composite, is_composite_or_array
 
 TEXT_FORM = "text"
 """The `form` of functions that `io_cast` made."""
@@ -112,8 +113,8 @@ def find_coercion(source: int, target: int, context: str) -> Coercion | None:
     Polymorphic pseudo-types and unknown literals are the resolver's and the binder's business,
     not this function's.
     """
-    if source == target:
-        return RELABEL
+    if source == target or (target == oids.RECORD and is_composite(source)):
+        return RELABEL  # records of composite values are the binder's business
     if target in _GRAPH_OIDS or source in _GRAPH_OIDS:
         found = _graph_coercion(source, target, context)
         if found is not None:
@@ -151,24 +152,82 @@ ATTRIBUTE_FORM = "attribute"
 """The `form` of functions that `attribute_getter` made."""
 
 
+FIELDS_FORM = "fields"
+"""The `form` of functions that `record_of` made."""
+TIDY_FORM = "tidy"
+"""The `form` of functions that `tidied` made."""
+
+
 @lru_cache(maxsize=1024)
 def composite_maker(composite: int) -> Function:
-    """The function that makes a value of a composite type of a record whose fields are of its attributes' types."""
-    return Function(0, "row", (oids.RECORD,), composite, tuple, form=MAKER_FORM)
+    """The function that makes a value of a composite type of a record of all attributes that the type has ever had."""
+
+    def make(record: Record) -> Composite:
+        return Composite(tuple([each.oid for each in record.types]), tuple(record))
+
+    return Function(0, "row", (oids.RECORD,), composite, make, form=MAKER_FORM)
 
 
 @lru_cache(maxsize=4096)
 def attribute_getter(composite: int, number: int, name: str, type_oid: int) -> Function:
     """The function that gives the attribute with that number (from 0) of a value."""
-    return Function(
-        0,
-        name,
-        (composite,),
-        type_oid,
-        itemgetter(number),
-        arg_names=(str(number),),
-        form=ATTRIBUTE_FORM,
-    )
+
+    def get(value: Composite) -> object:
+        return value.item(number)
+
+    return Function(0, name, (composite,), type_oid, get, arg_names=(str(number),), form=ATTRIBUTE_FORM)
+
+
+@lru_cache(maxsize=1024)
+def attribute_setter(composite: int, number: int, types: tuple[int, ...]) -> Function:
+    """The function that gives a value (or NULL, for which all is NULL) with another value of the attribute with that
+    number (from 0); `types` are the OIDs of all attributes' types.  It stands in statements that change rows alone."""
+
+    def put(value: Composite | None, item: object) -> Composite:
+        items = list(() if value is None else value.items)
+        items += [None] * (len(types) - len(items))
+        items[number] = item
+        return Composite(types, tuple(items))
+
+    return Function(0, "put", (composite, types[number]), composite, put, strict=False)
+
+
+@lru_cache(maxsize=1024)
+def record_of(composite: int, fields: tuple[tuple[int, int, int], ...]) -> Function:
+    """The function that makes a record of a value.  `fields` are attributes' numbers, types' OIDs and modifiers."""
+    make = record_maker(tuple(SqlType(oid, typmod) for _, oid, typmod in fields))
+    numbers = [number for number, _, _ in fields]
+
+    def convert(value: Composite) -> Record:
+        return make(tuple([value.item(number) for number in numbers]))
+
+    names = tuple(" ".join(map(str, field)) for field in fields)
+    return Function(0, "record", (composite,), oids.RECORD, convert, arg_names=names, form=FIELDS_FORM)
+
+
+@lru_cache(maxsize=1024)
+def tidied(type_oid: int) -> Function:
+    """The function that forgets, in values of a composite type or an array of one, attributes that were dropped."""
+
+    def convert(context: FunctionContext, value: object) -> object:
+        return _tidied(context.io.types, type_oid, value)
+
+    return Function(0, "tidied", (type_oid,), type_oid, convert, needs_context=True, form=TIDY_FORM)
+
+
+def _tidied(types: UserTypes, oid: int, value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple([_tidied(types, oid, item) for item in value])
+    if not isinstance(value, Composite):
+        return value
+    fields = types.composite(oid & ~1)
+    items: list[object] = [None] * len(value.items)
+    for field in fields.fields:
+        if field.number < len(items):
+            item = value.items[field.number]
+            is_nested = is_composite_or_array(field.type_oid)
+            items[field.number] = _tidied(types, field.type_oid, item) if is_nested else item
+    return Composite(value.types, tuple(items))
 
 
 # --- domains ------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """json and jsonb made of other values: to_json, json_build_object, json_agg and kin.
 
 How a value is written depends on its type, so everything here is made when a call is resolved.  The spacing
-of json results is PostgreSQL's, function by function.  Rows (records) are refused:
-their columns' names and types are not known here.
+of json results is PostgreSQL's, function by function.  Rows become objects: the names of a composite type's attributes
+are looked up at each call, a record's fields are f1, f2 ... (whole rows of tables the binder takes apart).
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ from skerry_engine.functions.registry import (
 )
 from skerry_engine.values import oids
 from skerry_engine.values.calendar import is_finite_date, is_finite_timestamp
+from skerry_engine.values.records import Composite, Record
 from skerry_engine.values.types import SqlType, find_type
+from skerry_engine.values.user_types import is_composite
 
 if TYPE_CHECKING:
     from skerry_engine.values.io import IoContext
@@ -54,7 +56,7 @@ quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def json_writer(type_oid: int) -> JsonWriter:
-    """(context, value) -> JSON text of a value that is not NULL.  Raises NotSupportedError for rows."""
+    """(context, value) -> JSON text of a value that is not NULL.  Raises NotSupportedError for what has no form."""
     if type_oid == oids.BOOL:
         return lambda context, value: "true" if value else "false"
     if type_oid in (oids.JSON, oids.JSONB):
@@ -67,10 +69,40 @@ def json_writer(type_oid: int) -> JsonWriter:
         return _moment_writer(type_oid)
     if element_type(type_oid) and type_oid not in (oids.INT2VECTOR, oids.OIDVECTOR):
         return _array_writer(type_oid)
-    if type_oid == oids.RECORD or find_type(type_oid) is None:
+    if is_composite(type_oid):
+        return _composite_writer(type_oid)
+    if type_oid == oids.RECORD:
+        return _record_writer
+    if find_type(type_oid) is None:
         raise NotSupportedError("conversion of rows to JSON is not supported")
     to_text = text_of(type_oid)
     return lambda context, value: quoted(to_text(context, value))
+
+
+@lru_cache(maxsize=1024)
+def _field_writer(type_oid: int) -> JsonWriter:
+    return _nullable(type_oid)
+
+
+def _composite_writer(type_oid: int) -> JsonWriter:
+    def write(context: FunctionContext, value: Composite) -> str:
+        texts = [
+            f"{quoted(field.name)}:{_field_writer(field.type_oid)(context, value.item(field.number))}"
+            for field in context.io.types.composite(type_oid).fields
+        ]
+        return "{" + ",".join(texts) + "}"
+
+    return write
+
+
+def _record_writer(context: FunctionContext, value: Any) -> str:
+    if not isinstance(value, Record):
+        raise NotSupportedError("conversion of rows of functions to JSON is not supported")
+    texts = [
+        f'"f{number}":{_field_writer(field.oid)(context, item)}'
+        for number, (field, item) in enumerate(zip(value.types, value, strict=True), 1)
+    ]
+    return "{" + ",".join(texts) + "}"
 
 
 def _number_writer(type_oid: int) -> JsonWriter:
@@ -306,7 +338,8 @@ def json_object_of(names: tuple[str, ...]) -> Function:
 
 def _json_agg(arg_types: tuple[int, ...], _return_type: int) -> Implementation:
     write = _nullable(arg_types[0])
-    separator = ", \n " if element_type(arg_types[0]) else ", "
+    is_nested = element_type(arg_types[0]) or is_composite(arg_types[0])
+    separator = ", \n " if is_nested else ", "
 
     def finish(context: FunctionContext, inputs: list[object]) -> str | None:
         if not inputs:

@@ -12,7 +12,9 @@ from skerry_engine.functions.clocks import timetz_key
 from skerry_engine.functions.intervals import interval_value
 from skerry_engine.functions.polymorphism import element_type
 from skerry_engine.values import dynamic_keys, oids
+from skerry_engine.values.keys import KeyCodec, KeyColumn, row_body
 from skerry_engine.values.types import format_type
+from skerry_engine.values.user_types import is_composite
 
 SortKey = Callable[[Any], Any]
 
@@ -36,6 +38,8 @@ def sort_key_of(type_oid: int) -> SortKey | None:
         return _jsonb_key()
     if type_oid in oids.GRAPH_TYPES:
         return dynamic_keys.order_body(type_oid)
+    if type_oid == oids.RECORD or is_composite(type_oid):
+        return row_body
     if element_type(type_oid):
         return array_key_of(type_oid)
     if type_oid in _UNORDERED:
@@ -98,7 +102,5 @@ def _interval_key(value: object) -> object:
 
 
 def _jsonb_key() -> SortKey:
-    from skerry_engine.values.keys import KeyCodec, KeyColumn
-
     codec = KeyCodec([KeyColumn(oids.JSONB)])
     return lambda value: codec.order_key((value,))

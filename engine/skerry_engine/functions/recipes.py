@@ -12,6 +12,8 @@ registry and the types that the call was resolved for, or how the function was m
     'dynamic'     dynamic.dynamic_function   the name and the number of arguments
     'composite'   casts.composite_maker    the composite type
     'attribute'   casts.attribute_getter   the composite type, the attribute's number, name and type
+    'fields'      casts.record_of          the composite type; of each attribute its number, type and modifier
+    'tidy'        casts.tidied             the type
     'domain'      casts.domain_check       base type, and as the result type the domain's OID
     'elements'    casts.element_wise       source and target type, and the function for an element (`base`)
 
@@ -29,8 +31,10 @@ from skerry_engine.functions.casts import (
     BLANK_PADDING,
     DOMAIN_FORM,
     ELEMENTS_FORM,
+    FIELDS_FORM,
     MAKER_FORM,
     TEXT_FORM,
+    TIDY_FORM,
     attribute_getter,
     composite_maker,
     domain_check,
@@ -38,6 +42,8 @@ from skerry_engine.functions.casts import (
     find_coercion,
     io_cast,
     length_coercion,
+    record_of,
+    tidied,
 )
 from skerry_engine.functions.dynamic import DYNAMIC_FORM, dynamic_function
 from skerry_engine.functions.json_building import OBJECT_FORM, ROWS_FORM, json_object_of, over_json_rows
@@ -72,6 +78,10 @@ class Recipe:
     number: int = 0
 
 
+_NAMED_FORMS = (OBJECT_FORM, ATTRIBUTE_FORM, FIELDS_FORM)
+"""Forms of functions whose `arg_names` tell what they are made of."""
+
+
 def recipe_of(function: AnyFunction, number: int = 0) -> Recipe:
     """The recipe of a function.  Raises NotSupportedError when it has none."""
     recipe = Recipe(
@@ -80,9 +90,7 @@ def recipe_of(function: AnyFunction, number: int = 0) -> Recipe:
         function.arg_types,
         function.return_type,
         function.form,
-        function.arg_names
-        if isinstance(function, Function) and function.form in (OBJECT_FORM, ATTRIBUTE_FORM)
-        else (),
+        function.arg_names if isinstance(function, Function) and function.form in _NAMED_FORMS else (),
         function.base if isinstance(function, Function) else None,
         number,
     )
@@ -214,6 +222,15 @@ def _make_attribute_getter(recipe: Recipe) -> AnyFunction:
     return attribute_getter(composite, int(number), recipe.name, recipe.return_type)
 
 
+def _make_record_of(recipe: Recipe) -> AnyFunction:
+    (composite,) = recipe.arg_types
+    fields: list[tuple[int, int, int]] = []
+    for name in recipe.field_names:
+        number, type_oid, typmod = map(int, name.split(" "))
+        fields.append((number, type_oid, typmod))
+    return record_of(composite, tuple(fields))
+
+
 _MAKERS: dict[str, Callable[[Recipe], AnyFunction]] = {
     "": _make_plain,
     VARIADIC_FORM: _make_variadic,
@@ -223,6 +240,8 @@ _MAKERS: dict[str, Callable[[Recipe], AnyFunction]] = {
     DOMAIN_FORM: _make_domain_check,
     MAKER_FORM: lambda recipe: composite_maker(recipe.return_type),
     ATTRIBUTE_FORM: _make_attribute_getter,
+    FIELDS_FORM: _make_record_of,
+    TIDY_FORM: lambda recipe: tidied(recipe.return_type),
     ELEMENTS_FORM: _make_element_wise,
     DYNAMIC_FORM: _make_dynamic,
 }

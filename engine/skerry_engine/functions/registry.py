@@ -198,6 +198,7 @@ FAMILIES = (
     "statistics",
     "dynamic",
     "lists",
+    "rows",
     "elements",
     "graph_times",
     "graph_types",

@@ -29,6 +29,7 @@ from skerry_engine.plan import elements, runtime
 from skerry_engine.plan.source import Block
 from skerry_engine.values import oids
 from skerry_engine.values.records import record_maker
+from skerry_engine.values.user_types import is_composite_or_array
 
 if TYPE_CHECKING:
     from skerry_engine.algebra.queries import Query
@@ -560,7 +561,7 @@ _UNHASHABLE = (
 
 def is_hashable(type_oid: int) -> bool:
     """Whether equality in SQL is equality of the atoms, NaN aside."""
-    return type_oid not in _UNHASHABLE
+    return type_oid not in _UNHASHABLE and not is_composite_or_array(type_oid)
 
 
 _SUBQUERY_READERS: dict[str, Callable[..., object]] = {

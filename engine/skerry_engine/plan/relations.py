@@ -562,8 +562,6 @@ class RelationWriter:
         if type_oid == oids.NUMERIC:
             nan = self.module.bind("k", runtime.NUMERIC_NAN)
             return f"({text} if {text} == {text} else {nan})"
-        if type_oid == oids.RECORD:
-            return text
         codec = self.queries.canonical_key(type_oid)
         return f"{self.module.bind('canon', codec)}(({text},))"
 

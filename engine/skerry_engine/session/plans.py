@@ -21,6 +21,7 @@ from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import walk_all, written_tables
+from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.user_types import find_user_type
 from skerry_engine.gql.front import parse_batch, parse_statement
 from skerry_engine.gql.language import AUTO
@@ -320,11 +321,26 @@ def _made_plan(
         is_change or bool(row_lock) or _may_wait_in_functions(query),
         here.catalog.version,
         query,
-        (*relied_on, *context.objects_used),
+        (*relied_on, *context.objects_used, *composites_used(query, here.database, io)),
         facts,
         types=tuple(context.types_named),
         accesses=accesses,
     )
+
+
+def composites_used(query: q.Query, database: Database, io: IoContext) -> set[tuple[int, int]]:
+    """The composite types of what a query works with, and of their attributes: OIDs and versions."""
+    if not io.types.composites:
+        return set()
+    found: set[int] = set()
+    waiting = [node.type.oid & ~1 for node in walk_all(query) if isinstance(node, ex.Expr)]
+    while waiting:
+        oid = waiting.pop()
+        composite = io.types.composites.get(oid)
+        if composite is not None and oid not in found:
+            found.add(oid)
+            waiting += [each.type_oid & ~1 for each in composite.fields]
+    return {(oid, database.relations[oid].version) for oid in found}
 
 
 def _graph_plan(

@@ -54,10 +54,37 @@ class TypeParser(AlterParser):
             old = self.string()
             self.expect_word("to")
             return ts.RenameEnumLabel(name, old, self.string())
+        if self.accept_words("rename", "attribute"):
+            old = self.name()
+            self.expect_word("to")
+            new = self.name()
+            self.accept_cascade()  # to tables of the type, which there are none of
+            return ts.RenameAttribute(name, old, new)
+        if self.word() in ("add", "drop", "alter"):
+            actions = [self.attribute_action()]
+            while self.accept(","):
+                actions.append(self.attribute_action())
+            return ts.AlterComposite(name, tuple(actions))
         shared = self.shared_alteration("type", name, False)
         if shared is not None:
             return shared
         return self.not_supported("ALTER TYPE of this kind")
+
+    def attribute_action(self) -> ts.AttributeAction:
+        """ADD, DROP or ALTER ATTRIBUTE."""
+        action = self.accept_one_of("add", "drop", "alter")
+        if not action:
+            raise self.error()
+        self.expect_word("attribute")
+        if_exists = action == "drop" and self.accept_if_exists()
+        name = self.name()
+        if action == "drop":
+            return ts.AttributeAction(action, name, if_exists=if_exists, cascade=self.accept_cascade())
+        if action == "alter" and not self.accept_words("set", "data", "type"):
+            self.expect_word("type")
+        written = parse_type(self)
+        collation = self.object_name() if self.accept_word("collate") else None
+        return ts.AttributeAction(action, name, written, collation, cascade=self.accept_cascade())
 
     def add_enum_label(self, name: st.ObjectName) -> st.Statement:
         if_not_exists = self.accept_if_not_exists()

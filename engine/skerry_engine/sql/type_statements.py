@@ -25,6 +25,35 @@ class CreateComposite(Statement):
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeAction:
+    """What ALTER TYPE does to one attribute: 'add', 'drop', 'alter' (to another type)."""
+
+    action: str
+    name: str
+    type: TypeName | None = None
+    collation: ObjectName | None = None
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlterComposite(Statement):
+    """ALTER TYPE name ADD, DROP, ALTER ATTRIBUTE."""
+
+    name: ObjectName
+    actions: tuple[AttributeAction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenameAttribute(Statement):
+    """ALTER TYPE name RENAME ATTRIBUTE old TO new."""
+
+    name: ObjectName
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddEnumLabel(Statement):
     """ALTER TYPE name ADD VALUE label, at the end or beside `neighbour`."""
 

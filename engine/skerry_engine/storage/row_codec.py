@@ -1,12 +1,13 @@
 """Rows as bytes: the form in which the log and the base keep them.
 
-MessagePack, whose format is published (https://github.com/msgpack/msgpack/blob/master/spec.md), with one extension
-type for what it lacks:
+MessagePack, whose format is published (https://github.com/msgpack/msgpack/blob/master/spec.md), with extension types
+for what it lacks:
 
     None, bool, int (64 bits), float, str, bytes     as MessagePack has them
     tuple (arrays, rows, rows of rows)                array
     Decimal, extension type 1                         its text in ASCII: every digit and sign, NaN and Infinity too
     int beyond 64 bits, extension type 2              two's complement, big-endian
+    value of a composite type, extension type 3       an array of two: its attributes' type OIDs, and their values
 
 What it does not do: checksums, which belong to whoever frames the bytes (log groups, blocks).
 
@@ -22,9 +23,11 @@ from typing import Any, Final
 import msgpack  # type: ignore[import-untyped,unused-ignore]
 
 from skerry_engine.storage.heap import Row
+from skerry_engine.values.records import Composite
 
 DECIMAL_TYPE: Final = 1
 BIG_INTEGER_TYPE: Final = 2
+COMPOSITE_TYPE: Final = 3
 
 
 def _pack_other(value: object) -> Any:
@@ -33,7 +36,15 @@ def _pack_other(value: object) -> Any:
     if isinstance(value, int):
         size = value.bit_length() // 8 + 1
         return msgpack.ExtType(BIG_INTEGER_TYPE, value.to_bytes(size, "big", signed=True))
+    if isinstance(value, Composite):
+        return msgpack.ExtType(COMPOSITE_TYPE, _packed_inside((value.types, value.items)))
     raise TypeError(f"not a stored value: {type(value).__name__}")
+
+
+def _packed_inside(value: object) -> bytes:
+    """What `pack` makes, while it is in the middle of something else."""
+    packed: bytes = msgpack.packb(value, default=_pack_other, use_bin_type=True)
+    return packed
 
 
 def _unpack_other(code: int, data: bytes) -> object:
@@ -41,6 +52,9 @@ def _unpack_other(code: int, data: bytes) -> object:
         return Decimal(data.decode("ascii"))
     if code == BIG_INTEGER_TYPE:
         return int.from_bytes(data, "big", signed=True)
+    if code == COMPOSITE_TYPE:
+        types, items = unpack(data)
+        return Composite(types, items)
     raise ValueError(f"unknown extension type {code}")
 
 

@@ -76,6 +76,8 @@ def record_fields(text: str, count: int) -> list[str | None]:
     body = text.strip(_BLANKS)
     if not body.startswith("("):
         raise malformed("Missing left parenthesis.")
+    if count == 0 and body == "()":
+        return []
     fields: list[str | None] = []
     position = 1
     while True:

@@ -37,9 +37,9 @@ from skerry_engine.values import (
 )
 from skerry_engine.values.clock import wall_clock
 from skerry_engine.values.datetime_input import InputContext
-from skerry_engine.values.records import Record
+from skerry_engine.values.records import Composite, Record
 from skerry_engine.values.types import SqlType, TypeInfo, find_type, type_display
-from skerry_engine.values.user_types import NO_TYPES, EnumValues, UserTypes, is_composite, is_enum
+from skerry_engine.values.user_types import NO_TYPES, EnumValues, Field, UserTypes, is_composite, is_enum
 
 TextEncoder = Callable[[Any], str]
 TextDecoder = Callable[[str], Any]
@@ -183,7 +183,7 @@ def text_encoder(type_: SqlType, io: IoContext) -> TextEncoder:
     if is_enum(oid):
         return _enum_encoder(io.types.enum(oid))
     if is_composite(oid):
-        return _row_encoder(_fields_of(oid, io), io)
+        return _composite_encoder(oid, io)
     element = _array_element(oid)
     if element is None:
         raise _unsupported(type_, "text output")
@@ -234,6 +234,19 @@ def _row_encoder(types: Sequence[SqlType], io: IoContext) -> TextEncoder:
     return lambda value: arrays.record_text(
         [None if item is None else field(item) for field, item in zip(fields, value, strict=True)]
     )
+
+
+def _composite_encoder(oid: int, io: IoContext) -> TextEncoder:
+    fields = [(each.number, text_encoder(_type_of(each), io)) for each in io.types.composite(oid).fields]
+
+    def write(value: Composite) -> str:
+        texts: list[str | None] = []
+        for number, encode in fields:
+            item = value.item(number)
+            texts.append(None if item is None else encode(item))
+        return arrays.record_text(texts)
+
+    return write
 
 
 def _atom_text(value: object, io: IoContext) -> str:
@@ -321,18 +334,18 @@ def text_decoder(type_: SqlType, io: IoContext) -> TextDecoder:
     return arrays.array_reader(text_decoder(SqlType(element.oid, typmod), io), element.delimiter)
 
 
-def _fields_of(oid: int, io: IoContext) -> list[SqlType]:
-    return [SqlType(each, typmod) for _, each, typmod in io.types.composite(oid)]
+def _type_of(field: Field) -> SqlType:
+    return SqlType(field.type_oid, field.typmod)
 
 
 def _composite_decoder(oid: int, io: IoContext) -> TextDecoder:
-    fields = [text_decoder(each, io) for each in _fields_of(oid, io)]
+    composite = io.types.composite(oid)
+    fields = [text_decoder(_type_of(each), io) for each in composite.fields]
 
-    def read(spelling: str) -> tuple[Any, ...]:
+    def read(spelling: str) -> Composite:
         texts = arrays.record_fields(spelling, len(fields))
-        return tuple(
-            [None if part is None else field(part) for field, part in zip(fields, texts, strict=True)]
-        )
+        values = [None if part is None else field(part) for field, part in zip(fields, texts, strict=True)]
+        return Composite(composite.types, composite.items(values))
 
     return read
 
@@ -363,13 +376,29 @@ def _record_packer(io: IoContext) -> BinaryEncoder:
     return pack
 
 
-def _composite_unpacker(oid: int, io: IoContext) -> BinaryDecoder:
-    types = _fields_of(oid, io)
-    fields = [binary_decoder(each, io) for each in types]
+def _composite_packer(oid: int, io: IoContext) -> BinaryEncoder:
+    fields = io.types.composite(oid).fields
+    packers = [(each.number, each.type_oid, binary_encoder(_type_of(each), io)) for each in fields]
 
-    def unpack(data: bytes) -> tuple[Any, ...]:
-        parts = arrays.unpack_record(data, [each.oid for each in types])
-        return tuple([None if part is None else read(part) for read, part in zip(fields, parts, strict=True)])
+    def pack(value: Composite) -> bytes:
+        parts: list[tuple[int, bytes | None]] = []
+        for number, type_oid, encode in packers:
+            item = value.item(number)
+            parts.append((type_oid, None if item is None else encode(item)))
+        return arrays.pack_record(parts)
+
+    return pack
+
+
+def _composite_unpacker(oid: int, io: IoContext) -> BinaryDecoder:
+    composite = io.types.composite(oid)
+    oids_of_fields = [each.type_oid for each in composite.fields]
+    fields = [binary_decoder(_type_of(each), io) for each in composite.fields]
+
+    def unpack(data: bytes) -> Composite:
+        parts = arrays.unpack_record(data, oids_of_fields)
+        values = [None if part is None else read(part) for read, part in zip(fields, parts, strict=True)]
+        return Composite(composite.types, composite.items(values))
 
     return unpack
 
@@ -380,6 +409,8 @@ def _enum_decoder(values: EnumValues) -> TextDecoder:
 
 def _no_input(oid: int) -> NotSupportedError | UndefinedFunction:
     info = find_type(oid)
+    if oid == oids.RECORD:
+        return NotSupportedError("input of anonymous composite types is not implemented")
     if info is not None and info.is_pseudo:
         return NotSupportedError(f"cannot accept a value of type {info.name}")
     return _unsupported(SqlType(oid), "text input")
@@ -469,7 +500,7 @@ def binary_encoder(type_: SqlType, io: IoContext) -> BinaryEncoder:
     if type_.oid in GRAPH_OIDS:
         return graph_text.binary_encoder(type_.oid, io)
     if is_composite(type_.oid):
-        return _row_packer(_fields_of(type_.oid, io), io)
+        return _composite_packer(type_.oid, io)
     if type_.oid == oids.RECORD:
         return _record_packer(io)
     info = find_type(type_.oid)

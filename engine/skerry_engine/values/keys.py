@@ -20,6 +20,7 @@ so that keys of leading columns are prefixes:
       bit                      as text
       interval                 its length in microseconds with 30-day months, 16 bytes, offset by 2**127
       arrays                   per element 01 body | 02 NULL; 00; dimensions
+      composite types, records per field 01 body | 02 NULL; NULLs at the end left out; 03
       jsonb                    see `values/json_keys.py`
       graphs' types            see `values/dynamic_keys.py`
 
@@ -39,11 +40,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
-from skerry_engine.errors import NotSupportedError
+from skerry_engine.errors import NotSupportedError, UndefinedFunction
 from skerry_engine.values import oids
 from skerry_engine.values.json_keys import jsonb_equality_key, jsonb_order_key
+from skerry_engine.values.records import Composite, Record
 from skerry_engine.values.types import find_type, type_display
-from skerry_engine.values.user_types import is_enum
+from skerry_engine.values.user_types import is_composite, is_enum
 
 _UINT8 = struct.Struct(">Q")
 _FLAGGED_UINT8 = struct.Struct(">BQ")
@@ -175,7 +177,8 @@ _BODIES: dict[int, Body] = {
 def order_body(type_oid: int) -> Body:
     """The function that makes a non-null value of the type into bytes in SQL's order.
 
-    Raises NotSupportedError for a type without an order (json, record).
+    Raises NotSupportedError for a type without an order (json); what is made for rows raises UndefinedFunction for a
+    field of such a type.
     """
     body = _BODIES.get(type_oid)
     if body is not None:
@@ -186,6 +189,8 @@ def order_body(type_oid: int) -> Body:
         return dynamic_keys.order_body(type_oid)
     if is_enum(type_oid):
         return _integer_body
+    if type_oid == oids.RECORD or is_composite(type_oid):
+        return row_body
     info = find_type(type_oid)
     if info is None or info.category != "A" or info.is_pseudo:
         raise NotSupportedError(f"keys of type {type_display(type_oid)} are not supported")
@@ -216,6 +221,48 @@ def _append_elements(
         else:
             parts.append(b"\x01")
             parts.append(element(item))
+
+
+_bodies_of_fields: dict[int, Body] = {}
+
+
+def row_body(value: Composite | Record) -> bytes:
+    """A row as bytes in SQL's order.  Rows say themselves what they are made of; what one lacks at its end is NULL, the
+    greatest of all.  Raises UndefinedFunction for a field without an order."""
+    parts: list[bytes] = []
+    nulls = 0
+    types, items = fields_of(value)
+    for i in range(len(items)):
+        item = items[i]
+        if item is None:
+            nulls += 1
+            continue
+        body = _bodies_of_fields.get(types[i])
+        if body is None:
+            body = _bodies_of_fields[types[i]] = _field_body(types[i])
+        parts.append(b"\x02" * nulls + b"\x01")
+        parts.append(body(item))
+        nulls = 0
+    parts.append(b"\x03")
+    return b"".join(parts)
+
+
+def _field_body(type_oid: int) -> Body:
+    try:
+        return order_body(type_oid)
+    except NotSupportedError:
+        raise UndefinedFunction(
+            f"could not identify a comparison function for type {type_display(type_oid)}"
+        ) from None
+
+
+def fields_of(value: Composite | Record) -> tuple[tuple[int, ...], tuple[object, ...]]:
+    """The OIDs of the fields' types, and their values."""
+    if isinstance(value, Composite):
+        return value.types, value.items
+    if not isinstance(value, Record):
+        raise NotSupportedError("rows of functions can't be compared")
+    return tuple([each.oid for each in value.types]), value
 
 
 def has_order(type_oid: int) -> bool:
@@ -257,7 +304,7 @@ _EQUALITIES: dict[int, Equality] = {
 def equality_atom(type_oid: int) -> Equality | None:
     """The function that makes a non-null value into its equality key; None when the value is its own key.
 
-    Raises NotSupportedError for a type without equality (json, record).
+    Raises NotSupportedError for a type without equality (json).
     """
     if type_oid in _ATOM_TYPES or is_enum(type_oid):
         return None

@@ -20,7 +20,7 @@ from skerry_engine.values.type_table import REFUSED_TYPES, TYPE_TABLE
 from skerry_engine.values.user_types import (
     END_OF_USER_TYPES,
     FIRST_USER_TYPE,
-    is_composite,
+    is_composite_or_array,
     is_enum_or_array,
     shown_name,
 )
@@ -193,11 +193,8 @@ def _user_type(oid: int) -> TypeInfo | None:
     info = _user_types.get(oid)
     if info is None and is_enum_or_array(oid):
         info = _user_types[oid] = _array_info(oid, "i") if oid & 1 else _enum_info(oid)
-    elif info is None and is_composite(oid):
-        functions = ("record_in", "record_out", "record_recv", "record_send", "-", "-")
-        info = _user_types[oid] = TypeInfo(
-            oid, "composite", -1, False, "c", "C", False, 0, 0, "d", "x", 0, *functions
-        )
+    elif info is None and is_composite_or_array(oid):
+        info = _user_types[oid] = _array_info(oid, "d") if oid & 1 else _composite_info(oid)
     return info
 
 
@@ -206,9 +203,14 @@ def _enum_info(oid: int) -> TypeInfo:
     return TypeInfo(oid, "enum", 4, True, "e", "E", False, 0, oid + 1, "i", "p", 0, *functions)
 
 
+def _composite_info(oid: int) -> TypeInfo:
+    functions = ("record_in", "record_out", "record_recv", "record_send", "-", "-")
+    return TypeInfo(oid, "composite", -1, False, "c", "C", False, 0, oid + 1, "d", "x", 0, *functions)
+
+
 def _array_info(oid: int, alignment: str) -> TypeInfo:
     functions = ("array_in", "array_out", "array_recv", "array_send", "-", "-")
-    return TypeInfo(oid, "_enum", -1, False, "b", "A", False, oid - 1, 0, alignment, "x", 0, *functions)
+    return TypeInfo(oid, "_array", -1, False, "b", "A", False, oid - 1, 0, alignment, "x", 0, *functions)
 
 
 def type_by_name(name: str) -> TypeInfo | None:

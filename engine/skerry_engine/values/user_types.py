@@ -4,7 +4,7 @@ Values are read, compared and kept by code that knows types by OID, and no catal
 what kind of type it is; it is made of the number that the catalog's counter gives (`user_type_oid`):
 
     0x40000000 + 2n   an enum          0x40000001 + 2n   the array of it
-    0x50000000 + 2n   a composite type (it has no array)
+    0x50000000 + 2n   a composite type   0x50000001 + 2n   the array of it
     0x60000000 + 2n   a domain         0x60000001 + 2n   the array of it
 
 A domain's values are those of its base type, and so is everything that is done with them: a `SqlType` has the base
@@ -49,13 +49,18 @@ def enum_oid(number: int) -> int:
 
 
 def composite_oid(number: int) -> int:
-    """The OID of the composite type with that number of the OID counter."""
+    """The OID of the composite type with that number of the OID counter; the next one is its array's."""
     return _oid(FIRST_COMPOSITE, number)
 
 
 def is_composite(oid: int) -> bool:
-    """Whether it is the OID of a composite type."""
+    """Whether it is the OID of a composite type (not of an array of one)."""
     return FIRST_COMPOSITE <= oid < FIRST_DOMAIN and oid & 1 == 0
+
+
+def is_composite_or_array(oid: int) -> bool:
+    """Whether it is the OID of a composite type or of an array of one."""
+    return FIRST_COMPOSITE <= oid < FIRST_DOMAIN
 
 
 def domain_oid(number: int) -> int:
@@ -133,14 +138,47 @@ class EnumValues:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An attribute of a composite type: its name, the OID of its type, its modifier, and its number (from 0), which is
+    its place in values."""
+
+    name: str
+    type_oid: int
+    typmod: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompositeFields:
+    """The attributes of a composite type, without dropped ones.  `types` are the OIDs of all that it has ever had, by
+    number; 0 for dropped ones."""
+
+    fields: tuple[Field, ...]
+    types: tuple[int, ...]
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether attributes were dropped."""
+        return len(self.fields) < len(self.types)
+
+    def items(self, values: Sequence[object]) -> tuple[object, ...]:
+        """What a value holds that has these attributes."""
+        if not self.has_gaps:
+            return tuple(values)
+        items: list[object] = [None] * len(self.types)
+        for each, value in zip(self.fields, values, strict=True):
+            items[each.number] = value
+        return tuple(items)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class UserTypes:
     """The users' types that a statement sees: their names as messages show them, by OID, and what is in them."""
 
     names: Mapping[int, str] = field(default_factory=dict)
     enums: Mapping[int, EnumValues] = field(default_factory=dict)
-    composites: Mapping[int, tuple[tuple[str, int, int], ...]] = field(default_factory=dict)
-    """The attributes of composite types: names, OIDs of types, modifiers."""
+    composites: Mapping[int, CompositeFields] = field(default_factory=dict)
 
     def enum(self, oid: int) -> EnumValues:
         """The enum with that OID.  Raises InternalError when there is none any more."""
@@ -149,12 +187,19 @@ class UserTypes:
             raise InternalError(f"cache lookup failed for type {oid}")
         return found
 
-    def composite(self, oid: int) -> tuple[tuple[str, int, int], ...]:
+    def composite(self, oid: int) -> CompositeFields:
         """The attributes of the composite type with that OID.  Raises InternalError when there is none any more."""
         found = self.composites.get(oid)
         if found is None:
             raise InternalError(f"cache lookup failed for type {oid}")
         return found
+
+    def has_gaps(self, oid: int) -> bool:
+        """Whether values of the type may hold values of attributes that were dropped, however deep inside."""
+        found = self.composites.get(oid & ~1)
+        if found is None:
+            return False
+        return found.has_gaps or any(self.has_gaps(each.type_oid) for each in found.fields)
 
 
 NO_TYPES: Final = UserTypes()

@@ -34,7 +34,6 @@ SELECT pg_typeof(p), 'pair'::regtype FROM t LIMIT 1;
 COMMENT ON TYPE pair IS 'two';
 ALTER TYPE pair RENAME TO couple;
 SELECT p, '(9,q)'::couple FROM t ORDER BY id LIMIT 1;
--- @sqlstate: with an attribute its whole type goes
 DROP TYPE couple;
 -- @sqlstate
 DROP TYPE mood;

@@ -144,6 +144,11 @@ create type mood as enum ('low', 'high');
 create domain pos as int default 3 check (value > 0);
 create type duo as (a int, b text);
 create view v0 as select 5::pos as c, row(1, 'x')::duo as r, ('(1,y)'::duo).b as f;
+alter table u add g duo default '(1,z)';
+create type gaps as (a int, b int);
+create table w (g gaps);
+alter type gaps drop attribute a;
+create view gapped as select distinct g, g = g as same from w;
 create schema other;
 comment on column t.a is 'x';
 create view v1 as select case a when 1 then 'one' when 2 then 'two' else b end as c1, coalesce(b, 'z') as c2,
@@ -241,6 +246,8 @@ def test_every_kind_on_the_whitelist_occurs_in_a_catalog_and_works_when_read_bac
         "domain",
         "composite",
         "attribute",
+        "fields",
+        "tidy",
     }
 
 

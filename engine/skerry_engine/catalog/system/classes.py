@@ -255,7 +255,7 @@ def _attribute_rows(database: Database) -> list[Row]:
             rows.extend(_column_rows(database, relation))
     for composite in database.of_type(CompositeType):
         for number, each in enumerate(composite.attributes, 1):
-            column = Column(each.name, number, number - 1, each.type)
+            column = Column(each.name, number, number - 1, each.type, dropped=each.dropped)
             rows.append(_attribute_row(composite.relation_oid, column))
     return rows
 

@@ -24,7 +24,7 @@ from skerry_engine.catalog.system.extension import OWN_EXTENSION, own_members
 from skerry_engine.catalog.system.layout import Row, layout
 from skerry_engine.catalog.system.node_text import check_text, rule_text
 from skerry_engine.catalog.system.registry import database_rows_of, rows_of
-from skerry_engine.catalog.user_types import DomainType, domain_constraints
+from skerry_engine.catalog.user_types import CompositeType, DomainType, domain_constraints
 from skerry_engine.functions.operators import find_operator
 
 CONSTRAINT = layout("pg_constraint")
@@ -109,7 +109,7 @@ def _equality_operators(pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]:
 @database_rows_of("pg_depend")
 def depend_rows(database: Database) -> list[Row]:
     rows = [
-        _depend_row(edge.dependent, edge.referenced, edge.type)
+        _depend_row(_shown(database, edge.dependent), _shown(database, edge.referenced), edge.type)
         for edge in _edges(database)
         if edge.dependent.oid >= FIRST_USER_OID and not (_is_hidden(database, edge.dependent))
     ]
@@ -124,6 +124,14 @@ def _is_hidden(database: Database, address: Address) -> bool:
         return isinstance(database.constraints().get(address.oid), ElementConstraint)
     relation = database.relation(address.oid) if address.class_oid == CLASS_RELATION else None
     return isinstance(relation, PropertyIndex) or (relation is not None and relation.is_hidden)
+
+
+def _shown(database: Database, address: Address) -> Address:
+    """An attribute of a composite type is a column of its relation."""
+    composite = database.relation(address.oid) if address.class_oid == CLASS_TYPE and address.sub_id else None
+    if not isinstance(composite, CompositeType):
+        return address
+    return Address(CLASS_RELATION, composite.relation_oid, address.sub_id)
 
 
 def _depend_row(dependent: Address, referenced: Address, kind: str) -> Row:
@@ -168,7 +176,7 @@ def _type_and_rule_edges(database: Database) -> Iterator[tuple[Address, Address,
 def description_rows(database: Database) -> list[Row]:
     return [
         DESCRIPTION.row(objoid=a.oid, classoid=a.class_oid, objsubid=a.sub_id, description=text)
-        for a, text in database.comments.items()
+        for a, text in ((_shown(database, own), text) for own, text in database.comments.items())
     ]
 
 

@@ -9,11 +9,16 @@ from skerry_engine.abc import FunctionContext
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.dependencies import describe
 from skerry_engine.catalog.names import COLLATIONS, CatalogNames
-from skerry_engine.catalog.objects import Address, IndexDef, Relation, SequenceDef, Table
+from skerry_engine.catalog.objects import CLASS_RELATION, Address, IndexDef, Relation, SequenceDef, Table
 from skerry_engine.catalog.opclasses import OPERATOR_CLASSES
 from skerry_engine.catalog.system.access import names_of, system_of
 from skerry_engine.catalog.system.layout import LAYOUTS, Row
-from skerry_engine.catalog.user_types import is_type_visible, type_of_oid
+from skerry_engine.catalog.user_types import (
+    attribute_address,
+    composite_of_relation,
+    is_type_visible,
+    type_of_oid,
+)
 from skerry_engine.functions.operators import operator_by_oid
 from skerry_engine.functions.registry import define, function_by_oid
 from skerry_engine.values.types import find_type
@@ -60,6 +65,9 @@ def char_to_encoding(name: str) -> int:
 def table_is_visible(context: FunctionContext, oid: int) -> bool | None:
     system = system_of(context)
     relation = system.database.relation(oid)
+    composite = None if relation is not None else composite_of_relation(system.database, oid)
+    if composite is not None:
+        return is_type_visible(system.database, composite, system.search_path)
     return None if relation is None else system.database.is_visible(relation, system.search_path)
 
 
@@ -127,7 +135,11 @@ def obj_description_any(context: FunctionContext, oid: int) -> str | None:
 
 
 def col_description(context: FunctionContext, table_oid: int, column: int) -> str | None:
-    return system_of(context).database.comments.get(Address(1259, table_oid, column))
+    database = system_of(context).database
+    composite = composite_of_relation(database, table_oid)
+    if composite is not None:
+        return database.comments.get(attribute_address(composite, column - 1))
+    return database.comments.get(Address(CLASS_RELATION, table_oid, column))
 
 
 def shobj_description(context: FunctionContext, oid: int, catalog_name: str) -> str | None:

@@ -85,7 +85,7 @@ def _user_values(user_type: UserType, oid: int, name: str) -> dict[str, object]:
     values = (
         _domain_values(user_type, oid) if isinstance(user_type, DomainType) else _type_values(type_info(oid))
     )
-    if isinstance(user_type, CompositeType):
+    if isinstance(user_type, CompositeType) and oid == user_type.oid:
         values = {**values, "typrelid": user_type.relation_oid}
     return {
         **values,

@@ -18,6 +18,7 @@ from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import rewrite_all, walk_all
 from skerry_engine.catalog.catalog import Database
 from skerry_engine.catalog.changes import SYSTEM_COLUMN_NAMES
+from skerry_engine.catalog.dependencies import attributes_read
 from skerry_engine.catalog.objects import (
     CLASS_RELATION,
     CLASS_TYPE,
@@ -379,6 +380,7 @@ def view_references(context: DefinitionContext, query: q.Query) -> tuple[Address
         if isinstance(node, ex.Expr) and not isinstance(node, ex.Column):
             if type_of_oid(database, node.type.named_oid) is not None:
                 found[Address(CLASS_TYPE, node.type.named_oid)] = None
+            found.update(dict.fromkeys(attributes_read((node,))))
     read = {address.oid for address in found}
     for relation in scans.values():
         if relation.oid not in read:

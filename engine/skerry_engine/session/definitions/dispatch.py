@@ -8,6 +8,7 @@ from typing import Any
 from skerry_engine import errors
 from skerry_engine.gql.statements import GraphDefinition
 from skerry_engine.session.definitions.alter import alter_table
+from skerry_engine.session.definitions.attributes import alter_composite, rename_attribute
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.databases import (
     alter_database,
@@ -62,6 +63,8 @@ _EXECUTORS: dict[type[st.Statement], Executor] = {
     ts.AlterDomain: alter_domain,
     ts.CreateEnum: create_enum,
     ts.CreateComposite: create_composite,
+    ts.AlterComposite: alter_composite,
+    ts.RenameAttribute: rename_attribute,
     ts.AddEnumLabel: add_enum_label,
     ts.RenameEnumLabel: rename_enum_label,
     st.AlterTable: alter_table,

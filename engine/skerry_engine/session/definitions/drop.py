@@ -11,6 +11,7 @@ from collections.abc import Generator, Sequence
 
 from skerry_engine import errors
 from skerry_engine.catalog import drops
+from skerry_engine.catalog.catalog import Catalog
 from skerry_engine.catalog.dependencies import DropPlan, plan_drop
 from skerry_engine.catalog.graphs import Graph, PropertyGraph
 from skerry_engine.catalog.objects import (
@@ -30,6 +31,7 @@ from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.guards import check_may_drop, check_schema_owner
 from skerry_engine.session.definitions.names import ARTICLES, KIND_CLASSES, find_relation, is_of_kind
 from skerry_engine.session.definitions.types import type_to_drop
+from skerry_engine.session.definitions.views import with_views_renamed
 from skerry_engine.session.definitions.waiting import lock_object_name, lock_relation
 from skerry_engine.session.graphs.making import is_empty_home
 from skerry_engine.session.steps import Complete, Step
@@ -133,9 +135,10 @@ def _wrong_kind(kind: str, found: Relation) -> errors.DatabaseError:
 
 
 def drop_objects(
-    context: DefinitionContext, targets: Sequence[Address], cascade: bool
+    context: DefinitionContext, targets: Sequence[Address], cascade: bool, prints_views: bool = False
 ) -> Generator[Step, object, None]:
-    """Remove objects with what depends on them, as CASCADE or RESTRICT says."""
+    """Remove objects with what depends on them, as CASCADE or RESTRICT says; `prints_views`: the texts of views that
+    stay may be others without them."""
     plan = yield from _locked_plan(context, targets, cascade)
     if plan is None:
         return
@@ -143,7 +146,12 @@ def drop_objects(
         context.notice(plan.notice, detail=plan.notice_detail)
     _forget_at_commit(context, plan)
     database_oid, objects = context.database_oid, plan.objects
-    change_catalog(context, lambda catalog: drops.remove_objects(catalog, database_oid, objects))
+
+    def change(catalog: Catalog) -> Catalog:
+        left = drops.remove_objects(catalog, database_oid, objects)
+        return with_views_renamed(catalog, left, database_oid) if prints_views else left
+
+    change_catalog(context, change)
 
 
 def _locked_plan(

@@ -25,6 +25,7 @@ from skerry_engine.catalog.objects import (
     Table,
     View,
 )
+from skerry_engine.catalog.user_types import CompositeType, find_user_type
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.databases import wait_until_unused
@@ -48,6 +49,7 @@ from skerry_engine.session.definitions.names import (
     undefined_relation,
 )
 from skerry_engine.session.definitions.types import (
+    commented_attribute,
     commented_domain_constraint,
     commented_type,
     rename_type,
@@ -364,6 +366,11 @@ def _commented_column(context: DefinitionContext, name: st.ObjectName) -> Genera
     if len(name.parts) < 2:
         raise errors.SyntaxError("column name must be qualified", position=name.position)
     relation_name = st.ObjectName(name.parts[:-1], name.position)
+    user_type = find_user_type(
+        context.database, relation_name.name, relation_name.schema, context.search_path
+    )
+    if user_type is not None and isinstance(user_type[0], CompositeType):
+        return (yield from commented_attribute(context, relation_name, name.name))
     found = yield from get_relation(context, relation_name, SHARE_UPDATE_EXCLUSIVE)
     if not isinstance(found, (Table, View)):
         raise errors.WrongObjectType(f'cannot set comment on relation "{found.name}"')

@@ -45,7 +45,7 @@ from skerry_engine.session.steps import Complete, Step
 from skerry_engine.sql import statements as st
 from skerry_engine.sql import type_statements as ts
 from skerry_engine.txn.modes import ACCESS_EXCLUSIVE, SHARE_UPDATE_EXCLUSIVE
-from skerry_engine.values.types import format_type
+from skerry_engine.values.types import SqlType, format_type
 from skerry_engine.values.user_types import composite_oid, enum_oid, is_enum, number_between, numbered
 
 Steps = Generator[Step, object, Complete]
@@ -96,9 +96,7 @@ def create_composite(context: DefinitionContext, statement: ts.CreateComposite) 
         attribute = naming.truncate_name(written)
         if any(each.name == attribute for each in attributes):
             raise errors.DuplicateColumn(f'column "{attribute}" specified more than once')
-        attributes.append(Attribute(attribute, column_type(context, type_name, attribute)))
-    if any(each.type.domain for each in attributes):
-        raise errors.NotSupportedError("attributes of a domain are not supported")
+        attributes.append(Attribute(attribute, attribute_type(column_type(context, type_name, attribute))))
     allocate = context.catalog.oids.allocate
     made = CompositeType(
         oid=composite_oid(allocate()),
@@ -106,13 +104,20 @@ def create_composite(context: DefinitionContext, statement: ts.CreateComposite) 
         schema_oid=schema.oid,
         owner_oid=context.user_oid,
         persistence="t" if schema.name == context.temporary_schema_name else "p",
-        array_name="",
+        array_name=free_array_name(context.database, schema.oid, name),
         attributes=tuple(attributes),
         relation_oid=allocate(),
     )
     database_oid = context.database_oid
     change_catalog(context, lambda catalog: type_changes.create_type(catalog, database_oid, made))
     return CREATED
+
+
+def attribute_type(sql_type: SqlType) -> SqlType:
+    """The type of an attribute.  Raises NotSupportedError for a domain."""
+    if sql_type.domain:
+        raise errors.NotSupportedError("attributes of a domain are not supported")
+    return sql_type
 
 
 def _check_labels(oid: int, labels: tuple[str, ...]) -> None:
@@ -280,6 +285,17 @@ def commented_type(context: DefinitionContext, name: st.ObjectName) -> Generator
         return Address(CLASS_TYPE, oid)
     found = yield from locked_type(context, name, SHARE_UPDATE_EXCLUSIVE)
     return type_address(found)
+
+
+def commented_attribute(
+    context: DefinitionContext, name: st.ObjectName, attribute: str
+) -> Generator[Step, object, Address]:
+    """What COMMENT ON COLUMN names of a composite type.  Raises UndefinedColumn."""
+    composite = yield from locked_type(context, name, SHARE_UPDATE_EXCLUSIVE)
+    number = composite.number_of(attribute) if isinstance(composite, CompositeType) else None
+    if number is None:
+        raise errors.UndefinedColumn(f'column "{attribute}" of relation "{composite.name}" does not exist')
+    return Address(CLASS_TYPE, composite.oid, number + 1)
 
 
 def commented_domain_constraint(

@@ -1,6 +1,8 @@
-"""Binding SET clauses and INSERT's column lists, where a target may be a column or a part of an array in it.
+"""Binding SET clauses and INSERT's column lists, where a target may be a column or a part of it: an element of an
+array, an attribute of a composite type.
 
     SET a[1] = x, a[2:3] = y        a = array_assign(array_assign(a, x, 1), y, 2, 3)
+    SET c.p.b = x                   c = put(c, p, put((c).p, b, x))
 
 Several parts of one column may be assigned in one statement, each on top of the others;
 a column itself only once.
@@ -9,6 +11,7 @@ a column itself only once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -18,12 +21,15 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.catalog.objects import Column, Table
 from skerry_engine.functions.array_assignment import ASSIGN_ELEMENT, ASSIGN_JSONB, ASSIGN_SLICE
+from skerry_engine.functions.casts import attribute_setter
 from skerry_engine.sql.binder import expressions as be
 from skerry_engine.sql.binder.coercion import INT4
 from skerry_engine.sql.binder.scope import Scope
 from skerry_engine.sql.bridge import position_of, start_of
 from skerry_engine.values import oids
+from skerry_engine.values.io import IoContext
 from skerry_engine.values.types import SqlType, format_type, type_info
+from skerry_engine.values.user_types import Field, is_composite
 
 if TYPE_CHECKING:
     from skerry_engine.sql.binder.changes import ChangeBinder
@@ -60,17 +66,16 @@ class AssignmentBinder:
     def _one(self, target: Node, value: Node) -> None:
         column = self._column(target)
         if is_default(value):
-            if isinstance(target, exp.Bracket):
-                raise errors.NotSupportedError(
-                    "cannot set an array element to DEFAULT", position=position_of(target)
-                )
+            if isinstance(target, (exp.Bracket, exp.Dot)):
+                what = "an array element" if isinstance(target, exp.Bracket) else "a subfield"
+                raise errors.NotSupportedError(f"cannot set {what} to DEFAULT", position=position_of(target))
             self._store(column, self.changes.default(self.table, column))
             return
         self._assign(target, column, self.binder.bind(value), start_of(value))
 
     def _assign(self, target: Node, column: Column, value: ex.Expr, position: int | None) -> None:
         refuse_value(column)
-        if isinstance(target, exp.Bracket):
+        if isinstance(target, (exp.Bracket, exp.Dot)):
             before = self.updates.get(column.position, self.current(column))
             self._store(column, assign_part(self.binder, before, column, target, value), is_part=True)
         else:
@@ -136,17 +141,90 @@ def target_column(changes: ChangeBinder, table: Table, target: Node) -> Column:
     inner = target
     while isinstance(inner, (exp.Bracket, exp.Dot)):
         inner = inner.this
-    column = changes.column_named(table, inner.this.this, position)
-    if isinstance(target, exp.Dot) or isinstance(target.this, exp.Dot):
-        raise errors.DatatypeMismatch(
-            f'cannot assign to field "{target.expression.name}" of column "{column.name}"'
-            f" because its type {format_type(column.type.oid)} is not a composite type",
-            position=position,
+    return changes.column_named(table, inner.this.this, position)
+
+
+def part_type(io: IoContext, column: Column, target: Node) -> SqlType:
+    """What is assigned to a part of a column: an attribute, an element, or for a slice an array."""
+    steps = _attribute_steps(target)
+    found = column.type
+    for step in steps:
+        found = _type_of(_field(io, column, found, step))
+    if not isinstance(target, exp.Bracket) or found.oid == oids.JSONB:
+        return found
+    if any(isinstance(item, exp.Slice) for item in target.expressions):
+        return found
+    return SqlType(type_info(found.oid).element_oid or oids.TEXT)
+
+
+def _attribute_steps(target: Node) -> list[Node]:
+    """The attributes that a target names, outermost first.  Raises NotSupportedError for one within an array."""
+    steps: list[Node] = []
+    node = target.this if isinstance(target, exp.Bracket) else target
+    while isinstance(node, exp.Dot):
+        steps.append(node)
+        node = node.this
+    if isinstance(node, exp.Bracket):
+        raise errors.NotSupportedError(
+            "assigning to an attribute of an array's element is not supported", position=position_of(target)
         )
-    return column
+    return steps[::-1]
+
+
+def _field(io: IoContext, column: Column, of: SqlType, step: Node) -> Field:
+    name = step.expression.name
+    if not is_composite(of.oid):
+        raise errors.DatatypeMismatch(
+            f'cannot assign to field "{name}" of column "{column.name}"'
+            f" because its type {format_type(of.oid)} is not a composite type",
+            position=position_of(step),
+        )
+    for field in io.types.composite(of.oid).fields:
+        if field.name == name:
+            return field
+    raise errors.UndefinedColumn(
+        f'cannot assign to field "{name}" of column "{column.name}"'
+        f" because there is no such column in data type {format_type(of.oid)}",
+        position=position_of(step),
+    )
+
+
+def _type_of(field: Field) -> SqlType:
+    return SqlType(field.type_oid, field.typmod)
 
 
 def assign_part(
+    binder: be.ExpressionBinder, before: ex.Expr, column: Column, target: Node, value: ex.Expr
+) -> ex.Expr:
+    """`before`, a column's value, with `value` put in where `target` says."""
+    io = binder.queries.io
+    befores = [before]
+    fields: list[Field] = []
+    for step in _attribute_steps(target):
+        fields.append(_field(io, column, befores[-1].type, step))
+        befores.append(be.attribute_of(befores[-1], fields[-1]))
+    inner = replace(column, type=befores[-1].type)
+    if isinstance(target, exp.Bracket):
+        made = _assign_element(binder, befores[-1], inner, target, value)
+    else:
+        typed = binder.coercer.coerce(value, inner.type, "a")
+        if typed is None:
+            raise errors.DatatypeMismatch(
+                f'subfield "{fields[-1].name}" is of type {format_type(inner.type.oid)}'
+                f" but expression is of type {format_type(value.type.oid)}",
+                hint="You will need to rewrite or cast the expression.",
+                position=position_of(target),
+            )
+        made = typed
+    for field in fields[::-1]:
+        befores.pop()
+        outer = befores[-1]
+        put = attribute_setter(outer.type.oid, field.number, io.types.composite(outer.type.oid).types)
+        made = ex.Call(SqlType(outer.type.oid), put, (outer, made))
+    return made
+
+
+def _assign_element(
     binder: be.ExpressionBinder, before: ex.Expr, column: Column, target: Node, value: ex.Expr
 ) -> ex.Expr:
     """`before`, an array, with `value` put in at the subscripts of `target`."""

@@ -19,7 +19,13 @@ from skerry_engine.catalog.objects import Column, MaterializedView, SystemTable,
 from skerry_engine.catalog.privileges import DELETE, INSERT, UPDATE
 from skerry_engine.functions.resolve import resolve_function
 from skerry_engine.sql.binder import expressions as be
-from skerry_engine.sql.binder.assignments import AssignmentBinder, assign_part, is_default, target_column
+from skerry_engine.sql.binder.assignments import (
+    AssignmentBinder,
+    assign_part,
+    is_default,
+    part_type,
+    target_column,
+)
 from skerry_engine.sql.binder.conflicts import ConflictBinder
 from skerry_engine.sql.binder.from_clause import FromBinder
 from skerry_engine.sql.binder.queries import output_position
@@ -27,7 +33,7 @@ from skerry_engine.sql.binder.scope import Range, Scope, ScopeColumn
 from skerry_engine.sql.binder.whitelist import check
 from skerry_engine.sql.bridge import position_of, start_of
 from skerry_engine.values import oids
-from skerry_engine.values.types import SqlType, type_info
+from skerry_engine.values.types import SqlType
 
 if TYPE_CHECKING:
     from skerry_engine.sql.binder.queries import Item, QueryBinder
@@ -37,7 +43,7 @@ Node = exp.Expression
 
 @dataclass(frozen=True, slots=True)
 class InsertTarget:
-    """A column that INSERT names, or with `part` (a Bracket node) a part of it."""
+    """A column that INSERT names, or with `part` (a Bracket or Dot node) a part of it."""
 
     column: Column
     part: Node | None
@@ -226,7 +232,7 @@ class ChangeBinder:
         found: list[InsertTarget] = []
         for item in node.args["columns"]:
             column = target_column(self, table, item)
-            part = item if isinstance(item, exp.Bracket) else None
+            part = item if isinstance(item, (exp.Bracket, exp.Dot)) else None
             if any(t.column == column and (t.part is None or part is None) for t in found):
                 raise errors.DuplicateColumn(
                     f'column "{column.name}" specified more than once', position=position_of(item)
@@ -261,13 +267,9 @@ class ChangeBinder:
         ]
 
     def _part_type(self, target: InsertTarget) -> SqlType:
-        """What is assigned to a part of an array: an element, or for a slice an array."""
+        """What is assigned to a part of a column."""
         assert target.part is not None
-        if target.column.type.oid == oids.JSONB:
-            return target.column.type
-        if any(isinstance(item, exp.Slice) for item in target.part.expressions):
-            return target.column.type
-        return SqlType(type_info(target.column.type.oid).element_oid or oids.TEXT)
+        return part_type(self.queries.io, target.column, target.part)
 
     def _check_count(self, places: list[int | None], targets: list[InsertTarget], node: Node) -> None:
         """As many values as targets, or fewer where no targets are written.  `places` are the values'."""

@@ -15,6 +15,7 @@ from skerry_engine.functions.casts import (
     io_cast,
     is_string_type,
     length_coercion,
+    record_of,
 )
 from skerry_engine.functions.polymorphism import common_type
 from skerry_engine.sql.binder.context import Parameters
@@ -78,7 +79,7 @@ class Coercer:
                 return ex.Const(
                     target, text_decoder(target, self.io)(expr.value)
                 )  # the fields say how to read it
-        converted = self._convert(expr, target, context)
+        converted = self._convert(expr, target, context, position)
         if converted is None:
             return None
         return self._sized(converted, target, context == "e")
@@ -94,18 +95,32 @@ class Coercer:
             return None
         return ex.Cast(target, _implied(converted), domain_check(target.oid, target.domain), context == "e")
 
-    def _as_composite(self, row: ex.RowOf, target: SqlType, context: str) -> ex.Expr | None:
-        """ROW(...) as a value of a composite type: each field as its attribute."""
-        attributes = self.io.types.composite(target.oid)
-        if len(attributes) != len(row.items):
-            return None
-        items: list[ex.Expr] = []
-        for item, (_, oid, typmod) in zip(row.items, attributes, strict=True):
-            made = self.coerce(self._as_written(item), SqlType(oid, typmod), context)
+    def _as_composite(
+        self, row: ex.RowOf, target: SqlType, context: str, position: int | None
+    ) -> ex.Expr | None:
+        """ROW(...) as a value of a composite type: each field as its attribute.  Raises CannotCoerce for another number
+        of fields."""
+        composite = self.io.types.composite(target.oid)
+        if len(composite.fields) != len(row.items):
+            few_or_many = "few" if len(composite.fields) > len(row.items) else "many"
+            raise errors.CannotCoerce(
+                f"cannot cast type record to {self.type_name(target.oid)}",
+                detail=f"Input has too {few_or_many} columns.",
+                position=position,
+            )
+        items: list[ex.Expr] = [ex.Const(UNKNOWN, None)] * len(composite.types)
+        for item, field in zip(row.items, composite.fields, strict=True):
+            made = self.coerce(self._as_written(item), SqlType(field.type_oid, field.typmod), context)
             if made is None:
                 return None
-            items.append(made)
+            items[field.number] = made
         return ex.Cast(target, ex.RowOf(row.type, tuple(items)), composite_maker(target.oid), True)
+
+    def _as_record(self, expr: ex.Expr, context: str) -> ex.Expr:
+        """A value of a composite type as a record."""
+        fields = self.io.types.composite(expr.type.oid).fields
+        function = record_of(expr.type.oid, tuple((f.number, f.type_oid, f.typmod) for f in fields))
+        return ex.Cast(SqlType(oids.RECORD), expr, function, context == "e")
 
     def _as_written(self, item: ex.Expr) -> ex.Expr:
         """A literal in ROW(...), which has become text for want of anything better, as it was."""
@@ -117,7 +132,9 @@ class Coercer:
             return self.parameters.literal(self.parameters.slots[item.index].number)
         return item
 
-    def _convert(self, expr: ex.Expr, target: SqlType, context: str) -> ex.Expr | None:
+    def _convert(
+        self, expr: ex.Expr, target: SqlType, context: str, position: int | None = None
+    ) -> ex.Expr | None:
         source = expr.type.oid
         if source == target.oid:
             return expr
@@ -129,7 +146,9 @@ class Coercer:
         if direct is not None:
             return direct
         if is_composite(target.oid) and isinstance(expr, ex.RowOf):
-            return self._as_composite(expr, target, context)
+            return self._as_composite(expr, target, context, position)
+        if is_composite(source) and target.oid == oids.RECORD:
+            return self._as_record(expr, context)
         if source == oids.RECORD:
             if not is_string_type(target.oid) or context == "i":
                 return None
@@ -186,7 +205,7 @@ class Coercer:
 
     def cast(self, expr: ex.Expr, target: SqlType, position: int | None) -> ex.Expr:
         """An explicit cast.  Raises CannotCoerce."""
-        done = self.coerce(expr, target, "e")
+        done = self.coerce(expr, target, "e", position)
         if done is None:
             raise errors.CannotCoerce(
                 f"cannot cast type {self.type_name(expr.type.oid)} to {self.type_name(target.oid)}",
@@ -210,7 +229,7 @@ class Coercer:
 
     def assign(self, expr: ex.Expr, target: SqlType, column: str, position: int | None) -> ex.Expr:
         """`expr` as a new value of a column.  Raises DatatypeMismatch."""
-        done = self.coerce(expr, target, "a")
+        done = self.coerce(expr, target, "a", position)
         if done is None:
             raise errors.DatatypeMismatch(
                 f'column "{column}" is of type {self.type_name(target.named_oid)}'

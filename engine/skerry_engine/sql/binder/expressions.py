@@ -13,7 +13,7 @@ from sqlglot import exp
 from skerry_engine import errors
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra.traversal import free_ranges
-from skerry_engine.functions.casts import attribute_getter
+from skerry_engine.functions.casts import TIDY_FORM, attribute_getter
 from skerry_engine.functions.json_building import json_object_of, over_json_rows
 from skerry_engine.functions.registry import AggregateFunction, Function
 from skerry_engine.functions.resolve import (
@@ -42,7 +42,7 @@ from skerry_engine.values import oids
 from skerry_engine.values.bits import read_bits
 from skerry_engine.values.io import text_decoder
 from skerry_engine.values.types import SqlType, format_type, type_info
-from skerry_engine.values.user_types import is_composite
+from skerry_engine.values.user_types import Field, is_composite
 
 if TYPE_CHECKING:
     from skerry_engine.sql.binder.queries import QueryBinder
@@ -110,6 +110,9 @@ class ExpressionBinder:
     # --- names ----------------------------------------
 
     def _column(self, node: Node) -> ex.Expr:
+        return self.queries.tidy(self._named_column(node))
+
+    def _named_column(self, node: Node) -> ex.Expr:
         if isinstance(node.this, exp.Star):
             return whole_row(self.queries.star_range(node, self.scope))
         parts = [node.args.get(part) for part in ("catalog", "db", "table")]
@@ -263,6 +266,8 @@ class ExpressionBinder:
         if row is not None:
             tests = tuple(ex.IsNull(BOOL, item, negated) for item in row.items)
             return ex.And(BOOL, tests) if tests else ex.Const(BOOL, True)
+        if is_composite(arg.type.oid):
+            arg = self.coercer.implicit(arg, oids.RECORD)
         return ex.IsNull(BOOL, arg, negated)
 
     def _distinct_from(self, node: Node) -> ex.Expr:
@@ -637,11 +642,9 @@ class ExpressionBinder:
                 shown = f"column {node.this.name}.{name} does not exist"
             raise errors.UndefinedColumn(shown, position=position)
         if is_composite(row.type.oid):
-            attributes = self.queries.io.types.composite(row.type.oid)
-            for number, (attribute, oid, typmod) in enumerate(attributes):
-                if attribute == name:
-                    getter = attribute_getter(row.type.oid, number, name, oid)
-                    return ex.Call(SqlType(oid, typmod), getter, (row,))
+            for field in self.queries.io.types.composite(row.type.oid).fields:
+                if field.name == name:
+                    return attribute_of(row, field)
             raise errors.UndefinedColumn(
                 f'column "{name}" not found in data type {format_type(row.type.oid)}', position=position
             )
@@ -659,21 +662,16 @@ class ExpressionBinder:
         check(node)
         row = self.bind(node.this)
         if is_composite(row.type.oid):
-            return [
-                (
-                    name,
-                    ex.Call(SqlType(oid, typmod), attribute_getter(row.type.oid, number, name, oid), (row,)),
-                )
-                for number, (name, oid, typmod) in enumerate(self.queries.io.types.composite(row.type.oid))
-            ]
-        fields = fields_of(row)
-        if fields is None and row.type.oid != oids.RECORD:
+            fields = self.queries.io.types.composite(row.type.oid).fields
+            return [(field.name, attribute_of(row, field)) for field in fields]
+        written = fields_of(row)
+        if written is None and row.type.oid != oids.RECORD:
             raise errors.WrongObjectType(f"type {format_type(row.type.oid)} is not composite")
-        if fields is None:
+        if written is None:
             raise errors.NotSupportedError(
                 "expanding this record is not supported", position=position_of(node.this)
             )
-        return list(zip(field_names(fields), fields.items, strict=True))
+        return list(zip(field_names(written), written.items, strict=True))
 
     # --- conditionals ----------------------------------------
 
@@ -739,7 +737,10 @@ class ExpressionBinder:
         return ex.Coalesce(_shared_type(oid, coerced), tuple(coerced))
 
     def _nullif(self, node: Node) -> ex.Expr:
-        call = self.operator("=", self.bind(node.this), self.bind(node.expression), position_of(node))
+        left, right = self.bind(node.this), self.bind(node.expression)
+        call = self.operator("=", left, right, position_of(node))
+        if is_composite(left.type.oid) and right.type.oid == left.type.oid:
+            return ex.NullIf(left.type, left, right, call.function)
         return ex.NullIf(call.args[0].type, call.args[0], call.args[1], call.function)
 
     def _greatest(self, node: Node) -> ex.Expr:
@@ -771,6 +772,8 @@ class ExpressionBinder:
         rows_as_json = name == "json_agg" and len(args) == 1 and fields_of(args[0]) is not None
         if name in _TAKE_JSON:
             args = [self._rows_as_json(arg) for arg in args]
+            if name == "row_to_json" and len(args) == 1 and is_composite(args[0].type.oid):
+                name = "to_json"  # a record of it would have lost its attributes' names
             if name == "row_to_json" and len(args) == 1 and args[0].type.oid == oids.JSON:
                 return args[0]
         if node.args.get("within_group"):
@@ -1128,6 +1131,14 @@ def _no_record_arrays(position: int | None) -> errors.NotSupportedError:
 def positions_of(nodes: list[Node]) -> list[int | None]:
     """Where the nodes stand in the text."""
     return [start_of(node) for node in nodes]
+
+
+def attribute_of(row: ex.Expr, field: Field) -> ex.Call:
+    """An attribute of a value of a composite type."""
+    if isinstance(row, ex.Call) and row.function.form == TIDY_FORM:
+        row = row.args[0]
+    getter = attribute_getter(row.type.oid, field.number, field.name, field.type_oid)
+    return ex.Call(SqlType(field.type_oid, field.typmod), getter, (row,))
 
 
 def _shared_type(oid: int, exprs: list[ex.Expr]) -> SqlType:

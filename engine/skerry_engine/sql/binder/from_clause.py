@@ -28,6 +28,7 @@ from skerry_engine.sql.binder.whitelist import check
 from skerry_engine.sql.bridge import graph_table_of, position_of
 from skerry_engine.values import oids
 from skerry_engine.values.types import SqlType, type_info
+from skerry_engine.values.user_types import is_composite
 
 if TYPE_CHECKING:
     from skerry_engine.sql.binder.queries import QueryBinder
@@ -261,6 +262,8 @@ class FromBinder:
         ordinality = bool(node.args.get("ordinality"))
         if len(calls) == 1 and node.args.get("columns") and _takes_apart_json(calls[0]):
             return self._json_records(node, scope, calls[0], columns)
+        if len(calls) == 1 and is_composite(calls[0].type.oid):
+            return self._composite_rows(node, scope, calls[0], ordinality)
         if ordinality:
             columns.append(ScopeColumn("ordinality", SqlType(oids.INT8), len(columns), False))
         range_id = self.context.new_range()
@@ -288,6 +291,24 @@ class FromBinder:
             outputs,
         )
         self._add(scope, node, Range(call.function.name, range_id, columns), position_of(node))
+        return q.Derived(range_id, query)
+
+    def _composite_rows(self, node: Node, scope: Scope, call: ex.Expr, ordinality: bool) -> q.Relation:
+        """A function of a composite type's values in FROM: a query of their attributes."""
+        inner, range_id = self.context.new_range(), self.context.new_range()
+        item = ex.Column(call.type, inner, 0, "value")
+        fields = self.queries.io.types.composite(call.type.oid).fields
+        outputs: list[tuple[str, ex.Expr]] = [(field.name, be.attribute_of(item, field)) for field in fields]
+        if ordinality:
+            outputs.append(("ordinality", ex.Column(SqlType(oids.INT8), inner, 1, "ordinality", False)))
+        query = q.Select(
+            tuple(q.OutputColumn(name, expr.type) for name, expr in outputs),
+            q.FunctionScan(inner, (call,), (1,), ordinality),
+            tuple(expr for _, expr in outputs),
+        )
+        columns = [ScopeColumn(name, expr.type, number) for number, (name, expr) in enumerate(outputs)]
+        name = output_name(node.expressions[0])
+        self._add(scope, node, Range(name, range_id, columns), position_of(node))
         return q.Derived(range_id, query)
 
     def _field(

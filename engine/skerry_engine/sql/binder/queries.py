@@ -19,6 +19,7 @@ from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.traversal import walk_all
 from skerry_engine.catalog.objects import SystemTable, Table, View
+from skerry_engine.functions.casts import tidied
 from skerry_engine.functions.dynamic import exactly
 from skerry_engine.functions.polymorphism import common_type
 from skerry_engine.functions.resolve import resolve_operator
@@ -37,6 +38,7 @@ from skerry_engine.sql.bridge import position_of, start_of
 from skerry_engine.values import oids
 from skerry_engine.values.io import IoContext
 from skerry_engine.values.types import SqlType
+from skerry_engine.values.user_types import is_composite_or_array
 
 Node = exp.Expression
 
@@ -329,7 +331,14 @@ class QueryBinder:
         for _, expr in found:
             if isinstance(expr, ex.Column):
                 self.context.note_column(expr.range_id, expr.position, position_of(node))
-        return found
+        return [(name, self.tidy(expr)) for name, expr in found]
+
+    def tidy(self, expr: ex.Expr) -> ex.Expr:
+        """A column, without what it may still hold of attributes that were dropped from its type: values are compared
+        as they are."""
+        if not is_composite_or_array(expr.type.oid) or not self.io.types.has_gaps(expr.type.oid):
+            return expr
+        return ex.Call(expr.type, tidied(expr.type.oid), (expr,))
 
     def star_range(self, node: Node, scope: Scope) -> Range:
         """The range that `t.*` means.  Raises UndefinedTable."""
