@@ -9,6 +9,8 @@ What is done with a graph's elements is told in a graph's words, with the variab
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from skerry_engine.algebra import expressions as ex
 from skerry_engine.algebra import queries as q
 from skerry_engine.algebra.labels import label_text
@@ -19,9 +21,7 @@ from skerry_engine.plan.compile import CompiledQuery
 def explain_lines(compiled: CompiledQuery, with_rows: bool = True) -> list[str]:
     """One line per node; each query block of the statement is a tree of its own."""
     lines: list[str] = []
-    _variables.clear()
-    for _, plan in compiled.physical:
-        _name_elements(plan)
+    begin([plan for _, plan in compiled.physical])
     for number, (_, plan) in enumerate(compiled.physical):
         if number:
             lines.append(f"Block {number}")
@@ -33,11 +33,18 @@ _variables: dict[int, str] = {}
 """Of the plan being told: range id -> variable."""
 
 
+def begin(plans: Sequence[ph.Physical]) -> None:
+    """Let what is told from now on know the variables of these plans."""
+    _variables.clear()
+    for plan in plans:
+        _name_elements(plan)
+
+
 def _name_elements(node: ph.Physical) -> None:
     if isinstance(node, ph.OfElements) and node.graph:
         scan = _scan_of(node)
         _variables[scan.range_id] = scan.name
-    for child in _children(node):
+    for child in children_of(node):
         _name_elements(child)
 
 
@@ -62,14 +69,14 @@ def _scan_of(node: ph.OfElements) -> q.Scan:
 
 def _lines(node: ph.Physical, depth: int, lines: list[str], with_rows: bool) -> None:
     prefix = "" if depth == 0 else "  " * depth + "->  "
-    children = _children(node)
+    children = children_of(node)
     told = node
     if isinstance(node, ph.NestedLoop) and _is_expansion(node):
         told, children = node.right, [node.left]
-    shown = _title(told)
+    shown = title(told)
     lines.append(f"{prefix}{shown}  (rows={node.rows:.0f})" if with_rows else f"{prefix}{shown}")
     indent = "  " * (depth + 2)
-    for detail in _details(told):
+    for detail in details_of(told):
         lines.append(f"{indent}{detail}")
     for child in children:
         _lines(child, depth + 1, lines, with_rows)
@@ -128,7 +135,8 @@ def _is_expansion(node: ph.Physical) -> bool:
     )
 
 
-def _title(node: ph.Physical) -> str:
+def title(node: ph.Physical) -> str:
+    """What the node is and of what, in words."""
     if isinstance(node, ph.OfElements) and node.graph:
         return _element_title(node)
     match node:
@@ -177,7 +185,8 @@ def _title(node: ph.Physical) -> str:
     return "Result"
 
 
-def _details(node: ph.Physical) -> list[str]:
+def details_of(node: ph.Physical) -> list[str]:
+    """Its conditions and keys: `Filter: (a > 1)`."""
     details: list[str] = []
     if isinstance(node, ph.HashJoin):
         pairs = zip(node.left_keys, node.right_keys, strict=True)
@@ -201,7 +210,8 @@ def _details(node: ph.Physical) -> list[str]:
     return details
 
 
-def _children(node: ph.Physical) -> list[ph.Physical]:
+def children_of(node: ph.Physical) -> list[ph.Physical]:
+    """The nodes whose rows it reads."""
     match node:
         case ph.HashJoin() | ph.NestedLoop():
             return [node.left, node.right]

@@ -117,7 +117,7 @@ def command_columns(session: Session, statement: st.Statement) -> tuple[ResultCo
         case st.ShowSetting():
             return settings.show_columns(session, statement)
         case st.Explain():
-            return explain.COLUMNS
+            return explain.columns(statement)
         case st.PrepareCommit():
             return transactions.PREPARE_COMMIT_COLUMNS
         case st.Backup():
