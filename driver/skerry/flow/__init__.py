@@ -25,6 +25,7 @@ from skerry.flow.blocks import TransactionBlock
 from skerry.flow.database import FlowDatabase
 from skerry.flow.no_tx import no_tx, resource
 from skerry.flow.opening import open, open_async
+from skerry.flow.outline import Outline
 from skerry.flow.report import RunReport, StageReport
 from skerry.flow.resources import Resource
 from skerry.flow.scope import ScopeState, TransactionScope
@@ -42,6 +43,7 @@ __all__ = [
     "FlowDatabase",
     "FlowError",
     "FlowRun",
+    "Outline",
     "Resource",
     "RunReport",
     "ScopeState",

@@ -18,7 +18,8 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TextIO, TypeVar, cast, overload
 
 from skerry.flow import run as blocking
 from skerry.flow.aio import run as aio
@@ -29,6 +30,9 @@ from skerry.flow.progress import check as check_progress
 from skerry.flow.report import RunReport
 from skerry.isolation import milliseconds
 from skerry_engine.errors import InterfaceError
+
+if TYPE_CHECKING:
+    from skerry.flow.outline import Outline
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -79,7 +83,9 @@ class Stage(Generic[P, R]):
 
 
 class Flow(Generic[P, R]):
-    """A function that is a flow; called like the function.  `run` also tells what it did."""
+    """A function that is a flow; called like the function.  `run` also tells what it did, `explain` what it will do."""
+
+    _owner: type | None = None
 
     def __init__(self, spec: FlowSpec) -> None:
         self.spec = spec
@@ -104,6 +110,19 @@ class Flow(Generic[P, R]):
         value = blocking.call_flow(self.spec, args, kwargs, reports)
         return FlowRun(value, reports[-1])
 
+    def outline(self) -> Outline:
+        """What the flow will do, without running it: stages, loops, conditions, what becomes of transactions.
+
+        Raises InterfaceError where its source can't be read.
+        """
+        from skerry.flow.rule import outline
+
+        return outline(self.spec, self._owner)
+
+    def explain(self, file: TextIO | None = None) -> None:
+        """Print the outline, to standard output by default."""
+        print(self.outline(), file=file)
+
     async def run_async(self, *args: P.args, **kwargs: P.kwargs) -> FlowRun:
         """As `run`, of an asyncio flow."""
         if not self.is_async:
@@ -112,9 +131,14 @@ class Flow(Generic[P, R]):
         value = await aio.call_flow(self.spec, args, kwargs, reports)
         return FlowRun(value, reports[-1])
 
-    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., R]:
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner = owner
+
+    def __get__(self, instance: object, owner: type | None = None) -> Flow[..., R]:
         """A flow that is a method."""
-        return self if instance is None else functools.partial(self.__call__, instance)  # type: ignore[arg-type]
+        if instance is None:
+            return self
+        return Flow(replace(self.spec, function=functools.partial(self.spec.function, instance)))
 
     def __repr__(self) -> str:
         return f"<flow {self.name}>"
