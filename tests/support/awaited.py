@@ -14,6 +14,7 @@ import skerry
 _AT_ONCE = {
     *("cursor", "transaction", "copy", "connection", "stats", "is_alive", "xid", "set_types", "rows"),
     *("setinputsizes", "setoutputsize"),
+    *("transaction_scope", "add", "add_all", "expunge", "on_commit", "on_rollback"),
 }
 """What is called, not awaited, in the asyncio driver, too."""
 

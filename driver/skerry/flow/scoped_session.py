@@ -69,9 +69,12 @@ class JoinedConnection(Connection):
 class ScopedSession(Session):
     """See the module; made by a SessionFactory.  What would end its transaction raises InvalidTransactionState."""
 
-    def __init__(self, *, hold: Hold, **options: Any) -> None:
+    def __init__(self, *, hold: Hold, check_open: Callable[[], None], **options: Any) -> None:
+        """`check_open` raises what using the scope raises, when it has ended."""
         super().__init__(close_resets_only=False, expire_on_commit=False, **options)
+        self.is_ended = False
         self._hold = hold
+        self._check_open = check_open
         self._holder: object = None
         self._joined: JoinedConnection | None = None
         self._blocks: list[SessionTransaction] = []
@@ -134,6 +137,27 @@ class ScopedSession(Session):
         """As of Session."""
         self._within(lambda: super(ScopedSession, self).bulk_update_mappings(*arguments, **options))
 
+    # --- objects ----------------------------------------
+
+    def add(self, instance: object, *arguments: Any, **options: Any) -> None:
+        """As of Session."""
+        self._check_used()
+        super().add(instance, *arguments, **options)
+
+    def delete(self, instance: object) -> None:
+        """As of Session."""
+        self._check_used()
+        super().delete(instance)
+
+    def merge(self, *arguments: Any, **options: Any) -> Any:
+        """As of Session."""
+        self._check_used()
+        return super().merge(*arguments, **options)
+
+    def _check_used(self) -> None:
+        if self.is_ended:
+            self._check_open()
+
     # --- what the scope does ----------------------------
 
     def begin(self, nested: bool = False) -> NoReturn:
@@ -171,8 +195,6 @@ class ScopedSession(Session):
     reset = invalidate = close
 
     # --- what the scope tells it ------------------------
-
-    is_ended = False
 
     def block_entered(self) -> None:
         """A nested block begins."""

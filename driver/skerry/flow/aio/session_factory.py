@@ -84,7 +84,8 @@ class AsyncSessionFactory:
         return scope.local(self, lambda: self._made(scope))
 
     def _made(self, scope: AsyncTransactionScope) -> AsyncSession:
-        session = public_session({**self._options, "hold": hold_of(scope, self.database)})
+        hold = hold_of(scope, self.database)
+        session = public_session({**self._options, "hold": hold, "check_open": scope.check_open})
         follower = _Follower(inner_session(session))
         for _ in range(scope.follow(follower)):
             follower.session.block_entered()  # it is empty: nothing is written
