@@ -30,6 +30,7 @@ from skerry.flow.report import RunReport, StageReport
 from skerry.flow.resources import Resource
 from skerry.flow.scope import ScopeState, TransactionScope
 from skerry.flow.stage import Flow, FlowRun, Stage, each, flow, stage
+from skerry.flow.svg import Drawing
 from skerry_engine.errors import CommitIncomplete, ConcurrentUse, FlowError, WorkflowError
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "AsyncTransactionScope",
     "CommitIncomplete",
     "ConcurrentUse",
+    "Drawing",
     "Flow",
     "FlowDatabase",
     "FlowError",

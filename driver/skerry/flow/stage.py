@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TextIO, TypeVar, cast, overload
@@ -33,6 +34,7 @@ from skerry_engine.errors import InterfaceError
 
 if TYPE_CHECKING:
     from skerry.flow.outline import Outline
+    from skerry.flow.svg import Drawing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -122,6 +124,15 @@ class Flow(Generic[P, R]):
     def explain(self, file: TextIO | None = None) -> None:
         """Print the outline, to standard output by default."""
         print(self.outline(), file=file)
+
+    def draw(self, path: str | os.PathLike[str] | None = None) -> Drawing:
+        """The outline as a picture, which a notebook shows; written to an SVG file if a path is given."""
+        from skerry.flow.drawing import draw_outline
+
+        drawing = draw_outline(self.outline())
+        if path is not None:
+            drawing.save(path)
+        return drawing
 
     async def run_async(self, *args: P.args, **kwargs: P.kwargs) -> FlowRun:
         """As `run`, of an asyncio flow."""
