@@ -10,6 +10,7 @@ A line that ends with `# async only` has no twin.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -37,10 +38,17 @@ FLOW_MODULES = (
 )
 """Those of skerry/flow/aio that have one in skerry/flow."""
 
+TESTS = Path(__file__).parent.parent / "tests"
+FOLDERS = (
+    (DRIVER, MODULES),
+    (DRIVER / "flow", FLOW_MODULES),
+    (TESTS / "support", ("flow_handles", "flow_world")),
+    (TESTS / "flows", ("test_rows_b",)),
+)
+"""Where there are sources in a folder `aio`, tests among them: what holds in one world holds in the other."""
+
 TWINS = tuple(
-    (DRIVER / folder / "aio" / f"{name}.py", DRIVER / folder / f"{name}.py")
-    for folder, names in ((".", MODULES), ("flow", FLOW_MODULES))
-    for name in names
+    (folder / "aio" / f"{name}.py", folder / f"{name}.py") for folder, names in FOLDERS for name in names
 )
 """Sources and what is made of them."""
 
@@ -48,7 +56,7 @@ _RULES = (
     (r"[^\n]*# async only\n", ""),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
-    (r"\b(skerry|driver|skerry\.flow)(\.|/)aio\b", r"\1"),
+    (r"\b(skerry|driver|skerry\.flow|support)(\.|/)aio\b", r"\1"),
     (r"\b__a(enter|exit|iter|next)__", r"__\1__"),
     (r"\bsqlalchemy\.ext\.asyncio import AsyncSession\b", "sqlalchemy.orm import Session"),
     (
@@ -64,7 +72,7 @@ _RULES = (
     (r"\bCoroutine, ", ""),
     (r"\bCoroutine\[Any, Any, (\w+)\]", r"\1"),
     (r"\bIterable\[T\] \| AsyncIterable\[T\]", "Iterable[T]"),
-    (r"\b(open|connect|run_transaction)_async\b", r"\1"),
+    (r"\b(open|connect|run|run_transaction)_async\b", r"\1"),
 )
 
 
@@ -95,7 +103,7 @@ def stale() -> list[str]:
     for source, twin in TWINS:
         made = blocking(source.read_text(encoding="utf-8"), source.stem)
         if not twin.exists() or _meaning(made) != _meaning(twin.read_text(encoding="utf-8")):
-            found.append(str(twin.relative_to(DRIVER)))
+            found.append(os.path.relpath(twin, TESTS.parent))
     return found
 
 
@@ -103,7 +111,7 @@ def main(arguments: list[str]) -> int:
     """Write the twins, or check them."""
     if arguments == ["--check"]:
         names = stale()
-        print("\n".join(f"skerry/{name} is not up to date" for name in names) or "all up to date")
+        print("\n".join(f"{name} is not up to date" for name in names) or "all up to date")
         return 1 if names else 0
     paths = []
     for source, twin in TWINS:

@@ -83,6 +83,9 @@ class Connector(Protocol[S]):
     is_two_phase: bool
     """Whether its transactions can be prepared, then committed."""
 
+    survives_interruption: bool
+    """Whether a session is as good as new when a call was broken off by Ctrl-C or a cancellation."""
+
     @property
     def in_use(self) -> int:
         """How many sessions are out of the pool."""
@@ -115,6 +118,7 @@ class Member(Protocol):
     name: str
     is_two_phase: bool
     is_database: bool
+    survives_interruption: bool
 
     def commit(self) -> None: ...
     def rollback(self) -> None: ...

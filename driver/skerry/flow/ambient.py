@@ -57,8 +57,13 @@ class Ambient:
         return Ambient(here.run, None, scope, here.report, here.stage)
 
     def open_scope(self) -> AnyScope | None:
-        """The scope that statements belong to here."""
-        return self.scope if self.lane is None else self.lane.scope
+        """The scope that statements belong to here.  Raises InvalidTransactionState in a flow that has ended."""
+        lane = self.lane
+        if lane is None:
+            return self.scope
+        if lane.is_over:
+            lane.check_open()
+        return lane.scope
 
 
 _ambient: ContextVar[Ambient | None] = ContextVar("skerry_flow", default=None)

@@ -91,7 +91,7 @@ class TransactionBlock:
             if depth is not None:
                 scope.leave(depth)
         elif depth is not None:
-            scope.undo(depth)
+            scope.undone(depth, exception)
         else:
             scope.doom(exception)
 

@@ -19,6 +19,7 @@ from skerry.flow.blocks import TransactionBlock, joinable_scope
 from skerry.flow.modes import Modes, modes_of
 from skerry.flow.primitives import to_the_end
 from skerry.flow.scope import TransactionScope
+from skerry.flow.statements import is_reading, refuse_control
 from skerry.isolation import milliseconds
 from skerry.parameters import Parameters
 from skerry.result import Result
@@ -48,6 +49,7 @@ class FlowDatabase:
 
     def execute(self, statement: str, parameters: Parameters | None = None) -> Result:
         """Execute a statement with `%s` placeholders and a sequence, or `%(name)s` and a mapping."""
+        refuse_control(statement)
         scope = joinable_scope()
         if scope is not None and not scope.excludes(self):
             result = cast(
@@ -57,12 +59,15 @@ class FlowDatabase:
         else:
             with self._borrowed() as session:
                 result = session.execute(statement, parameters)
+            if not is_reading(statement):
+                _note_written_alone()
         _count(result.rowcount)
         return result
 
     def execute_many(self, statement: str, sets: Iterable[Parameters]) -> int:
-        """Execute a statement once for each set of parameters, all or none of them; rows changed, -1 if that is not
-        known."""
+        """Execute a statement once for each set of parameters, all or none of them (under `no_tx` one by one); rows
+        changed, -1 if that is not known."""
+        refuse_control(statement)
         scope = joinable_scope()
         if scope is not None and not scope.excludes(self):
             count = cast(
@@ -70,13 +75,11 @@ class FlowDatabase:
             )
         else:
             with self._borrowed() as session:
-                session.begin(Modes())
-                try:
+                if scope is None:
+                    count = _all_or_none(session, statement, sets)
+                else:  # no_tx: nothing is begun
                     count = session.execute_many(statement, sets)
-                    session.commit()
-                except BaseException:
-                    to_the_end(session.rollback())
-                    raise
+            _note_written_alone()
         _count(count)
         return count
 
@@ -88,6 +91,7 @@ class FlowDatabase:
             member = cast("Member", scope.use(self))
             yield _session(member).connection
             return
+        _note_written_alone()
         with self._borrowed() as session:
             yield session.connection
 
@@ -191,6 +195,7 @@ class _SessionMember:
     def __init__(self, name: str, connector: Connector[Any], session: Session) -> None:
         self.name = name
         self.is_two_phase = connector.is_two_phase
+        self.survives_interruption = connector.survives_interruption
         self.session = session
         self._connector = connector
         self.commit = session.commit
@@ -212,9 +217,28 @@ class _SessionMember:
         self._connector.abandon(self.session)
 
 
+def _all_or_none(session: Session, statement: str, sets: Iterable[Parameters]) -> int:
+    """Execute a statement for each set, in a transaction of its own."""
+    session.begin(Modes())
+    try:
+        count = session.execute_many(statement, sets)
+        session.commit()
+    except Exception:
+        to_the_end(session.rollback())
+        raise
+    return count
+
+
 def _session(member: Member) -> Session:
     assert isinstance(member, _SessionMember)
     return member.session
+
+
+def _note_written_alone() -> None:
+    """The run around can't be run again as if nothing had happened."""
+    here = current()
+    if here is not None and here.run is not None:
+        here.run.has_written_alone = True
 
 
 def _count(rows: int) -> None:

@@ -6,6 +6,7 @@ drivers do not agree on (PEP 249 leaves it open) is in `_DRIVERS`.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol, cast
@@ -16,7 +17,7 @@ from skerry.flow.statements import render
 from skerry.isolation import begin_sql
 from skerry.parameters import Parameters
 from skerry.result import Result
-from skerry_engine.errors import InterfaceError, NotSupportedError, OperationalError
+from skerry_engine.errors import InterfaceError, InvalidTransactionState, NotSupportedError, OperationalError
 
 
 class DbapiCursor(Protocol):
@@ -39,12 +40,15 @@ class DbapiConnection(Protocol):
 
 
 class _Driver(NamedTuple):
-    """What a driver needs: its paramstyle, how it is put into autocommit, how a statement is cancelled."""
+    """What a driver needs: its paramstyle, how it is put into autocommit, how a statement is cancelled (None: through
+    another connection), whether it has a transaction open, and whether Ctrl-C leaves a connection as good as new."""
 
     dialect: str
     paramstyle: str
     set_up: Callable[[Any], object]
-    cancel: Callable[[Any], object]
+    cancel: Callable[[Any], object] | None
+    in_transaction: Callable[[Any], bool]
+    survives_interruption: bool = True
 
 
 def _autocommit(connection: Any) -> None:
@@ -52,27 +56,62 @@ def _autocommit(connection: Any) -> None:
 
 
 def _no_implicit_begin(connection: Any) -> None:
-    connection.isolation_level = None
-
-
-def _cannot_cancel(connection: Any) -> None:
-    """pg8000 can't: the deadline is heard when the statement is over."""
+    if isinstance(
+        getattr(connection, "autocommit", None), bool
+    ):  # from Python 3.12 on, where it was asked for
+        connection.autocommit = True
+    else:
+        connection.isolation_level = None
 
 
 _DRIVERS = {
-    "sqlite3": _Driver("sqlite", "qmark", _no_implicit_begin, lambda connection: connection.interrupt()),
-    "psycopg": _Driver("postgresql", "pyformat", _autocommit, lambda connection: connection.cancel()),
-    "psycopg2": _Driver("postgresql", "pyformat", _autocommit, lambda connection: connection.cancel()),
-    "pg8000": _Driver("postgresql", "format", _autocommit, _cannot_cancel),
+    "sqlite3": _Driver(
+        "sqlite",
+        "qmark",
+        _no_implicit_begin,
+        lambda connection: connection.interrupt(),
+        lambda connection: bool(connection.in_transaction),
+    ),
+    "psycopg": _Driver(
+        "postgresql",
+        "pyformat",
+        _autocommit,
+        lambda connection: connection.cancel(),
+        lambda connection: connection.info.transaction_status != 0,
+    ),
+    "psycopg2": _Driver(
+        "postgresql",
+        "pyformat",
+        _autocommit,
+        lambda connection: connection.cancel(),
+        lambda connection: connection.get_transaction_status() != 0,
+    ),
+    "pg8000": _Driver(
+        "postgresql",
+        "format",
+        _autocommit,
+        None,
+        lambda connection: connection._transaction_status != b"I",
+        survives_interruption=False,
+    ),
 }
 
 
 class DbapiSession:
     """A connection."""
 
-    def __init__(self, connection: DbapiConnection, driver: _Driver) -> None:
+    def __init__(
+        self, connection: DbapiConnection, driver: _Driver, cancel_elsewhere: Callable[[object], object]
+    ) -> None:
         self.connection = connection
+        self.thread = threading.get_ident()
         self._driver = driver
+        self._is_begun = False
+        self._is_suspect = False
+        self._pid: object = None
+        self._cancel_elsewhere = cancel_elsewhere
+        if driver.cancel is None:
+            self._pid = self.execute("SELECT pg_backend_pid()", None).scalar()
 
     def _run(self, text: str) -> None:
         cursor = self.connection.cursor()
@@ -85,23 +124,64 @@ class DbapiSession:
             self._run("BEGIN")
         else:
             self._run(begin_sql(modes.isolation, modes.read_only, modes.deferrable))
+        self._is_begun = True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no transaction is open on it; False, too, for a connection that is lost."""
+        try:
+            return not self._driver.in_transaction(self.connection)
+        except Exception:  # whatever a driver says of a connection that is lost
+            return False
+
+    def is_alive(self) -> bool:
+        """Whether it still answers, where a statement has failed on it."""
+        if not self._is_suspect:
+            return True
+        try:
+            self._run("SELECT 1")
+        except Exception:
+            return False
+        self._is_suspect = False
+        return True
+
+    def is_bound_elsewhere(self) -> bool:
+        """Whether it is a connection of sqlite3 that another thread has opened for itself alone."""
+        if self._driver.dialect != "sqlite" or self.thread == threading.get_ident():
+            return False
+        try:
+            self.connection.cursor().close()
+        except Exception:
+            return True
+        return False
+
+    def _check_begun(self) -> None:
+        """SQLite, and what users send, may end a transaction: what comes next would commit by itself."""
+        if self._is_begun and not self._driver.in_transaction(self.connection):
+            if getattr(self.connection, "closed", False):
+                return  # which the driver says better
+            raise InvalidTransactionState("the transaction was ended by a statement inside it")
 
     def commit(self) -> None:
         """Commit.  Raises OperationalError where the server rolled back instead."""
+        self._check_begun()
         cursor = self.connection.cursor()
         cursor.execute("COMMIT")
         status = getattr(cursor, "statusmessage", None)
         cursor.close()
+        self._is_begun = False
         if status == "ROLLBACK":
             raise OperationalError("the transaction had failed and was rolled back, not committed")
 
     def rollback(self) -> None:
         """Roll back."""
-        if getattr(self.connection, "in_transaction", True):
+        self._is_begun = False
+        if self._driver.in_transaction(self.connection):
             self._run("ROLLBACK")
 
     def savepoint(self, name: str) -> None:
         """Mark this point."""
+        self._check_begun()
         self._run(f"SAVEPOINT {name}")
 
     def release_savepoint(self, name: str) -> None:
@@ -114,7 +194,9 @@ class DbapiSession:
 
     def prepare(self, name: str) -> None:
         """PREPARE TRANSACTION."""
+        self._check_begun()
         self._run(f"PREPARE TRANSACTION '{name}'")
+        self._is_begun = False
 
     def commit_prepared(self, name: str) -> None:
         """COMMIT PREPARED."""
@@ -126,6 +208,7 @@ class DbapiSession:
 
     def execute(self, statement: str, parameters: Parameters | None) -> Result:
         """Execute a statement."""
+        self._check_begun()
         text, values = render(statement, parameters, self._driver.paramstyle)
         cursor = self.connection.cursor()
         try:
@@ -140,11 +223,15 @@ class DbapiSession:
                 rows = [tuple(row) for row in cursor.fetchall()]
             count = len(rows) if columns and cursor.rowcount < 0 else cursor.rowcount
             return Result(Outcome(columns, rows, "", count))
+        except Exception:
+            self._is_suspect = True
+            raise
         finally:
             cursor.close()
 
     def execute_many(self, statement: str, sets: Iterable[Parameters]) -> int:
         """Execute a statement for each set."""
+        self._check_begun()
         text = ""
         rendered: list[object] = []
         for parameters in sets:
@@ -156,16 +243,26 @@ class DbapiSession:
         try:
             cursor.executemany(text, rendered)
             return cast("int", cursor.rowcount)
+        except Exception:
+            self._is_suspect = True
+            raise
         finally:
             cursor.close()
 
     def cancel(self) -> None:
-        """Have what runs fail, as far as the driver can."""
-        self._driver.cancel(self.connection)
+        """Have what runs fail."""
+        if self._driver.cancel is not None:
+            self._driver.cancel(self.connection)
+        else:
+            self._cancel_elsewhere(self._pid)
 
 
 class DbapiConnector:
-    """Connections that a function opens, at most `max_size`; a waiting line is left to those who want one."""
+    """Connections that a function opens, at most `max_size`; a waiting line is left to those who want one.
+
+    One of sqlite3 that only its own thread may use (`check_same_thread`) is used by that thread only: a deadline can
+    interrupt what runs on it, and lets go of it, which closes it.
+    """
 
     def __init__(self, connect: Callable[[], DbapiConnection], max_size: int = 10) -> None:
         self._connect = connect
@@ -176,10 +273,27 @@ class DbapiConnector:
         self._is_closed = False
         first = connect()
         self._driver = _driver_of(first)
-        self._driver.set_up(first)
-        self._idle.append(DbapiSession(first, self._driver))
+        self.survives_interruption = self._driver.survives_interruption
+        self._idle.append(self._session(first))
         self.dialect = self._driver.dialect
         self.is_two_phase = self.dialect == "postgresql" and _has_prepared_transactions(self._idle[0])
+
+    def _session(self, connection: DbapiConnection) -> DbapiSession:
+        try:
+            self._driver.set_up(connection)
+            return DbapiSession(connection, self._driver, self._cancel)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _cancel(self, pid: object) -> None:
+        """Cancel what runs on another connection of PostgreSQL."""
+        connection = self._connect()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("SELECT pg_cancel_backend(%s)", (pid,))
+        finally:
+            connection.close()
 
     @property
     def in_use(self) -> int:
@@ -199,15 +313,14 @@ class DbapiConnector:
             if self._is_closed:
                 raise InterfaceError("the database is closed")
             self._in_use += 1
-            if self._idle:
-                return self._idle.pop()
+            for place in range(len(self._idle) - 1, -1, -1):
+                if not self._idle[place].is_bound_elsewhere():
+                    return self._idle.pop(place)
         try:
-            connection = self._connect()
-            self._driver.set_up(connection)
+            return self._session(self._connect())
         except BaseException:
             self._leave()
             raise
-        return DbapiSession(connection, self._driver)
 
     def _leave(self, session: DbapiSession | None = None) -> None:
         with self._mutex:
@@ -221,10 +334,30 @@ class DbapiConnector:
 
     def give_back(self, session: DbapiSession, is_usable: bool) -> None:
         """Take it back, or close it."""
+        if is_usable and not (session.is_idle and session.is_alive()):
+            is_usable = self._is_mended(session)
         if is_usable and not getattr(session.connection, "closed", False):
             self._leave(session)
         else:
             self.abandon(session)
+
+    def _is_mended(self, session: DbapiSession) -> bool:
+        """Roll back what somebody left open on a connection.  One that is lost says what the others are worth."""
+        try:
+            session.rollback()
+            is_mended = session.is_idle and session.is_alive()
+        except Exception:
+            is_mended = False
+        if not is_mended:
+            self._drop_idle()
+        return is_mended
+
+    def _drop_idle(self) -> None:
+        with self._mutex:
+            idle, self._idle = self._idle, []
+        for session in idle:
+            with contextlib.suppress(Exception):
+                session.connection.close()
 
     def abandon(self, session: DbapiSession) -> None:
         """Close it."""
@@ -237,10 +370,8 @@ class DbapiConnector:
         """Close the idle connections; those in use when they come back."""
         with self._mutex:
             self._is_closed = True
-            idle, self._idle = self._idle, []
             self._mutex.notify_all()
-        for session in idle:
-            session.connection.close()
+        self._drop_idle()
 
 
 def _driver_of(connection: object) -> _Driver:

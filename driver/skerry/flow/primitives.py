@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from types import CoroutineType
 from typing import Any, TypeVar
+
+from skerry_engine.errors import InterfaceError
 
 T = TypeVar("T")
 
@@ -26,13 +29,34 @@ class Alarm:
         self._timer.cancel()
 
 
+class Worker:
+    """Who runs a statement: a thread can't be interrupted, its statement is."""
+
+    __slots__ = ()
+
+    def cancel(self) -> None:
+        """Nothing to do."""
+
+    def is_cancelled_by_others(self) -> bool:
+        """Threads are not cancelled."""
+        return False
+
+
 def to_the_end(done: T) -> T:
     """What must not be interrupted half-way (in asyncio, by a cancellation): here it is done."""
     return done
 
 
 def settled(value: Any) -> Any:
-    """What a function gave that users wrote (in asyncio it may have to be awaited)."""
+    """What a function gave that users wrote (in asyncio it may have to be awaited).
+
+    Raises InterfaceError for a coroutine: nobody would await it.
+    """
+    if type(value) is CoroutineType:
+        value.close()
+        raise InterfaceError(
+            f"{value.__qualname__} is a coroutine, and what calls it is blocking: make that `async def`"
+        )
     return value
 
 

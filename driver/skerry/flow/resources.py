@@ -68,13 +68,15 @@ class _HandleMember:
     """What was opened, within one transaction."""
 
     is_database = False
+    survives_interruption = True
 
     def __init__(self, name: str, handle: object, sends: bool) -> None:
         self.name = name
         self.handle = handle
         self._sends = sends
         phases = ("prepare", "commit_prepared", "rollback_prepared")
-        self.is_two_phase = not sends or all(hasattr(handle, each) for each in phases)
+        has_nothing = not sends or not hasattr(handle, "commit")
+        self.is_two_phase = has_nothing or all(hasattr(handle, each) for each in phases)
 
     def _tell(self, method: str, *arguments: object) -> None:
         if self._sends:

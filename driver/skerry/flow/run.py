@@ -24,18 +24,18 @@ Generated from aio/run.py by driver/unasync.py: change that one.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from skerry.flow.ambient import Ambient, current, enter, leave, row_index
-from skerry.flow.primitives import iterate, settled, sleep
+from skerry.flow.primitives import iterate, settled, sleep, to_the_end
 from skerry.flow.progress import Progress, shown
 from skerry.flow.report import RunReport, StageReport
 from skerry.flow.retryable import is_retryable
-from skerry.flow.scope import TransactionScope
+from skerry.flow.scope import Frame, TransactionScope
+from skerry.flow.turn import Turn
 from skerry.retrying import FIRST_WAIT_S, LONGEST_WAIT_S
 from skerry_engine import errors
 
@@ -58,7 +58,9 @@ class Lane:
     def __init__(self, spec: FlowSpec) -> None:
         self.scope: TransactionScope | None = None
         self.active: str | None = None
+        self.is_over = False
         self._spec = spec
+        self._claims = Turn()
 
     @property
     def modes(self) -> Modes:
@@ -67,6 +69,7 @@ class Lane:
 
     def open(self, report: StageReport) -> TransactionScope:
         """The lane's scope, a new one if none is open."""
+        self.check_open()
         scope = self.scope
         if scope is None or not scope.is_open:
             if scope is not None and scope.cause is not None:
@@ -78,22 +81,40 @@ class Lane:
         scope.report = report
         return scope
 
+    def check_open(self) -> None:
+        """Raise InvalidTransactionState when the flow, or stage, has ended: for tasks that outlive it."""
+        if self.is_over:
+            raise errors.InvalidTransactionState(
+                f"flow {self._spec.name} has ended: what it started must end before it does"
+            )
+
     def claim(self, name: str) -> None:
         """A transactional stage begins.  Raises ConcurrentUse while another one is under way."""
-        if self.active is not None:
+        if not self._claims.take():
             raise errors.ConcurrentUse(
-                f"{name} and {self.active} run at once in one flow, and would share its transaction",
+                f"{name} and {self.active or 'another'} run at once in one flow, and would share its transaction",
                 hint="Run them one after the other, or use branches (parallel).",
             )
         self.active = name
 
+    def release(self) -> None:
+        """It has ended."""
+        self.active = None
+        self._claims.leave()
+
     def commit(self, name: str) -> None:
         """A commit point: commit what is open."""
+        self.check_open()
         if self.scope is not None:
             if self.active is not None:
                 raise errors.ConcurrentUse(f"{name} would commit the transaction in which {self.active} runs")
             scope, self.scope = self.scope, None
             scope.commit()
+
+    def end(self, name: str) -> None:
+        """Commit what is open; the lane is over."""
+        self.commit(name)
+        self.is_over = True
 
     def roll_back(self, cause: BaseException) -> None:
         """Roll back what is open."""
@@ -109,11 +130,18 @@ class Run:
         self.spec = spec
         self.report = RunReport(spec.name)
         self.left_open: list[TransactionScope] = []
+        self.has_written_alone = False
+        """Whether a statement has committed by itself."""
 
-    def roll_back_left_open(self) -> None:
+    @property
+    def has_committed(self) -> bool:
+        """Whether anything stays, however it goes on."""
+        return self.has_written_alone or self.report.commits > 0
+
+    def roll_back_left_open(self, cause: BaseException | None) -> None:
         """Roll back scopes that an error left open (`rollback_on_error=False`) and nobody ended."""
-        for scope in self.left_open:
-            scope.rollback()
+        while self.left_open:
+            self.left_open.pop().rollback(cause)
 
 
 # --- flows ------------------------------------------------------------------------------------------------------
@@ -128,6 +156,8 @@ def call_flow(
     """Call a flow: a run of its own, or part of the run and the transaction that surround it."""
     here = current()
     if here is not None:
+        if reports is not None:
+            reports.append(here.run.report if here.run is not None else RunReport(spec.name))
         return _call_inner(spec, here, args, kwargs)
     attempt = 0
     while True:
@@ -138,7 +168,7 @@ def call_flow(
             return _call_outermost(run, args, kwargs)
         except errors.FlowError as problem:
             attempt += 1
-            is_over = attempt > spec.retries or run.report.commits or not problem.is_retryable
+            is_over = attempt > spec.retries or run.has_committed or not problem.is_retryable
             if is_over or (spec.is_alone and problem.stage is not None):
                 raise
         sleep(_pause_s(attempt))
@@ -158,20 +188,21 @@ def _call_outermost(run: Run, args: Sequence[object], kwargs: Mapping[str, objec
     row_token = row_index.set(None)
     started_s = time.perf_counter()
     try:
-        try:
-            value = settled(spec.function(*args, **kwargs))
-            lane.commit(spec.name)
-            return value
-        except BaseException as problem:
-            run.report.error = problem
-            lane.roll_back(problem)
-            if isinstance(problem, Exception):
-                named = _named(problem, spec.name, None)
-                named.report = run.report
-                raise named from _cause(problem)
-            raise
-        finally:
-            run.roll_back_left_open()
+        value = settled(spec.function(*args, **kwargs))
+        lane.end(spec.name)
+        if run.left_open:
+            to_the_end(run.roll_back_left_open(None))
+        return value
+    except BaseException as problem:
+        run.report.error = problem
+        lane.is_over = True
+        lane.roll_back(problem)
+        to_the_end(run.roll_back_left_open(problem))
+        if isinstance(problem, Exception):
+            named = _named(problem, spec.name, None)
+            named.report = run.report
+            raise named from _cause(problem)
+        raise
     finally:
         run.report.seconds = time.perf_counter() - started_s
         row_index.reset(row_token)
@@ -186,27 +217,32 @@ def _call_inner(
     function = spec.function
     lane = here.lane
     if scope is None:
-        if isinstance(lane, Lane):
-            spec.check_joins(lane.modes)
-        return _named_call(spec.name, function, args, kwargs)
+        if not isinstance(lane, Lane):
+            return _named_call(spec.name, function, args, kwargs)
+        spec.check_joins(lane.modes)
+        try:
+            return _named_call(spec.name, function, args, kwargs)
+        except BaseException as problem:
+            lane.roll_back(problem)  # nothing was open: what is now was begun inside
+            raise
     spec.check_joins(scope.modes)
     if lane is not None:
         lane.claim(f"flow {spec.name}")
-    depth = scope.enter()
-    token = enter(Ambient(here.run, None, scope, here.report, here.stage))
     try:
-        value = _named_call(spec.name, function, args, kwargs)
-    except BaseException:
-        leave(token)
-        scope.undo(depth)
-        raise
-    else:
+        depth = scope.enter()
+        token = enter(Ambient(here.run, None, scope, here.report, here.stage))
+        try:
+            value = _named_call(spec.name, function, args, kwargs)
+        except BaseException as problem:
+            leave(token)
+            scope.undone(depth, problem)
+            raise
         leave(token)
         scope.leave(depth)
         return value
     finally:
         if lane is not None:
-            lane.active = None
+            lane.release()
 
 
 def _named_call(
@@ -248,7 +284,9 @@ def call_stage(stage: StageSpec, args: Sequence[object], kwargs: Mapping[str, ob
                 return _attempts(stage, here, report, scope, None, args, kwargs)
             return _outside(stage, here, report, args, kwargs)
         if not isinstance(lane, Lane):
-            raise errors.InterfaceError(f"stage {stage.name} is asyncio's, its flow is not")
+            raise errors.InterfaceError(
+                f"of stage {stage.name} and its flow one is `def` and the other is not"
+            )
         if not stage.tx:
             lane.commit(f"stage {stage.name}")
             return _outside(stage, here, report, args, kwargs)
@@ -258,7 +296,7 @@ def call_stage(stage: StageSpec, args: Sequence[object], kwargs: Mapping[str, ob
             scope.check_open()
             return _attempts(stage, here, report, scope, lane, args, kwargs)
         finally:
-            lane.active = None
+            lane.release()
     except Exception as problem:
         report.errors += 1
         raise _named(problem, None if run is None else run.spec.name, stage.name) from _cause(problem)
@@ -276,19 +314,22 @@ def _outside(
         token = enter(Ambient(here.run, lane, None, report, stage.name))
         try:
             value = settled(stage.function(*args, **kwargs))
-            lane.commit(f"stage {stage.name}")
-            return value
-        except BaseException as problem:
+            lane.end(f"stage {stage.name}")
+        except Exception as problem:
             lane.roll_back(problem)
-            attempt += 1
-            if isinstance(problem, Exception):
-                if not (attempt <= stage.retries and stage.is_retried(problem)):
-                    _handle(stage, here, problem)
-                    return None
-            else:
-                raise
+            failure = problem
+        except BaseException as interruption:
+            lane.roll_back(interruption)
+            raise
+        else:
+            return value
         finally:
+            lane.is_over = True
             leave(token)
+        attempt += 1
+        if attempt > stage.retries or not stage.is_retried(failure):
+            _handle(stage, here, failure)
+            return None
         report.retries += 1
         sleep(_pause_s(attempt))
 
@@ -307,58 +348,68 @@ def _attempts(
     What the transaction as a whole has met (a conflict with others) can be tried again only where the stage is all
     that there is in it.
     """
+    is_guarded = stage.is_guarded
     is_first = lane is not None and not scope.is_used
     inside = Ambient(here.run, None, scope, report, stage.name)
     function = stage.function
     attempt = 0
     while True:
-        depth = scope.enter() if stage.is_guarded and not is_first else None
+        has_left = False
+        depth = scope.enter() if is_guarded and not is_first else None
+        start = scope.mark() if is_guarded and is_first else None
         token = enter(inside)
         try:
             value = settled(function(*args, **kwargs))
+            if depth is not None:
+                has_left = True
+                scope.leave(depth)
+            leave(token)
+            return cast("object", value)
         except Exception as problem:
             leave(token)
-            attempt += 1
-            if not _undone(scope, depth, is_first and stage.is_guarded, problem):
-                raise
-            may_retry = is_first or not isinstance(problem, errors.Error)
-            if not (attempt <= stage.retries and may_retry and stage.is_retried(problem)):
-                _handle(stage, here, problem, scope)
-                return None
-        except BaseException as problem:
+            failure = problem
+        except BaseException as interruption:
             leave(token)
-            scope.doom(problem)
+            if depth is None:
+                scope.doom(interruption)
+            elif not has_left:
+                scope.undone(depth, interruption)
             raise
+        attempt += 1
+        if has_left:  # undone already, if it could be
+            is_undone = scope.is_open and scope.cause is None
         else:
-            leave(token)
-            if depth is not None:
-                scope.leave(depth)
-            return cast("object", value)
+            is_undone = _undone(scope, depth, start, failure)
+        if not is_undone:
+            raise failure
+        if not (attempt <= stage.retries and stage.is_retried(failure) and (is_first or _is_own(failure))):
+            _handle(stage, here, failure, inside)
+            return None
         report.retries += 1
         sleep(_pause_s(attempt))
 
 
-def _undone(scope: TransactionScope, depth: int | None, resets: bool, problem: Exception) -> bool:
+def _is_own(problem: Exception) -> bool:
+    """Whether it is an error of the stage's own, rather than one of a database, whose transaction has met it."""
+    return not is_retryable(problem)
+
+
+def _undone(scope: TransactionScope, depth: int | None, start: Frame | None, problem: Exception) -> bool:
     """Undo what a failed attempt has written; False, and the scope doomed, where that can't be done."""
-    if not scope.is_open:
-        return False
     if depth is not None:
-        with contextlib.suppress(errors.Error):
-            scope.undo(depth)
-            return True
-        return False
-    if resets and scope.cause is None:
-        scope.reset()
+        return scope.undone(depth, problem) and scope.is_open
+    if start is not None and not scope.is_lost:
+        scope.reset(start, problem)
         return True
     scope.doom(problem)
     return False
 
 
-def _handle(
-    stage: StageSpec, here: Ambient, problem: Exception, scope: TransactionScope | None = None
-) -> None:
-    """Ask the handler; returns when the flow is to go on."""
+def _handle(stage: StageSpec, here: Ambient, problem: Exception, inside: Ambient | None = None) -> None:
+    """Ask the handler, which is part of the stage; returns when the flow is to go on."""
     named = _named(problem, None if here.run is None else here.run.spec.name, stage.name)
+    scope = cast("TransactionScope", inside.scope) if inside is not None else None
+    token = None if inside is None else enter(inside)
     try:
         if stage.on_error is not None and settled(stage.on_error(named)):
             return
@@ -366,6 +417,9 @@ def _handle(
         if scope is not None:
             scope.doom(worse)
         raise
+    finally:
+        if token is not None:
+            leave(token)
     if scope is not None:
         scope.doom(problem)
     raise named from _cause(problem)

@@ -14,7 +14,9 @@
 Invariants
 -   A scope that nobody uses sends nothing: no BEGIN, no SAVEPOINT, no connection taken.
 -   Whatever way a scope ends, each session is back in its pool before that is over, rolled back or closed.
--   A doomed scope never commits.
+-   A doomed scope never commits.  What dooms it inside a nested block is lifted when that block is undone.
+-   A connection on which a statement was broken off (Ctrl-C, cancellation, deadline) is not used again unless its
+    driver is known to mend it: an answer, or a late cancellation, would reach whoever has it next.
 -   One statement runs at a time; whoever comes meanwhile is told (`Turn`).
 -   Hooks that a nested block has registered are part of it: its undoing forgets on_commit, and calls on_rollback.
 
@@ -32,6 +34,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import itertools
+import threading
 import uuid
 import warnings
 from collections.abc import Callable
@@ -41,7 +44,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 from skerry.flow.abc import Follower, Member, Participant
 from skerry.flow.ambient import Ambient, enter, leave
 from skerry.flow.modes import Modes
-from skerry.flow.primitives import Alarm, settled, sleep, to_the_end
+from skerry.flow.primitives import Alarm, Worker, settled, sleep, to_the_end
 from skerry.flow.report import StageReport
 from skerry.flow.turn import Turn
 from skerry.isolation import milliseconds
@@ -55,16 +58,11 @@ Hook = Callable[[], object]
 
 _numbers = itertools.count(1)
 _INTERRUPTION_S = 0.002
-"""How long to wait for a statement that was cancelled, before it is cancelled again."""
+_LONGEST_INTERRUPTION_S = 0.2
+"""How long to wait for a statement that was cancelled, before it is cancelled again: first, and at most."""
 
 
-class _Frame(NamedTuple):
-    """A nested block: its savepoint's name, and how many hooks of each kind there were before it."""
-
-    name: str
-    before: int
-    committed: int
-    rolled_back: int
+_FOR_GOOD = -1
 
 
 class ScopeState(enum.Enum):
@@ -73,6 +71,15 @@ class ScopeState(enum.Enum):
     OPEN = "open"
     COMMITTED = "committed"
     ROLLED_BACK = "rolled back"
+
+
+class Frame(NamedTuple):
+    """A nested block: the name of its savepoints, and how many hooks there were when it was entered."""
+
+    name: str
+    before: int
+    committed: int
+    rolled_back: int
 
 
 class TransactionScope:
@@ -96,15 +103,20 @@ class TransactionScope:
         self._members: dict[Participant, Member] = {}
         self._marked: dict[Participant, list[str]] = {}
         self._excluded: set[Participant] = set()
-        self._frames: list[_Frame] = []
+        self._broken: set[Participant] = set()
+        self._frames: list[Frame] = []
         self._followers: list[Follower] = []
         self._before: list[Hook] = []
         self._committed: list[Hook] = []
         self._rolled_back: list[Hook] = []
         self._locals: dict[object, object] = {}
         self._cause: BaseException | None = None
+        self._doomed_at = 0
         self._turn = Turn()
+        self._ending = threading.Lock()
         self._is_expired = False
+        self._is_broken_off = False
+        self._worker: Worker | None = None
         self._token: Token[Ambient | None] | None = None
         self._alarm: Alarm | None = None
         if timeout is not None:
@@ -122,6 +134,11 @@ class TransactionScope:
     def is_used(self) -> bool:
         """Whether anything takes part in it yet."""
         return bool(self._members)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has ended, or can only be rolled back as a whole."""
+        return self.state is not ScopeState.OPEN or self._is_expired or self._doomed_at == _FOR_GOOD
 
     @property
     def cause(self) -> BaseException | None:
@@ -149,7 +166,7 @@ class TransactionScope:
     def check_open(self) -> None:
         """Raise TransactionTimeout after its deadline, InvalidTransactionState when it has ended, InFailedTransaction
         when it is doomed."""
-        if self._is_expired:
+        if self._is_expired and self.state is not ScopeState.COMMITTED:
             raise self._too_late()
         if self.state is not ScopeState.OPEN:
             raise errors.InvalidTransactionState(f"the transaction is finished: {self.state.value}")
@@ -173,6 +190,8 @@ class TransactionScope:
         """
         with self._turn:
             self.check_open()
+            worker = Worker()
+            self._worker = worker
             try:
                 member = self._enlisted(participant)
                 given = member if work is None else settled(work(member))
@@ -180,10 +199,16 @@ class TransactionScope:
                     raise self._too_late()
                 return given
             except BaseException as problem:
+                if not isinstance(problem, Exception):
+                    self._note_interruption(participant)
                 if self._is_expired:
                     to_the_end(self._give_up())
+                    if worker.is_cancelled_by_others():
+                        raise
                     raise self._too_late() from problem
                 raise
+            finally:
+                self._worker = None
 
     def _enlisted(self, participant: Participant) -> Member:
         member = self._members.get(participant)
@@ -192,10 +217,19 @@ class TransactionScope:
             self._members[participant] = member
             self._marked[participant] = []
         marked = self._marked[participant]
-        for name, *_ in self._frames[len(marked) :]:
-            member.savepoint(name)
-            marked.append(name)
+        for frame in self._frames[len(marked) :]:
+            member.savepoint(frame.name)
+            marked.append(frame.name)
         return member
+
+    def _note_interruption(self, participant: Participant) -> None:
+        """A call was broken off: what its connection says next may be the answer to it."""
+        member = self._members.get(participant)
+        if member is not None and not member.survives_interruption:
+            self._broken.add(participant)
+            self.doom(
+                errors.OperationalError(f"a statement on {participant.name} was broken off"), for_good=True
+            )
 
     def local(self, key: object, make: Callable[[], T]) -> T:
         """What belongs to this transaction under a key, made by its first use (an ORM session, a cache)."""
@@ -226,8 +260,7 @@ class TransactionScope:
         """Enter a nested block: what leaves or undoes it.  Savepoints follow when something is used inside."""
         self.check_open()
         self._tell_entered()
-        hooks = (len(self._before), len(self._committed), len(self._rolled_back))
-        self._frames.append(_Frame(f"flow_{next(_numbers)}", *hooks))
+        self._frames.append(self._frame(f"flow_{next(_numbers)}"))
         return len(self._frames)
 
     def _tell_entered(self) -> None:
@@ -238,64 +271,107 @@ class TransactionScope:
             self.doom(problem)
             raise
 
+    def _frame(self, name: str) -> Frame:
+        return Frame(name, len(self._before), len(self._committed), len(self._rolled_back))
+
     def leave(self, depth: int) -> None:
-        """Leave a nested block; its changes stay.  If that fails, it is undone and the failure raised."""
+        """Leave a nested block; its changes stay.  If they can't (a statement inside has failed, say), it is undone
+        and that raised."""
         name = self._innermost(depth).name
-        if self.state is ScopeState.OPEN:
-            try:
+        try:
+            if self.state is ScopeState.OPEN:
                 for follower in self._followers:
                     follower.left()
                 with self._turn:
                     self._release(name)
-            except BaseException:
-                self.undo(depth)
-                raise
+        except BaseException as problem:
+            self.undone(depth, problem)
+            raise
         self._frames.pop()
 
     def _release(self, name: str) -> None:
-        for participant, marked in self._marked.items():
-            if marked and marked[-1] == name:
-                self._members[participant].release_savepoint(name)
-                marked.pop()
+        released = 0
+        try:
+            for participant, marked in self._marked.items():
+                if marked and marked[-1] == name:
+                    self._members[participant].release_savepoint(name)
+                    marked.pop()
+                    released += 1
+        except BaseException as problem:
+            if released:  # what can't be undone alone any more
+                self.doom(problem, for_good=True)
+            raise
 
-    def undo(self, depth: int) -> None:
+    def undone(self, depth: int, cause: BaseException) -> bool:
+        """As `undo`; where that fails False, with a note on what has caused it."""
+        try:
+            self.undo(depth, cause)
+        except Exception as problem:
+            cause.add_note(
+                f"what it had written could not be undone by itself: {type(problem).__name__}: {problem}"
+            )
+            return False
+        return True
+
+    def undo(self, depth: int, cause: BaseException | None = None) -> None:
         """Undo a nested block and leave it.  If that fails, the whole is doomed and the failure raised."""
         frame = self._innermost(depth)
         self._frames.pop()
         if self.state is not ScopeState.OPEN:
             return
-        name = frame.name
         try:
+            self._check_unbroken()
             with self._turn:
                 for participant, marked in self._marked.items():
-                    if marked and marked[-1] == name:
+                    if marked and marked[-1] == frame.name:
                         marked.pop()
                         member = self._members[participant]
-                        member.rollback_to_savepoint(name)
-                        member.release_savepoint(name)
+                        member.rollback_to_savepoint(frame.name)
+                        member.release_savepoint(frame.name)
             for follower in self._followers:
                 follower.undone(depth)
         except BaseException as problem:
-            self.doom(problem)
+            self.doom(problem, for_good=True)
             raise
-        del self._before[frame.before :], self._committed[frame.committed :]
-        hooks = self._rolled_back[frame.rolled_back :]
-        if hooks:
-            del self._rolled_back[frame.rolled_back :]
-            _call_all(hooks)
+        if self._doomed_at >= depth:
+            self._cause = None
+        self._undo_hooks(frame, cause)
 
-    def _innermost(self, depth: int) -> _Frame:
+    def _check_unbroken(self) -> None:
+        if self._broken:
+            self._cause = self._cause or errors.OperationalError("a statement was broken off")
+            raise errors.InFailedTransaction(
+                "a statement was broken off: the whole is rolled back"
+            ) from self._cause
+
+    def _undo_hooks(self, frame: Frame, cause: BaseException | None) -> None:
+        """Of a block that is undone the hooks of a commit are forgotten, those of a rollback are called."""
+        del self._before[frame.before :]
+        del self._committed[frame.committed :]
+        gone = self._rolled_back[frame.rolled_back :]
+        del self._rolled_back[frame.rolled_back :]
+        if gone:
+            _call_noting(gone, cause)
+
+    def _innermost(self, depth: int) -> Frame:
         if len(self._frames) != depth:
-            self.doom(errors.ConcurrentUse("two tasks have opened blocks inside one transaction"))
+            self.doom(
+                errors.ConcurrentUse("two tasks have opened blocks inside one transaction"), for_good=True
+            )
             raise errors.ConcurrentUse(
                 "blocks inside one transaction end in another order than they began: two tasks share it"
             )
         return self._frames[-1]
 
-    def doom(self, cause: BaseException) -> None:
-        """Make sure that it is never committed."""
-        if self._cause is None and self.state is ScopeState.OPEN:
+    def doom(self, cause: BaseException, for_good: bool = False) -> None:
+        """Make sure that it is never committed: the nested block that is open here, or the whole `for_good`."""
+        if self.state is not ScopeState.OPEN:
+            return
+        if self._cause is None:
             self._cause = cause
+            self._doomed_at = len(self._frames)
+        if for_good:
+            self._doomed_at = _FOR_GOOD
 
     # --- ends -------------------------------------------
 
@@ -313,22 +389,41 @@ class TransactionScope:
                     self._call_before()
                 to_the_end(self._commit_members())
             except BaseException as problem:
-                if self.state is ScopeState.OPEN:
-                    self.doom(problem)
-                    to_the_end(self._roll_back_members())
+                self._commit_failed(problem)
+                if (
+                    self._is_expired
+                    and isinstance(problem, Exception)
+                    and self.state is ScopeState.ROLLED_BACK
+                ):
+                    raise self._too_late() from problem
                 raise
         if self._committed:
             _call_all(self._committed)
 
+    def _commit_failed(self, problem: BaseException) -> None:
+        """Roll back, unless it was too late for the failure: a cancellation is heard when the commit is done."""
+        if self.state is ScopeState.OPEN:
+            if not isinstance(problem, Exception):
+                for participant in self._members:
+                    self._note_interruption(participant)
+            self.doom(problem)
+            to_the_end(self._roll_back_members())
+        elif self.state is ScopeState.COMMITTED and self._committed:
+            to_the_end(_call_noting(self._committed, problem))
+
     def _call_before(self) -> None:
+        """Hooks are inside the transaction: what they write belongs to it."""
         self._turn.leave()
+        token = enter(Ambient.inside(self))
         try:
             for hook in self._before:
                 settled(hook())
             for follower in self._followers:
                 follower.finish()
         finally:
-            self._turn.take()
+            leave(token)
+            if not self._turn.take():
+                raise errors.ConcurrentUse("something still uses the transaction when it commits")
         self.check_open()
 
     def _commit_members(self) -> None:
@@ -349,30 +444,38 @@ class TransactionScope:
             single = [double.pop()]
         name = f"flow_{uuid.uuid4().hex}"
         prepared: list[Member] = []
-        done: list[str] = []
+        done: list[Member] = []
         try:
             for each in double:
                 each.prepare(f"{name}_{len(prepared)}")
                 prepared.append(each)
             for each in single:
                 each.commit()
-                done.append(each.name)
+                done.append(each)
         except BaseException as problem:
             for number, each in enumerate(prepared):
                 with contextlib.suppress(Exception):
                     each.rollback_prepared(f"{name}_{number}")
             if done:
-                raise self._incomplete(done, members) from problem
+                raise _incomplete(done, members, "were rolled back") from problem
             raise
-        for number, each in enumerate(prepared):
-            each.commit_prepared(f"{name}_{number}")
+        self._commit_prepared(name, prepared, done, members)
 
-    def _incomplete(self, done: list[str], members: list[Member]) -> errors.CommitIncomplete:
-        missing = [each.name for each in members if each.name not in done]
-        return errors.CommitIncomplete(
-            f"{', '.join(done)} had committed already when {', '.join(missing)} could not",
-            hint="Only databases with two-phase commit are atomic together.",
-        )
+    def _commit_prepared(
+        self, name: str, prepared: list[Member], done: list[Member], members: list[Member]
+    ) -> None:
+        """The second phase: it is decided, so that a failure does not keep the others from it."""
+        failure: BaseException | None = None
+        for number, each in enumerate(prepared):
+            try:
+                each.commit_prepared(f"{name}_{number}")
+                done.append(each)
+            except BaseException as problem:
+                failure = failure or problem
+        if failure is not None:
+            self._is_broken_off = True
+            self._end(ScopeState.COMMITTED)
+            raise _incomplete(done, members, f"still have it prepared as {name}_...") from failure
 
     def rollback(self, cause: BaseException | None = None) -> None:
         """Roll back; nothing happens when it has ended already."""
@@ -384,9 +487,12 @@ class TransactionScope:
 
     def _interrupt_and_roll_back(self) -> None:
         """Have a statement that another task or thread still runs fail, then roll back."""
+        pause_s = _INTERRUPTION_S
         while not self._turn.take():
+            self._is_broken_off = True
             self._cancel_members()
-            sleep(_INTERRUPTION_S)
+            sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_INTERRUPTION_S)
         try:
             if self.state is ScopeState.OPEN:
                 self._roll_back_members()
@@ -398,48 +504,78 @@ class TransactionScope:
             with contextlib.suppress(Exception):
                 member.cancel()
 
-    def reset(self) -> None:
-        """Roll back, and be as new: for another attempt."""
+    def reset(self, frame: Frame | None = None, cause: BaseException | None = None) -> None:
+        """Roll back, and be as new: for another attempt.  Hooks of before `frame` (`mark`) stay."""
+        if self._members and self.report is not None:
+            self.report.rollbacks += 1
         with self._turn:
-            to_the_end(self._roll_back_open())
-            self._members.clear()
-            self._marked.clear()
+            to_the_end(self._close_members(rolls_back=True))
             self._end_followers(False)
             self._locals.clear()
-            self._before.clear()
-            self._committed.clear()
-            self._rolled_back.clear()
+            if self._doomed_at != _FOR_GOOD:
+                self._cause = None
+            self._broken.clear()
+        self._undo_hooks(frame or Frame("", 0, 0, 0), cause)
+
+    def mark(self) -> Frame:
+        """What `reset` goes back to."""
+        return self._frame("")
 
     def _roll_back_members(self) -> None:
-        self._roll_back_open()
-        self._frames.clear()
-        self._end(ScopeState.ROLLED_BACK, close=False)
+        if self._members and self.report is not None:
+            self.report.rollbacks += 1
+        try:
+            self._close_members(rolls_back=True)
+        finally:
+            self._frames.clear()
+            self._over(ScopeState.ROLLED_BACK)
         if self._rolled_back:
-            _call_all(self._rolled_back)
+            _call_noting(self._rolled_back, self._cause)
 
-    def _roll_back_open(self) -> None:
-        for member in self._members.values():
-            is_usable = True
+    def _close_members(self, rolls_back: bool) -> None:
+        """Give every session back, or close it where it can't roll back, which rolls back, or is not to be used again;
+        whatever comes between."""
+        interruption: BaseException | None = None
+        while self._members:
+            participant, member = self._members.popitem()
+            is_usable = participant not in self._broken and not self._is_broken_off
             try:
-                member.rollback()
+                if rolls_back and is_usable:
+                    is_usable = False
+                    member.rollback()
+                    is_usable = True
+                elif rolls_back:
+                    member.cancel()  # what runs on would keep its locks
             except Exception:  # a connection that can't roll back is closed: that rolls back
                 is_usable = False
-            with contextlib.suppress(Exception):
+            except BaseException as problem:
+                interruption = problem
+            try:
                 member.close(is_usable)
+            except Exception:
+                continue
+            except BaseException as problem:
+                interruption = problem
+        self._marked.clear()
+        if interruption is not None:
+            raise interruption
 
-    def _end(self, state: ScopeState, close: bool = True) -> None:
+    def _end(self, state: ScopeState) -> None:
+        """It is committed."""
+        with self._ending:
+            self.state = state
+        if self._members and self.report is not None:
+            self.report.commits += 1
+        try:
+            self._close_members(rolls_back=False)
+        finally:
+            self._over(state)
+
+    def _over(self, state: ScopeState) -> None:
         self.state = state
         if self._alarm is not None:
             self._alarm.call_off()
-        if self.report is not None and self._members:
-            if state is ScopeState.COMMITTED:
-                self.report.commits += 1
-            else:
-                self.report.rollbacks += 1
-        if close:
-            for member in self._members.values():
-                member.close(True)
-        self._end_followers(state is ScopeState.COMMITTED)
+        self._end_followers(self.state is ScopeState.COMMITTED)
         self._locals.clear()
 
     def _end_followers(self, committed: bool) -> None:
@@ -451,16 +587,24 @@ class TransactionScope:
 
     def _expire(self) -> None:
         """The time is up: roll back now, or have the statement that runs fail, and whoever runs it roll back."""
-        if self.state is not ScopeState.OPEN:
-            return
-        self._is_expired = True
+        with self._ending:  # a commit that is done is not called too late
+            if self.state is not ScopeState.OPEN:
+                return
+            self._is_expired = self._is_broken_off = True
         if self._turn.take():
+            self._is_broken_off = False
             try:
                 self._give_up()
             finally:
                 self._turn.leave()
             return
-        self._cancel_members()
+        pause_s = _INTERRUPTION_S
+        while self.state is ScopeState.OPEN and self._turn.is_taken:
+            self._cancel_members()
+            sleep(pause_s)
+            if self._worker is not None:
+                self._worker.cancel()
+            pause_s = min(2 * pause_s, _LONGEST_INTERRUPTION_S)
 
     def _give_up(self) -> None:
         if self.state is ScopeState.OPEN:
@@ -471,6 +615,8 @@ class TransactionScope:
 
     def __enter__(self) -> TransactionScope:
         self.check_open()
+        if self._token is not None:
+            raise errors.InvalidTransactionState("the transaction surrounds a block already")
         self._token = enter(Ambient.inside(self))
         return self
 
@@ -482,6 +628,7 @@ class TransactionScope:
     ) -> None:
         assert self._token is not None
         leave(self._token)
+        self._token = None
         self.rollback(exception)
 
     def __del__(self) -> None:
@@ -503,3 +650,22 @@ def _call_all(hooks: list[Hook]) -> None:
             first = first or problem
     if first is not None:
         raise first
+
+
+def _call_noting(hooks: list[Hook], problem: BaseException | None) -> None:
+    """Call every hook; failures are noted on what is raised anyway, so that they do not hide it."""
+    try:
+        _call_all(hooks)
+    except Exception as failure:
+        if problem is None:
+            raise
+        problem.add_note(f"a hook failed, too: {type(failure).__name__}: {failure}")
+
+
+def _incomplete(done: list[Member], members: list[Member], what: str) -> errors.CommitIncomplete:
+    names = ", ".join(each.name for each in done)
+    missing = ", ".join(each.name for each in members if each not in done)
+    return errors.CommitIncomplete(
+        f"{names} had committed already when {missing} could not: these {what}",
+        hint="Only databases with two-phase commit are atomic together.",
+    )

@@ -14,7 +14,7 @@ from skerry.isolation import begin_sql
 from skerry.native import Database
 from skerry.parameters import Parameters, from_pyformat
 from skerry.result import Result
-from skerry_engine.errors import InFailedTransaction
+from skerry_engine.errors import InFailedTransaction, InvalidTransactionState
 
 
 class SkerrySession:
@@ -22,6 +22,7 @@ class SkerrySession:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self._is_begun = False
 
     @property
     def connection(self) -> Backend:
@@ -34,16 +35,24 @@ class SkerrySession:
     def begin(self, modes: Modes) -> None:
         """Begin a transaction; its snapshot is that of its first statement."""
         self._run(_begin_sql(modes))
+        self._is_begun = True
 
     def commit(self) -> None:
         """Commit.  Raises InFailedTransaction when a statement had failed."""
-        has_failed = self.backend.transaction_status == "E"
+        status = self.backend.transaction_status
+        self._check_begun()
         self._run("COMMIT")
-        if has_failed:
+        self._is_begun = False
+        if status == "E":
             raise InFailedTransaction("the transaction had failed and was rolled back, not committed")
+
+    def _check_begun(self) -> None:
+        if self._is_begun and self.backend.transaction_status == "I" and self.backend.is_open:
+            raise InvalidTransactionState("the transaction was ended by a statement inside it")
 
     def rollback(self) -> None:
         """Roll back."""
+        self._is_begun = False
         if self.backend.transaction_status != "I":
             self._run("ROLLBACK")
 
@@ -61,7 +70,9 @@ class SkerrySession:
 
     def prepare(self, name: str) -> None:
         """PREPARE TRANSACTION."""
+        self._check_begun()
         self._run(f"PREPARE TRANSACTION '{name}'")
+        self._is_begun = False
 
     def commit_prepared(self, name: str) -> None:
         """COMMIT PREPARED."""
@@ -73,6 +84,7 @@ class SkerrySession:
 
     def execute(self, statement: str, parameters: Parameters | None) -> Result:
         """Execute a statement."""
+        self._check_begun()
         text, values = from_pyformat(statement, parameters)
         return Result(self.backend.execute(text, values))
 
@@ -85,6 +97,7 @@ class SkerrySession:
             rows.append(values or [])
         if not rows:
             return 0
+        self._check_begun()
         outcomes = self.backend.execute_many(text, rows, False)
         return sum(max(0, each.row_count) for each in outcomes)
 
@@ -98,6 +111,7 @@ class SkerryConnector:
 
     dialect = "skerry"
     is_two_phase = True
+    survives_interruption = True
 
     def __init__(self, database: Database, owns: bool) -> None:
         self.database = database

@@ -7,21 +7,25 @@ Generated from aio/sqlalchemy_sessions.py by driver/unasync.py: change that one.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 import sqlalchemy
-from sqlalchemy import Executable
+from sqlalchemy import Executable, event
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from skerry.abc import ColumnInfo, Outcome, Row
 from skerry.flow.modes import Modes
+from skerry.flow.primitives import settled
 from skerry.flow.statements import render
 from skerry.isolation import READ_COMMITTED, SERIALIZABLE, SNAPSHOT
 from skerry.parameters import Parameters
 from skerry.result import Result
-from skerry_engine.errors import NotSupportedError
+from skerry_engine.errors import InvalidTransactionState, NotSupportedError
+
+_FAILED = "skerry.flow.failed"
+"""In a connection's `info` while a statement of its transaction has failed."""
 
 T = TypeVar("T")
 _LEVELS = {READ_COMMITTED: "READ COMMITTED", SNAPSHOT: "REPEATABLE READ", SERIALIZABLE: "SERIALIZABLE"}
@@ -35,27 +39,28 @@ class SqlalchemySession:
         self._style = connection.dialect.paramstyle
         self._is_sqlite = connection.dialect.name == "sqlite"
         self._is_begun = False
-        self._may_have_failed = False
+        self._is_alone = False
 
     def begin(self, modes: Modes) -> None:
         """Begin a transaction."""
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
         if not self._is_sqlite:
             options["isolation_level"] = _LEVELS[modes.isolation]
-            options["postgresql_readonly"] = modes.read_only
-            options["postgresql_deferrable"] = modes.deferrable
-        else:
-            options["isolation_level"] = "AUTOCOMMIT"
+            if modes.read_only or modes.deferrable:
+                options["postgresql_readonly"] = modes.read_only
+                options["postgresql_deferrable"] = modes.deferrable
         self.connection.execution_options(**options)
+        self.connection.info.pop(_FAILED, None)
         self.connection.begin()
         if self._is_sqlite:  # whose driver would begin late, and not for every statement
             self.connection.exec_driver_sql("BEGIN")
         self._is_begun = True
 
     def commit(self) -> None:
-        """Commit.  Raises what a statement raises in a transaction that has failed, where it has."""
-        if self._may_have_failed and not self._is_sqlite:
-            # A server answers COMMIT of a transaction that has failed with ROLLBACK, which drivers do not mention.
+        """Commit.  Raises what the database says of a transaction that has failed: its COMMIT would roll back."""
+        if self._is_sqlite:
+            self._check_begun()
+        elif self.connection.info.pop(_FAILED, False):
             self.connection.exec_driver_sql("SELECT 1")
         if self._is_sqlite:
             self.connection.exec_driver_sql("COMMIT")
@@ -64,14 +69,22 @@ class SqlalchemySession:
 
     def rollback(self) -> None:
         """Roll back."""
-        if self._is_sqlite and self._is_begun:
-            self._is_begun = False
+        is_begun, self._is_begun = self._is_begun, False
+        if self._is_sqlite and is_begun and self._is_in_transaction():
             self.connection.exec_driver_sql("ROLLBACK")
         self.connection.rollback()
-        self._is_begun = False
+
+    def _is_in_transaction(self) -> bool:
+        return bool(getattr(_sync(self.connection).connection.driver_connection, "in_transaction", True))
+
+    def _check_begun(self) -> None:
+        """SQLite may end a transaction because of an error: what comes next would commit by itself."""
+        if self._is_sqlite and self._is_begun and not self._is_in_transaction():
+            raise InvalidTransactionState("the transaction was ended by a statement inside it")
 
     def savepoint(self, name: str) -> None:
         """Mark this point."""
+        self._check_begun()
         self.connection.exec_driver_sql(f"SAVEPOINT {name}")
 
     def release_savepoint(self, name: str) -> None:
@@ -81,7 +94,7 @@ class SqlalchemySession:
     def rollback_to_savepoint(self, name: str) -> None:
         """Undo what came after the mark."""
         self.connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {name}")
-        self._may_have_failed = False
+        self.connection.info.pop(_FAILED, None)
 
     def prepare(self, name: str) -> None:
         """Engines are not prepared: `is_two_phase` is false."""
@@ -95,21 +108,12 @@ class SqlalchemySession:
         connection = cast(
             "sqlalchemy.Connection", getattr(self.connection, "sync_connection", self.connection)
         )
-        try:
-            return work(connection)
-        except DBAPIError:
-            self._may_have_failed = True
-            raise
+        self._check_begun()
+        return work(connection)
 
     def execute(self, statement: str | Executable, parameters: Parameters | None) -> Result:
         """Execute a statement, a text or a construct."""
-        try:
-            return self._execute(statement, parameters)
-        except DBAPIError:
-            self._may_have_failed = True
-            raise
-
-    def _execute(self, statement: str | Executable, parameters: Parameters | None) -> Result:
+        self._ready()
         if isinstance(statement, str):
             text, values = render(statement, parameters, self._style)
             given = tuple(values) if isinstance(values, list) else values
@@ -134,34 +138,46 @@ class SqlalchemySession:
             rendered.append(tuple(values) if isinstance(values, list) else values)
         if not rendered:
             return 0
-        try:
-            result = self.connection.exec_driver_sql(text, rendered)
-        except DBAPIError:
-            self._may_have_failed = True
-            raise
+        self._ready()
+        result = self.connection.exec_driver_sql(text, rendered)
         count = result.rowcount
         self._end_statement()
         return count
 
-    def _end_statement(self) -> None:
+    def _ready(self) -> None:
         """Outside a transaction of a flow each statement commits by itself."""
+        if self._is_begun:
+            self._check_begun()
+        elif not self._is_alone:
+            self.connection.execution_options(isolation_level="AUTOCOMMIT")
+            self._is_alone = True
+
+    def _end_statement(self) -> None:
+        """SQLAlchemy takes everything for a transaction."""
         if not self._is_begun:
             self.connection.commit()
 
     def cancel(self) -> None:
-        """SQLAlchemy has no way to: the deadline is heard when the statement is over."""
+        """Cancel what runs, where the driver can; elsewhere the deadline is heard when the statement is over."""
+        driver = _sync(self.connection).connection.driver_connection
+        cancel = getattr(driver, "cancel", None) or getattr(driver, "interrupt", None)
+        if cancel is not None:
+            settled(cancel())
 
 
 class SqlalchemyConnector:
     """An engine."""
 
     is_two_phase = False
+    survives_interruption = False
 
     def __init__(self, engine: Engine, owns: bool = False) -> None:
         self.engine = engine
+        event.listen(_sync_engine(engine), "handle_error", _note_failure)
         self.dialect = "skerry" if engine.url.drivername.startswith("skerry") else engine.dialect.name
         self._owns = owns
         self._in_use = 0
+        self._mutex = threading.Lock()
 
     @property
     def in_use(self) -> int:
@@ -176,21 +192,42 @@ class SqlalchemyConnector:
     def take(self) -> SqlalchemySession:
         """A session."""
         connection = self.engine.connect()
-        self._in_use += 1
+        with self._mutex:
+            self._in_use += 1
         return SqlalchemySession(connection)
 
     def give_back(self, session: SqlalchemySession, is_usable: bool) -> None:
         """Take it back."""
-        self._in_use -= 1
+        with self._mutex:
+            self._in_use -= 1
         if not is_usable:
             session.connection.invalidate()
         session.connection.close()
 
     def abandon(self, session: SqlalchemySession) -> None:
-        """Forget it: the engine's pool finds that out."""
-        self._in_use -= 1
+        """Close it."""
+        with self._mutex:
+            self._in_use -= 1
+        connection = _sync(session.connection)
+        connection.invalidate()
+        connection.close()
 
     def close(self) -> None:
         """Dispose of the engine, if it is this one's."""
         if self._owns:
             self.engine.dispose()
+
+
+def _sync(connection: Any) -> Any:
+    """The blocking connection within an asyncio one."""
+    return getattr(connection, "sync_connection", connection)
+
+
+def _sync_engine(engine: Any) -> Any:
+    return getattr(engine, "sync_engine", engine)
+
+
+def _note_failure(context: Any) -> None:
+    """A statement has failed, perhaps one that did not come through here (an ORM session's)."""
+    if context.connection is not None and not context.is_disconnect:
+        context.connection.info[_FAILED] = True

@@ -19,6 +19,28 @@ _UNNUMBERED_STYLES = ("qmark", "format")
 STYLES = ("qmark", "format", "pyformat", "named", "numeric", "numeric_dollar")
 
 
+_READS = re.compile(r"\s*(?:SELECT|VALUES|SHOW|TABLE|EXPLAIN|MATCH|RETURN)\b", re.IGNORECASE)
+_CONTROL = re.compile(
+    r"\s*(?:BEGIN|START\s+TRANSACTION|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:WORK\s+|TRANSACTION\s+)?TO\b))\b",
+    re.IGNORECASE,
+)
+
+
+def is_reading(statement: object) -> bool:
+    """Whether a statement certainly writes nothing, but for what functions do that it calls."""
+    if isinstance(statement, str):
+        return _READS.match(statement) is not None
+    return bool(getattr(statement, "is_select", False))
+
+
+def refuse_control(statement: object) -> None:
+    """Raise InterfaceError for SQL that would begin or end a transaction behind the flow's back."""
+    if isinstance(statement, str) and _CONTROL.match(statement) is not None:
+        raise InterfaceError(
+            f"{statement.strip()[:40]!r}: transactions of flows are begun and ended by transaction() and stages"
+        )
+
+
 def render(
     text: str, parameters: Parameters | None, style: str
 ) -> tuple[str, Sequence[object] | Mapping[str, object] | None]:

@@ -30,6 +30,11 @@ class Turn:
         """Take the turn if nobody has it; whether it was taken."""
         return self._lock.acquire(blocking=False)
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody has it."""
+        return self._lock.locked()
+
     def leave(self) -> None:
         """Give it back."""
         self._lock.release()

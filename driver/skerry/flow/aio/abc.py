@@ -81,6 +81,9 @@ class AsyncConnector(Protocol[S]):
     is_two_phase: bool
     """Whether its transactions can be prepared, then committed."""
 
+    survives_interruption: bool
+    """Whether a session is as good as new when a call was broken off by Ctrl-C or a cancellation."""
+
     @property
     def in_use(self) -> int:
         """How many sessions are out of the pool."""
@@ -113,6 +116,7 @@ class AsyncMember(Protocol):
     name: str
     is_two_phase: bool
     is_database: bool
+    survives_interruption: bool
 
     async def commit(self) -> None: ...
     async def rollback(self) -> None: ...

@@ -89,7 +89,7 @@ class AsyncTransactionBlock:
             if depth is not None:
                 await scope.leave(depth)
         elif depth is not None:
-            await scope.undo(depth)
+            await scope.undone(depth, exception)
         else:
             scope.doom(exception)
 

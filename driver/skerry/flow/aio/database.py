@@ -17,6 +17,7 @@ from skerry.flow.aio.primitives import to_the_end
 from skerry.flow.aio.scope import AsyncTransactionScope
 from skerry.flow.ambient import current
 from skerry.flow.modes import Modes, modes_of
+from skerry.flow.statements import is_reading, refuse_control
 from skerry.isolation import milliseconds
 from skerry.parameters import Parameters
 from skerry.result import Result
@@ -46,6 +47,7 @@ class AsyncFlowDatabase:
 
     async def execute(self, statement: str, parameters: Parameters | None = None) -> Result:
         """Execute a statement with `%s` placeholders and a sequence, or `%(name)s` and a mapping."""
+        refuse_control(statement)
         scope = joinable_scope()
         if scope is not None and not scope.excludes(self):
             result = cast(
@@ -55,12 +57,15 @@ class AsyncFlowDatabase:
         else:
             async with self._borrowed() as session:
                 result = await session.execute(statement, parameters)
+            if not is_reading(statement):
+                _note_written_alone()
         _count(result.rowcount)
         return result
 
     async def execute_many(self, statement: str, sets: Iterable[Parameters]) -> int:
-        """Execute a statement once for each set of parameters, all or none of them; rows changed, -1 if that is not
-        known."""
+        """Execute a statement once for each set of parameters, all or none of them (under `no_tx` one by one); rows
+        changed, -1 if that is not known."""
+        refuse_control(statement)
         scope = joinable_scope()
         if scope is not None and not scope.excludes(self):
             count = cast(
@@ -68,13 +73,11 @@ class AsyncFlowDatabase:
             )
         else:
             async with self._borrowed() as session:
-                await session.begin(Modes())
-                try:
+                if scope is None:
+                    count = await _all_or_none(session, statement, sets)
+                else:  # no_tx: nothing is begun
                     count = await session.execute_many(statement, sets)
-                    await session.commit()
-                except BaseException:
-                    await to_the_end(session.rollback())
-                    raise
+            _note_written_alone()
         _count(count)
         return count
 
@@ -86,6 +89,7 @@ class AsyncFlowDatabase:
             member = cast("AsyncMember", await scope.use(self))
             yield _session(member).connection
             return
+        _note_written_alone()
         async with self._borrowed() as session:
             yield session.connection
 
@@ -189,6 +193,7 @@ class _SessionMember:
     def __init__(self, name: str, connector: AsyncConnector[Any], session: AsyncSession) -> None:
         self.name = name
         self.is_two_phase = connector.is_two_phase
+        self.survives_interruption = connector.survives_interruption
         self.session = session
         self._connector = connector
         self.commit = session.commit
@@ -210,9 +215,28 @@ class _SessionMember:
         self._connector.abandon(self.session)
 
 
+async def _all_or_none(session: AsyncSession, statement: str, sets: Iterable[Parameters]) -> int:
+    """Execute a statement for each set, in a transaction of its own."""
+    await session.begin(Modes())
+    try:
+        count = await session.execute_many(statement, sets)
+        await session.commit()
+    except Exception:
+        await to_the_end(session.rollback())
+        raise
+    return count
+
+
 def _session(member: AsyncMember) -> AsyncSession:
     assert isinstance(member, _SessionMember)
     return member.session
+
+
+def _note_written_alone() -> None:
+    """The run around can't be run again as if nothing had happened."""
+    here = current()
+    if here is not None and here.run is not None:
+        here.run.has_written_alone = True
 
 
 def _count(rows: int) -> None:

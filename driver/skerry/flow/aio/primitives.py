@@ -30,15 +30,42 @@ class Alarm:
         self._handle.cancel()
 
 
+class Worker:
+    """The task that runs a statement, so that a deadline can break it off where the driver has no way to."""
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._cancelled = 0
+
+    def cancel(self) -> None:
+        """Cancel it, once."""
+        if self._task is not None and not self._cancelled:
+            self._cancelled = 1
+            self._task.cancel()
+
+    def is_cancelled_by_others(self) -> bool:
+        """Whether somebody else has cancelled it, too; takes back what `cancel` did."""
+        if self._task is None:
+            return False
+        if self._cancelled:
+            self._cancelled = 0
+            self._task.uncancel()
+        return self._task.cancelling() > 0
+
+
 async def to_the_end(work: Coroutine[None, None, T]) -> T:
     """Do what must not be interrupted half-way: a cancellation that comes meanwhile is heard afterwards."""
     task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if not task.done():
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
             await asyncio.wait([task])
-        raise
+        except asyncio.CancelledError as problem:
+            cancelled = problem
+    if cancelled is not None:
+        failure = None if task.cancelled() else task.exception()
+        raise cancelled from failure
+    return task.result()
 
 
 async def settled(value: object) -> Any:
@@ -46,11 +73,18 @@ async def settled(value: object) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
-async def iterate(rows: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+def iterate(rows: Iterable[T] | AsyncIterable[T]) -> AsyncIterable[T]:
     """The rows, one by one."""
-    if isinstance(rows, AsyncIterable):
-        async for row in rows:
-            yield row
-    else:
-        for row in rows:
-            yield row
+    return rows if isinstance(rows, AsyncIterable) else _Iterated(rows)
+
+
+class _Iterated(AsyncIterator[T]):
+    """Rows that are there, as if they came asynchronously; needs no closing, as a generator would."""
+
+    def __init__(self, rows: Iterable[T]) -> None:
+        self._rows = iter(rows)
+
+    async def __anext__(self) -> T:
+        for row in self._rows:
+            return row
+        raise StopAsyncIteration

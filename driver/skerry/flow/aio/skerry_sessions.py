@@ -11,7 +11,7 @@ from skerry.flow.modes import Modes
 from skerry.isolation import begin_sql
 from skerry.parameters import Parameters, from_pyformat
 from skerry.result import Result
-from skerry_engine.errors import InFailedTransaction
+from skerry_engine.errors import InFailedTransaction, InvalidTransactionState
 
 
 class AsyncSkerrySession:
@@ -19,6 +19,7 @@ class AsyncSkerrySession:
 
     def __init__(self, backend: AsyncBackend) -> None:
         self.backend = backend
+        self._is_begun = False
 
     @property
     def connection(self) -> AsyncBackend:
@@ -31,16 +32,24 @@ class AsyncSkerrySession:
     async def begin(self, modes: Modes) -> None:
         """Begin a transaction; its snapshot is that of its first statement."""
         await self._run(_begin_sql(modes))
+        self._is_begun = True
 
     async def commit(self) -> None:
         """Commit.  Raises InFailedTransaction when a statement had failed."""
-        has_failed = self.backend.transaction_status == "E"
+        status = self.backend.transaction_status
+        self._check_begun()
         await self._run("COMMIT")
-        if has_failed:
+        self._is_begun = False
+        if status == "E":
             raise InFailedTransaction("the transaction had failed and was rolled back, not committed")
+
+    def _check_begun(self) -> None:
+        if self._is_begun and self.backend.transaction_status == "I" and self.backend.is_open:
+            raise InvalidTransactionState("the transaction was ended by a statement inside it")
 
     async def rollback(self) -> None:
         """Roll back."""
+        self._is_begun = False
         if self.backend.transaction_status != "I":
             await self._run("ROLLBACK")
 
@@ -58,7 +67,9 @@ class AsyncSkerrySession:
 
     async def prepare(self, name: str) -> None:
         """PREPARE TRANSACTION."""
+        self._check_begun()
         await self._run(f"PREPARE TRANSACTION '{name}'")
+        self._is_begun = False
 
     async def commit_prepared(self, name: str) -> None:
         """COMMIT PREPARED."""
@@ -70,6 +81,7 @@ class AsyncSkerrySession:
 
     async def execute(self, statement: str, parameters: Parameters | None) -> Result:
         """Execute a statement."""
+        self._check_begun()
         text, values = from_pyformat(statement, parameters)
         return Result(await self.backend.execute(text, values))
 
@@ -82,6 +94,7 @@ class AsyncSkerrySession:
             rows.append(values or [])
         if not rows:
             return 0
+        self._check_begun()
         outcomes = await self.backend.execute_many(text, rows, False)
         return sum(max(0, each.row_count) for each in outcomes)
 
@@ -95,6 +108,7 @@ class AsyncSkerryConnector:
 
     dialect = "skerry"
     is_two_phase = True
+    survives_interruption = True
 
     def __init__(self, database: AsyncDatabase, owns: bool) -> None:
         self.database = database

@@ -5,21 +5,25 @@ The engine's pool is the pool.  Statements are texts with `%s`, or SQLAlchemy's 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 import sqlalchemy
-from sqlalchemy import Executable
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Executable, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from skerry.abc import ColumnInfo, Outcome, Row
+from skerry.flow.aio.primitives import settled
 from skerry.flow.modes import Modes
 from skerry.flow.statements import render
 from skerry.isolation import READ_COMMITTED, SERIALIZABLE, SNAPSHOT
 from skerry.parameters import Parameters
 from skerry.result import Result
-from skerry_engine.errors import NotSupportedError
+from skerry_engine.errors import InvalidTransactionState, NotSupportedError
+
+_FAILED = "skerry.flow.failed"
+"""In a connection's `info` while a statement of its transaction has failed."""
 
 T = TypeVar("T")
 _LEVELS = {READ_COMMITTED: "READ COMMITTED", SNAPSHOT: "REPEATABLE READ", SERIALIZABLE: "SERIALIZABLE"}
@@ -33,27 +37,28 @@ class AsyncSqlalchemySession:
         self._style = connection.dialect.paramstyle
         self._is_sqlite = connection.dialect.name == "sqlite"
         self._is_begun = False
-        self._may_have_failed = False
+        self._is_alone = False
 
     async def begin(self, modes: Modes) -> None:
         """Begin a transaction."""
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
         if not self._is_sqlite:
             options["isolation_level"] = _LEVELS[modes.isolation]
-            options["postgresql_readonly"] = modes.read_only
-            options["postgresql_deferrable"] = modes.deferrable
-        else:
-            options["isolation_level"] = "AUTOCOMMIT"
+            if modes.read_only or modes.deferrable:
+                options["postgresql_readonly"] = modes.read_only
+                options["postgresql_deferrable"] = modes.deferrable
         await self.connection.execution_options(**options)
+        self.connection.info.pop(_FAILED, None)
         await self.connection.begin()
         if self._is_sqlite:  # whose driver would begin late, and not for every statement
             await self.connection.exec_driver_sql("BEGIN")
         self._is_begun = True
 
     async def commit(self) -> None:
-        """Commit.  Raises what a statement raises in a transaction that has failed, where it has."""
-        if self._may_have_failed and not self._is_sqlite:
-            # A server answers COMMIT of a transaction that has failed with ROLLBACK, which drivers do not mention.
+        """Commit.  Raises what the database says of a transaction that has failed: its COMMIT would roll back."""
+        if self._is_sqlite:
+            self._check_begun()
+        elif self.connection.info.pop(_FAILED, False):
             await self.connection.exec_driver_sql("SELECT 1")
         if self._is_sqlite:
             await self.connection.exec_driver_sql("COMMIT")
@@ -62,14 +67,22 @@ class AsyncSqlalchemySession:
 
     async def rollback(self) -> None:
         """Roll back."""
-        if self._is_sqlite and self._is_begun:
-            self._is_begun = False
+        is_begun, self._is_begun = self._is_begun, False
+        if self._is_sqlite and is_begun and self._is_in_transaction():
             await self.connection.exec_driver_sql("ROLLBACK")
         await self.connection.rollback()
-        self._is_begun = False
+
+    def _is_in_transaction(self) -> bool:
+        return bool(getattr(_sync(self.connection).connection.driver_connection, "in_transaction", True))
+
+    def _check_begun(self) -> None:
+        """SQLite may end a transaction because of an error: what comes next would commit by itself."""
+        if self._is_sqlite and self._is_begun and not self._is_in_transaction():
+            raise InvalidTransactionState("the transaction was ended by a statement inside it")
 
     async def savepoint(self, name: str) -> None:
         """Mark this point."""
+        self._check_begun()
         await self.connection.exec_driver_sql(f"SAVEPOINT {name}")
 
     async def release_savepoint(self, name: str) -> None:
@@ -79,7 +92,7 @@ class AsyncSqlalchemySession:
     async def rollback_to_savepoint(self, name: str) -> None:
         """Undo what came after the mark."""
         await self.connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {name}")
-        self._may_have_failed = False
+        self.connection.info.pop(_FAILED, None)
 
     async def prepare(self, name: str) -> None:
         """Engines are not prepared: `is_two_phase` is false."""
@@ -93,21 +106,12 @@ class AsyncSqlalchemySession:
         connection = cast(
             "sqlalchemy.Connection", getattr(self.connection, "sync_connection", self.connection)
         )
-        try:
-            return work(connection)
-        except DBAPIError:
-            self._may_have_failed = True
-            raise
+        self._check_begun()
+        return work(connection)
 
     async def execute(self, statement: str | Executable, parameters: Parameters | None) -> Result:
         """Execute a statement, a text or a construct."""
-        try:
-            return await self._execute(statement, parameters)
-        except DBAPIError:
-            self._may_have_failed = True
-            raise
-
-    async def _execute(self, statement: str | Executable, parameters: Parameters | None) -> Result:
+        await self._ready()
         if isinstance(statement, str):
             text, values = render(statement, parameters, self._style)
             given = tuple(values) if isinstance(values, list) else values
@@ -132,34 +136,46 @@ class AsyncSqlalchemySession:
             rendered.append(tuple(values) if isinstance(values, list) else values)
         if not rendered:
             return 0
-        try:
-            result = await self.connection.exec_driver_sql(text, rendered)
-        except DBAPIError:
-            self._may_have_failed = True
-            raise
+        await self._ready()
+        result = await self.connection.exec_driver_sql(text, rendered)
         count = result.rowcount
         await self._end_statement()
         return count
 
-    async def _end_statement(self) -> None:
+    async def _ready(self) -> None:
         """Outside a transaction of a flow each statement commits by itself."""
+        if self._is_begun:
+            self._check_begun()
+        elif not self._is_alone:
+            await self.connection.execution_options(isolation_level="AUTOCOMMIT")
+            self._is_alone = True
+
+    async def _end_statement(self) -> None:
+        """SQLAlchemy takes everything for a transaction."""
         if not self._is_begun:
             await self.connection.commit()
 
     async def cancel(self) -> None:
-        """SQLAlchemy has no way to: the deadline is heard when the statement is over."""
+        """Cancel what runs, where the driver can; elsewhere the deadline is heard when the statement is over."""
+        driver = _sync(self.connection).connection.driver_connection
+        cancel = getattr(driver, "cancel", None) or getattr(driver, "interrupt", None)
+        if cancel is not None:
+            await settled(cancel())
 
 
 class AsyncSqlalchemyConnector:
     """An engine."""
 
     is_two_phase = False
+    survives_interruption = False
 
     def __init__(self, engine: AsyncEngine, owns: bool = False) -> None:
         self.engine = engine
+        event.listen(_sync_engine(engine), "handle_error", _note_failure)
         self.dialect = "skerry" if engine.url.drivername.startswith("skerry") else engine.dialect.name
         self._owns = owns
         self._in_use = 0
+        self._mutex = threading.Lock()
 
     @property
     def in_use(self) -> int:
@@ -174,21 +190,42 @@ class AsyncSqlalchemyConnector:
     async def take(self) -> AsyncSqlalchemySession:
         """A session."""
         connection = await self.engine.connect()
-        self._in_use += 1
+        with self._mutex:
+            self._in_use += 1
         return AsyncSqlalchemySession(connection)
 
     async def give_back(self, session: AsyncSqlalchemySession, is_usable: bool) -> None:
         """Take it back."""
-        self._in_use -= 1
+        with self._mutex:
+            self._in_use -= 1
         if not is_usable:
             await session.connection.invalidate()
         await session.connection.close()
 
     def abandon(self, session: AsyncSqlalchemySession) -> None:
-        """Forget it: the engine's pool finds that out."""
-        self._in_use -= 1
+        """Close it."""
+        with self._mutex:
+            self._in_use -= 1
+        connection = _sync(session.connection)
+        connection.invalidate()
+        connection.close()
 
     async def close(self) -> None:
         """Dispose of the engine, if it is this one's."""
         if self._owns:
             await self.engine.dispose()
+
+
+def _sync(connection: Any) -> Any:
+    """The blocking connection within an asyncio one."""
+    return getattr(connection, "sync_connection", connection)
+
+
+def _sync_engine(engine: Any) -> Any:
+    return getattr(engine, "sync_engine", engine)
+
+
+def _note_failure(context: Any) -> None:
+    """A statement has failed, perhaps one that did not come through here (an ORM session's)."""
+    if context.connection is not None and not context.is_disconnect:
+        context.connection.info[_FAILED] = True

@@ -1,0 +1,175 @@
+"""A database for a test of flows: what it is really sent is recorded, and what other sessions see can be asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from skerry.flow import stage
+from skerry.flow.aio.database import AsyncFlowDatabase
+from skerry.flow.aio.primitives import settled
+
+TABLE = "flow_t"
+CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "PREPARE", "COMMIT PREPARED", "ROLLBACK PREPARED")
+
+
+class AsyncRecordedSession:
+    """A session that tells the recorder what it is told, and fails where the recorder says so."""
+
+    def __init__(self, inner: Any, recorder: AsyncRecorder) -> None:
+        self.inner = inner
+        self.recorder = recorder
+
+    @property
+    def connection(self) -> Any:
+        """The driver's connection."""
+        return self.inner.connection
+
+    async def _send(self, what: str, method: Callable[..., Any], *arguments: Any) -> Any:
+        self.recorder.meet(self.recorder.before, what)
+        self.recorder.sent.append(what)
+        given = await settled(method(*arguments))
+        self.recorder.meet(self.recorder.after, what)
+        return given
+
+    async def begin(self, modes: Any) -> None:
+        """See `AsyncSession`, here and below."""
+        await self._send("BEGIN", self.inner.begin, modes)
+
+    async def commit(self) -> None:
+        await self._send("COMMIT", self.inner.commit)
+
+    async def rollback(self) -> None:
+        await self._send("ROLLBACK", self.inner.rollback)
+
+    async def savepoint(self, name: str) -> None:
+        await self._send("SAVEPOINT", self.inner.savepoint, name)
+
+    async def release_savepoint(self, name: str) -> None:
+        await self._send("RELEASE", self.inner.release_savepoint, name)
+
+    async def rollback_to_savepoint(self, name: str) -> None:
+        await self._send("ROLLBACK TO", self.inner.rollback_to_savepoint, name)
+
+    async def prepare(self, name: str) -> None:
+        await self._send("PREPARE", self.inner.prepare, name)
+
+    async def commit_prepared(self, name: str) -> None:
+        await self._send("COMMIT PREPARED", self.inner.commit_prepared, name)
+
+    async def rollback_prepared(self, name: str) -> None:
+        await self._send("ROLLBACK PREPARED", self.inner.rollback_prepared, name)
+
+    async def execute(self, statement: Any, parameters: Any) -> Any:
+        return await self._send("EXECUTE", self.inner.execute, statement, parameters)
+
+    async def execute_many(self, statement: Any, sets: Any) -> int:
+        count: int = await self._send("EXECUTE", self.inner.execute_many, statement, sets)
+        return count
+
+    async def cancel(self) -> None:
+        await settled(self.inner.cancel())
+
+
+class AsyncRecorder:
+    """A connector around a real one."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.dialect = inner.dialect
+        self.is_two_phase = inner.is_two_phase
+        self.survives_interruption = inner.survives_interruption
+        self.sent: list[str] = []
+        self.taken = 0
+        self.before: dict[str, BaseException] = {}
+        self.after: dict[str, BaseException] = {}
+
+    def meet(self, failures: dict[str, BaseException], what: str) -> None:
+        """Fail, once, where that is wanted."""
+        failure = failures.pop(what, None)
+        if failure is not None:
+            raise failure
+
+    def start_anew(self) -> None:
+        """Forget what there was."""
+        self.sent.clear()
+        self.before.clear()
+        self.after.clear()
+        self.taken = 0
+
+    @property
+    def in_use(self) -> int:
+        """See `AsyncConnector`, here and below."""
+        count: int = self.inner.in_use
+        return count
+
+    def check(self, modes: Any) -> None:
+        self.inner.check(modes)
+
+    async def take(self) -> AsyncRecordedSession:
+        self.taken += 1
+        return AsyncRecordedSession(await settled(self.inner.take()), self)
+
+    async def give_back(self, session: AsyncRecordedSession, is_usable: bool) -> None:
+        await settled(self.inner.give_back(session.inner, is_usable))
+
+    def abandon(self, session: AsyncRecordedSession) -> None:
+        self.inner.abandon(session.inner)
+
+    async def close(self) -> None:
+        await settled(self.inner.close())
+
+
+class AsyncWorld:
+    """See the module.  `look(sql)` gives the rows that another session sees."""
+
+    def __init__(self, name: str, connector: Any, look: Callable[[str], Any]) -> None:
+        self.name = name
+        self.recorder = AsyncRecorder(connector)
+        self.db = AsyncFlowDatabase(self.recorder, name)
+        self._look = look
+        db = self.db
+
+        @stage(tx=True)
+        async def load(key: int, text: str = "x") -> None:
+            await db.execute(f"INSERT INTO {TABLE} VALUES (%s, %s)", (key, text))
+
+        @stage
+        async def check() -> None:
+            """Only its marking matters."""
+
+        self.load = load
+        self.check = check
+
+    async def look(self, sql: str) -> list[tuple[Any, ...]]:
+        """What another session sees."""
+        return list(await settled(self._look(sql)))
+
+    async def insert(self, key: int, text: str = "x") -> None:
+        """Insert a row, in whatever transaction surrounds."""
+        await self.db.execute(f"INSERT INTO {TABLE} VALUES (%s, %s)", (key, text))
+
+    async def ids(self) -> list[int]:
+        """The keys that another session sees."""
+        return [row[0] for row in await self.look(f"SELECT id FROM {TABLE} ORDER BY id")]
+
+    @property
+    def sent(self) -> list[str]:
+        """BEGIN, COMMIT and ROLLBACK, as they were sent."""
+        return [each for each in self.recorder.sent if each in CONTROL]
+
+    @property
+    def savepoints(self) -> list[str]:
+        """What was sent of savepoints."""
+        return [each for each in self.recorder.sent if each in ("SAVEPOINT", "RELEASE", "ROLLBACK TO")]
+
+    @property
+    def commits(self) -> int:
+        """How many were sent."""
+        return Counter(self.recorder.sent)["COMMIT"]
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Which has no failed transactions, and one writer at a time."""
+        return self.db.dialect == "sqlite"
