@@ -18,6 +18,10 @@ from clients.suites import Server, Suite
 
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parents[1]
+_PYTEST = (
+    *("-m", "pytest", "-p", "skerry_recorder", "-p", "no:cacheprovider", "-q", "--tb=native", "--maxfail=0"),
+    "--continue-on-collection-errors",
+)
 ORDER = ("collected", "started", "passed", "skipped", "failed")
 """What is said of one case: later words count for more."""
 
@@ -48,20 +52,20 @@ def run_suite(suite: Suite, server: Server, keep: Path | None = None) -> dict[st
         for name in suite.files:
             shutil.copy(HERE / "inside" / name, directory)
         record = Path(work) / "record"
-        logs = _pytest_to_the_end(suite, server, python, directory, record)
+        logs = _run_to_the_end(suite, server, python, directory, record)
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
             (keep / f"{suite.name}.{server.port}.log").write_text("\n".join(logs))
         return read_record(record.read_text()) if record.exists() else {}
 
 
-def _pytest_to_the_end(suite: Suite, server: Server, python: str, directory: Path, record: Path) -> list[str]:
-    """Run pytest; when a case hangs, and takes the run with it, run it again for what is left."""
+def _run_to_the_end(suite: Suite, server: Server, python: str, directory: Path, record: Path) -> list[str]:
+    """Run a suite; when a case hangs, and takes the run with it, run it again for what is left."""
     deadline_s = time.monotonic() + suite.timeout_s
     logs: list[str] = []
     left = -1
     while True:
-        logs.append(_pytest(suite, server, python, directory, record, deadline_s))
+        logs.append(_run(suite, server, python, directory, record, deadline_s))
         outcomes = read_record(record.read_text()) if record.exists() else {}
         before, left = left, sum(outcome.word == "collected" for outcome in outcomes.values())
         if left in (0, before) or time.monotonic() > deadline_s:
@@ -77,21 +81,19 @@ def _prepare(suite: Suite, server: Server) -> None:
             )
 
 
-def _pytest(
-    suite: Suite, server: Server, python: str, directory: Path, record: Path, deadline_s: float
-) -> str:
-    """Run pytest; its output.  A run over its time is killed, and keeps what it has recorded."""
+def _run(suite: Suite, server: Server, python: str, directory: Path, record: Path, deadline_s: float) -> str:
+    """Run pytest, or the suite's program; its output.  A run over its time is killed; what it has recorded stays."""
     filled = [part.format(user=server.user, host=server.host, port=server.port) for part in suite.arguments]
-    command = [python, "-m", "pytest", "-p", "skerry_recorder", "-p", "no:cacheprovider", "-q", "--tb=native"]
-    command += ["--continue-on-collection-errors", "--maxfail=0"]
-    command.append(f"--rootdir={directory}")
+    command = [python, *(_PYTEST if not suite.program else (str(directory / suite.program),))]
+    if not suite.program:
+        command.append(f"--rootdir={directory}")
     if suite.has_no_settings:
         (directory / "pytest.ini").write_text("[pytest]\n")
     log = record.with_name("log")
     with log.open("w") as output:
         process = subprocess.Popen(
             [*command, *filled],
-            cwd=directory,
+            cwd=(directory / suite.program).parent if suite.program else directory,
             env=_environment(suite, server, directory, record),
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -119,8 +121,10 @@ def _wait(process: subprocess.Popen[bytes], record: Path, case_timeout_s: float,
 
 def _environment(suite: Suite, server: Server, directory: Path, record: Path) -> dict[str, str]:
     paths = [HERE / "inside"]
+    if suite.python_path:
+        paths.append(directory / suite.python_path)
     if suite.requirements is None:
-        paths += [directory / suite.python_path, TREE / "driver", TREE / "engine", TREE / "server"]
+        paths += [TREE / "driver", TREE / "engine", TREE / "server"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return {
         **kept,

@@ -1,7 +1,7 @@
 """The suites that drivers and frameworks bring along, and how each is pointed at a server.
 
-Every suite is taken from its own source distribution, at the version named here, and runs by pytest in a virtual
-environment of its own.  What a suite needs of the server is made before it runs (`prepare`).
+Every suite is taken from its own source distribution, at the version named here, and runs by pytest, or by a program of
+its own, in a virtual environment of its own.  What a suite needs of the server is made before it runs (`prepare`).
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class Suite:
     prepare_test: tuple[str, ...] = ()
     """Statements for the database postgres, and for the database test that those have made."""
     python_path: str = ""
+    program: str = ""
+    """What is run in pytest's place, a file of the source."""
     timeout_s: int = 900
     case_timeout_s: int = 60
     files: tuple[str, ...] = ()
@@ -97,6 +99,24 @@ def _nothing(_server: Server) -> Mapping[str, str]:
 
 
 PSYCOPG2 = "psycopg2==2.9.13"
+DJANGO = "django==5.2.19"
+DJANGO_APPS = (
+    *(
+        "basic",
+        "queries",
+        "transactions",
+        "schema",
+        "introspection",
+        "inspectdb",
+        "migrations",
+        "model_fields",
+    ),
+    *("aggregation", "annotations", "expressions", "select_for_update", "constraints", "db_functions"),
+    *("aggregation_regress", "backends", "bulk_create", "composite_pk", "delete", "distinct_on_fields"),
+    *("expressions_case", "expressions_window", "indexes", "lookup", "ordering", "raw_query", "timezones"),
+    *("transaction_hooks", "update"),
+)
+"""Those that are about the database."""
 SQLALCHEMY = "sqlalchemy==2.1.9"
 DBURI = ("-p", "skerry_no_extensions", "--dburi", "postgresql+psycopg://{user}:pw@{host}:{port}/test")
 
@@ -190,6 +210,27 @@ SUITES = (
         _nothing,
         prepare=("CREATE DATABASE test",),
         prepare_test=("CREATE SCHEMA test_schema",),
+    ),
+    Suite(
+        "django",
+        "Django's tests of the database layer",
+        DJANGO,
+        (
+            "psycopg[binary]>=3.2",
+            "asgiref>=3.8.1",
+            "sqlparse>=0.3.1",
+            "tzdata",
+            "PyYAML",
+            "jinja2",
+            "Pillow",
+            "black",
+        ),
+        ("--settings=skerry_django", "--parallel=1", "--noinput", "-v", "0", *DJANGO_APPS),
+        libpq,
+        python_path=".",
+        program="tests/runtests.py",
+        timeout_s=1800,
+        case_timeout_s=120,
     ),
 )
 

@@ -4,73 +4,44 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.postgres_server import free_port
+from support.commands import Commands
 
 import skerry
 
-COMMAND = [sys.executable, "-c", "import sys; from skerry_server.cli import main; sys.exit(main())"]
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    with Commands(tmp_path_factory.mktemp("commands")) as made:
+        yield made
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=os.environ,
-    )
+@pytest.fixture
+def done(commands: Commands) -> Callable[..., str]:
+    """Runs a command that must succeed; what it prints."""
+
+    def run(*arguments: object) -> str:
+        ran = commands.run(*arguments)
+        assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout + ran.stderr
+        return ran.stdout
+
+    return run
 
 
-def done(*arguments: object) -> str:
-    ran = command(*arguments)
-    assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout + ran.stderr
-    return ran.stdout
+@pytest.fixture
+def failed(commands: Commands) -> Callable[..., str]:
+    """Runs a command that must fail; what it complains of."""
 
+    def run(*arguments: object) -> str:
+        ran = commands.run(*arguments)
+        assert ran.returncode == 1 and "Traceback" not in ran.stderr, ran.stdout + ran.stderr
+        return ran.stderr
 
-def failed(*arguments: object) -> str:
-    ran = command(*arguments)
-    assert ran.returncode == 1 and "Traceback" not in ran.stderr, ran.stdout + ran.stderr
-    return ran.stderr
-
-
-@contextmanager
-def served(directory: Path) -> Iterator[str]:
-    """The address of a server on a directory; it must stop cleanly."""
-    port = free_port()
-    log = directory.with_suffix(".log")
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [*COMMAND, "serve", str(directory), "--port", str(port)],
-            stdout=output,
-            stderr=output,
-            env=os.environ,
-        )
-    address = f"skerry://skerry@127.0.0.1:{port}/postgres"
-    deadline_s = time.monotonic() + 30
-    while True:
-        try:
-            skerry.open(address).close()
-            break
-        except skerry.errors.ConnectionFailure:
-            assert time.monotonic() < deadline_s and process.poll() is None, log.read_text()
-            time.sleep(0.05)
-    try:
-        yield address
-    finally:
-        process.send_signal(signal.SIGTERM)
-        status = process.wait(30)
-    assert status == 0, log.read_text()
+    return run
 
 
 def numbers(directory: Path) -> list[int]:
@@ -78,10 +49,10 @@ def numbers(directory: Path) -> list[int]:
         return [n for (n,) in db.execute("SELECT n FROM t ORDER BY n")]
 
 
-def test_a_day_with_a_server(tmp_path: Path) -> None:
+def test_a_day_with_a_server(tmp_path: Path, commands: Commands, done: Callable[..., str]) -> None:
     """Back up while clients write, lose the database, restore it, go on; then back to an earlier epoch."""
     data, monday, tuesday = tmp_path / "data", tmp_path / "monday", tmp_path / "tuesday"
-    with served(data) as address, skerry.open(address) as db:
+    with commands.served(data) as address, skerry.open(address) as db:
         db.execute("CREATE TABLE t (n serial PRIMARY KEY)")
         stop = threading.Event()
 
@@ -111,7 +82,7 @@ def test_a_day_with_a_server(tmp_path: Path) -> None:
 
     restored = tmp_path / "restored"
     assert f"epoch {last - 2}" in done("restore", "--to-epoch", last - 2, monday, restored)
-    with served(restored) as address, skerry.open(address) as db:
+    with commands.served(restored) as address, skerry.open(address) as db:
         kept = [n for (n,) in db.execute("SELECT n FROM t ORDER BY n")]
         assert kept == some[: len(kept)] and len(kept) >= len(some) - 2
         db.execute("INSERT INTO t DEFAULT VALUES")
@@ -119,7 +90,7 @@ def test_a_day_with_a_server(tmp_path: Path) -> None:
     assert done("check", restored) == "no damage found\n"
 
 
-def test_without_a_server(tmp_path: Path) -> None:
+def test_without_a_server(tmp_path: Path, done: Callable[..., str], failed: Callable[..., str]) -> None:
     data = tmp_path / "data"
     with skerry.open(data) as db:
         db.execute("CREATE TABLE t (n int)")
@@ -142,7 +113,9 @@ def test_without_a_server(tmp_path: Path) -> None:
     assert "as old as that" in early
 
 
-def test_what_goes_wrong(tmp_path: Path) -> None:
+def test_what_goes_wrong(
+    tmp_path: Path, commands: Commands, done: Callable[..., str], failed: Callable[..., str]
+) -> None:
     data = tmp_path / "data"
     skerry.open(data).close()
     assert "there is no database" in failed("backup", tmp_path / "nowhere", tmp_path / "x")
@@ -152,9 +125,11 @@ def test_what_goes_wrong(tmp_path: Path) -> None:
     assert "is not empty" in failed("backup", data, data)
     assert "is not empty" in failed("restore", data, tmp_path)
     assert "epoch 99 can't be restored" in failed("restore", "--to-epoch", "99", data, tmp_path / "y")
-    assert "no time" in command("restore", "--to-timestamp", "tomorrow", data, tmp_path / "z").stderr
+    assert "no time" in commands.run("restore", "--to-timestamp", "tomorrow", data, tmp_path / "z").stderr
     assert (
-        command("restore", "--to-epoch", "1", "--to-timestamp", "2026-01-01", data, tmp_path / "z").returncode
+        commands.run(
+            "restore", "--to-epoch", "1", "--to-timestamp", "2026-01-01", data, tmp_path / "z"
+        ).returncode
         == 2
     )
     for option in ("backup", "restore"):
@@ -162,13 +137,15 @@ def test_what_goes_wrong(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
+def test_a_directory_that_may_not_be_written(tmp_path: Path, failed: Callable[..., str]) -> None:
     skerry.open(tmp_path / "data").close()
     (tmp_path / "locked").mkdir(0o500)
     assert "Permission denied" in failed("backup", tmp_path / "data", tmp_path / "locked" / "backup")
 
 
-def test_damage_in_a_backup_is_found_when_it_is_restored(tmp_path: Path) -> None:
+def test_damage_in_a_backup_is_found_when_it_is_restored(
+    tmp_path: Path, commands: Commands, done: Callable[..., str]
+) -> None:
     with skerry.open(tmp_path / "data") as db:
         db.execute("CREATE TABLE t (v text); INSERT INTO t VALUES ('a needle to be found')")
         db.execute("CHECKPOINT")
@@ -177,6 +154,6 @@ def test_damage_in_a_backup_is_found_when_it_is_restored(tmp_path: Path) -> None
     data = bytearray(file.read_bytes())
     data[data.index(b"a needle to be found")] ^= 1
     file.write_bytes(data)
-    ran = command("restore", tmp_path / "backup", tmp_path / "restored")
+    ran = commands.run("restore", tmp_path / "backup", tmp_path / "restored")
     assert ran.returncode == 1
     assert "data.mdb is damaged" in ran.stdout and "page" in ran.stdout

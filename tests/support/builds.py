@@ -14,11 +14,17 @@ from skerry_engine.values import types
 
 IS_COMPILED = not (types.__file__ or "").endswith(".py")
 
+_ALL = os.environ.get("SKERRY_ALL_CASES") == "1"
 _Case = TypeVar("_Case")
 
 
 def this_builds(cases: Sequence[_Case]) -> Sequence[_Case]:
     """Every other case, beginning with the first (interpreted) or the second (compiled); of a single one, that one."""
-    if os.environ.get("SKERRY_ALL_CASES") == "1" or len(cases) < 2:
+    if _ALL or len(cases) < 2:
         return cases
     return cases[int(IS_COMPILED) :: 2]
+
+
+def this_builds_size(size: int) -> int:
+    """The size of a test that is run once, large: half of it where code is interpreted, which takes much longer."""
+    return size if _ALL or IS_COMPILED else size // 2

@@ -2,7 +2,7 @@
 leaves what it has measured, and another run goes on behind it: what the record knows already is left out.
 
 It runs in the environments of the suites, and imports nothing but what Python brings.  One JSON document a line:
-[case, word, message]; of several lines about one case the worst counts.
+[case, word, message]; of several lines about one case the worst counts.  Other plugins write by `write` as well.
 """
 
 import json
@@ -11,7 +11,7 @@ import os
 PATH = os.environ["SKERRY_RECORD"]
 
 
-def _write(case, word, message=""):
+def write(case, word, message=""):
     with open(PATH, "a", encoding="utf-8") as record:
         record.write(json.dumps([case, word, message[:2000]]) + "\n")
 
@@ -24,7 +24,7 @@ def _message(report):
     return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
 
 
-def _known():
+def known():
     if not os.path.exists(PATH):
         return set()
     with open(PATH, encoding="utf-8") as record:
@@ -33,27 +33,27 @@ def _known():
 
 
 def pytest_collection_modifyitems(config, items):
-    known = _known()
-    left = [item for item in items if item.nodeid not in known]
+    over = known()
+    left = [item for item in items if item.nodeid not in over]
     for item in left:
-        _write(item.nodeid, "collected")
-    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in known])
+        write(item.nodeid, "collected")
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in over])
     items[:] = left
 
 
 def pytest_collectreport(report):
     if report.failed:
-        _write(report.nodeid, "failed", _message(report))
+        write(report.nodeid, "failed", _message(report))
 
 
 def pytest_runtest_logstart(nodeid):
-    _write(nodeid, "started")
+    write(nodeid, "started")
 
 
 def pytest_runtest_logreport(report):
     if report.failed:
-        _write(report.nodeid, "failed", _message(report))
+        write(report.nodeid, "failed", _message(report))
     elif report.skipped:
-        _write(report.nodeid, "skipped", _message(report))
+        write(report.nodeid, "skipped", _message(report))
     elif report.when == "call":
-        _write(report.nodeid, "passed")
+        write(report.nodeid, "passed")
