@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from skerry import InterfaceError
-from skerry.flow import FlowError, each, stage
+from skerry.flow import FlowError, each, flow, stage
 
 
 class Bar:
@@ -103,3 +103,26 @@ def test_with_tqdm_itself(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tqdm")
     each(range(3), load, progress=True)
     assert "3/3" in capsys.readouterr().err
+
+
+def test_stages_that_are_methods_and_flows_may_be_asyncio_s() -> None:
+    class Loader:
+        def __init__(self) -> None:
+            self.seen: list[int] = []
+
+        @stage
+        async def look(self, number: int) -> None:
+            self.seen.append(number)
+
+        @flow()
+        async def look_twice(self, number: int) -> None:
+            await self.look(number)
+            await self.look(number)
+
+    async def main() -> Loader:
+        loader = Loader()
+        assert await each([1, 2], loader.look) == 2
+        assert await each([3], loader.look_twice) == 1
+        return loader
+
+    assert asyncio.run(main()).seen == [1, 2, 3, 3]

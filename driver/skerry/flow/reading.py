@@ -263,7 +263,8 @@ class _Reader:
         owner = meaning(target.func.value, self._names)
         if name not in ("transaction", "begin_transaction"):
             return None
-        if not isinstance(owner, FlowDatabase | AsyncFlowDatabase):
+        of = owner.of if isinstance(owner, Instance) else type(owner)
+        if not issubclass(of, FlowDatabase | AsyncFlowDatabase):
             return None
         label = _shortened(f"with {ast.unparse(target)}")
         return Code(Kind.BLOCK, label, expression.lineno, is_by_hand=name == "begin_transaction")
@@ -387,7 +388,10 @@ class _Reader:
         return [Code(Kind.CALL, _shortened(ast.unparse(call)), call.lineno, parts)] if parts else []
 
     def _stage(self, spec: StageSpec, owner: type | None, line: int, facts: tuple[str, ...]) -> Code:
+        seen = dict(self._reading.unseen)
         parts = _body_of(spec.function, owner, self._reading) or ()
+        if spec.tx:  # whatever it calls is part of its transaction
+            self._reading.unseen = seen
         return Code(Kind.STAGE, spec.name, line, parts, spec, facts)
 
     def _owner(self, function: ast.expr) -> type | None:

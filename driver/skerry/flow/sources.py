@@ -1,8 +1,9 @@
 """The source of functions, and what the names in it mean, without running anything.
 
 Names are looked up where the function would find them: its own local functions and what a caller is known to hand in,
-its closure, its module, the builtins.  Attributes are read without calling properties.  What can't be known before the
-function runs is UNKNOWN.
+its closure, its module, the builtins.  Attributes are read without calling properties.  Where annotations, or what a
+name is assigned, say of which class something is, its methods are known, those of subclasses being taken for the same.
+What can't be known before the function runs is UNKNOWN.
 """
 
 from __future__ import annotations
@@ -47,16 +48,26 @@ class Names:
     local: frozenset[str]
     known: dict[str, object] = field(default_factory=dict)
     outer: Names | None = None
+    assigned: dict[str, ast.expr] = field(default_factory=dict)
 
     def find(self, name: str) -> object:
         """What the name stands for."""
         if name in self.known:
             return self.known[name]
         if name in self.local:
-            return UNKNOWN
+            return self._assigned_once(name)
         if self.outer is not None:
             return self.outer.find(name)
         return _of_function(self.function, name)
+
+    def _assigned_once(self, name: str) -> object:
+        """Of a variable at most the class is known."""
+        expression = self.assigned.pop(name, None)
+        found = UNKNOWN if expression is None else meaning(expression, self)
+        if isinstance(found, Instance):
+            self.known[name] = found
+            return found
+        return UNKNOWN
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -89,7 +100,37 @@ def meaning(expression: ast.expr, names: Names) -> object:
         return names.find(expression.id)
     if isinstance(expression, ast.Attribute):
         return attribute(meaning(expression.value, names), expression.attr)
-    return UNKNOWN
+    if isinstance(expression, ast.Await):
+        return meaning(expression.value, names)
+    if isinstance(expression, ast.Call):
+        return _given(meaning(expression.func, names))
+    kind = next((of for node, of in _DISPLAYS if isinstance(expression, node)), None)
+    return UNKNOWN if kind is None else Instance(kind)
+
+
+_DISPLAYS: tuple[tuple[type[ast.expr], type], ...] = (
+    (ast.JoinedStr, str),
+    (ast.List, list),
+    (ast.ListComp, list),
+    (ast.Dict, dict),
+    (ast.DictComp, dict),
+    (ast.Set, set),
+    (ast.SetComp, set),
+    (ast.Tuple, tuple),
+)
+
+
+def _given(called: object) -> object:
+    """What a call gives, by what the function says of it."""
+    while isinstance(called, functools.partial | MethodType):
+        called = called.func if isinstance(called, functools.partial) else called.__func__
+    if isinstance(called, type):
+        return Instance(called)
+    if not isinstance(called, FunctionType):
+        return UNKNOWN
+    said = called.__annotations__.get("return")
+    of = said if isinstance(said, type) else _class_named(said, Names(called, frozenset()))
+    return UNKNOWN if of is None else Instance(of)
 
 
 def attribute(owner: object, name: str) -> object:
@@ -100,6 +141,9 @@ def attribute(owner: object, name: str) -> object:
         return vars(owner).get(name, UNKNOWN)
     holder = owner.of if isinstance(owner, Instance) else owner
     found = inspect.getattr_static(holder, name, UNKNOWN)
+    if found is UNKNOWN and isinstance(owner, Instance):
+        of = _class_of_attribute(owner.of, name)
+        return UNKNOWN if of is None else Instance(of)
     if isinstance(found, staticmethod):
         return found.__func__
     if isinstance(found, classmethod):
@@ -177,10 +221,13 @@ def names_inside(
     names = Names(function, frozenset(), {}, outer)
     body = [node.body] if isinstance(node, ast.Lambda) else node.body
     stored: set[str] = set()
+    again: set[str] = set()
     elsewhere: set[str] = set()
     for each in _own(body):
-        if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load):
-            stored.add(each.id)
+        if isinstance(each, ast.Assign) and len(each.targets) == 1 and isinstance(each.targets[0], ast.Name):
+            names.assigned[each.targets[0].id] = each.value
+        elif isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load):
+            (again if each.id in stored else stored).add(each.id)
         elif isinstance(each, ast.alias):
             stored.add((each.asname or each.name).partition(".")[0])
         elif isinstance(each, ast.ExceptHandler) and each.name:
@@ -195,8 +242,68 @@ def names_inside(
                 names.known[each.name] = LocalFunction(each, names)
             local.add(each.name)
     names.local = frozenset((local | stored) - elsewhere)
-    names.known |= {name: value for name, value in handed.items() if name not in stored}
+    for name in (again | elsewhere | local) & names.assigned.keys():
+        del names.assigned[name]
+    around = outer or Names(function, frozenset())
+    for parameter in parameters:
+        if parameter.arg in stored or parameter in (arguments.vararg, arguments.kwarg):
+            continue
+        of = _class_said(parameter.annotation, around)
+        found = handed.get(parameter.arg, UNKNOWN if of is None else Instance(of))
+        if found is not UNKNOWN:
+            names.known[parameter.arg] = found
     return names
+
+
+def _class_said(annotation: ast.expr | None, names: Names) -> type | None:
+    """The class that an annotation names, its parameters left out."""
+    if isinstance(annotation, ast.Constant):
+        return _class_named(annotation.value, names)
+    while isinstance(annotation, ast.Subscript):
+        annotation = annotation.value
+    found = UNKNOWN if annotation is None else meaning(annotation, names)
+    return found if isinstance(found, type) and found is not object else None
+
+
+def _class_named(annotation: object, names: Names) -> type | None:
+    """As `_class_said`, of an annotation as text."""
+    if not isinstance(annotation, str):
+        return None
+    try:
+        return _class_said(ast.parse(annotation, mode="eval").body, names)
+    except SyntaxError:
+        return None
+
+
+def _class_of_attribute(owner: type, name: str) -> type | None:
+    """What the class, or its `__init__`, says that an attribute is an instance of."""
+    for each in owner.__mro__:
+        made = next((some for some in vars(each).values() if isinstance(some, FunctionType)), None)
+        if made is None:
+            continue
+        said = vars(each).get("__annotations__", {}).get(name)
+        if said is not None:
+            return said if isinstance(said, type) else _class_named(said, Names(made, frozenset()))
+        begins = vars(each).get("__init__")
+        node = node_of(begins) if isinstance(begins, FunctionType) else None
+        if isinstance(node, ast.FunctionDef):
+            return _assigned(node, name, Names(made, frozenset()))
+    return None
+
+
+def _assigned(node: ast.FunctionDef, name: str, around: Names) -> type | None:
+    """The class of the parameter that an `__init__` keeps as `self.name`, if it does no more than that."""
+    parameters = {each.arg: each for each in (*node.args.args, *node.args.kwonlyargs)}
+    values = [
+        each.value
+        for each in ast.walk(node)
+        if isinstance(each, ast.Assign)
+        for target in each.targets
+        if isinstance(target, ast.Attribute) and target.attr == name
+    ]
+    if len(values) != 1 or not isinstance(values[0], ast.Name) or values[0].id not in parameters:
+        return None
+    return _class_said(parameters[values[0].id].annotation, around)
 
 
 def _own(body: list[ast.stmt] | list[ast.expr]) -> Iterator[ast.AST]:

@@ -266,11 +266,21 @@ def each(
         raise InterfaceError(f"commit_every is a number of rows, not {commit_every!r}")
     check_progress(progress)
     args = (rows, function, commit_every, progress)
-    if function.is_async if isinstance(function, Stage) else inspect.iscoroutinefunction(function):
+    if _is_async(function):
         return cast("Coroutine[Any, Any, int]", aio.call_flow_if_none(FlowSpec("each", aio.call_each), args))
     if isinstance(rows, AsyncIterable):
         raise InterfaceError("rows that come asynchronously need a stage that is `async def`")
     return cast("int", blocking.call_flow_if_none(FlowSpec("each", blocking.call_each), args))
+
+
+def _is_async(function: Callable[..., object]) -> bool:
+    """Whether it has to be awaited: also a stage or a flow that is a method, or of which a part is given."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    owner = getattr(function, "__self__", function)
+    if isinstance(owner, Stage | Flow):
+        return owner.is_async
+    return inspect.iscoroutinefunction(function)
 
 
 def _refuse_generator(function: Callable[..., object]) -> None:
