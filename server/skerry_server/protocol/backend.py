@@ -359,6 +359,7 @@ class Backend:
     def _handle(self, session: Session, kind: int, body: bytes) -> None:
         if kind == QUERY:
             self._described = None
+            session.close_portal("")  # as the protocol has it: a simple query destroys the unnamed portal
             self._take_answer(session.answer_query(frontend.read_query(body)), _SIMPLE)
         elif kind == BIND:
             self._described = None
