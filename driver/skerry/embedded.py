@@ -24,11 +24,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import TypeVar
 
 from skerry.abc import ColumnInfo, Notification, Outcome, Row, stream_tag
 from skerry.embedded_values import NEED_THE_CATALOG, Converter, converter, engine_parameters
 from skerry.engine_mutex import interrupts
-from skerry.shared_engine import SharedEngine
+from skerry.shared_engine import Closable, SharedEngine
 from skerry.targets import EngineOptions, Target
 from skerry_engine import errors
 from skerry_engine.session.session import Session
@@ -48,6 +49,7 @@ from skerry_engine.session.steps import (
 )
 from skerry_engine.values.io import IoContext
 
+T = TypeVar("T")
 Steps = Generator[Step, object, None]
 
 
@@ -390,6 +392,39 @@ class EmbeddedBackend:
     def copy_out(self, text: str, write: Callable[[bytes], object]) -> None:
         """Run COPY TO STDOUT; `write` is called between two steps."""
         self._run(text, None, write)
+
+    def in_unit(self, call: Callable[[Session], T]) -> T:
+        """Call something of the session's in one unit, whatever else the session is about."""
+        session = self._open_session()
+        self._source.check_process()
+        try:
+            with self._source.mutex:
+                return call(session)
+        finally:
+            self._source.shared.close_abandoned()
+
+    def run_steps(self, begin: Callable[[Session], Steps]) -> None:
+        """Run steps of the session's, which has nothing else to do, to their end."""
+        session = self._open_session()
+        self._source.check_process()
+        holds_back = interrupts.hold_back()
+        try:
+            with self._source.mutex:
+                self._source.expiry.forget(session)
+                session.owner.thread_id = _thread_number()
+                steps = begin(session)
+            self._drive_guarded(session, steps, Outcome())
+        finally:
+            if session.in_block:
+                self._watch_idling(session)
+            if holds_back:
+                interrupts.let_through()
+            self._source.shared.close_abandoned()
+
+    def abandon(self, what: Closable) -> None:
+        """Close something of the session's as soon as nobody holds the mutex: for finalisers."""
+        self._source.shared.abandoned.append(what)
+        self._source.shared.close_abandoned()
 
     def _run(self, text: str, values: list[object] | None, write: Callable[[bytes], object]) -> Outcome:
         session = self._open_session()

@@ -30,7 +30,6 @@ from skerry.expiry import Expiry
 from skerry.flush_turn import FlushTurn
 from skerry.targets import EngineOptions
 from skerry_engine.engine import MEMORY, Engine
-from skerry_engine.session.session import Session
 from skerry_engine.session.steps import Step, Wait
 from skerry_engine.txn.durable_log import Flush
 
@@ -66,6 +65,14 @@ class Log(Protocol):
         ...
 
 
+class Closable(Protocol):
+    """What finalisers leave here to be closed: a session, a flow branch."""
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
 _registry_lock = threading.Lock()
 _by_path: dict[str, SharedEngine] = {}
 
@@ -77,7 +84,7 @@ class SharedEngine:
         self.engine = engine
         self.mutex = EngineMutex()
         self.expiry = Expiry(self.mutex)
-        self.abandoned: deque[Session] = deque()
+        self.abandoned: deque[Closable] = deque()
         self._path = path
         self._users = 1
         self._flush_turn = FlushTurn()

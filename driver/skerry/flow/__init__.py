@@ -22,10 +22,19 @@ from skerry.flow.aio.resources import AsyncResource
 from skerry.flow.aio.scope import AsyncTransactionScope
 from skerry.flow.ambient import current_scope
 from skerry.flow.blocks import TransactionBlock
+from skerry.flow.branch import (
+    FlowTransaction,
+    FlowTransactionMetrics,
+    ViewChange,
+    ViewInterceptor,
+    intercept_views,
+)
 from skerry.flow.database import FlowDatabase
+from skerry.flow.layouts import Field, Layout, StateRow
 from skerry.flow.no_tx import no_tx, resource
 from skerry.flow.opening import open, open_async
 from skerry.flow.outline import Outline
+from skerry.flow.parallel import parallel, parallel_async
 from skerry.flow.report import RunReport, StageReport
 from skerry.flow.resources import Resource
 from skerry.flow.scope import ScopeState, TransactionScope
@@ -34,6 +43,16 @@ from skerry.flow.svg import Drawing
 from skerry_engine.errors import CommitIncomplete, ConcurrentUse, FlowError, WorkflowError
 
 __all__ = [
+    "Field",
+    "FlowTransaction",
+    "FlowTransactionMetrics",
+    "Layout",
+    "StateRow",
+    "ViewChange",
+    "ViewInterceptor",
+    "intercept_views",
+    "parallel",
+    "parallel_async",
     "AsyncFlowDatabase",
     "AsyncResource",
     "AsyncTransactionBlock",

@@ -51,6 +51,7 @@ class BranchTable:
         "unmerged",
         "touched",
         "removed",
+        "moved",
         "limit_rows",
         "reads",
         "writes",
@@ -67,6 +68,7 @@ class BranchTable:
         self.unmerged: dict[int, None] = {}
         self.touched: dict[object, None] = {}
         self.removed: dict[object, None] = {}
+        self.moved: dict[int, int] = {}
         self.limit_rows: int = limit_rows
         self.reads: int = 0
         self.writes: int = 0
@@ -96,6 +98,8 @@ class BranchTable:
                 continue
             pending.record(other, entry.row, OWN_STATEMENT)
             del pending.entries[row_id]
+            self.moved[row_id] = other
+            self.moved.pop(other, None)
             if row_id in self.unmerged:
                 del self.unmerged[row_id]
                 self.unmerged[other] = None
@@ -232,6 +236,14 @@ class BranchTable:
         if row is None:
             row = TableReader(self.storage, self.reader.snapshot_epoch, None, NEWEST).get(row_id)
         return NO_KEY if row is None else self._keyed().unique_key(self.storage.padded(row))
+
+    def unmark(self, row_ids: dict[int, None], keys: dict[object, None]) -> None:
+        """What was merged is not any more; some of it may have moved to other rows since."""
+        for row_id in row_ids:
+            while row_id in self.moved:
+                row_id = self.moved[row_id]
+            self.unmerged[row_id] = None
+        self.touched.update(keys)
 
     def own_row(self, row_id: int) -> Row | None:
         """What the branch has written, at full width; None where it has removed the row."""

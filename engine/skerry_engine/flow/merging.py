@@ -158,27 +158,30 @@ def _checks(parent: Transaction) -> Steps:
 
 def _settle(branch: FlowTransaction, parent: Transaction, tables: list[BranchTable]) -> None:
     """Mark what is merged, until the parent undoes it."""
-    branches = parent.own_branches()
+    keys = parent.own_branches().keys
     merged: list[tuple[BranchTable, dict[int, None], dict[object, None]]] = []
+    claims: list[tuple[tuple[int, object], int]] = []
     for table in tables:
         merged.append((table, table.unmerged, table.touched))
         branch.merged_entries += len(table.unmerged) + len(table.touched)
         index = table.index
         if index is not None:
             for key in table.touched:
-                branches.keys[(index.index_id, key)] = parent.statement_number
+                claim = (index.index_id, key)
+                claims.append((claim, keys.get(claim, -1)))
+                keys[claim] = parent.statement_number
         table.unmerged, table.touched = {}, {}
     branch.merges += 1
 
     def undo() -> None:
         for table, unmerged, touched in merged:
-            table.unmerged.update(unmerged)
-            table.touched.update(touched)
+            table.unmark(unmerged, touched)
             branch.merged_entries -= len(unmerged) + len(touched)
-            index = table.index
-            if index is not None:
-                for key in touched:
-                    branches.keys.pop((index.index_id, key), None)
+        for claim, before in claims:
+            if before < 0:
+                keys.pop(claim, None)
+            else:
+                keys[claim] = before
 
     parent.on_rollback(undo)
 
@@ -304,11 +307,22 @@ class _Inspection:
             return
         entry = self.theirs.entries.get(row_id)
         statement = self.theirs.statement_of(row_id)
-        if statement < 0 or self.branches.merged_by(statement) == self.number:
+        if statement < 0:
+            return
+        if self.branches.merged_by(statement) == self.number:
+            self._look_at_merged(index, key, row_id)
             return
         for row in self._states(entry, row_id):
             if index.matches(row, key):
                 raise self._overlap(statement, self._key_of(row_id, row))
+
+    def _look_at_merged(self, index: Index, key: object, row_id: int) -> None:
+        """Another row that this branch has given the key to, in an earlier merge, and still leaves it to: since then it
+        has moved to an epoch at which others have the key."""
+        row = self._their_row(row_id)
+        if row is not None and row_id not in self.table.unmerged:
+            if index.matches(self.table.storage.padded(row), key):
+                raise write_conflict()
 
     def _states(self, entry: Entry | None, row_id: int) -> list[Row]:
         """What the row is and was, in the parent's overlay and before."""

@@ -38,8 +38,13 @@ class BranchState:
         row = self.table.get(self._prefix(node) + key)
         return None if row is None else row[VALUE_POSITION]
 
+    def find(self, node: str, key: bytes) -> tuple[object] | None:
+        """As `get`, where None may be a value: the value alone, or None where there is none."""
+        row = self.table.get(self._prefix(node) + key)
+        return None if row is None else (row[VALUE_POSITION],)
+
     def set(self, node: str, key: bytes, value: object) -> None:
-        """Keep a value, which is not None, under a key.  Raises OutOfMemory."""
+        """Keep a value under a key.  Raises OutOfMemory."""
         self.table.set((self._prefix(node) + key, value))
 
     def remove(self, node: str, key: bytes) -> bool:

@@ -62,8 +62,15 @@ class StatementRunner(SessionState):
 
     # --- running steps ----------------------------------------
 
-    def _watched(self, steps: Steps, text: str) -> Steps:
-        """Step `steps`, forwarding what is sent in; cancels and timeouts become exceptions inside it."""
+    def run_undoing(self, steps: Steps, text: str) -> Steps:
+        """Run steps that undo what they have done where they fail: the transaction goes on then."""
+        yield from self._watched(steps, text, True)
+
+    def _watched(self, steps: Steps, text: str, undoes: bool = False) -> Steps:
+        """Step `steps`, forwarding what is sent in; cancels and timeouts become exceptions inside it.
+
+        Where they fail the transaction has failed, too, unless `undoes`: they have undone what they did.
+        """
         self._start_running(text)
         sent: object = None
         try:
@@ -85,11 +92,16 @@ class StatementRunner(SessionState):
                 yield from self._take_messages()
         except BaseException as error:
             steps.close()  # if it was not the one to raise: nothing of it may run later, when it is forgotten
-            if not isinstance(error, GeneratorExit):
+            if not isinstance(error, GeneratorExit) and not (undoes and self._has_survived(error)):
                 self._failed_with(error)
             raise
         finally:
             self._stop_running()
+
+    def _has_survived(self, error: BaseException) -> bool:
+        """Whether a failure that has undone itself leaves the session and its transaction as they were."""
+        ends = isinstance(error, errors.DatabaseError) and error.ends_session
+        return not ends and self.transaction is not None and self.transaction.state == "active"
 
     def _failed_with(self, error: BaseException) -> None:
         """The statement has failed: its transaction has, too, and perhaps the session."""
