@@ -10,7 +10,7 @@ import pytest
 from support.flow_sources import flow_of, namespace_of
 
 from skerry import InterfaceError, flow
-from skerry.flow import stage
+from skerry.flow import FlowError, stage
 
 SCRIPTS = Path(__file__).parent / "explain"
 BETWEEN = "\n\n====\n\n"
@@ -91,3 +91,46 @@ def test_nothing_runs_and_no_property_is_read() -> None:
         loud.load()  # type: ignore[operator]
 
     assert imp.outline().unseen == ("loud.load()",)
+
+
+FAILING = """
+@stage(tx=True)
+def load(row): db.execute("SELECT 1")
+
+@stage(tx=True)
+def fail(): raise ValueError
+
+@flow(db)
+def inner(): fail()
+
+@stage
+def check(): pass
+
+@flow(db)
+def imp():
+    load(1)
+    try:
+        {attempt}
+    except FlowError:
+        load(2)
+    check()
+"""
+ATTEMPTS = {
+    "fail()": True,
+    "inner()": False,
+    "with db.transaction(): fail()": False,
+    "with db.transaction(savepoint=False): fail()": True,
+    "check(); inner()": False,
+}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_it_is_known_what_dooms_a_transaction(attempt: str) -> None:
+    with flow.open(":memory:") as db:
+        imp = flow_of(FAILING.format(attempt=attempt), attempt, db)
+        assert ("doomed" in str(imp.outline())) == ATTEMPTS[attempt]
+        if ATTEMPTS[attempt]:
+            with pytest.raises(FlowError, match="can't go on"):
+                imp()
+        else:
+            imp()

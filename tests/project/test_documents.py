@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import doctest
 import re
+import runpy
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,14 @@ import skerry
 from skerry import errors
 
 ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "transactions.md"
 HISTORY = ROOT / "docs" / "history.md"
 GQL = ROOT / "docs" / "gql.md"
 PATHS = ROOT / "docs" / "paths.md"
 VALUES = ROOT / "docs" / "values.md"
 DRIVER = ROOT / "docs" / "driver.md"
+FLOWS = ROOT / "docs" / "flows.md"
 SQLALCHEMY = ROOT / "docs" / "sqlalchemy.md"
 
 
@@ -64,6 +68,38 @@ def test_the_page_on_the_driver_over_the_network(skerry_server: Address) -> None
     run_examples(text, 29)
     with skerry.connect(address, autocommit=True) as connection:
         connection.execute("DROP TABLE item")
+
+
+def test_the_page_on_flows_embedded() -> None:
+    run_examples(FLOWS.read_text(encoding="utf-8"), 53)
+
+
+def test_the_page_on_flows_over_the_network(skerry_server: Address) -> None:
+    address = (
+        f"skerry://{skerry_server.user}@{skerry_server.host}:{skerry_server.port}/{skerry_server.database}"
+    )
+    text = FLOWS.read_text(encoding="utf-8").replace(
+        'db = flow.open(":memory:")', f'db = flow.open("{address}")', 1
+    )
+    assert address in text
+    try:
+        run_examples(text, 53)
+    finally:
+        with skerry.connect(address, autocommit=True) as connection:
+            connection.execute("DROP TABLE IF EXISTS person, log")
+
+
+def test_the_readme_on_flows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a file, since `explain` reads the source."""
+    section = README.read_text(encoding="utf-8").partition("## Flows\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("    ") or not line]
+    script = tmp_path / "readme.py"
+    script.write_text(textwrap.dedent("\n".join(lines)), encoding="utf-8")
+    runpy.run_path(str(script))
+    said = capsys.readouterr().out
+    assert "    stage load (tx)   opens a transaction if none is open\n" in said
+    assert "2 readings\n" in said
+    assert "3 rows, 1 commit, 0 rollbacks" in said
 
 
 def test_the_page_on_values_embedded() -> None:
@@ -132,7 +168,9 @@ def test_the_table_of_errors() -> None:
         assert {cls.is_retryable for cls in classes if cls.code == code} == {retryable == "yes"}, code
 
 
-@pytest.mark.parametrize("page", ["docs/history.md", "docs/gql.md", "docs/paths.md", "docs/values.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/flows.md", "docs/history.md", "docs/gql.md", "docs/paths.md", "docs/values.md"]
+)
 def test_the_page_is_found(page: str) -> None:
     assert page in (ROOT / "README.md").read_text(encoding="utf-8")
 

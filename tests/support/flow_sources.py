@@ -8,7 +8,7 @@ from typing import Any
 from skerry import flow
 from skerry.flow import Flow
 
-PRELUDE = {name: getattr(flow, name) for name in ("each", "flow", "stage", "resource", "no_tx")}
+PRELUDE = {name: getattr(flow, name) for name in ("each", "flow", "stage", "resource", "no_tx", "FlowError")}
 
 
 def namespace_of(source: str, name: str, database: object) -> dict[str, Any]:

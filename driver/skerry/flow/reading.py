@@ -51,7 +51,8 @@ _INTERESTING = (Kind.STAGE, Kind.FLOW, Kind.EACH, Kind.BLOCK, Kind.UNSEEN)
 @dataclass(frozen=True, eq=False, slots=True)
 class Code:
     """A place as it stands in the source.  `is_sure`: a loop with at least one round, a condition of which one arm
-    always runs; `is_endless`: left only by break or return; `is_by_hand`: a block that needs commit()."""
+    always runs; `is_endless`: left only by break or return; `is_by_hand`: a block
+    that needs commit(); `is_savepoint`: one that is undone alone."""
 
     kind: Kind
     label: str = ""
@@ -63,6 +64,7 @@ class Code:
     is_sure: bool = False
     is_endless: bool = False
     is_by_hand: bool = False
+    is_savepoint: bool = True
 
 
 @dataclass(slots=True)
@@ -267,7 +269,10 @@ class _Reader:
         if not issubclass(of, FlowDatabase | AsyncFlowDatabase):
             return None
         label = _shortened(f"with {ast.unparse(target)}")
-        return Code(Kind.BLOCK, label, expression.lineno, is_by_hand=name == "begin_transaction")
+        said = {keyword.arg: keyword.value for keyword in target.keywords}
+        is_savepoint = "savepoint" not in said or meaning(said["savepoint"], self._names) is not False
+        is_by_hand = name == "begin_transaction"
+        return Code(Kind.BLOCK, label, expression.lineno, is_by_hand=is_by_hand, is_savepoint=is_savepoint)
 
     def _arm(self, label: str, body: list[ast.stmt], where: ast.stmt | ast.ExceptHandler) -> Code:
         return Code(Kind.ARM, _shortened(label), where.lineno, tuple(self._statements(body)))

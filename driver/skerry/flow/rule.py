@@ -194,17 +194,17 @@ class _Rule:
         open_here = frozenset(scope for scope in state if scope is not None)
         if open_here:
             self._say(code, around, effect)
-        return self._within(code, open_here, around)
+        return self._within(code, open_here, around, is_undone=effect is Effect.SAVEPOINT)
 
-    def _within(self, code: Code, state: State, around: _Around) -> State:
-        """A part that is inside a transaction.  If it fails, and nobody handles that, the transaction is doomed."""
+    def _within(self, code: Code, state: State, around: _Around, is_undone: bool = False) -> State:
+        """A part that is inside a transaction.  If it fails, it is undone to its savepoint, or the whole is doomed."""
         if not state:
             return NEVER
         self._at(code).scopes |= {scope.origin for scope in state if scope is not None}
         inner = around.fresh(is_inside=True, ends=False, blocks=0)
         after = self._sequence(code.parts, state, inner) | inner.exits.returns
         doomed = {scope and scope._replace(is_doomed=True) for scope in state | after}
-        around.exits.raises |= doomed
+        around.exits.raises |= state if is_undone else doomed
         return after
 
     def _flow(self, code: Code, state: State, around: _Around) -> State:
@@ -215,7 +215,7 @@ class _Rule:
             self._say(code, around, Effect.PART)
             inner = around.fresh(ends=False)
             after |= self._sequence(code.parts, NOTHING, inner) | inner.exits.returns
-            around.exits.raises |= inner.exits.raises
+            around.exits.raises.add(None)  # what it has begun is rolled back if it fails
         within = state - NOTHING
         if within:
             after |= self._joined(code, within, around, Effect.SAVEPOINT)
@@ -226,18 +226,22 @@ class _Rule:
         if code.is_by_hand:
             self._own(code, around, Effect.BY_HAND)
             return state
+        effect = Effect.SAVEPOINT if code.is_savepoint else Effect.JOINS
         if around.is_inside:
-            return self._joined(code, state, around, Effect.SAVEPOINT)
+            return self._joined(code, state, around, effect)
         after: State = NEVER
         if None in state:
             self._own(code, around, Effect.OWN)
             after |= NOTHING
         within = state - NOTHING
         if within:  # its stages are still those of the lane
-            self._say(code, around, Effect.SAVEPOINT)
+            self._say(code, around, effect)
             self._at(code).scopes |= {scope.origin for scope in within if scope is not None}
-            inner = replace(around, blocks=around.blocks + 1, ends=False)
+            exits = replace(around.exits, raises=set())
+            inner = replace(around, exits=exits, blocks=around.blocks + code.is_savepoint, ends=False)
             after |= self._sequence(code.parts, within, inner)
+            doomed = {scope and scope._replace(is_doomed=True) for scope in within}
+            around.exits.raises |= within if code.is_savepoint else doomed
         return after
 
     def _own(self, code: Code, around: _Around, effect: Effect) -> None:
