@@ -229,6 +229,33 @@ RESET ROLE;
 SELECT acldefault('r', 'g_own'::regrole), acldefault('s', 'g_own'::regrole), acldefault('d', 'g_own'::regrole), acldefault('n', 'g_own'::regrole), acldefault('T', 'g_own'::regrole);
 SELECT makeaclitem('g_one'::regrole, 'g_own'::regrole, 'SELECT', true), makeaclitem(0, 'g_own'::regrole, 'USAGE', false);
 SELECT grantor::regrole, grantee::regrole, privilege_type, is_grantable FROM aclexplode('{g_one=r*w/g_own,=U/g_own}'::aclitem[]) ORDER BY 2, 3;
+-- types are used with USAGE, which everybody has until it is revoked; arrays are as their elements
+SET ROLE g_own;
+CREATE DOMAIN g_dom AS int CHECK (VALUE > 0);
+CREATE TYPE g_pair AS (a int, b int);
+REVOKE USAGE ON TYPE d3, g_dom, g_pair FROM PUBLIC;
+GRANT USAGE ON TYPE g_pair TO g_one;
+CREATE TABLE d4 (a d3, b g_dom);
+RESET ROLE;
+GRANT CREATE, USAGE ON SCHEMA public TO g_one;
+SET ROLE g_one;
+CREATE TABLE d5 (a d3);
+CREATE TABLE d5 (a d3[]);
+CREATE TABLE d5 (a g_dom);
+CREATE TABLE d5 (a g_dom[]);
+CREATE TABLE d5 (a g_pair, b int);
+ALTER TABLE d5 ADD COLUMN c d3;
+ALTER TABLE d5 ALTER COLUMN b TYPE g_dom;
+CREATE DOMAIN g_dom2 AS g_dom;
+CREATE DOMAIN g_dom2 AS d3[];
+CREATE TYPE g_pair2 AS (a d3);
+SELECT 1::g_dom, 'x'::d3;
+DROP TABLE d5;
+RESET ROLE;
+DROP TABLE d4;
+DROP TYPE g_pair;
+DROP DOMAIN g_dom;
+REVOKE CREATE, USAGE ON SCHEMA public FROM g_one;
 -- all that is left
 -- @sqlstate: what hangs on it is told in another order
 DROP ROLE g_one;

@@ -29,6 +29,7 @@ from skerry_engine.plan.compile import compile_rows
 from skerry_engine.session.definitions.binding import bind_default, bind_domain_check
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.session.definitions.guards import check_may_use_type
 from skerry_engine.session.definitions.names import collation_of, creation_schema, type_of
 from skerry_engine.session.definitions.types import locked_type
 from skerry_engine.session.definitions.validation import each_slice
@@ -56,6 +57,7 @@ def create_domain(context: DefinitionContext, statement: ts.CreateDomain) -> Ste
     if is_name_taken(context.database, schema.oid, name):
         raise errors.DuplicateObject(f'type "{name}" already exists')
     base = type_of(context, statement.type)
+    check_may_use_type(context, base)
     if type_info(base.oid).is_pseudo or base.oid in oids.REFERENCES:
         raise errors.DatatypeMismatch(
             f'"{format_type(base.oid)}" is not a valid base type for a domain',

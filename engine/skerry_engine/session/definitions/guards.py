@@ -17,7 +17,9 @@ from skerry_engine.catalog.privileges import (
     not_owner,
     shown_kind,
 )
+from skerry_engine.catalog.user_types import UserType, user_type_name
 from skerry_engine.session.definitions.context import DefinitionContext
+from skerry_engine.values.types import SqlType
 
 
 def judge_of(context: DefinitionContext) -> Judge:
@@ -68,6 +70,17 @@ def check_may_use(context: DefinitionContext, name: str) -> None:
     schema = context.database.schema_named(name)
     if schema is not None and not judge_of(context).on_schema(schema) & USAGE:
         raise denied("schema", name)
+
+
+def check_may_use_type(context: DefinitionContext, sql_type: SqlType) -> None:
+    """Raise InsufficientPrivilege unless the current role may make something of a type; an array is as its elements."""
+    oid = sql_type.domain or sql_type.oid
+    found = context.database.relation(oid) or context.database.relation(oid - 1)
+    if isinstance(found, UserType) and oid in (found.oid, found.array_oid):
+        if not judge_of(context).on_relation(found) & USAGE:
+            raise denied(
+                "type", user_type_name(context.database, found.oid, context.search_path) or found.name
+            )
 
 
 def check_may_create_schema(context: DefinitionContext) -> None:

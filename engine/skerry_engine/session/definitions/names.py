@@ -28,6 +28,7 @@ from skerry_engine.session.definitions.guards import (
     check_may_create,
     check_may_create_temporary,
     check_may_use,
+    check_may_use_type,
 )
 from skerry_engine.session.definitions.waiting import lock_relation
 from skerry_engine.session.steps import Step
@@ -213,8 +214,9 @@ def _type_of_column(context: DefinitionContext, written: TypeName) -> SqlType:
 
 def column_type(context: DefinitionContext, written: TypeName, column_name: str) -> SqlType:
     """The type of a new column.  Raises InvalidTableDefinition for a pseudo-type, NotSupportedError for nodes,
-    edges and paths."""
+    edges and paths, InsufficientPrivilege for a type without USAGE."""
     found = type_of(context, written)
+    check_may_use_type(context, found)
     check_storable(found, column_name)
     return found
 
