@@ -259,5 +259,5 @@ class _Layout:
 
 
 def _tone(place: Place) -> str:
-    warns = not place.is_reached or bool(place.all_effects & {Effect.REFUSED, Effect.NESTED})
+    warns = not place.is_reached or bool(place.all_effects & {Effect.REFUSED, Effect.NESTED, Effect.LACKING})
     return "alarm" if warns else "soft"

@@ -48,7 +48,7 @@ class Effect(enum.Enum):
     OPENS = "opens a transaction"
     JOINS = "goes on in the transaction"
     SAVEPOINT = "goes on in the transaction, behind a savepoint"
-    OWN = "is a transaction of its own, which commits at the block's end"
+    OWN = "is a transaction of its own, which commits at its end"
     BY_HAND = "is a transaction of its own; without commit() it rolls back"
     PART = "is part of the flow: opens and commits nothing itself"
     COMMITS = "commits, then runs"
@@ -59,6 +59,7 @@ class Effect(enum.Enum):
     LEFT = "commits nothing on the way: that is up to the transaction around it"
     ROLLS_BACK = "rolls back"
     REFUSED = "fails if the transaction is doomed"
+    LACKING = "fails: no transaction is open"
     NESTED = "fails: it would commit inside a block of the transaction"
 
     @property

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import enum
 import functools
 import inspect
 from collections.abc import Callable, Iterable
@@ -27,6 +28,7 @@ from skerry.flow.blocks import TransactionBlock
 from skerry.flow.database import FlowDatabase
 from skerry.flow.definitions import FlowSpec, StageSpec
 from skerry.flow.outline import Kind
+from skerry.flow.parallel import parallel, parallel_async
 from skerry.flow.sources import (
     UNKNOWN,
     FunctionNode,
@@ -48,11 +50,21 @@ _WRAPPERS = ("skerry.flow.blocks", "skerry.flow.aio.blocks")
 _INTERESTING = (Kind.STAGE, Kind.FLOW, Kind.EACH, Kind.BLOCK, Kind.UNSEEN)
 
 
+class Begins(enum.Enum):
+    """How a block comes to its transaction: it joins the one that is open, or begins one if there is none, or always;
+    one that is begun by hand needs commit()."""
+
+    IF_NONE = "if none"
+    ALWAYS = "always"
+    BY_HAND = "by hand"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Code:
     """A place as it stands in the source.  `is_sure`: a loop with at least one round, a condition of which one arm
-    always runs; `is_endless`: left only by break or return; `is_by_hand`: a block
-    that needs commit(); `is_savepoint`: one that is undone alone."""
+    always runs; `is_endless`: left only by break or return; `begins`: of a block, how it comes to its transaction;
+    `is_savepoint`: it is undone alone."""
 
     kind: Kind
     label: str = ""
@@ -63,7 +75,7 @@ class Code:
     commit_every: int | str | None = None
     is_sure: bool = False
     is_endless: bool = False
-    is_by_hand: bool = False
+    begins: Begins = Begins.IF_NONE
     is_savepoint: bool = True
 
 
@@ -271,8 +283,8 @@ class _Reader:
         label = _shortened(f"with {ast.unparse(target)}")
         said = {keyword.arg: keyword.value for keyword in target.keywords}
         is_savepoint = "savepoint" not in said or meaning(said["savepoint"], self._names) is not False
-        is_by_hand = name == "begin_transaction"
-        return Code(Kind.BLOCK, label, expression.lineno, is_by_hand=is_by_hand, is_savepoint=is_savepoint)
+        begins = Begins.BY_HAND if name == "begin_transaction" else Begins.IF_NONE
+        return Code(Kind.BLOCK, label, expression.lineno, begins=begins, is_savepoint=is_savepoint)
 
     def _arm(self, label: str, body: list[ast.stmt], where: ast.stmt | ast.ExceptHandler) -> Code:
         return Code(Kind.ARM, _shortened(label), where.lineno, tuple(self._statements(body)))
@@ -384,6 +396,8 @@ class _Reader:
             return [Code(Kind.FLOW, target.name, call.lineno, parts, target.spec, facts)]
         if target is UNKNOWN:
             return self._unknown(call)
+        if target in (parallel, parallel_async):
+            return [self._parallel(call)]
         parts = self._inside(target, self._handed(call))
         if parts is None:
             return []
@@ -391,6 +405,13 @@ class _Reader:
         if block is not None:
             return [Code(Kind.BLOCK, _shortened(ast.unparse(call)), call.lineno, parts)]
         return [Code(Kind.CALL, _shortened(ast.unparse(call)), call.lineno, parts)] if parts else []
+
+    def _parallel(self, call: ast.Call) -> Code:
+        """Branches of a transaction: of its own, of the one that is open, or of one that is given."""
+        named = {keyword.arg for keyword in call.keywords}
+        begins = Begins.ALWAYS if "database" in named else Begins.NEVER
+        kind = Kind.CALL if "parent" in named else Kind.BLOCK
+        return Code(kind, _shortened(ast.unparse(call)), call.lineno, begins=begins)
 
     def _stage(self, spec: StageSpec, owner: type | None, line: int, facts: tuple[str, ...]) -> Code:
         seen = dict(self._reading.unseen)

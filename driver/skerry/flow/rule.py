@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from skerry.flow.definitions import FlowSpec, StageSpec
 from skerry.flow.outline import Effect, Kind, Moment, Open, Outline, Place, Rounds
-from skerry.flow.reading import Code, Reading, read_flow
+from skerry.flow.reading import Begins, Code, Reading, read_flow
 
 
 class _Scope(NamedTuple):
@@ -223,14 +223,16 @@ class _Rule:
 
     def _block(self, code: Code, state: State, around: _Around) -> State:
         """`db.transaction()`: joins what is open, or is a transaction of its own."""
-        if code.is_by_hand:
-            self._own(code, around, Effect.BY_HAND)
+        if code.begins in (Begins.BY_HAND, Begins.ALWAYS):
+            self._own(code, around, Effect.BY_HAND if code.begins is Begins.BY_HAND else Effect.OWN)
             return state
         effect = Effect.SAVEPOINT if code.is_savepoint else Effect.JOINS
         if around.is_inside:
             return self._joined(code, state, around, effect)
         after: State = NEVER
-        if None in state:
+        if None in state and code.begins is Begins.NEVER:
+            self._say(code, around, Effect.LACKING)
+        elif None in state:
             self._own(code, around, Effect.OWN)
             after |= NOTHING
         within = state - NOTHING
