@@ -38,12 +38,16 @@ FLOW_MODULES = (
 )
 """Those of skerry/flow/aio that have one in skerry/flow."""
 
+WORKFLOW_MODULES = ("reflecting", "runner")
+"""Those of skerry/flow/workflows/aio that have one in skerry/flow/workflows."""
+
 TESTS = Path(__file__).parent.parent / "tests"
 FOLDERS = (
     (DRIVER, MODULES),
     (DRIVER / "flow", FLOW_MODULES),
+    (DRIVER / "flow" / "workflows", WORKFLOW_MODULES),
     (TESTS / "support", ("flow_handles", "flow_world")),
-    (TESTS / "flows", ("test_rows_b",)),
+    (TESTS / "flows", ("test_rows_a", "test_rows_b")),
 )
 """Where there are sources in a folder `aio`, tests among them: what holds in one world holds in the other."""
 
@@ -56,7 +60,7 @@ _RULES = (
     (r"[^\n]*# async only\n", ""),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
-    (r"\b(skerry|driver|skerry\.flow|support)(\.|/)aio\b", r"\1"),
+    (r"\b(skerry|driver|skerry\.flow|skerry\.flow\.workflows|support)(\.|/)aio\b", r"\1"),
     (r"\b__a(enter|exit|iter|next)__", r"__\1__"),
     (r"\bsqlalchemy\.ext\.asyncio import AsyncSession\b", "sqlalchemy.orm import Session"),
     (

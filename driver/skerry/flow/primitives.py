@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable
 from types import CoroutineType
 from typing import Any, TypeVar
 
+from skerry.flow.clock import clock
 from skerry_engine.errors import InterfaceError
 
 T = TypeVar("T")
@@ -20,13 +20,11 @@ class Alarm:
     """Calls a function once, from a thread of its own, unless it is called off before."""
 
     def __init__(self, seconds: float, function: Callable[[], None]) -> None:
-        self._timer = threading.Timer(seconds, function)
-        self._timer.daemon = True
-        self._timer.start()
+        self._deadline = clock.add(seconds, function)
 
     def call_off(self) -> None:
         """Nothing is called any more; what runs already goes on."""
-        self._timer.cancel()
+        clock.call_off(self._deadline)
 
 
 class Worker:
