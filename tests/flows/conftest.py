@@ -44,7 +44,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """On every database, or on those that the test's `backends` attribute wants."""
-    if "world" in metafunc.fixturenames:
+    if "world" in metafunc.fixturenames and not hasattr(metafunc.module, "world"):  # unless it has its own
         names = ASYNCIO if inspect.iscoroutinefunction(metafunc.function) else BLOCKING
         is_wanted = getattr(metafunc.function, "backends", lambda name: True)
         metafunc.parametrize("world", [name for name in names if is_wanted(name)], indirect=True)
@@ -65,9 +65,14 @@ def worlds(
     def get(name: str, is_asyncio: bool) -> Any:
         if (name, is_asyncio) not in opened:
             if is_asyncio:
-                opened[name, is_asyncio] = AsyncWorld(name, *runner.run(asyncio_connector(name, places)))
+                made: Any = AsyncWorld(name, *runner.run(asyncio_connector(name, places)))
+                for sql in (f"DROP TABLE IF EXISTS {TABLE}", CREATE):
+                    runner.run(made.db.execute(sql))
             else:
-                opened[name, is_asyncio] = World(name, *blocking_connector(name, places))
+                made = World(name, *blocking_connector(name, places))
+                for sql in (f"DROP TABLE IF EXISTS {TABLE}", CREATE):
+                    made.db.execute(sql)
+            opened[name, is_asyncio] = made
         return opened[name, is_asyncio]
 
     yield get
@@ -76,6 +81,7 @@ def worlds(
             runner.run(world.db.close())
         else:
             world.db.close()
+    places.close()
 
 
 @pytest.fixture
@@ -85,8 +91,10 @@ def world(
     """A database with an empty table."""
     is_asyncio = inspect.iscoroutinefunction(request.function)
     found = worlds(request.param, is_asyncio)
-    for sql in (f"DROP TABLE IF EXISTS {TABLE}", CREATE):
-        runner.run(found.db.execute(sql)) if is_asyncio else found.db.execute(sql)
+    if is_asyncio:
+        runner.run(found.db.execute(f"DELETE FROM {TABLE}"))
+    else:
+        found.db.execute(f"DELETE FROM {TABLE}")
     found.recorder.start_anew()
     yield found
     if is_asyncio:

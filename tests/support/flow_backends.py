@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,26 @@ class Places:
     server: Callable[[], Address]
     postgres: Callable[[], Address]
     folder: Path
+    observers: dict[str, Any] = field(default_factory=dict)
+
+    def observer(self) -> skerry.Database:
+        """Another session of Skerry's server."""
+        if "skerry" not in self.observers:
+            self.observers["skerry"] = skerry.open(_skerry_url(self.server()))
+        found: skerry.Database = self.observers["skerry"]
+        return found
+
+    def postgres_observer(self) -> Any:
+        """Another session of PostgreSQL."""
+        if "postgres" not in self.observers:
+            self.observers["postgres"] = _connect_postgres("psycopg2", self.postgres())()
+            self.observers["postgres"].autocommit = True
+        return self.observers["postgres"]
+
+    def close(self) -> None:
+        """Close them."""
+        for observer in self.observers.values():
+            observer.close()
 
 
 def _nobody() -> Address:
@@ -133,25 +153,17 @@ async def asyncio_connector(name: str, places: Places) -> tuple[Any, Look]:
 def network_look(places: Places) -> Look:
     """Look at Skerry's server."""
 
-    def look(sql: str) -> list[Any]:
-        with skerry.open(_skerry_url(places.server())) as database:
-            return database.execute(sql).fetchall()
-
-    return look
+    return lambda sql: places.observer().execute(sql).fetchall()
 
 
 def postgres_look(places: Places) -> Look:
     """Look at PostgreSQL."""
-    connect = _connect_postgres("psycopg2", places.postgres())
 
     def look(sql: str) -> list[Any]:
-        connection = connect()
-        connection.autocommit = True
-        try:
-            cursor = connection.cursor()
-            cursor.execute(sql)
-            return list(cursor.fetchall())
-        finally:
-            connection.close()
+        cursor = places.postgres_observer().cursor()
+        cursor.execute(sql)
+        found = list(cursor.fetchall())
+        cursor.close()
+        return found
 
     return look

@@ -37,7 +37,8 @@ from skerry.flow.outline import Outline
 from skerry.flow.parallel import parallel, parallel_async
 from skerry.flow.report import RunReport, StageReport
 from skerry.flow.resources import Resource
-from skerry.flow.scope import ScopeState, TransactionScope
+from skerry.flow.scope import TransactionScope
+from skerry.flow.scope_state import ScopeState
 from skerry.flow.stage import Flow, FlowRun, Stage, each, flow, stage
 from skerry.flow.svg import Drawing
 from skerry_engine.errors import CommitIncomplete, ConcurrentUse, FlowError, WorkflowError

@@ -143,12 +143,12 @@ def check_joins(scope: TransactionScope, modes: Modes | None, timeout_s: float |
 
 
 def check_kind(function: Callable[..., object]) -> None:
-    """Raise InterfaceError for a function of the other world."""
-    if IS_ASYNC and not inspect.iscoroutinefunction(function):
-        raise errors.InterfaceError(f"{function.__qualname__} is not `def`, its database is asyncio's")
-    if not IS_ASYNC and inspect.iscoroutinefunction(function):
-        raise errors.InterfaceError(f"{function.__qualname__} is `def`, its database is not")
+    """Raise InterfaceError for a generator, and for a function of the other world."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise errors.InterfaceError(
             f"{function.__qualname__} is a generator: exceptions of the loop's body would not reach it"
         )
+    if IS_ASYNC and not inspect.iscoroutinefunction(function):
+        raise errors.InterfaceError(f"{function.__qualname__} is not `def`, its database is asyncio's")
+    if not IS_ASYNC and inspect.iscoroutinefunction(function):
+        raise errors.InterfaceError(f"{function.__qualname__} is `def`, its database is not")

@@ -34,7 +34,8 @@ from skerry.flow.primitives import iterate, settled, sleep, to_the_end
 from skerry.flow.progress import Progress, shown
 from skerry.flow.report import RunReport, StageReport
 from skerry.flow.retryable import is_retryable
-from skerry.flow.scope import Frame, TransactionScope
+from skerry.flow.scope import TransactionScope
+from skerry.flow.scope_state import Frame
 from skerry.flow.turn import Turn
 from skerry.retrying import FIRST_WAIT_S, LONGEST_WAIT_S
 from skerry_engine import errors

@@ -20,7 +20,18 @@ import inspect
 import os
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TextIO, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    NamedTuple,
+    ParamSpec,
+    TextIO,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from skerry.flow import run as blocking
 from skerry.flow.aio import run as aio
@@ -37,14 +48,15 @@ if TYPE_CHECKING:
     from skerry.flow.svg import Drawing
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
 
-class FlowRun(NamedTuple):
+class FlowRun(NamedTuple, Generic[R]):
     """What a run of a flow gave, and what it did."""
 
-    value: object
+    value: R
     report: RunReport
 
 
@@ -72,9 +84,23 @@ class Stage(Generic[P, R]):
             return cast("R", aio.call_stage(self.spec, args, kwargs))
         return cast("R", blocking.call_stage(self.spec, args, kwargs))
 
-    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., R]:
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Stage[P, R]: ...
+
+    @overload
+    def __get__(
+        self: Stage[Concatenate[Any, Q], R], instance: object, owner: type | None = None
+    ) -> Stage[Q, R]: ...
+
+    def __get__(self, instance: object, owner: type | None = None) -> Stage[Any, R]:
         """A stage that is a method."""
-        return self if instance is None else functools.partial(self.__call__, instance)  # type: ignore[arg-type]
+        if instance is None:
+            return self
+        bound: Stage[Any, R] = Stage.__new__(Stage)
+        function = functools.partial(self.spec.function, instance)
+        bound.spec = replace(self.spec, function=function, caller=[bound])
+        bound.is_async = self.is_async
+        return bound
 
     def marked(self, tx: bool) -> Stage[P, R]:
         """The same stage, transactional or not."""
@@ -104,13 +130,13 @@ class Flow(Generic[P, R]):
             return cast("R", aio.call_flow(self.spec, args, kwargs))
         return cast("R", blocking.call_flow(self.spec, args, kwargs))
 
-    def run(self, *args: P.args, **kwargs: P.kwargs) -> FlowRun:
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> FlowRun[R]:
         """Call a blocking flow; its value and its report.  Raises FlowError as a call does."""
         if self.is_async:
             raise InterfaceError(f"flow {self.name} is `async def`: await its run_async()")
         reports: list[RunReport] = []
         value = blocking.call_flow(self.spec, args, kwargs, reports)
-        return FlowRun(value, reports[-1])
+        return FlowRun(cast("R", value), reports[-1])
 
     def outline(self) -> Outline:
         """What the flow will do, without running it: stages, loops, conditions, what becomes of transactions.
@@ -134,18 +160,28 @@ class Flow(Generic[P, R]):
             drawing.save(path)
         return drawing
 
-    async def run_async(self, *args: P.args, **kwargs: P.kwargs) -> FlowRun:
+    async def run_async(
+        self: Flow[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> FlowRun[T]:
         """As `run`, of an asyncio flow."""
         if not self.is_async:
             raise InterfaceError(f"flow {self.name} is not `async def`: call its run()")
         reports: list[RunReport] = []
         value = await aio.call_flow(self.spec, args, kwargs, reports)
-        return FlowRun(value, reports[-1])
+        return FlowRun(cast("T", value), reports[-1])
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._owner = owner
 
-    def __get__(self, instance: object, owner: type | None = None) -> Flow[..., R]:
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Flow[P, R]: ...
+
+    @overload
+    def __get__(
+        self: Flow[Concatenate[Any, Q], R], instance: object, owner: type | None = None
+    ) -> Flow[Q, R]: ...
+
+    def __get__(self, instance: object, owner: type | None = None) -> Flow[Any, R]:
         """A flow that is a method."""
         if instance is None:
             return self

@@ -28,11 +28,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from skerry.flow.aio.primitives import iterate, settled, sleep, to_the_end
-from skerry.flow.aio.scope import AsyncTransactionScope, Frame
+from skerry.flow.aio.scope import AsyncTransactionScope
 from skerry.flow.ambient import Ambient, current, enter, leave, row_index
 from skerry.flow.progress import Progress, shown
 from skerry.flow.report import RunReport, StageReport
 from skerry.flow.retryable import is_retryable
+from skerry.flow.scope_state import Frame
 from skerry.flow.turn import Turn
 from skerry.retrying import FIRST_WAIT_S, LONGEST_WAIT_S
 from skerry_engine import errors

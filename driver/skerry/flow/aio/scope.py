@@ -30,20 +30,20 @@ What it does not do: deciding when (`run`, `blocks`), or which scope is the ambi
 from __future__ import annotations
 
 import contextlib
-import enum
 import itertools
 import threading
 import uuid
 import warnings
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from skerry.flow.aio.abc import AsyncFollower, AsyncMember, AsyncParticipant
 from skerry.flow.aio.primitives import Alarm, Worker, settled, sleep, to_the_end
 from skerry.flow.ambient import Ambient, enter, leave
 from skerry.flow.modes import Modes
 from skerry.flow.report import StageReport
+from skerry.flow.scope_state import FOR_GOOD, Frame, ScopeState
 from skerry.flow.turn import Turn
 from skerry.isolation import milliseconds
 from skerry_engine import errors
@@ -58,26 +58,6 @@ _numbers = itertools.count(1)
 _INTERRUPTION_S = 0.002
 _LONGEST_INTERRUPTION_S = 0.2
 """How long to wait for a statement that was cancelled, before it is cancelled again: first, and at most."""
-
-
-_FOR_GOOD = -1
-
-
-class ScopeState(enum.Enum):
-    """Where a scope stands."""
-
-    OPEN = "open"
-    COMMITTED = "committed"
-    ROLLED_BACK = "rolled back"
-
-
-class Frame(NamedTuple):
-    """A nested block: the name of its savepoints, and how many hooks there were when it was entered."""
-
-    name: str
-    before: int
-    committed: int
-    rolled_back: int
 
 
 class AsyncTransactionScope:
@@ -136,7 +116,7 @@ class AsyncTransactionScope:
     @property
     def is_lost(self) -> bool:
         """Whether it has ended, or can only be rolled back as a whole."""
-        return self.state is not ScopeState.OPEN or self._is_expired or self._doomed_at == _FOR_GOOD
+        return self.state is not ScopeState.OPEN or self._is_expired or self._doomed_at == FOR_GOOD
 
     @property
     def cause(self) -> BaseException | None:
@@ -371,7 +351,7 @@ class AsyncTransactionScope:
             self._cause = cause
             self._doomed_at = len(self._frames)
         if for_good:
-            self._doomed_at = _FOR_GOOD
+            self._doomed_at = FOR_GOOD
 
     # --- ends -------------------------------------------
 
@@ -512,7 +492,7 @@ class AsyncTransactionScope:
             await to_the_end(self._close_members(rolls_back=True))
             self._end_followers(False)
             self._locals.clear()
-            if self._doomed_at != _FOR_GOOD:
+            if self._doomed_at != FOR_GOOD:
                 self._cause = None
             self._broken.clear()
         await self._undo_hooks(frame or Frame("", 0, 0, 0), cause)
