@@ -84,7 +84,7 @@ def _tell(count: int) -> None:
         print(f"{count} routes", flush=True)
 
 
-def load(db: FlowDatabase, flights: Flights, routes: int | None = None) -> FlowRun:
+def load(db: FlowDatabase, flights: Flights, routes: int | None = None) -> FlowRun[None]:
     """Load what is missing; what it did."""
     return Load(db).run_all.run(list(flights.airports.values()), flights.routes[:routes])
 

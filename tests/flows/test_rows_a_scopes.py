@@ -2,7 +2,7 @@
 
 Where rows speak of nodes, stages and statements are meant here; the nodes themselves are tested beside the builder.
 
-Generated from aio/test_rows_a.py by driver/unasync.py: change that one.
+Generated from aio/test_rows_a_scopes.py by driver/unasync.py: change that one.
 """
 
 from __future__ import annotations
@@ -87,15 +87,17 @@ def test_a4_without_a_scope_nothing_is_held_between(world: World) -> None:
 
 def test_a5_a_failure_inside_a_scope_leaves_no_row(world: World) -> None:
     """The error surfaces as it is, the connection is back."""
-    with pytest.raises(Wrong), world.db.transaction():
-        world.insert(1)
-        world.db.execute_many(f"INSERT INTO {TABLE} VALUES (%s, %s)", [(2, "x"), (3, "x")])
-        raise Wrong
+    with pytest.raises(Wrong):
+        with world.db.transaction():
+            world.insert(1)
+            world.db.execute_many(f"INSERT INTO {TABLE} VALUES (%s, %s)", [(2, "x"), (3, "x")])
+            raise Wrong
     assert world.sent == ["BEGIN", "ROLLBACK"] and world.db.in_use == 0
     assert world.ids() == []
-    with pytest.raises(Exception, match=r"(?i)unique|duplicate"), world.db.transaction():
-        world.insert(1)
-        world.insert(1)
+    with pytest.raises(Exception, match=r"(?i)unique|duplicate"):
+        with world.db.transaction():
+            world.insert(1)
+            world.insert(1)
     assert world.ids() == []
 
 
@@ -159,8 +161,9 @@ def test_a9_isolation_and_access_are_in_force(world: World) -> None:
     with world.db.transaction(read_only=True):
         assert (world.db.execute(show)).one() == ("repeatable read", "on")
     block = world.db.transaction("serializable", read_only=True, deferrable=True)
-    with pytest.raises(Exception, match="read-only transaction"), block:
-        world.insert(1)
+    with pytest.raises(Exception, match="read-only transaction"):
+        with block:
+            world.insert(1)
     assert (world.db.execute(show)).one() == before
     with world.db.transaction():
         assert (world.db.execute(show)).one() == ("repeatable read", "off")
@@ -193,10 +196,11 @@ def test_a9_an_unknown_level_is_an_error(world: World) -> None:
 
 def test_a9_a_timeout_is_in_force(world: World) -> None:
     """Even while nothing happens; what is freed is free before the next statement."""
-    with pytest.raises(TransactionTimeout, match=r"longer than 0\.05 s"), world.db.transaction(timeout=0.05):
-        world.insert(1)
-        wait_until(lambda: world.db.in_use == 0)
-        world.insert(2)
+    with pytest.raises(TransactionTimeout, match=r"longer than 0\.05 s"):
+        with world.db.transaction(timeout=0.05):
+            world.insert(1)
+            wait_until(lambda: world.db.in_use == 0)
+            world.insert(2)
     assert world.sent == ["BEGIN", "ROLLBACK"] and world.ids() == []
 
 

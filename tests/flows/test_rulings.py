@@ -52,11 +52,13 @@ def test_nesting_joins_with_a_savepoint_and_only_the_outermost_commits(world: Wo
         world.insert(1)
         with world.db.transaction():
             world.insert(2)
-            with pytest.raises(Wrong), world.db.transaction():
-                world.insert(3)
-                raise Wrong
-            with pytest.raises(Exception, match=r"(?i)unique|duplicate"), world.db.transaction():
-                world.insert(1)
+            with pytest.raises(Wrong):
+                with world.db.transaction():
+                    world.insert(3)
+                    raise Wrong
+            with pytest.raises(Exception, match=r"(?i)unique|duplicate"):
+                with world.db.transaction():
+                    world.insert(1)
         assert world.ids() == []
         with world.db.transaction():
             pass
@@ -67,13 +69,15 @@ def test_nesting_joins_with_a_savepoint_and_only_the_outermost_commits(world: Wo
 
 def test_nesting_without_savepoint_dooms_the_whole(world: World) -> None:
     """Whoever catches it cannot commit half of it."""
-    with pytest.raises(InFailedTransaction, match="part of it failed"), world.db.transaction():
-        world.insert(1)
-        with pytest.raises(Wrong), world.db.transaction(savepoint=False):
-            world.insert(2)
-            raise Wrong
-        with pytest.raises(InFailedTransaction):
-            world.insert(3)
+    with pytest.raises(InFailedTransaction, match="part of it failed"):
+        with world.db.transaction():
+            world.insert(1)
+            with pytest.raises(Wrong):
+                with world.db.transaction(savepoint=False):
+                    world.insert(2)
+                    raise Wrong
+            with pytest.raises(InFailedTransaction):
+                world.insert(3)
     assert world.sent == ["BEGIN", "ROLLBACK"] and world.savepoints == [] and world.ids() == []
 
 
@@ -84,13 +88,12 @@ def test_nesting_of_other_modes_is_an_error(world: World) -> None:
             world.insert(1)
         with world.db.transaction():
             world.insert(2)
-        with (
-            pytest.raises(InvalidTransactionState, match="can't join"),
-            world.db.transaction("read committed"),
-        ):
-            pass
-        with pytest.raises(InvalidTransactionState, match="timeout"), world.db.transaction(timeout=1):
-            pass
+        with pytest.raises(InvalidTransactionState, match="can't join"):
+            with world.db.transaction("read committed"):
+                pass
+        with pytest.raises(InvalidTransactionState, match="timeout"):
+            with world.db.transaction(timeout=1):
+                pass
 
         @flow.flow(world.db, isolation="snapshot")
         def inner() -> None:
@@ -275,12 +278,13 @@ def test_sql_that_ends_a_transaction_is_refused(world: World) -> None:
 def test_a_statement_after_a_caught_error_fails_and_so_does_the_commit(world: World) -> None:
     """A failed transaction is never reported as committed; a nested block would have saved it."""
     for goes_on in (True, False):
-        with pytest.raises(Exception, match=r"(?i)abort|failed|current transaction"), world.db.transaction():
-            world.insert(1)
-            with pytest.raises(Exception, match=r"(?i)unique|duplicate"):
+        with pytest.raises(Exception, match=r"(?i)abort|failed|current transaction"):
+            with world.db.transaction():
                 world.insert(1)
-            if goes_on:
-                world.insert(2)
+                with pytest.raises(Exception, match=r"(?i)unique|duplicate"):
+                    world.insert(1)
+                if goes_on:
+                    world.insert(2)
         assert world.ids() == []
 
 
@@ -300,18 +304,20 @@ def test_hooks_are_called_once_it_is_decided(world: World) -> None:
         tx.on_commit(after)
         tx.on_rollback(lambda: told.append("rolled back"))
         world.insert(1)
-        with pytest.raises(Wrong), world.db.transaction() as inner:
-            inner.on_commit(lambda: told.append("never"))
-            inner.on_rollback(lambda: told.append("inner rolled back"))
-            world.insert(2)
-            raise Wrong
+        with pytest.raises(Wrong):
+            with world.db.transaction() as inner:
+                inner.on_commit(lambda: told.append("never"))
+                inner.on_rollback(lambda: told.append("inner rolled back"))
+                world.insert(2)
+                raise Wrong
     assert told == ["inner rolled back", "before", "committed [1, 9]"]
     told.clear()
-    with pytest.raises(Wrong), world.db.transaction() as tx:
-        tx.on_rollback(lambda: told.append("rolled back"))
-        tx.on_commit(after)
-        world.insert(2)
-        raise Wrong
+    with pytest.raises(Wrong):
+        with world.db.transaction() as tx:
+            tx.on_rollback(lambda: told.append("rolled back"))
+            tx.on_commit(after)
+            world.insert(2)
+            raise Wrong
     assert told == ["rolled back"]
 
 
@@ -321,18 +327,21 @@ def test_hooks_that_fail(world: World) -> None:
     def fail() -> None:
         raise ValueError("of the hook")
 
-    with pytest.raises(ValueError, match="of the hook"), world.db.transaction() as tx:
-        tx.before_commit(fail)
-        world.insert(1)
+    with pytest.raises(ValueError, match="of the hook"):
+        with world.db.transaction() as tx:
+            tx.before_commit(fail)
+            world.insert(1)
     assert world.ids() == []
-    with pytest.raises(ValueError, match="of the hook"), world.db.transaction() as tx:
-        tx.on_commit(fail)
-        world.insert(1)
+    with pytest.raises(ValueError, match="of the hook"):
+        with world.db.transaction() as tx:
+            tx.on_commit(fail)
+            world.insert(1)
     assert world.ids() == [1]
-    with pytest.raises(Wrong) as caught, world.db.transaction() as tx:
-        tx.on_rollback(fail)
-        world.insert(2)
-        raise Wrong
+    with pytest.raises(Wrong) as caught:
+        with world.db.transaction() as tx:
+            tx.on_rollback(fail)
+            world.insert(2)
+            raise Wrong
     assert "of the hook" in caught.value.__notes__[0]
     assert world.ids() == [1]
 
