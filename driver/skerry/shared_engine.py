@@ -25,6 +25,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Final, Protocol
 
+from skerry.deferred_work import DeferredWork
 from skerry.engine_mutex import EngineMutex, interrupts
 from skerry.expiry import Expiry
 from skerry.flush_turn import FlushTurn
@@ -93,6 +94,10 @@ class SharedEngine:
         self._is_closed = False
         self.log: Log | None = engine.durable_log
         self._closing = threading.Event()
+        views = engine.deferred_views
+        self._deferred_work = DeferredWork(views, self.mutex, self.flush_if_waited_for, path is not None)
+        with self.mutex:
+            views.look_at_once()
         if self.log is not None:
             self.log.on_lazy = self._flush_later
             threading.Thread(target=self._maintain_regularly, name="skerry maintenance", daemon=True).start()
@@ -126,6 +131,7 @@ class SharedEngine:
 
     def _close(self) -> None:
         self._closing.set()
+        self._deferred_work.close()
         self.flush()
         thread = self._checkpoint_thread
         if thread is not None:

@@ -5,6 +5,7 @@ Engine ── manager     epochs, locks, transactions (txn)
       ├── sequences   sequences' current values
       ├── plans       compiled statements
       ├── notifications  who listens to which channel
+      ├── deferred_views materialized views that follow changes (session/deferred)
       ├── sessions    by backend pid
       └── durable     its directory, log and base (durability/database.py); None in memory
 """
@@ -22,6 +23,7 @@ from skerry_engine.catalog.passwords import Credentials
 from skerry_engine.catalog.privileges import CONNECT, Judge
 from skerry_engine.durability.database import DurableDatabase, open_directory
 from skerry_engine.session.changes import tell_listeners
+from skerry_engine.session.deferred.registry import DeferredViews
 from skerry_engine.session.notifications import Notifications
 from skerry_engine.session.plans import PlanCache, StatementCache
 from skerry_engine.session.sequences import Sequences
@@ -31,6 +33,7 @@ from skerry_engine.session.state import SessionState
 from skerry_engine.session.stores import Stores
 from skerry_engine.storage.memory_limit import default_limit_bytes
 from skerry_engine.txn.durable_log import DurableLog
+from skerry_engine.txn.feed import Commit
 from skerry_engine.txn.locks import WAITING, blockers
 from skerry_engine.txn.manager import GC_INTERVAL_COMMITS, TransactionManager
 
@@ -74,7 +77,9 @@ class Engine:
         self.sequences = Sequences()
         self.plans = PlanCache()
         self.statements = StatementCache()
-        self.manager.feed.on_commit = tell_listeners(self)
+        self.deferred_views = DeferredViews(self)
+        self.manager.feed.on_commit = self._tell_of
+        self._tell_listeners = tell_listeners(self)
         self.notifications = Notifications()
         self.sessions: dict[int, Session] = {}
         self._pids = itertools.count(1)
@@ -111,6 +116,7 @@ class Engine:
         engine.set_retention(retention_s, retention_bytes)
         if path != MEMORY:
             engine.durable = open_directory(engine, path)
+            engine.deferred_views.begin(engine.durable.base_epoch)
         return engine
 
     def set_retention(self, retention_s: float | None, limit_bytes: int | None) -> None:
@@ -122,6 +128,11 @@ class Engine:
         if retention_us < 0 or limit_bytes < 0:
             raise errors.InvalidParameterValue("retention, in time and in bytes, is 0 or more")
         self.manager.keep_history(retention_us, limit_bytes)
+
+    def _tell_of(self, commit: Commit) -> None:
+        """A commit can be read in the change feed."""
+        self._tell_listeners(commit)
+        self.deferred_views.note(commit)
 
     @property
     def durable_log(self) -> DurableLog | None:
@@ -239,6 +250,7 @@ class Engine:
         self.closed = True
         for session in list(self.sessions.values()):
             session.close()
+        self.deferred_views.end()
         durable, self.durable = self.durable, None
         if durable is not None:
             durable.close()

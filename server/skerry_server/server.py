@@ -37,6 +37,7 @@ from skerry_server.authentication import (
     is_trusted,
     not_let_in,
 )
+from skerry_server.deferred_work import DeferredWork
 from skerry_server.flushing import Flusher
 from skerry_server.housekeeping import GarbageCollection
 from skerry_server.protocol.host import Host
@@ -54,6 +55,9 @@ _POLL_S: Final = 0.02
 _LAZY_FLUSH_S: Final = 0.2
 
 _MAINTENANCE_S: Final = 0.25
+
+# For so long a server that stops goes on to bring deferred views up to date.
+_LAST_VIEWS_S: Final = 5.0
 
 
 _SPARE_SOCKETS: Final = 16
@@ -155,6 +159,7 @@ class Server:
         self._log: Log | None = None
         self._flusher: Flusher | None = None
         self._durable: Durable | None = None
+        self._deferred_work: DeferredWork | None = None
         self._checkpoint: Generator[Step, None, bool] | None = None
         self.failed = asyncio.Event()
 
@@ -183,6 +188,8 @@ class Server:
             self._log.on_pending = self._flush_soon
             self._log.on_lazy = self._flush_later
             self._maintain()
+        self._deferred_work = DeferredWork(self.loop, self._engine.deferred_views)
+        self._deferred_work.start()
         port = int(self._listener.sockets[0].getsockname()[1])
         if self._durable is not None:
             self._durable.announce(f"skerry://{settings.host}:{port}")
@@ -202,6 +209,7 @@ class Server:
             self._terminate_idle()
         self.terminate_all()
         await self._until_closed()
+        await self._until_views_are_up_to_date()
         self._flush()
         await self._until_written()
         if self._durable is not None:
@@ -282,6 +290,16 @@ class Server:
     def _checkpoint_goes_on(self) -> None:
         """Called wherever the wait ends, perhaps on another thread."""
         self.loop.call_soon_threadsafe(self._step_checkpoint)
+
+    async def _until_views_are_up_to_date(self) -> None:
+        """For a while: what is left is done at the next start, at greater cost."""
+        work = self._deferred_work
+        deadline_s = self.loop.time() + (_LAST_VIEWS_S if self._durable is not None else 0)
+        while work is not None and work.is_under_way and self.loop.time() < deadline_s:
+            self._flush()
+            await asyncio.sleep(_POLL_S)
+        if work is not None:
+            work.stop()
 
     async def _until_written(self) -> None:
         """Until no checkpoint and no flush is under way."""

@@ -66,6 +66,20 @@ class Durable(Protocol):
         ...
 
 
+class DeferredViews(Protocol):
+    """What follows changes in deferred materialized views, which its host has to drive."""
+
+    on_due: Callable[[], None]
+
+    def look_at_once(self) -> None:
+        """A host has come: call `on_due` if there is something to do already."""
+        ...
+
+    def work(self) -> Generator[Step, object, None] | None:
+        """The steps of what is to be done, which never fail; None where there is nothing."""
+        ...
+
+
 class Client(Protocol):
     """What a session tells the connection it belongs to, when other sessions act on it.
 
@@ -191,6 +205,9 @@ class Engine(Protocol):
 
     @property
     def durable_log(self) -> Log | None: ...
+
+    @property
+    def deferred_views(self) -> DeferredViews: ...
 
     def close(self) -> None: ...
 

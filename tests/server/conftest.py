@@ -406,6 +406,19 @@ class FakeSession:
         self.closes += 1
 
 
+class FakeDeferredViews:
+    """There are none."""
+
+    def __init__(self) -> None:
+        self.on_due: Callable[[], None] = self.look_at_once
+
+    def look_at_once(self) -> None:
+        """Nothing is due."""
+
+    def work(self) -> None:
+        """Nothing is to be done."""
+
+
 @dataclass
 class FakeEngine:
     """Opens fake sessions and remembers them."""
@@ -419,6 +432,7 @@ class FakeEngine:
     durable: None = None
     durable_log: None = None
     mock_secret: bytes = b"mock"
+    deferred_views: FakeDeferredViews = field(default_factory=FakeDeferredViews)
 
     def credentials(self, user: str) -> Credentials | None:
         return None

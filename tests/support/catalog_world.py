@@ -24,7 +24,7 @@ from skerry_engine.catalog.objects import (
     View,
 )
 from skerry_engine.catalog.objects import Column as ColumnDef
-from skerry_engine.catalog.system.context import HistoryInfo
+from skerry_engine.catalog.system.context import DeferredViewInfo, HistoryInfo
 from skerry_engine.functions.operators import find_operator
 from skerry_engine.functions.registry import Function, functions_named
 from skerry_engine.values import oids
@@ -216,6 +216,9 @@ class FakeSystem:
         return []
 
     locks = settings = prepared_statements = prepared_transactions = transactions = cursors = sessions
+
+    def deferred_views(self) -> Sequence[DeferredViewInfo]:
+        return [DeferredViewInfo(2200, "v", "incremental", 7, 9, 2, 1_500_000, 3, 12, None)]
 
     def history(self) -> HistoryInfo:
         return HistoryInfo(3, 10**15, 7, 10**15 + 5, 3_600_000_000, 1 << 28, 12_345, 67)

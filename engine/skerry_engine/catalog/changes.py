@@ -426,6 +426,9 @@ def _moved(database: Database, relation: Relation, change: Callable[[Relation], 
     if not isinstance(changed, Table):
         return [changed]
     indexes = tuple(cast(IndexDef, change(index)) for index in changed.indexes)
+    if isinstance(relation, MaterializedView) and relation.is_deferred:
+        state = _moved(database, database.relations[relation.state_oid], change)
+        return [replace(changed, indexes=indexes), *indexes, *state]
     owned = (database.owned_sequence(changed.oid, column.attnum) for column in changed.columns)
     sequences = [replace(change(s), version=new_version()) for s in owned if s is not None]
     return [replace(changed, indexes=indexes), *indexes, *sequences]

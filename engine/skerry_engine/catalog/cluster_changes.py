@@ -20,6 +20,7 @@ from skerry_engine.catalog.objects import (
     Role,
     Schema,
     SystemTable,
+    ViewState,
 )
 from skerry_engine.catalog.privileges import (
     first_rights,
@@ -142,7 +143,7 @@ def _depending(database: Database, oid: int, here_oid: int) -> list[str]:
         lines.append(f"owner of database {database.name}")
     inside: list[str] = []
     for relation in sorted(database.relations.values(), key=lambda each: each.oid):
-        if isinstance(relation, (SystemTable, IndexDef, ElementTable)):
+        if isinstance(relation, (SystemTable, IndexDef, ElementTable, ViewState)):
             continue
         shown = f"{shown_kind(relation)} {relation.name}"
         rights = [relation.rights, *(each.rights for each in relation.column_rights)]

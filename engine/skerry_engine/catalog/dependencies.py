@@ -44,6 +44,7 @@ from skerry_engine.catalog.objects import (
     SystemTable,
     Table,
     View,
+    ViewState,
 )
 from skerry_engine.catalog.quoting import quote_qualified
 from skerry_engine.catalog.search_path import SearchPath
@@ -113,10 +114,12 @@ def _edges(database: Database) -> Iterator[Edge]:
         if isinstance(relation, SystemTable):
             continue
         address = address_of(relation)
-        if not isinstance(relation, (IndexDef, ElementTable)):
+        if not isinstance(relation, (IndexDef, ElementTable, ViewState)):
             yield Edge(address, Address(CLASS_NAMESPACE, relation.schema_oid), NORMAL)
         if isinstance(relation, ElementTable):
             yield Edge(address, Address(CLASS_RELATION, relation.graph_oid), INTERNAL)
+        if isinstance(relation, ViewState):
+            yield Edge(address, Address(CLASS_RELATION, relation.view_oid), INTERNAL)
         if isinstance(relation, Table):
             yield from _table_edges(database, relation)
         if isinstance(relation, (View, MaterializedView)):
@@ -376,6 +379,8 @@ def _internal_owner(relation: Relation) -> Address | None:
         return relation.owner_column
     if isinstance(relation, ElementTable):
         return Address(CLASS_RELATION, relation.graph_oid)
+    if isinstance(relation, ViewState):
+        return Address(CLASS_RELATION, relation.view_oid)
     return None
 
 
@@ -442,6 +447,8 @@ def describe(database: Database, address: Address, path: SearchPath) -> str:
 def describe_relation(database: Database, relation: Relation, path: SearchPath) -> str:
     if isinstance(relation, ElementTable):
         relation = graph_of(database, relation)
+    elif isinstance(relation, ViewState):
+        relation = database.relations[relation.view_oid]
     elif isinstance(relation, GraphType) and find_graph_type(database, relation.name, None, path) is relation:
         return f"graph type {quote_qualified((relation.name,))}"
     name = quote_qualified(database.qualified_name(relation, path))

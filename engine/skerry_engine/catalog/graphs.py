@@ -33,6 +33,7 @@ from skerry_engine.catalog.objects import (
     Relation,
     StoredExpression,
     Table,
+    ViewState,
 )
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.values import oids
@@ -317,12 +318,16 @@ def oid_shown(database: Database, oid: int) -> int:
         return oid
     if isinstance(relation, IndexDef):
         return table_shown(database, relation).oid
+    if isinstance(relation, ViewState):
+        return relation.view_oid
     return relation.graph_oid if isinstance(relation, ElementTable) else oid
 
 
 def table_shown(database: Database, index: IndexDef) -> Table | Graph:
-    """What users know an index to be of: its table, or the graph of its elements."""
+    """What users know an index to be of: its table, the graph of its elements, or the view whose state it serves."""
     table = database.table(index.table_oid)
+    if isinstance(table, ViewState):
+        return database.table(table.view_oid)
     return graph_of(database, table) if isinstance(table, ElementTable) else table
 
 

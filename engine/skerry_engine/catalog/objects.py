@@ -10,6 +10,7 @@ can tell by `(oid, version)` whether the table is still the same.
                     │          ├────── constraints: Constraint (checks, keys, foreign keys)
                     │          └────── indexes: IndexDef (the same objects that stand in `relations`)
                     ├─ MaterializedView: a Table whose rows are those of a query, when it was last refreshed
+                    │     └─ ViewState: what a deferred one remembers to follow changes; hidden
                     ├─ View, SequenceDef, IndexDef
                     ├─ SystemTable (pg_catalog and information_schema: rows made by a Python function)
                     └─ Graph, GraphType, PropertyGraph and what is in them: `graphs`
@@ -339,7 +340,8 @@ class Table(Relation):
 class MaterializedView(Table):
     """A view whose rows are stored: a table that only REFRESH writes, with a query as a `View` has it.
 
-    Until it is `populated` it can't be read.
+    Until it is `populated` it can't be read.  `state_oid` is the `ViewState` of one that is deferred: kept up to date
+    from changes; else 0.
     """
 
     source: str
@@ -347,10 +349,43 @@ class MaterializedView(Table):
     references: tuple[Address, ...] = ()
     rule_oid: int = 0
     populated: bool = True
+    state_oid: int = 0
 
     @property
     def kind(self) -> str:
         return "m"
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether it follows changes by itself."""
+        return self.state_oid != 0
+
+    @property
+    def is_recomputed(self) -> bool:
+        """Whether it follows them by running its query again, as a whole."""
+        return "method=full" in self.options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewStateIndex(IndexDef):
+    """The index of a `ViewState` by key."""
+
+    @property
+    def is_hidden(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewState(Table):
+    """What a deferred materialized view remembers: values by keys (see `views.state`), in a table like any other, so
+    that it is logged, checkpointed and copied as the view's rows are.  Nobody can name it.
+    """
+
+    view_oid: int
+
+    @property
+    def is_hidden(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -271,7 +271,14 @@ def _all_kinds() -> Iterator[Kind]:
     )
     for part in (*parts_of_graphs, *parts_of_mappings):
         yield Kind(part.__name__, part)
-    for relation in (ob.IndexDef, ob.SequenceDef, gr.ElementIndex, gr.PropertyIndex, fs.StateIndex):
+    for relation in (
+        ob.IndexDef,
+        ob.SequenceDef,
+        ob.ViewStateIndex,
+        gr.ElementIndex,
+        gr.PropertyIndex,
+        fs.StateIndex,
+    ):
         yield Kind(relation.__name__, relation, ("version",))
     for graph in (gr.Graph, gr.GraphType, gr.PropertyGraph):
         yield Kind(graph.__name__, graph, ("version",))
@@ -283,7 +290,7 @@ def _all_kinds() -> Iterator[Kind]:
     yield Kind("CompositeType", ut.CompositeType, ("version",))
     yield Kind("View", ob.View, ("version",), {"query": q.Query | None})
     indexes = {"indexes": tuple[int, ...]}
-    for table in (ob.Table, gr.ElementTable, fs.StateTable):
+    for table in (ob.Table, ob.ViewState, gr.ElementTable, fs.StateTable):
         yield Kind(table.__name__, table, ("version",), indexes, _tree_of_table)
     typed = {"query": q.Query | None, **indexes}
     yield Kind("MaterializedView", ob.MaterializedView, ("version",), typed, _tree_of_table)

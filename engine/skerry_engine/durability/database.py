@@ -205,6 +205,11 @@ class DurableDatabase:
         self.log.note(START, pack(wall_clock()))
         self.flush()
 
+    @property
+    def base_epoch(self) -> int:
+        """The epoch of the last checkpoint; 0 before the first."""
+        return 0 if self._base is None else self._base.epoch
+
     def flush(self) -> None:
         """Write and sync what the log has gathered, where nobody else does anything.  Raises DurabilityLost."""
         log = self.log

@@ -15,7 +15,8 @@ Whole tables:
     rewrite    every row was made anew (ALTER TABLE ... TYPE): take the table as it is at this epoch; what else the
                commit has changed in it is in there
 
-A new table shows by its inserts.  Other definitions are no events.  Temporary tables have none.
+A new table shows by its inserts.  Other definitions are no events.  Temporary tables have none, nor has what deferred
+materialized views remember.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.flow_state import StateTable
 from skerry_engine.catalog.graphs import ElementTable
-from skerry_engine.catalog.objects import Table
+from skerry_engine.catalog.objects import Table, ViewState
 from skerry_engine.errors import HistoryNotRetained
 from skerry_engine.functions.json_building import JsonWriter, json_writer, quoted
 from skerry_engine.session.element_rows import ElementRows
@@ -108,7 +109,7 @@ def _tables_by_storage(database: Database) -> dict[int, Table]:
 
 
 def _is_watched(table: Table) -> bool:
-    return not table.is_temporary and not isinstance(table, StateTable)
+    return not table.is_temporary and not isinstance(table, (StateTable, ViewState))
 
 
 def _table_events(

@@ -10,7 +10,7 @@ from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.plan.context import ExecutionContext
 from skerry_engine.session.beside import in_place_of
-from skerry_engine.session.definitions.context import Checkpoints
+from skerry_engine.session.definitions.context import Checkpoints, DeferredViews
 from skerry_engine.session.execution import lock_table
 from skerry_engine.session.graphs.names import GRAPH_SETTING
 from skerry_engine.session.plans import row_data, run_time_parameters
@@ -95,6 +95,10 @@ class SessionDefinitionContext:
         return None if durable is None else durable.checkpointer
 
     @property
+    def deferred_views(self) -> DeferredViews:
+        return self._session.engine.deferred_views
+
+    @property
     def functions(self) -> FunctionContext:
         return self._session.functions
 
@@ -128,6 +132,10 @@ class SessionDefinitionContext:
             return self._session.plan_query(query, ()).columns or ()
         finally:
             self._session.transaction = own
+
+    def check_query(self, query: Query) -> None:
+        """Raise InsufficientPrivilege unless a query may be run."""
+        self._session.check_rights(self._session.plan_query(query, ()))
 
     def run_query(self, query: Query) -> Generator[Step, object, None]:
         """Run a query within the present statement."""

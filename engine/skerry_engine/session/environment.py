@@ -35,6 +35,7 @@ from skerry_engine.catalog.privileges import SELECT, UPDATE, USAGE, Judge, denie
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.system.context import (
     CursorInfo,
+    DeferredViewInfo,
     HistoryInfo,
     LockInfo,
     PreparedStatementInfo,
@@ -259,6 +260,9 @@ class StatementCatalog:
             kept.size_bytes,
             manager.collector.rows_waiting,
         )
+
+    def deferred_views(self) -> Sequence[DeferredViewInfo]:
+        return self.session.engine.deferred_views.infos(self.session.database_oid)
 
     def prepared_transactions(self) -> Sequence[PreparedTransactionInfo]:
         return [

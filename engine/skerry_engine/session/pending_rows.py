@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from skerry_engine.catalog.flow_state import StateTable
 from skerry_engine.catalog.graphs import ElementTable
-from skerry_engine.catalog.objects import Column, Table
+from skerry_engine.catalog.objects import Column, Table, ViewState
 from skerry_engine.session.element_rows import ElementColumn, ElementRows
 from skerry_engine.session.steps import PAUSE, Step
 from skerry_engine.storage.heap import Row
@@ -140,4 +140,5 @@ def _element_of(table: Table) -> str | None:
 
 
 def _tables_by_storage(database: Database) -> dict[int, Table]:
-    return {table.storage_id: table for table in database.tables() if not isinstance(table, StateTable)}
+    tables = (table for table in database.tables() if not isinstance(table, (StateTable, ViewState)))
+    return {table.storage_id: table for table in tables}

@@ -29,7 +29,15 @@ from skerry_engine.catalog.definitions import DefinitionPrinter
 from skerry_engine.catalog.flow_state import StateTable
 from skerry_engine.catalog.graph_checks import graph_checks
 from skerry_engine.catalog.graphs import ElementTable, Graph, PropertyIndex, graph_of
-from skerry_engine.catalog.objects import Constraint, IndexDef, IndexKey, Relation, SequenceDef, Table
+from skerry_engine.catalog.objects import (
+    Constraint,
+    IndexDef,
+    IndexKey,
+    Relation,
+    SequenceDef,
+    Table,
+    ViewState,
+)
 from skerry_engine.catalog.search_path import SearchPath
 from skerry_engine.catalog.user_types import domain_default
 from skerry_engine.functions.casts import domain_check, find_coercion
@@ -249,7 +257,7 @@ class Stores:
 
     def _equip(self, storage: TableStorage, table: Table) -> None:
         """Give the storage of elements the shapes that were kept of it; that of flow state is nobody's to watch."""
-        storage.is_watched = not isinstance(table, StateTable)
+        storage.is_watched = not isinstance(table, (StateTable, ViewState))
         if isinstance(table, ElementTable):
             first = EDGE_VALUES if table.is_edges else NODE_VALUES
             storage.shapes = ShapeRegistry(storage.storage_id, first, self.journal)

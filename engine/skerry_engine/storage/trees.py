@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
 
-from BTrees.OOBTree import OOTreeSet  # type: ignore[import-untyped,unused-ignore]
+from BTrees.OOBTree import OOBTree, OOTreeSet  # type: ignore[import-untyped,unused-ignore]
 
 ROW_ID_BYTES: Final = 8
 
@@ -126,3 +126,31 @@ def _predecessor(entry: bytes) -> bytes:
     if row_id == 0:
         return entry[:-8]
     return entry[:-8] + (row_id - 1).to_bytes(8, "big")
+
+
+class KeyMap:
+    """Values by byte strings, sorted."""
+
+    __slots__ = ("_tree",)
+
+    def __init__(self) -> None:
+        self._tree: Any = OOBTree()
+
+    def __len__(self) -> int:
+        return len(self._tree)
+
+    def get(self, key: bytes, default: object = None) -> Any:
+        """The value, or `default`."""
+        return self._tree.get(key, default)
+
+    def set(self, key: bytes, value: object) -> None:
+        """Keep a value in place of what there was."""
+        self._tree[key] = value
+
+    def remove(self, key: bytes) -> None:
+        """Forget a key, if it is there."""
+        self._tree.pop(key, None)
+
+    def entries(self, low: bytes | None, high: bytes | None, limit: int) -> list[tuple[bytes, Any]]:
+        """The first `limit` entries with low <= key < high, ascending."""
+        return list(islice(self._tree.items(low, high, False, high is not None), limit))

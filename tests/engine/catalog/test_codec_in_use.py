@@ -169,6 +169,7 @@ create view v8 as select row_to_json(t) as j, concat_ws(',', variadic array[b, b
     array['1', '2']::int[]::numeric(4, 1)[] as e, (select json_agg(u) from u) as l, 'x' like b::char(3) as m from t;
 create property graph g vertex tables (t);
 create materialized view m as select a, count(*) from u group by a having count(*) > 0;
+create materialized view md with (refresh = deferred) as select a from u where a > 1;
 create view v9 as select t.a, x.b from t, graph_table (g match (n is t where n.a < t.a) columns (n.b)) x;
 create role r;
 grant select on t to member;

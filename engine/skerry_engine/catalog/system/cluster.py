@@ -33,6 +33,7 @@ PREPARED = layout("pg_prepared_statements")
 PREPARED_TRANSACTIONS = layout("pg_prepared_xacts")
 TRANSACTIONS = layout("transactions", "skerry")
 HISTORY = layout("history", "skerry")
+DEFERRED_VIEWS = layout("deferred_views", "skerry")
 CURSORS = layout("pg_cursors")
 STAT_SSL = layout("pg_stat_ssl")
 STAT_DATABASE = layout("pg_stat_database")
@@ -381,6 +382,27 @@ def history_rows(context: SystemContext) -> list[Row]:
             retained_bytes=found.size_bytes,
             retained_versions=found.versions,
         )
+    ]
+
+
+@rows_of("deferred_views", "skerry")
+def deferred_view_rows(context: SystemContext) -> list[Row]:
+    schemas = context.database.schemas
+    return [
+        DEFERRED_VIEWS.row(
+            schema=schemas[each.schema_oid].name,
+            name=each.name,
+            method=each.method,
+            epoch=each.epoch,
+            newest_epoch=each.newest_epoch,
+            lag_commits=each.lag_commits,
+            lag=interval.pack(0, 0, each.lag_us),
+            pending_changes=each.pending_changes,
+            state_rows=each.state_rows,
+            last_error=each.last_error,
+        )
+        for each in context.deferred_views()
+        if each.schema_oid in schemas
     ]
 
 

@@ -134,6 +134,23 @@ class HistoryInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class DeferredViewInfo:
+    """A deferred materialized view, for skerry.deferred_views.  `epoch` and what follows from it are None while the view
+    is to be computed anew."""
+
+    schema_oid: int
+    name: str
+    method: str
+    epoch: int | None
+    newest_epoch: int
+    lag_commits: int | None
+    lag_us: int
+    pending_changes: int | None
+    state_rows: int
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionInfo:
     """One transaction that is active or prepared, for skerry.transactions.  Epochs are commits' numbers."""
 
@@ -189,6 +206,7 @@ class SystemContext(Protocol):
     def prepared_statements(self) -> Sequence[PreparedStatementInfo]: ...
     def transactions(self) -> Sequence[TransactionInfo]: ...
     def history(self) -> HistoryInfo: ...
+    def deferred_views(self) -> Sequence[DeferredViewInfo]: ...
     def prepared_transactions(self) -> Sequence[PreparedTransactionInfo]: ...
     def cursors(self) -> Sequence[CursorInfo]: ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from skerry_engine.abc import FunctionContext
 from skerry_engine.catalog.catalog import Catalog, Database
@@ -17,12 +17,33 @@ from skerry_engine.txn.manager import TransactionManager
 from skerry_engine.txn.transaction import Transaction
 from skerry_engine.values.io import IoContext
 
+if TYPE_CHECKING:
+    from skerry_engine.session.deferred.following import Flows
+    from skerry_engine.session.deferred.marks import Mark
+
 
 class Checkpoints(Protocol):
     """What makes checkpoints (durability/checkpoint.py)."""
 
     def run(self) -> Generator[Step, None, None]:
         """Make one.  Raises OSError, DatabaseError."""
+        ...
+
+
+class DeferredViews(Protocol):
+    """What knows of deferred materialized views (session/deferred/registry.py)."""
+
+    @property
+    def flows(self) -> Flows:
+        """The operators of their queries."""
+        ...
+
+    def expect_one(self) -> int:
+        """A view is about to be made: changes are recorded from now on; the epoch after which they are."""
+        ...
+
+    def settled_until(self, oid: int, mark: Mark) -> int:
+        """The epoch up to which nothing is known to have changed in a view's tables since its mark."""
         ...
 
 
@@ -95,6 +116,9 @@ class DefinitionContext(Protocol):
         ...
 
     @property
+    def deferred_views(self) -> DeferredViews: ...
+
+    @property
     def functions(self) -> FunctionContext: ...
 
     @property
@@ -125,6 +149,10 @@ class DefinitionContext(Protocol):
 
     def query_columns(self, query: Query) -> tuple[ResultColumn, ...]:
         """The columns of a query's result, without running it."""
+        ...
+
+    def check_query(self, query: Query) -> None:
+        """Raise InsufficientPrivilege unless a query may be run."""
         ...
 
     def run_query(self, query: Query) -> Generator[Step, object, None]:

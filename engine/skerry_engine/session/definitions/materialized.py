@@ -6,6 +6,8 @@
 REFRESH fills a new generation, as rewriting a table does, under ACCESS EXCLUSIVE: readers wait, and see all rows
 of one moment.  CONCURRENTLY takes EXCLUSIVE, so readers go on: the new rows are compared with the present ones,
 image by image, and only what differs is deleted and inserted.  It holds the new rows in memory.
+
+Views WITH (refresh = deferred) are of another kind: see `deferred`.
 """
 
 from __future__ import annotations
@@ -46,12 +48,13 @@ from skerry_engine.sql.front import parse_statement
 from skerry_engine.storage.heap import Row
 from skerry_engine.storage.table import TableStorage
 from skerry_engine.txn.locks import LockWait
-from skerry_engine.txn.modes import ACCESS_EXCLUSIVE, EXCLUSIVE
+from skerry_engine.txn.modes import ACCESS_EXCLUSIVE, EXCLUSIVE_TABLE
 from skerry_engine.txn.writer import TableWriter
 
 CREATED = "CREATE MATERIALIZED VIEW"
 REFRESHED = "REFRESH MATERIALIZED VIEW"
 SLICE_ROWS = 1000
+_OWN_OPTIONS = {"refresh": ("deferred",), "method": ("incremental", "full")}
 
 # --- CREATE -------------------------------------------------------------------------------------------------
 
@@ -60,7 +63,7 @@ def create_materialized_view(
     context: DefinitionContext, statement: st.CreateMaterializedView
 ) -> Generator[Step, object, Complete]:
     """CREATE MATERIALIZED VIEW.  Raises DuplicateTable, NotSupportedError, and what is wrong with the query."""
-    options = _options(statement)
+    options, is_deferred = _options(statement)
     if statement.query.tree.find(exp.Insert, exp.Update, exp.Delete) is not None:
         raise errors.NotSupportedError("materialized views must not use data-modifying statements in WITH")
     site = yield from table_site(context, statement.name, "p", statement.if_not_exists)
@@ -89,6 +92,10 @@ def create_materialized_view(
         rule_oid=context.catalog.oids.allocate(),
         populated=statement.with_data,
     )
+    if is_deferred:
+        from skerry_engine.session.definitions.deferred import create_deferred
+
+        return (yield from create_deferred(context, view, statement.with_data))
     if not statement.with_data:
         enter_table(context, view, ())
         return Complete(CREATED)
@@ -97,15 +104,25 @@ def create_materialized_view(
     return Complete(f"SELECT {count}", count)
 
 
-def _options(statement: st.CreateMaterializedView) -> tuple[str, ...]:
-    for option in statement.options:
-        if option.name.lower() == "refresh":
-            raise errors.NotSupportedError(
-                f"materialized views with refresh = {option.value} are not supported",
-                position=option.position,
-            )
+def _options(statement: st.CreateMaterializedView) -> tuple[tuple[str, ...], bool]:
+    """(the options as they are kept, whether the view is deferred)."""
     check_tablespace(statement.tablespace)
-    return storage_options(statement.options)
+    own = {option.name.lower(): option for option in statement.options if option.name.lower() in _OWN_OPTIONS}
+    kept: list[str] = []
+    for name, option in own.items():
+        value = str(option.value or "").lower()
+        if value not in _OWN_OPTIONS[name]:
+            what = "materialized views with" if name == "refresh" else "deferred materialized views with"
+            raise errors.NotSupportedError(
+                f"{what} {name} = {option.value} are not supported", position=option.position
+            )
+        kept.append(f"{name}={value}")
+    if "method" in own and "refresh" not in own:
+        raise errors.InvalidParameterValue(
+            'parameter "method" is for materialized views with refresh = deferred'
+        )
+    others = [option for option in statement.options if option.name.lower() not in _OWN_OPTIONS]
+    return (*kept, *storage_options(others)), bool(own)
 
 
 # --- the query ----------------------------------------------------------------------------------------------
@@ -152,12 +169,18 @@ def refresh_materialized_view(
     context: DefinitionContext, statement: st.RefreshMaterializedView
 ) -> Generator[Step, object, Complete]:
     """REFRESH MATERIALIZED VIEW.  Raises WrongObjectType, UniqueViolation, ObjectNotInPrerequisiteState."""
+    from skerry_engine.session.definitions.deferred import is_deferred_view, refresh_deferred
+
     if statement.concurrently and not statement.with_data:
         raise errors.SyntaxError("CONCURRENTLY and WITH NO DATA options cannot be used together")
-    mode = EXCLUSIVE if statement.concurrently else ACCESS_EXCLUSIVE
-    found = yield from get_relation(context, statement.name, mode)
+    mode = EXCLUSIVE_TABLE if statement.concurrently else ACCESS_EXCLUSIVE
+    is_deferred = is_deferred_view(context, statement.name)
+    found = yield from get_relation(context, statement.name, EXCLUSIVE_TABLE if is_deferred else mode)
     view = as_kind(found, MaterializedView, "materialized view")
     check_owner(context, view)
+    if view.is_deferred:
+        yield from refresh_deferred(context, view, statement.with_data)
+        return Complete(REFRESHED)
     if statement.concurrently:
         yield from _write_difference(context, view)
         return Complete(REFRESHED)
