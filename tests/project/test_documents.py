@@ -71,7 +71,7 @@ def test_the_page_on_the_driver_over_the_network(skerry_server: Address) -> None
 
 
 def test_the_page_on_flows_embedded() -> None:
-    run_examples(FLOWS.read_text(encoding="utf-8"), 53)
+    run_examples(FLOWS.read_text(encoding="utf-8"), 63)
 
 
 def test_the_page_on_flows_over_the_network(skerry_server: Address) -> None:
@@ -83,7 +83,7 @@ def test_the_page_on_flows_over_the_network(skerry_server: Address) -> None:
     )
     assert address in text
     try:
-        run_examples(text, 53)
+        run_examples(text, 63)
     finally:
         with skerry.connect(address, autocommit=True) as connection:
             connection.execute("DROP TABLE IF EXISTS person, log")

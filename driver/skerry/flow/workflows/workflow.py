@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from skerry.flow.report import RunReport
 from skerry.flow.workflows.nodes import Node
@@ -15,6 +16,7 @@ from skerry_engine.errors import FlowError, WorkflowError
 if TYPE_CHECKING:
     from skerry.flow.aio.database import AsyncFlowDatabase
     from skerry.flow.database import FlowDatabase
+    from skerry.flow.svg import Drawing
 
 Handler = Callable[[FlowError], object]
 """Asked when a node, or a scope, has failed: true has the run go on without it; it may be `async def` in asyncio."""
@@ -87,7 +89,20 @@ class Workflow:
             raise WorkflowError(f"no node of {self.name} takes the input {surplus[0]!r}")
         return given
 
-    def explain(self) -> str:
+    def explain(self, file: TextIO | None = None) -> None:
+        """Print the outline, to standard output by default."""
+        print(self.outline(), file=file)
+
+    def draw(self, path: str | os.PathLike[str] | None = None) -> Drawing:
+        """The workflow as a picture, which a notebook shows; written to an SVG file if a path is given."""
+        from skerry.flow.workflows.drawing import draw_workflow
+
+        drawing = draw_workflow(self)
+        if path is not None:
+            drawing.save(path)
+        return drawing
+
+    def outline(self) -> str:
         """The order in which nodes run, level by level, and the scopes that they belong to."""
         lines = [f"workflow {self.name}"]
         for number, level in enumerate(self.levels):
