@@ -19,7 +19,7 @@ from pathlib import Path
 DRIVER = Path(__file__).parent / "skerry"
 
 MODULES = (
-    *("backend", "connection_pool", "copying", "dbapi", "pool"),
+    *("backend", "connection_pool", "copying", "dbapi", "loading", "pool"),
     *("reaching", "retrying", "server_session", "transactions"),
 )
 """Those of skerry/aio that have a generated twin in skerry."""
@@ -70,6 +70,7 @@ _RULES = (
     (r"\bsqlalchemy\.ext\.asyncio\b", "sqlalchemy.engine"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\basynccontextmanager\b", "contextmanager"),
+    (r"\bAsyncIterator\b", "Iterator"),
     (r"\b(_?)Async([A-Z]\w*)", r"\1\2"),
     (r"\bAwaitable, ", ""),
     (r"\bAwaitable\[(\w+)\]", r"\1"),

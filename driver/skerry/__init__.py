@@ -30,7 +30,7 @@ from skerry.copying import Copy
 from skerry.dbapi import Connection, Cursor, TransactionBlock
 from skerry.graph import Edge, Node, Path
 from skerry.listening import Listener
-from skerry.loading import End
+from skerry.loadable import End
 from skerry.native import Backup, Database
 from skerry.opening import open_source
 from skerry.pending import PendingChange, PendingCommit, TableChanges

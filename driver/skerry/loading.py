@@ -4,171 +4,93 @@
     db.load_edges(rows, "KNOWS", start=End("Person", "id", column="from"), end=End("Person", "id", column="to"))
     db.load_edges(rows, "BORDERS", start="a", end="b", directed=False)
 
-A row is a mapping; its items become properties, those that are None do not.  Rows go to the database in batches, as one
-parameter of one GQL statement each, so that they cost no round trip and no parsing of their own:
-
-    FOR r IN $rows MATCH (a:Person {id: r.`from`}) MATCH (b:Person {id: r.`to`}) INSERT (a)-[:KNOWS {w: r.w}]->(b)
-
-Edges find their ends by a property (an index over it helps, from some thousand nodes on), or by element ids.  Every row
-makes exactly one edge: a row whose end is missing, or is there twice, is an error that names it, unless missing ends
-are to be skipped.
+`loadable` says what is sent: a statement for each batch of rows.  Edges find their ends by a property (an index over it
+helps, from some thousand nodes on), or by element ids.  Every row makes one edge: a row whose end is missing, or
+is there twice, is an error that names it, unless missing ends are to be skipped.
 
 What it does not do: it loads into native graphs and graphs over tables alike, but only by statements; nothing goes
-around locks, constraints or the log.
+around locks, constraints or the log.  The rows themselves are read as any iterable is, between two statements.
+
+Generated from aio/loading.py by driver/unasync.py: change that one.
 """
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import IO, Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
 
+from skerry.loadable import BATCH_ROWS, Edges, End, Loadable, Progress, check_found, node_statements
 from skerry.parameters import Parameters
 from skerry.result import Result
-from skerry_engine.errors import CardinalityViolation, DataError, InterfaceError
-
-BATCH_ROWS = 10_000
-
-Rows = Iterable[Mapping[str, object]]
-Loadable = Any
-"""Rows, the path of a CSV file, an open text file of CSV, a pyarrow Table or RecordBatchReader, a pandas DataFrame."""
-
-Progress = Callable[[int], object]
-"""Called after each batch with the number of rows done."""
+from skerry.transactions import Transactions
 
 
 class Executor(Protocol):
-    """A Transaction, or a Database, whose statements commit by themselves."""
+    """A transaction, or a database, whose statements commit by themselves."""
 
     def execute(self, statement: str, parameters: Parameters | None = None) -> Result: ...
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """How an edge's row finds the node at one of its ends: the node with that `label` whose property `key` equals the
-    row's `column` (the key's own name, unless said otherwise)."""
+class Loading(Transactions):
+    """What loads graphs into an open database."""
 
-    label: str
-    key: str
-    column: str = ""
+    def load_nodes(
+        self,
+        source: Loadable,
+        labels: str | Iterable[str],
+        *,
+        graph: str | None = None,
+        types: Mapping[str, Callable[[str], object]] | None = None,
+        progress: Progress | None = None,
+        atomic: bool = True,
+    ) -> int:
+        """Insert a node with the labels for each row; how many.
 
-    @property
-    def name(self) -> str:
-        """The row's column."""
-        return self.column or self.key
+        `source`: mappings, the path of a CSV file or an open one (`types` makes values of its texts, by column), an
+        Arrow table or reader, a pandas frame.  Items become properties; those that are None do not.  `graph`: another
+        than the session's.  `progress` is called with the number of rows done, after each batch.  All in one
+        transaction, unless not `atomic`: then each batch commits by itself.
+        """
+        with self._loading(atomic) as executor:
+            return load_nodes(executor, source, labels, graph=graph, types=types, progress=progress)
 
+    def load_edges(
+        self,
+        source: Loadable,
+        label: str | Iterable[str],
+        *,
+        start: End | str,
+        end: End | str,
+        graph: str | None = None,
+        types: Mapping[str, Callable[[str], object]] | None = None,
+        progress: Progress | None = None,
+        atomic: bool = True,
+        skip_missing: bool = False,
+        directed: bool = True,
+    ) -> int:
+        """Insert an edge with the label for each row, from its start to its end; how many.
 
-# --- rows ---------------------------------------------------------------------------------------------------
+        `start` and `end` say how a row finds its nodes: an `End`, or the name of a column of element ids.  The other
+        columns become properties.  Edges that are not `directed` are between the two.  Raises DataError for a row with
+        an end that is missing (`skip_missing`: the row is left out), CardinalityViolation where several nodes fit.  As
+        for the rest, see `load_nodes`.
+        """
+        edges = Edges(label, start, end, graph, directed)
+        with self._loading(atomic) as executor:
+            return load_edges(
+                executor, source, edges, types=types, progress=progress, skip_missing=skip_missing
+            )
 
-
-def rows_of(
-    source: Loadable, types: Mapping[str, Callable[[str], object]] | None = None
-) -> Iterator[Mapping[str, Any]]:
-    """The rows of whatever can be loaded.
-
-    `types` makes values of a CSV file's texts, by column; columns without one stay text, and empty fields are None.
-    Raises InterfaceError for a source that is none.
-    """
-    if isinstance(source, str | os.PathLike):
-        with open(source, encoding="utf-8-sig", newline="") as file:
-            yield from _csv_rows(file, types or {})
-    elif hasattr(source, "read") and not hasattr(source, "read_next_batch"):
-        yield from _csv_rows(source, types or {})
-    elif hasattr(source, "to_batches"):  # pyarrow.Table
-        for batch in source.to_batches():
-            yield from batch.to_pylist()
-    elif hasattr(source, "read_next_batch"):  # pyarrow.RecordBatchReader
-        for batch in source:
-            yield from batch.to_pylist()
-    elif hasattr(source, "to_dict") and hasattr(source, "columns"):  # pandas.DataFrame
-        yield from _frame_rows(source)
-    elif isinstance(source, Iterable):
-        for row in source:
-            if not isinstance(row, Mapping):
-                raise InterfaceError(f"rows to load are mappings, not {type(row).__name__}")
-            yield row
-    else:
-        raise InterfaceError(f"rows can't be loaded from {type(source).__name__}")
-
-
-def _csv_rows(file: IO[str], types: Mapping[str, Callable[[str], object]]) -> Iterator[Mapping[str, object]]:
-    reader = csv.DictReader(file)
-    for row in reader:
-        if None in row:
-            raise InterfaceError(f"line {reader.line_num} has more fields than there are columns")
-        made: dict[str, object] = {}
-        for name, text in row.items():
-            convert = types.get(name)
-            try:
-                made[name] = None if not text else text if convert is None else convert(text)
-            except ValueError as problem:
-                raise InterfaceError(f'line {reader.line_num}, column "{name}": {problem}') from problem
-        yield made
-
-
-def _frame_rows(frame: Any) -> Iterator[Mapping[str, object]]:
-    """A DataFrame's rows: missing values None, pandas' numbers and moments as Python's."""
-    present = frame.notna()
-    columns = [str(name) for name in frame.columns]
-    for values, there in zip(
-        frame.itertuples(index=False, name=None), present.itertuples(index=False, name=None), strict=True
-    ):
-        yield {
-            name: _python_value(value) if is_there else None
-            for name, value, is_there in zip(columns, values, there, strict=True)
-        }
-
-
-def _python_value(value: Any) -> object:
-    if hasattr(value, "to_pydatetime"):
-        return value.to_pydatetime()
-    if hasattr(value, "to_pytimedelta"):
-        return value.to_pytimedelta()
-    return value.item() if hasattr(value, "item") else value
-
-
-def _batches(rows: Iterator[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
-    while batch := list(islice(rows, size)):
-        yield batch
-
-
-def _columns(batch: list[Mapping[str, Any]], without: Sequence[str] = ()) -> list[str]:
-    found = dict.fromkeys(name for row in batch for name in row)
-    return [name for name in found if name not in without]
-
-
-# --- statements ---------------------------------------------------------------------------------------------
-
-
-def quoted(name: str) -> str:
-    """A name as GQL takes it, whatever is in it."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
-def _labels(labels: str | Iterable[str]) -> str:
-    names = [labels] if isinstance(labels, str) else list(labels)
-    return ":" + "&".join(map(quoted, names)) if names else ""
-
-
-def _properties(columns: Sequence[str]) -> str:
-    items = ", ".join([f"{quoted(name)}: r.{quoted(name)}" for name in columns])
-    return f" {{{items}}}" if items else ""
-
-
-def _use(graph: str | None) -> str:
-    return "" if graph is None else f"USE {quoted(graph)} "
-
-
-def _match(variable: str, end: End | str) -> str:
-    if isinstance(end, str):
-        return f"MATCH ({variable}) WHERE element_id({variable}) = r.{quoted(end)} "
-    return f"MATCH ({variable}:{quoted(end.label)} {{{quoted(end.key)}: r.{quoted(end.name)}}}) "
-
-
-# --- loading ------------------------------------------------------------------------------------------------
+    @contextmanager
+    def _loading(self, atomic: bool) -> Iterator[Executor]:
+        """What a load runs its statements in; a transaction is committed if the block ends well."""
+        if not atomic:
+            yield self
+            return
+        with self.begin_transaction() as transaction:
+            yield transaction
+            transaction.commit()
 
 
 def load_nodes(
@@ -182,10 +104,8 @@ def load_nodes(
     batch_rows: int = BATCH_ROWS,
 ) -> int:
     """Insert a node for each row; how many."""
-    named = _labels(labels if isinstance(labels, str) else list(labels))
     done = 0
-    for batch in _batches(rows_of(source, types), batch_rows):
-        text = f"{_use(graph)}FOR r IN $rows INSERT ({named}{_properties(_columns(batch))})"
+    for text, batch in node_statements(source, labels, graph, types, batch_rows):
         executor.execute(text, {"rows": batch})
         done += len(batch)
         if progress is not None:
@@ -196,32 +116,23 @@ def load_nodes(
 def load_edges(
     executor: Executor,
     source: Loadable,
-    label: str | Iterable[str],
+    edges: Edges,
     *,
-    start: End | str,
-    end: End | str,
-    graph: str | None = None,
     types: Mapping[str, Callable[[str], object]] | None = None,
     progress: Progress | None = None,
     batch_rows: int = BATCH_ROWS,
     skip_missing: bool = False,
-    directed: bool = True,
 ) -> int:
-    """Insert an edge for each row, from its `start` to its `end`, or (not `directed`) between the two; how many.
+    """Insert an edge for each row; how many.
 
     Raises DataError for a row with an end that is missing (`skip_missing`: it is left out), CardinalityViolation for
     one with an end that several nodes may be.
     """
-    named = _labels(label if isinstance(label, str) else list(label))
-    ends = [each if isinstance(each, str) else each.name for each in (start, end)]
     read = rows = 0
-    for batch in _batches(rows_of(source, types), batch_rows):
-        found = f"{_use(graph)}FOR r IN $rows {_match('a', start)}{_match('b', end)}"
-        left, right = ("-[", "]->") if directed else ("~[", "]~")
-        text = f"{found}INSERT (a){left}{named}{_properties(_columns(batch, ends))}{right}(b)"
-        made = executor.execute(text, {"rows": batch}).rowcount
+    for text, batch in edges.statements(source, types, batch_rows):
+        made = (executor.execute(text, {"rows": batch})).rowcount
         if made != len(batch):
-            _check_ends(executor, batch, start, end, graph, skip_missing)
+            _check_ends(executor, batch, edges, skip_missing)
         read += len(batch)
         rows += made
         if progress is not None:
@@ -229,25 +140,9 @@ def load_edges(
     return rows
 
 
-def _check_ends(
-    executor: Executor,
-    batch: list[Mapping[str, Any]],
-    start: End | str,
-    end: End | str,
-    graph: str | None,
-    skip_missing: bool,
-) -> None:
+def _check_ends(executor: Executor, batch: list[Mapping[str, Any]], edges: Edges, skip_missing: bool) -> None:
     """Raise for the first row whose start or end is not one node."""
-    for each, variable in ((start, "a"), (end, "b")):
-        name = each if isinstance(each, str) else each.name
-        numbered = [{"n": number, name: row.get(name)} for number, row in enumerate(batch)]
-        text = f"{_use(graph)}FOR r IN $rows {_match(variable, each)}RETURN r.n AS n, count(*) AS found"
+    for end, text, numbered in edges.questions(batch):
         result = executor.execute(text, {"rows": numbered})
         found: dict[object, object] = {row[0]: row[1] for row in result}
-        for number, row in enumerate(batch):
-            count = found.get(number, 0)
-            shown = f"{name} = {row.get(name)!r}"
-            if count == 0 and not skip_missing:
-                raise DataError(f"an edge's end was not found: no node for {shown}")
-            if isinstance(count, int) and count > 1:
-                raise CardinalityViolation(f"an edge's end is not clear: {count} nodes for {shown}")
+        check_found(end, batch, found, skip_missing)

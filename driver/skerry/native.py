@@ -13,9 +13,8 @@ transaction; it runs one statement at a time.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import IO, NamedTuple, cast
 
@@ -23,9 +22,8 @@ from skerry.backend import Source
 from skerry.changes import Changes, Token
 from skerry.dump import DumpOptions, as_writer, dump
 from skerry.listening import Listener
-from skerry.loading import End, Executor, Loadable, Progress, load_edges, load_nodes
+from skerry.loading import Loading
 from skerry.network import NetworkSource
-from skerry.transactions import Transactions
 from skerry_engine import errors
 
 
@@ -37,78 +35,13 @@ class Backup(NamedTuple):
     last_commit: datetime | None
 
 
-class Database(Transactions):
+class Database(Loading):
     """An open database.  Threads may share it."""
 
     @classmethod
     def open(cls, source: Source) -> Database:
         """See `skerry.open`."""
         return cls(source, source.open_backend())
-
-    def load_nodes(
-        self,
-        source: Loadable,
-        labels: str | Iterable[str],
-        *,
-        graph: str | None = None,
-        types: Mapping[str, Callable[[str], object]] | None = None,
-        progress: Progress | None = None,
-        atomic: bool = True,
-    ) -> int:
-        """Insert a node with the labels for each row; how many.
-
-        `source`: mappings, the path of a CSV file or an open one (`types` makes values of its texts, by column), an
-        Arrow table or reader, a pandas frame.  Items become properties; those that are None do not.  `graph`: another
-        than the session's.  `progress` is called with the number of rows done, after each batch.  All in one
-        transaction, unless not `atomic`: then each batch commits by itself.
-        """
-        with self._loading(atomic) as executor:
-            return load_nodes(executor, source, labels, graph=graph, types=types, progress=progress)
-
-    def load_edges(
-        self,
-        source: Loadable,
-        label: str | Iterable[str],
-        *,
-        start: End | str,
-        end: End | str,
-        graph: str | None = None,
-        types: Mapping[str, Callable[[str], object]] | None = None,
-        progress: Progress | None = None,
-        atomic: bool = True,
-        skip_missing: bool = False,
-        directed: bool = True,
-    ) -> int:
-        """Insert an edge with the label for each row, from its start to its end; how many.
-
-        `start` and `end` say how a row finds its nodes: an `End`, or the name of a column of element ids.  The other
-        columns become properties.  Edges that are not `directed` are between the two.  Raises DataError for a row with
-        an end that is missing (`skip_missing`: the row is left out), CardinalityViolation where several nodes fit.  As
-        for the rest, see `load_nodes`.
-        """
-        with self._loading(atomic) as executor:
-            return load_edges(
-                executor,
-                source,
-                label,
-                start=start,
-                end=end,
-                graph=graph,
-                types=types,
-                progress=progress,
-                skip_missing=skip_missing,
-                directed=directed,
-            )
-
-    @contextlib.contextmanager
-    def _loading(self, atomic: bool) -> Iterator[Executor]:
-        """What a load runs its statements in; a transaction is committed if the block ends well."""
-        if not atomic:
-            yield self
-            return
-        with self.begin_transaction() as transaction:
-            yield transaction
-            transaction.commit()
 
     def dump(
         self,

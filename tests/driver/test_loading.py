@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import io
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.dumps import url
+from support.postgres_server import Address
 
 import skerry
 from skerry import loading
@@ -43,10 +46,7 @@ def test_rows_become_nodes_and_edges(database: skerry.Database) -> None:
     ]
 
 
-def test_a_generator_is_read_batch_by_batch_with_progress(
-    database: skerry.Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loading, "BATCH_ROWS", 4)
+def test_a_generator_is_read_batch_by_batch_with_progress(database: skerry.Database) -> None:
     seen: list[int] = []
     with database.begin_transaction() as transaction:
         rows: Iterator[dict[str, int]] = ({"id": number} for number in range(10))
@@ -116,6 +116,23 @@ def test_another_graph_can_be_loaded(database: skerry.Database) -> None:
     database.load_edges(KNOWS, "KNOWS", start=FROM, end=TO, graph="other")
     assert database.execute("MATCH (n) RETURN count(*)").scalar() == 0
     assert database.execute("USE other MATCH ()-[e]->() RETURN count(*)").scalar() == 3
+
+
+@pytest.mark.parametrize("is_served", [False, True])
+def test_asyncio_loads_as_well(is_served: bool, skerry_server: Address) -> None:
+    async def load() -> None:
+        async with await skerry.open_async(url(skerry_server, "postgres") if is_served else ":memory:") as db:
+            await db.execute("CREATE GRAPH loaded_by_asyncio")
+            assert await db.load_nodes(PEOPLE, "Person", graph="loaded_by_asyncio") == 3
+            edges = {"start": FROM, "end": TO, "graph": "loaded_by_asyncio"}
+            assert await db.load_edges(KNOWS, "KNOWS", atomic=False, **edges) == 3
+            with pytest.raises(skerry.DataError, match="no node for to = 9"):
+                await db.load_edges([*KNOWS, {"from": 1, "to": 9}], "KNOWS", **edges)
+            found = await db.execute("USE loaded_by_asyncio MATCH ()-[e:KNOWS]->() RETURN count(*)")
+            assert found.scalar() == 3
+            await db.execute("DROP GRAPH loaded_by_asyncio")
+
+    asyncio.run(load())
 
 
 # --- CSV ----------------------------------------------------------------------------------------------------

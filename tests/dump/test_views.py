@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from differential.test_random_queries import SCHEMA, Generator, rows
+from support.builds import IS_COMPILED
 from support.dumps import dump, dump_of, new_database, psql, url
 from support.postgres_server import Address
 from support.random_queries import INDEXES, TABLES, QueryMaker, rows_sql
@@ -20,8 +21,9 @@ from support.random_queries import INDEXES, TABLES, QueryMaker, rows_sql
 import skerry
 from skerry import errors
 
-VIEWS = int(os.environ.get("SKERRY_RANDOM_VIEWS", "60"))
-FIRST = 5000
+VIEWS = int(os.environ.get("SKERRY_RANDOM_VIEWS", "30"))
+FIRST = 5000 + VIEWS * IS_COMPILED
+"""Each build has views of its own."""
 
 
 def _many_kinds(database: skerry.Database) -> Callable[[int], str]:
@@ -73,7 +75,7 @@ def test_random_views(
             unable = {
                 view for view, shown in found.items() if str(shown).startswith("FULL JOIN is only supported")
             }
-            assert len(unable) < 0.05 * VIEWS and not (unable and address is skerry_server)
+            assert len(unable) < 0.1 * VIEWS and not (unable and address is skerry_server)
             assert {v: found[v] for v in views if v not in unable} == {
                 v: expected[v] for v in views if v not in unable
             }

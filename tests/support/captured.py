@@ -43,12 +43,17 @@ OBJECTS = {
     10: "'author'::regclass",
     20: "'book_id_seq'::regclass",
     21: "'book'::regclass",
+    23: "(SELECT reltype FROM pg_class WHERE oid = 'book'::regclass)",
+    30: "'book_pkey'::regclass",
     41: "'book_v'::regclass",
     45: "'book_mv'::regclass",
     49: "'app.t2'::regclass",
+    52: "'app.t2_pkey'::regclass",
     54: "'app.sq'::regclass",
+    55: "0",
+    56: "0",
 }
-"""The schema's objects by the distance of their OIDs, in PostgreSQL, from that of plain."""
+"""The schema's objects by the distance of their OIDs, in PostgreSQL, from that of plain; its functions are not made."""
 
 PLAIN_OIDS = {
     "alembic": 17784,

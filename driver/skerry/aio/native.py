@@ -5,17 +5,17 @@
             await tx.execute("UPDATE t SET v = $v WHERE id = $id", {"v": "uno", "id": 1})
             await tx.commit()
 
-Loading in bulk, dumps and feeds of changes are the blocking `Database`'s: call them in a thread (`asyncio.to_thread`).
+Dumps and feeds of changes are the blocking `Database`'s: call them in a thread (`asyncio.to_thread`).
 Notifications come to `connect()`'s connections.
 """
 
 from __future__ import annotations
 
 from skerry.aio.backend import AsyncSource
-from skerry.aio.transactions import AsyncTransactions
+from skerry.aio.loading import AsyncLoading
 
 
-class AsyncDatabase(AsyncTransactions):
+class AsyncDatabase(AsyncLoading):
     """An open database.  Tasks may share it."""
 
     @classmethod
