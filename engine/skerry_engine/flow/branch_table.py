@@ -94,6 +94,10 @@ class BranchTable:
             row = entry.row if entry.row is not None else before.get(row_id)
             key = NO_KEY if row is None else index.unique_key(self.storage.padded(row))
             other = -1 if key is NO_KEY else after.lookup_id(index, key)
+            if other < 0 and entry.row is None and key is not NO_KEY and row_id in self.unmerged:
+                del pending.entries[row_id]  # there is nothing to be removed any more
+                del self.unmerged[row_id]
+                self.touched[key] = self.removed[key] = None
             if other < 0 or other == row_id or other in pending.entries:
                 continue
             pending.record(other, entry.row, OWN_STATEMENT)
@@ -244,6 +248,11 @@ class BranchTable:
                 row_id = self.moved[row_id]
             self.unmerged[row_id] = None
         self.touched.update(keys)
+        snapshot = TableReader(self.storage, self.reader.snapshot_epoch, None, NEWEST)
+        for key in keys:
+            row_id = snapshot.lookup_id(self._keyed(), key)
+            if row_id in self.pending.entries:
+                self.unmerged[row_id] = None
 
     def own_row(self, row_id: int) -> Row | None:
         """What the branch has written, at full width; None where it has removed the row."""

@@ -25,7 +25,7 @@ from skerry_engine.errors import BranchOverlap, InvalidTransactionState, Seriali
 from skerry_engine.flow.branch import FlowTransaction
 from skerry_engine.flow.branch_table import BranchTable
 from skerry_engine.session.steps import PAUSE, Step, Wait
-from skerry_engine.storage.heap import INFINITY, Row, Version, newest_epoch, newest_row
+from skerry_engine.storage.heap import INFINITY, Row, Version, newest_epoch, newest_row, visible_row
 from skerry_engine.storage.index import NO_KEY, Index, equal_ids
 from skerry_engine.storage.pending import NEWEST, Entry, PendingTable
 from skerry_engine.storage.reader import TableReader
@@ -332,7 +332,8 @@ class _Inspection:
             if entry.row is not None:
                 found.append(storage.padded(entry.row))
             entry = entry.older
-        for row in (self._their_row(row_id), newest_row(storage.heap.slot(row_id))):
+        slot = storage.heap.slot(row_id)
+        for row in (self._their_row(row_id), newest_row(slot), visible_row(slot, self.parent.snapshot)):
             if row is not None:
                 found.append(storage.padded(row))
         return found

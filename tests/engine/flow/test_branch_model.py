@@ -176,11 +176,8 @@ class World:
         assert conflicts <= self.written.keys(), "of what was merged before, COMMIT may be the one to tell"
         for key in each.unmerged:
             held = self.written.get(key)
-            self.written[key] = (
-                each.writes[key],
-                each,
-                max(epoch, self.snapshot) if held is None else held[2],
-            )
+            since = max(epoch, self.snapshot, 0 if held is None else held[2])
+            self.written[key] = (each.writes[key], each, since)
         for _, merges in self.saved:
             merges.append((each, set(each.unmerged)))
         each.unmerged.clear()
