@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from support.builds import this_builds
 from support.catalog_swap import swap_catalog
 from support.sessions import SqlDatabase
 
@@ -40,7 +39,7 @@ DEPTHS = (40, 130, 245, 1000)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_nests_deeply_works_or_is_refused_as_too_complex(shape: str) -> None:
     done = refused = 0
-    for statement in this_builds(STATEMENTS):
+    for statement in STATEMENTS:
         for depth in DEPTHS:
             database = SqlDatabase("create table t (a int, b bool)", "insert into t values (1, true)")
             text = statement.format(SHAPES[shape](depth))
