@@ -22,6 +22,7 @@ from skerry_engine.values.graphs import (
 from skerry_engine.values.io import IoContext, text_encoder
 from skerry_engine.values.python import GraphParameter, to_python
 from skerry_engine.values.python import Interval as EngineInterval
+from skerry_engine.values.ranges import kind_of
 from skerry_engine.values.records import Record
 from skerry_engine.values.types import SqlType, find_type
 from skerry_engine.values.user_types import is_composite, is_composite_or_array, is_enum, is_enum_or_array
@@ -42,6 +43,11 @@ def converter(type_oid: int, typmod: int, io: IoContext) -> Converter | None:
         return text_encoder(SqlType(type_oid), io)
     if is_enum_or_array(type_oid) or is_composite_or_array(type_oid):
         return _list_of(text_encoder(SqlType(type_oid & ~1), io))
+    if kind_of(type_oid) is not None:
+        return text_encoder(SqlType(type_oid), io)
+    info = find_type(type_oid)
+    if info is not None and info.is_array and kind_of(info.element_oid) is not None:
+        return _list_of(text_encoder(SqlType(info.element_oid), io))
     if type_oid == oids.RECORD:
         return _record_converter(io)
     convert = to_python(type_oid, typmod)

@@ -194,7 +194,13 @@ _ELEMENTS: dict[int, Reader] = {
     1563: str,
     2951: uuid.UUID,
     3807: json.loads,
+    **dict.fromkeys((3905, 3907, 3909, 3911, 3913, 3927), str),  # ranges
+    **dict.fromkeys((6150, 6151, 6152, 6153, 6155, 6157), str),  # multiranges
 }
+
+_RANGES = (3904, 3906, 3908, 3910, 3912, 3926)
+_MULTIRANGES = (4451, 4532, 4533, 4534, 4535, 4536)
+_SCALARS.update(dict.fromkeys(_RANGES + _MULTIRANGES, str))  # nothing of theirs is Python's
 
 _GRAPHS: dict[int, Reader] = {
     9100: graph_json.read_node,

@@ -228,6 +228,13 @@ ALTER TYPE altered DROP ATTRIBUTE gone, ADD ATTRIBUTE "New" numeric(5, 1);
 ALTER TYPE altered RENAME ATTRIBUTE "B b" TO "c C";
 COMMENT ON COLUMN altered."c C" IS 'was another';
 INSERT INTO of_altered VALUES ('(5,z,1.25)', DEFAULT, '({},)');
+CREATE TABLE of_ranges (
+    i int4range DEFAULT '[1,3]' CHECK (NOT isempty(i)), n numrange, t tsrange, tz tstzrange, d daterange, m int8multirange,
+    l numrange[], lm datemultirange[], PRIMARY KEY (i, d)
+);
+INSERT INTO of_ranges VALUES (DEFAULT, '(1.5,]', '["2020-01-01 10:00",2020-01-02)', '[2020-01-01 10:00+02,)', '(,2020-01-01]',
+    '{[1,2],(5,)}', '{empty,"[1,2)",NULL}', '{"{[2020-01-01,2020-01-02]}","{}"}'), ('(,)', 'empty', NULL, NULL, 'empty', '{}', '{}', NULL);
+CREATE VIEW sees_ranges AS SELECT i * '[2,9)' AS a, d @> '2020-01-01'::date AS b, m && int8range(1, 5, '[]') AS c FROM of_ranges;
 CREATE VIEW sees_domains AS SELECT p, n, 5::"Odd ""Schema""".pos AS five FROM of_domains;
 CREATE VIEW feeling AS SELECT m, m = 'ok' AS is_ok, s || 'large'::"Size" AS more FROM felt WHERE m IN ('ok', 'between');
 CREATE VIEW aaa AS SELECT * FROM "Odd ""Schema""".zz;

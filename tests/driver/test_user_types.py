@@ -50,6 +50,17 @@ def test_composite_types(database: skerry.Database) -> None:
     ]
 
 
+def test_ranges_are_their_texts(database: skerry.Database) -> None:
+    row = database.execute(
+        "SELECT int4range(1, 3, '[]'), $1::daterange, '{[1,2),(5,)}'::nummultirange, ARRAY[$2::int8range, NULL],"
+        " '{\"{}\",NULL}'::int4multirange[]",
+        ["[2020-01-01,2020-01-02]", "empty"],
+    ).one()
+    assert row == ("[1,4)", "[2020-01-01,2020-01-03)", "{[1,2),(5,)}", ["empty", None], ["{}", None])
+    with pytest.raises(skerry.DataError, match="range lower bound must be less"):
+        database.execute("SELECT $1::int4range", ["[3,1]"])
+
+
 def test_the_labels_of_an_enum_are_those_of_the_moment(database: skerry.Database) -> None:
     database.execute(SETUP)
     database.execute("INSERT INTO felt (id, m) VALUES (1, 'ok')")

@@ -42,6 +42,10 @@ TYPES = (
     "mood[]",
     "pos",
     "pos[]",
+    "pair",
+    "pair[]",
+    "int4range",
+    "nummultirange[]",
 )
 DEFAULTS = ("1", "null", "'x'", "now()", "'1.50'", "1.5", "array['p']", "random()::int", "'{}'")
 

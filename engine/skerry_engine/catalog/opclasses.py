@@ -57,6 +57,9 @@ def default_class(type_oid: int, method: str = "btree") -> OperatorClass | None:
         return _DEFAULTS.get((method_oid, oids.ANYARRAY))
     if is_enum(type_oid):
         return _DEFAULTS.get((method_oid, oids.ANYENUM))
+    if type_oid in oids.RANGES or type_oid in oids.MULTIRANGES:
+        of_all = oids.ANYRANGE if type_oid in oids.RANGES else oids.ANYMULTIRANGE
+        return _DEFAULTS.get((method_oid, of_all))
     if is_composite(type_oid):
         return _DEFAULTS.get((method_oid, oids.RECORD))
     return _DEFAULTS.get((method_oid, oids.OID)) if info is not None and info.name.startswith("reg") else None

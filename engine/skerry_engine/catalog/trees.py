@@ -43,6 +43,7 @@ from skerry_engine.catalog import user_types as ut
 from skerry_engine.errors import DatabaseDamaged, IncompatibleFormat, NotSupportedError, StatementTooComplex
 from skerry_engine.functions.recipes import Recipe, make_function, recipe_of
 from skerry_engine.functions.registry import AggregateFunction, AnyFunction, Function
+from skerry_engine.values.ranges import Multirange, Range
 from skerry_engine.values.records import Composite
 from skerry_engine.values.types import SqlType
 
@@ -119,11 +120,11 @@ def _in_turn(checks: tuple[Check, ...]) -> Check:
     return check_all
 
 
-_ATOMS = frozenset((type(None), bool, int, float, str, bytes, Decimal, Composite))
+_ATOMS = frozenset((type(None), bool, int, float, str, bytes, Decimal, Composite, Range, Multirange))
 
 
 def _atom(value: object) -> object:
-    """A stored value: an atom, or a tuple (an array) of them; what is in a Composite is checked when it is made."""
+    """A stored value: an atom, or a tuple (an array) of them; what is in rows and ranges has been checked."""
     if type(value) is list:
         return tuple([_atom(item) for item in value])
     if type(value) not in _ATOMS:
@@ -285,7 +286,8 @@ def _all_kinds() -> Iterator[Kind]:
     yield Kind("EnumLabel", ut.EnumLabel)
     yield Kind("EnumType", ut.EnumType, ("version",))
     yield Kind("DomainType", ut.DomainType, ("version",))
-    yield Kind("Composite", Composite)
+    for value in (Composite, Range, Multirange):
+        yield Kind(value.__name__, value)
     yield Kind("Attribute", ut.Attribute)
     yield Kind("CompositeType", ut.CompositeType, ("version",))
     yield Kind("View", ob.View, ("version",), {"query": q.Query | None})

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from skerry_engine.errors import UndefinedFunction
 from skerry_engine.functions.clocks import timetz_key
 from skerry_engine.functions.intervals import interval_value
 from skerry_engine.functions.polymorphism import element_type
-from skerry_engine.values import dynamic_keys, oids
+from skerry_engine.values import dynamic_keys, oids, ranges
 from skerry_engine.values.keys import KeyCodec, KeyColumn, row_body
 from skerry_engine.values.types import format_type
 from skerry_engine.values.user_types import is_composite
@@ -40,6 +41,9 @@ def sort_key_of(type_oid: int) -> SortKey | None:
         return dynamic_keys.order_body(type_oid)
     if type_oid == oids.RECORD or is_composite(type_oid):
         return row_body
+    range_kind = ranges.kind_of(type_oid)
+    if range_kind is not None:
+        return partial(ranges.sort_key, range_kind)
     if element_type(type_oid):
         return array_key_of(type_oid)
     if type_oid in _UNORDERED:

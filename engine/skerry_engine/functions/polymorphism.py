@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from skerry_engine.errors import DatatypeMismatch, UndefinedObject
 from skerry_engine.functions.casts import find_coercion
 from skerry_engine.values import oids
+from skerry_engine.values.ranges import KIND_OF_MULTIRANGE, KIND_OF_RANGE, RangeKind
 from skerry_engine.values.types import find_type, format_type
 from skerry_engine.values.user_types import is_enum
 
 _ELEMENT = frozenset((oids.ANYELEMENT, oids.ANYNONARRAY, oids.ANYENUM))
 _COMPATIBLE = frozenset((oids.ANYCOMPATIBLE, oids.ANYCOMPATIBLENONARRAY))
 _NON_ARRAY = frozenset((oids.ANYNONARRAY, oids.ANYCOMPATIBLENONARRAY))
-POLYMORPHIC = _ELEMENT | _COMPATIBLE | {oids.ANYARRAY, oids.ANYCOMPATIBLEARRAY}
+POLYMORPHIC = (
+    _ELEMENT | _COMPATIBLE | {oids.ANYARRAY, oids.ANYCOMPATIBLEARRAY, oids.ANYRANGE, oids.ANYMULTIRANGE}
+)
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class _Settled:
     element: int = 0
     array: int = 0
     compatible: int = 0
+    range: RangeKind | None = None
 
 
 def is_consistent(declared: Sequence[int], actual: Sequence[int]) -> bool:
@@ -112,6 +116,12 @@ def _settle(declared: Sequence[int], actual: Sequence[int]) -> _Settled | None:
             if settled.array not in (0, given) or (not element_type(given) and given != oids.ANYARRAY):
                 return None
             settled.array = given
+        elif wanted in (oids.ANYRANGE, oids.ANYMULTIRANGE):
+            kinds = KIND_OF_RANGE if wanted == oids.ANYRANGE else KIND_OF_MULTIRANGE
+            kind = kinds.get(given)
+            if kind is None or settled.range not in (None, kind):
+                return None
+            settled.range = kind
         elif wanted == oids.ANYCOMPATIBLEARRAY:
             if not element_type(given):
                 return None
@@ -122,6 +132,10 @@ def _settle(declared: Sequence[int], actual: Sequence[int]) -> _Settled | None:
         if settled.element not in (0, element_type(settled.array)):
             return None
         settled.element = element_type(settled.array)
+    if settled.range is not None:
+        if settled.element not in (0, settled.range.element_oid):
+            return None
+        settled.element = settled.range.element_oid
     if compatible:
         settled.compatible = common_type(compatible, "anycompatible")
         if not all(find_coercion(given, settled.compatible, "i") for given in compatible):
@@ -141,6 +155,8 @@ def _keeps_to_non_arrays(declared: Sequence[int], settled: _Settled) -> bool:
 
 
 def _fill_in(settled: _Settled, declared: Sequence[int]) -> None:
+    if settled.range is None and any(oid in (oids.ANYRANGE, oids.ANYMULTIRANGE) for oid in declared):
+        raise DatatypeMismatch("could not determine polymorphic type because input has type unknown")
     if not settled.element and settled.array != oids.ANYARRAY:
         if any(oid in _ELEMENT or oid == oids.ANYARRAY for oid in declared):
             raise DatatypeMismatch("could not determine polymorphic type because input has type unknown")
@@ -167,4 +183,8 @@ def _concrete(oid: int, settled: _Settled) -> int:
         return settled.compatible
     if oid == oids.ANYCOMPATIBLEARRAY:
         return array_type_of(settled.compatible)
+    if oid == oids.ANYRANGE and settled.range is not None:
+        return settled.range.oid
+    if oid == oids.ANYMULTIRANGE and settled.range is not None:
+        return settled.range.multirange_oid
     return oid

@@ -199,6 +199,7 @@ FAMILIES = (
     "dynamic",
     "lists",
     "rows",
+    "ranges",
     "elements",
     "graph_times",
     "graph_types",

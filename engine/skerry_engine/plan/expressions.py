@@ -556,6 +556,8 @@ _UNHASHABLE = (
     frozenset({oids.INTERVAL, oids.JSONB, oids.RECORD, oids.FLOAT4, oids.FLOAT8, oids.NUMERIC})
     | oids.GRAPH_TYPES
     | oids.GRAPH_ARRAYS.keys()
+    | oids.RANGES
+    | oids.MULTIRANGES
 )
 
 

@@ -8,6 +8,8 @@ for what it lacks:
     Decimal, extension type 1                         its text in ASCII: every digit and sign, NaN and Infinity too
     int beyond 64 bits, extension type 2              two's complement, big-endian
     value of a composite type, extension type 3       an array of two: its attributes' type OIDs, and their values
+    range, extension type 4                           an array of three: its bounds, and its flags as on the wire
+    multirange, extension type 5                      the array of its ranges
 
 What it does not do: checksums, which belong to whoever frames the bytes (log groups, blocks).
 
@@ -23,11 +25,14 @@ from typing import Any, Final
 import msgpack  # type: ignore[import-untyped,unused-ignore]
 
 from skerry_engine.storage.heap import Row
+from skerry_engine.values.ranges import Multirange, Range, flags_of, range_of_flags
 from skerry_engine.values.records import Composite
 
 DECIMAL_TYPE: Final = 1
 BIG_INTEGER_TYPE: Final = 2
 COMPOSITE_TYPE: Final = 3
+RANGE_TYPE: Final = 4
+MULTIRANGE_TYPE: Final = 5
 
 
 def _pack_other(value: object) -> Any:
@@ -38,6 +43,10 @@ def _pack_other(value: object) -> Any:
         return msgpack.ExtType(BIG_INTEGER_TYPE, value.to_bytes(size, "big", signed=True))
     if isinstance(value, Composite):
         return msgpack.ExtType(COMPOSITE_TYPE, _packed_inside((value.types, value.items)))
+    if isinstance(value, Range):
+        return msgpack.ExtType(RANGE_TYPE, _packed_inside((value.lower, value.upper, flags_of(value))))
+    if isinstance(value, Multirange):
+        return msgpack.ExtType(MULTIRANGE_TYPE, _packed_inside(value.ranges))
     raise TypeError(f"not a stored value: {type(value).__name__}")
 
 
@@ -55,6 +64,11 @@ def _unpack_other(code: int, data: bytes) -> object:
     if code == COMPOSITE_TYPE:
         types, items = unpack(data)
         return Composite(types, items)
+    if code == RANGE_TYPE:
+        lower, upper, flags = unpack(data)
+        return range_of_flags(lower, upper, flags)
+    if code == MULTIRANGE_TYPE:
+        return Multirange(unpack(data))
     raise ValueError(f"unknown extension type {code}")
 
 

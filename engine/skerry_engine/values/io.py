@@ -30,6 +30,7 @@ from skerry_engine.values import (
     network,
     numeric,
     oids,
+    ranges,
     reg,
     scalars,
     text,
@@ -184,6 +185,10 @@ def text_encoder(type_: SqlType, io: IoContext) -> TextEncoder:
         return _enum_encoder(io.types.enum(oid))
     if is_composite(oid):
         return _composite_encoder(oid, io)
+    range_kind = ranges.kind_of(oid)
+    if range_kind is not None:
+        write = ranges.range_writer(text_encoder(SqlType(range_kind.element_oid), io))
+        return write if oid == range_kind.oid else ranges.multirange_writer(write)
     element = _array_element(oid)
     if element is None:
         raise _unsupported(type_, "text output")
@@ -328,6 +333,10 @@ def text_decoder(type_: SqlType, io: IoContext) -> TextDecoder:
         return _enum_decoder(io.types.enum(oid))
     if is_composite(oid):
         return _composite_decoder(oid, io)
+    range_kind = ranges.kind_of(oid)
+    if range_kind is not None:
+        read = ranges.range_reader(range_kind, text_decoder(SqlType(range_kind.element_oid), io))
+        return read if oid == range_kind.oid else ranges.multirange_reader(range_kind, read)
     element = _array_element(oid)
     if element is None:
         raise _no_input(oid)
@@ -503,6 +512,10 @@ def binary_encoder(type_: SqlType, io: IoContext) -> BinaryEncoder:
         return _composite_packer(type_.oid, io)
     if type_.oid == oids.RECORD:
         return _record_packer(io)
+    range_kind = ranges.kind_of(type_.oid)
+    if range_kind is not None:
+        pack = ranges.range_packer(binary_encoder(SqlType(range_kind.element_oid), io))
+        return pack if type_.oid == range_kind.oid else ranges.multirange_packer(pack)
     info = find_type(type_.oid)
     if info is None or info.category != "A" or info.is_pseudo:
         raise _unsupported(type_, "binary output")
@@ -533,6 +546,10 @@ def binary_decoder(type_: SqlType, io: IoContext) -> BinaryDecoder:
         return graph_text.binary_decoder(oid, io)
     if is_composite(oid):
         return _composite_unpacker(oid, io)
+    range_kind = ranges.kind_of(oid)
+    if range_kind is not None:
+        unpack = ranges.range_unpacker(range_kind, binary_decoder(SqlType(range_kind.element_oid), io))
+        return unpack if oid == range_kind.oid else ranges.multirange_unpacker(range_kind, unpack)
     info = find_type(oid)
     if info is None or info.category != "A" or info.is_pseudo:
         raise _unsupported(type_, "binary input")

@@ -20,6 +20,7 @@ so that keys of leading columns are prefixes:
       bit                      as text
       interval                 its length in microseconds with 30-day months, 16 bytes, offset by 2**127
       arrays                   per element 01 body | 02 NULL; 00; dimensions
+      ranges, multiranges      see `values/ranges.py`
       composite types, records per field 01 body | 02 NULL; NULLs at the end left out; 03
       jsonb                    see `values/json_keys.py`
       graphs' types            see `values/dynamic_keys.py`
@@ -41,7 +42,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from skerry_engine.errors import NotSupportedError, UndefinedFunction
-from skerry_engine.values import oids
+from skerry_engine.values import oids, ranges
 from skerry_engine.values.json_keys import jsonb_equality_key, jsonb_order_key
 from skerry_engine.values.records import Composite, Record
 from skerry_engine.values.types import find_type, type_display
@@ -191,6 +192,10 @@ def order_body(type_oid: int) -> Body:
         return _integer_body
     if type_oid == oids.RECORD or is_composite(type_oid):
         return row_body
+    range_kind = ranges.kind_of(type_oid)
+    if range_kind is not None:
+        range_body = ranges.order_body(range_kind, order_body(range_kind.element_oid))
+        return range_body if type_oid == range_kind.oid else ranges.multirange_body(range_body)
     info = find_type(type_oid)
     if info is None or info.category != "A" or info.is_pseudo:
         raise NotSupportedError(f"keys of type {type_display(type_oid)} are not supported")

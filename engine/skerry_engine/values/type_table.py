@@ -32,11 +32,11 @@ TYPE_TABLE = """\
  269  table_am_handler           4  t    p     P    f        0      0  i      p         0  table_am_handler_         ---
  271  _xid8                     -1  f    b     A    f     5069      0  d      x         0  array_                    rs-
  325  index_am_handler           4  t    p     P    f        0      0  i      p         0  index_am_handler_         ---
+650   cidr                      -1  f    b     I    f        0    651  i      m         0  cidr_                     rs-
+651   _cidr                     -1  f    b     A    f      650      0  i      x         0  array_                    rs-
  700  float4                     4  t    b     N    f        0   1021  i      p         0  float4                    rs-
  701  float8                     8  t    b     N    t        0   1022  d      p         0  float8                    rs-
  705  unknown                   -2  f    p     X    f        0      0  c      p         0  unknown                   rs-
-650   cidr                      -1  f    b     I    f        0    651  i      m         0  cidr_                     rs-
-651   _cidr                     -1  f    b     A    f      650      0  i      x         0  array_                    rs-
 774   macaddr8                   8  f    b     U    f        0    775  i      p         0  macaddr8_                 rs-
 775   _macaddr8                 -1  f    b     A    f      774      0  i      x         0  array_                    rs-
 790   money                      8  t    b     N    f        0    791  d      p         0  cash_                     rs-
@@ -121,12 +121,30 @@ TYPE_TABLE = """\
 3807  _jsonb                    -1  f    b     A    f     3802      0  i      x         0  array_                    rs-
 3831  anyrange                  -1  f    p     P    f        0      0  d      x         0  anyrange_                 ---
 3838  event_trigger              4  t    p     P    f        0      0  i      p         0  event_trigger_            ---
+3904  int4range                 -1  f    r     R    f        0   3905  i      x         0  range_                    rs-
+3905  _int4range                -1  f    b     A    f     3904      0  i      x         0  array_                    rs-
+3906  numrange                  -1  f    r     R    f        0   3907  i      x         0  range_                    rs-
+3907  _numrange                 -1  f    b     A    f     3906      0  i      x         0  array_                    rs-
+3908  tsrange                   -1  f    r     R    f        0   3909  d      x         0  range_                    rs-
+3909  _tsrange                  -1  f    b     A    f     3908      0  d      x         0  array_                    rs-
+3910  tstzrange                 -1  f    r     R    f        0   3911  d      x         0  range_                    rs-
+3911  _tstzrange                -1  f    b     A    f     3910      0  d      x         0  array_                    rs-
+3912  daterange                 -1  f    r     R    f        0   3913  i      x         0  range_                    rs-
+3913  _daterange                -1  f    b     A    f     3912      0  i      x         0  array_                    rs-
+3926  int8range                 -1  f    r     R    f        0   3927  d      x         0  range_                    rs-
+3927  _int8range                -1  f    b     A    f     3926      0  d      x         0  array_                    rs-
 4089  regnamespace               4  t    b     N    f        0   4090  i      p         0  regnamespace              rs-
 4090  _regnamespace             -1  f    b     A    f     4089      0  i      x         0  array_                    rs-
 4096  regrole                    4  t    b     N    f        0   4097  i      p         0  regrole                   rs-
 4097  _regrole                  -1  f    b     A    f     4096      0  i      x         0  array_                    rs-
 4191  regcollation               4  t    b     N    f        0   4192  i      p         0  regcollation              rs-
 4192  _regcollation             -1  f    b     A    f     4191      0  i      x         0  array_                    rs-
+4451  int4multirange            -1  f    m     R    f        0   6150  i      x         0  multirange_               rs-
+4532  nummultirange             -1  f    m     R    f        0   6151  i      x         0  multirange_               rs-
+4533  tsmultirange              -1  f    m     R    f        0   6152  d      x         0  multirange_               rs-
+4534  tstzmultirange            -1  f    m     R    f        0   6153  d      x         0  multirange_               rs-
+4535  datemultirange            -1  f    m     R    f        0   6155  i      x         0  multirange_               rs-
+4536  int8multirange            -1  f    m     R    f        0   6157  d      x         0  multirange_               rs-
 4537  anymultirange             -1  f    p     P    f        0      0  d      x         0  anymultirange_            ---
 4538  anycompatiblemultirange   -1  f    p     P    f        0      0  d      x         0  anycompatiblemultirange_  ---
 5069  xid8                       8  t    b     U    f        0    271  d      p         0  xid8                      rs-
@@ -134,6 +152,12 @@ TYPE_TABLE = """\
 5078  anycompatiblearray        -1  f    p     P    f        0      0  d      x         0  anycompatiblearray_       rs-
 5079  anycompatiblenonarray      4  t    p     P    f        0      0  i      p         0  anycompatiblenonarray_    ---
 5080  anycompatiblerange        -1  f    p     P    f        0      0  d      x         0  anycompatiblerange_       ---
+6150  _int4multirange           -1  f    b     A    f     4451      0  i      x         0  array_                    rs-
+6151  _nummultirange            -1  f    b     A    f     4532      0  i      x         0  array_                    rs-
+6152  _tsmultirange             -1  f    b     A    f     4533      0  d      x         0  array_                    rs-
+6153  _tstzmultirange           -1  f    b     A    f     4534      0  d      x         0  array_                    rs-
+6155  _datemultirange           -1  f    b     A    f     4535      0  i      x         0  array_                    rs-
+6157  _int8multirange           -1  f    b     A    f     4536      0  d      x         0  array_                    rs-
 9100  skerry.node               -1  f    b     U    f        0   9101  d      x         0  node_                     ---
 9101  skerry._node              -1  f    b     A    f     9100      0  d      x         0  array_                    rs-
 9102  skerry.edge               -1  f    b     U    f        0   9103  d      x         0  edge_                     ---
@@ -149,8 +173,7 @@ TYPE_TABLE = """\
 REFUSED_TYPES = frozenset(
     """
     xml point lseg path box polygon line circle txid_snapshot pg_snapshot
-    tsvector tsquery gtsvector regconfig regdictionary jsonpath int4range int8range numrange tsrange tstzrange
-    daterange int4multirange int8multirange nummultirange tsmultirange tstzmultirange datemultirange
+    tsvector tsquery gtsvector regconfig regdictionary jsonpath
     """.split()
 )
 """Types of PostgreSQL that Skerry refuses by name."""

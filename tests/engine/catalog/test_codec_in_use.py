@@ -145,6 +145,7 @@ create domain pos as int default 3 check (value > 0);
 create type duo as (a int, b text);
 create view v0 as select 5::pos as c, row(1, 'x')::duo as r, ('(1,y)'::duo).b as f;
 alter table u add g duo default '(1,z)';
+alter table u add i int4range default '[1,3]', add m int4multirange default '{[1,3],(7,)}';
 create type gaps as (a int, b int);
 create table w (g gaps);
 alter type gaps drop attribute a;

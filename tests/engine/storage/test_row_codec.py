@@ -10,6 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skerry_engine.storage.row_codec import pack, pack_rows, unpack, unpack_rows
+from skerry_engine.values.ranges import EMPTY, Multirange, Range
+from skerry_engine.values.records import Composite
 
 atoms = (
     st.none()
@@ -20,13 +22,29 @@ atoms = (
     | st.binary()
     | st.decimals(allow_nan=False)
 )
-values = st.recursive(atoms, lambda inner: st.lists(inner, max_size=4).map(tuple), max_leaves=12)
+BOUNDS = st.none() | st.integers() | st.decimals(allow_nan=False)
+RANGES = st.builds(Range, BOUNDS.filter(lambda bound: bound is not None), BOUNDS, st.booleans()) | st.just(
+    EMPTY
+)
+
+
+def containers(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    lists = st.lists(inner, max_size=4).map(tuple)
+    rows = st.builds(lambda items: Composite((23,) * len(items), items), lists)
+    return lists | rows
+
+
+values = st.recursive(
+    atoms | RANGES | st.builds(Multirange, st.lists(RANGES, max_size=3).map(tuple)), containers, max_leaves=12
+)
 
 
 def exactly(value: object) -> object:
     """What tells apart what Python holds equal: True and 1, 0.0 and -0.0, 1.0 and 1.00."""
     if isinstance(value, tuple):
         return [exactly(item) for item in value]
+    if isinstance(value, Composite):
+        return value.types, exactly(value.items)
     return type(value), repr(value)
 
 

@@ -66,7 +66,7 @@ def test_names_mean_types(name: str, oid: int | None) -> None:
     assert (info.oid if info is not None else None) == oid
 
 
-@pytest.mark.parametrize("name", ["xml", "int4range", "_point", "tsvector[]"])
+@pytest.mark.parametrize("name", ["xml", "jsonpath", "_point", "tsvector[]"])
 def test_unsupported_types_are_refused_by_name(name: str) -> None:
     with pytest.raises(NotSupportedError):
         type_by_name(name)

@@ -40,7 +40,7 @@ EMPTY_CATALOGS = frozenset(
     pg_conversion pg_event_trigger
     pg_foreign_data_wrapper pg_foreign_server pg_foreign_table pg_inherits pg_largeobject
     pg_largeobject_metadata pg_parameter_acl pg_partitioned_table pg_policy pg_publication
-    pg_publication_namespace pg_publication_rel pg_range pg_replication_origin pg_seclabel pg_shdepend
+    pg_publication_namespace pg_publication_rel pg_replication_origin pg_seclabel pg_shdepend
     pg_shseclabel pg_statistic pg_statistic_ext pg_statistic_ext_data pg_subscription pg_subscription_rel
     pg_transform pg_trigger pg_ts_config pg_ts_config_map pg_ts_dict pg_ts_parser pg_ts_template
     pg_user_mapping pg_available_extension_versions pg_available_extensions pg_policies

@@ -1,4 +1,4 @@
-"""Rows of pg_type: built-in and users' types, and each table's and view's row type with the array of it; pg_enum."""
+"""Rows of pg_type: built-in and users' types, and each table's and view's row type with the array of it; pg_enum, pg_range."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from skerry_engine.catalog.system.node_text import domain_default_text
 from skerry_engine.catalog.system.registry import database_rows_of, rows_of
 from skerry_engine.catalog.user_types import CompositeType, DomainType, EnumType, UserType
 from skerry_engine.functions.registry import functions_named
-from skerry_engine.values import oids
+from skerry_engine.values import oids, ranges
 from skerry_engine.values.types import ALL_TYPES, TypeInfo, array_type, type_info
 
 TYPE = layout("pg_type")
 ENUM = layout("pg_enum")
+RANGE = layout("pg_range")
 ARRAY_SUBSCRIPT = 6179
 RAW_ARRAY_SUBSCRIPT = 6180
 JSONB_SUBSCRIPT = 6098
 ARRAY_ANALYZE = 3816
+_ANALYZE = {"r": 3916, "m": 4242}
 
 _built_in: list[Row] = []
 
@@ -44,6 +46,35 @@ def _type_rows(database: Database) -> list[Row]:
         if user_type.array_name:
             rows.append(_user_array(user_type))
     return rows
+
+
+_CLASSES_OF_ELEMENTS = {
+    oids.INT4: 1978,
+    oids.INT8: 3124,
+    oids.NUMERIC: 3125,
+    oids.DATE: 3122,
+    oids.TIMESTAMP: 3128,
+    oids.TIMESTAMPTZ: 3127,
+}
+"""The operator classes that order the ranges' elements, of pg_opclass."""
+
+
+@database_rows_of("pg_range")
+def range_rows(_database: Database) -> list[Row]:
+    found: list[Row] = []
+    for kind in ranges.KINDS:
+        name = type_info(kind.oid).name
+        found.append(
+            RANGE.row(
+                rngtypid=kind.oid,
+                rngsubtype=kind.element_oid,
+                rngmultitypid=kind.multirange_oid,
+                rngsubopc=_CLASSES_OF_ELEMENTS[kind.element_oid],
+                rngcanonical=function_oid(f"{name}_canonical") if kind.after is not None else 0,
+                rngsubdiff=function_oid(f"{name}_subdiff"),
+            )
+        )
+    return found
 
 
 @database_rows_of("pg_enum")
@@ -145,7 +176,7 @@ def _type_values(info: TypeInfo) -> dict[str, object]:
         "typsend": function_oid(info.send_function),
         "typmodin": function_oid(info.modifier_in_function),
         "typmodout": function_oid(info.modifier_out_function),
-        "typanalyze": ARRAY_ANALYZE if info.is_array else 0,
+        "typanalyze": ARRAY_ANALYZE if info.is_array else _ANALYZE.get(info.kind, 0),
         "typalign": info.alignment,
         "typstorage": info.storage,
         "typtypmod": -1,
