@@ -161,8 +161,9 @@ class Place:
                 Effect.LEFT.value if Effect.LEFT in self.all_effects else "has nothing to commit on the way"
             )
         number = self.commit_every
-        rows = f"{number:,} row{'s' if number != 1 else ''}" if isinstance(number, int) else f"{number} rows"
-        return f"commits every {rows}"
+        if number == 1:
+            return "commits after every row"
+        return f"commits every {number:,} rows" if isinstance(number, int) else f"commits every {number} rows"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,7 @@ from types import FunctionType, MethodType
 from typing import Any, cast
 
 from skerry.flow.aio.blocks import AsyncTransactionBlock
-from skerry.flow.aio.database import AsyncFlowDatabase
 from skerry.flow.blocks import TransactionBlock
-from skerry.flow.database import FlowDatabase
 from skerry.flow.definitions import FlowSpec, StageSpec
 from skerry.flow.outline import Kind
 from skerry.flow.parallel import parallel, parallel_async
@@ -47,6 +45,15 @@ _LONGEST_LABEL = 60
 _DEEPEST = 20
 _HANDED_ON = "is handed on: what calls it, and when, is not seen"
 _WRAPPERS = ("skerry.flow.blocks", "skerry.flow.aio.blocks")
+_BLOCKS = (
+    "skerry.flow.database.FlowDatabase.transaction",
+    "skerry.flow.database.FlowDatabase.begin_transaction",
+    "skerry.flow.aio.database.AsyncFlowDatabase.transaction",
+    "skerry.flow.aio.database.AsyncFlowDatabase.begin_transaction",
+    "skerry.flow.session_factory.SessionFactory.transaction_scope",
+    "skerry.flow.aio.session_factory.AsyncSessionFactory.transaction_scope",
+)
+"""By name, since those of SQLAlchemy are not imported unless a program does."""
 _INTERESTING = (Kind.STAGE, Kind.FLOW, Kind.EACH, Kind.BLOCK, Kind.UNSEEN)
 
 
@@ -275,10 +282,8 @@ class _Reader:
             return None
         name = target.func.attr
         owner = meaning(target.func.value, self._names)
-        if name not in ("transaction", "begin_transaction"):
-            return None
         of = owner.of if isinstance(owner, Instance) else type(owner)
-        if not issubclass(of, FlowDatabase | AsyncFlowDatabase):
+        if not any(f"{each.__module__}.{each.__name__}.{name}" in _BLOCKS for each in of.__mro__):
             return None
         label = _shortened(f"with {ast.unparse(target)}")
         said = {keyword.arg: keyword.value for keyword in target.keywords}
