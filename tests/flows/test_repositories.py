@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,7 +62,7 @@ def _url(kind: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=list(WORLDS))
-def world(request: pytest.FixtureRequest, places: dict[str, Place]) -> ServiceWorld:
+def there(request: pytest.FixtureRequest, places: dict[str, Place]) -> ServiceWorld:
     """A database without rows; at the test's end no connection may be in use."""
     kind = request.param.split(" ")[0]
     if kind not in places:
@@ -74,100 +75,100 @@ class Refused(Exception):
     """What a service raises."""
 
 
-async def transfer(world: ServiceWorld, giver: int, taker: int, amount: int) -> None:
+async def transfer(there: ServiceWorld, giver: int, taker: int, amount: int) -> None:
     """A service: two accounts and two entries, by two repositories, all or nothing."""
-    async with world.scope():
+    async with there.scope():
         for id, change in ((taker, amount), (giver, -amount)):
-            account = await world.accounts.get(id)
-            await world.entries.create(account_id=id, amount=change)
-            await world.accounts.update(id, balance=account.balance + change)
+            account = await there.accounts.get(id)
+            await there.entries.create(account_id=id, amount=change)
+            await there.accounts.update(id, balance=account.balance + change)
 
 
 # --- rows c -----------------------------------------------------------------------------------------------------
 
 
 @in_world
-async def test_c1_a_clean_exit_commits(world: ServiceWorld) -> None:
-    async with world.scope() as session:
+async def test_c1_a_clean_exit_commits(there: ServiceWorld) -> None:
+    async with there.scope() as session:
         session.add(Account(owner="ada"))
         await session.flush()
         session.add(Account(owner="bob"))  # which the end flushes
-        if not world.is_sqlite:  # whose readers would wait
-            assert world.place.owners() == []
-    assert world.place.owners() == ["ada", "bob"]
+        if not there.is_sqlite:  # whose readers would wait
+            assert there.place.owners() == []
+    assert there.place.owners() == ["ada", "bob"]
 
 
 @pytest.mark.parametrize("kind", [Refused, KeyError, asyncio.CancelledError, KeyboardInterrupt])
 @in_world
 async def test_c2_an_exception_rolls_back_and_the_same_goes_on(
-    world: ServiceWorld, kind: type[BaseException]
+    there: ServiceWorld, kind: type[BaseException]
 ) -> None:
     raised = kind("why")
     caught: BaseException | None = None
     try:
-        async with world.scope() as session:
-            await world.accounts.create(owner="ada")
+        async with there.scope() as session:
+            await there.accounts.create(owner="ada")
             session.add(Account(owner="bob"))
             raise raised
     except BaseException as problem:  # noqa: BLE001
         caught = problem
     assert caught is raised
-    assert world.place.owners() == []
-    assert world.database.in_use == 0
+    assert there.place.owners() == []
+    assert there.database.in_use == 0
 
 
 @in_world
-async def test_c3_a_call_alone_commits_by_itself(world: ServiceWorld) -> None:
-    made = await world.accounts.create(owner="ada", balance=5)
-    assert world.place.balance("ada") == 5
-    assert world.database.in_use == 0
-    await world.accounts.update(made.id, balance=7)
-    assert world.place.balance("ada") == 7
-    assert await world.accounts.delete(made.id) is True
-    assert world.place.owners() == []
+async def test_c3_a_call_alone_commits_by_itself(there: ServiceWorld) -> None:
+    made = await there.accounts.create(owner="ada", balance=5)
+    assert there.place.balance("ada") == 5
+    assert there.database.in_use == 0
+    await there.accounts.update(made.id, balance=7)
+    assert there.place.balance("ada") == 7
+    assert await there.accounts.delete(made.id) is True
+    assert there.place.owners() == []
 
 
 @in_world
-async def test_c4_an_update_of_a_missing_id_is_none(world: ServiceWorld) -> None:
-    assert await world.accounts.update(-1, balance=7) is None
-    assert await world.accounts.get(-1) is None
-    assert await world.accounts.delete(-1) is False
+async def test_c4_an_update_of_a_missing_id_is_none(there: ServiceWorld) -> None:
+    assert await there.accounts.update(-1, balance=7) is None
+    assert await there.accounts.get(-1) is None
+    assert await there.accounts.delete(-1) is False
 
 
 @in_world
-async def test_c5_a_service_is_all_or_nothing(world: ServiceWorld) -> None:
-    ada = await world.accounts.create(owner="ada", balance=5)
-    bob = await world.accounts.create(owner="bob")
-    await transfer(world, ada.id, bob.id, 4)
+async def test_c5_a_service_is_all_or_nothing(there: ServiceWorld) -> None:
+    ada = await there.accounts.create(owner="ada", balance=5)
+    bob = await there.accounts.create(owner="bob")
+    await transfer(there, ada.id, bob.id, 4)
     with pytest.raises(IntegrityError):
-        await transfer(world, ada.id, bob.id, 2)  # bob has it already when ada's balance says no
-    assert (world.place.balance("ada"), world.place.balance("bob"), world.place.entries()) == (1, 4, 2)
+        await transfer(there, ada.id, bob.id, 2)  # bob has it already when ada's balance says no
+    assert (there.place.balance("ada"), there.place.balance("bob"), there.place.entries()) == (1, 4, 2)
 
 
 @in_world
-async def test_c6_a_later_call_sees_the_earlier_row(world: ServiceWorld) -> None:
-    async with world.scope():
-        account = await world.accounts.create(owner="ada")
+async def test_c6_a_later_call_sees_the_earlier_row(there: ServiceWorld) -> None:
+    async with there.scope():
+        account = await there.accounts.create(owner="ada")
         assert account.id is not None
-        await world.entries.create(account_id=account.id, amount=3)
-        assert await world.accounts.get(account.id) is account
-        assert [each.amount for each in await world.entries.filter(account_id=account.id)] == [3]
+        await there.entries.create(account_id=account.id, amount=3)
+        assert await there.accounts.get(account.id) is account
+        assert [each.amount for each in await there.entries.filter(account_id=account.id)] == [3]
 
 
 @in_world
 async def test_c7_an_integrity_error_can_be_translated_outside_after_the_rollback(
-    world: ServiceWorld,
+    there: ServiceWorld,
 ) -> None:
-    await world.accounts.create(owner="ada")
+    await there.accounts.create(owner="ada")
 
     async def register() -> None:
         try:
-            async with world.scope():
-                await world.accounts.create(owner="bob")
-                await world.accounts.create(owner="ada")
+            async with there.scope():
+                await there.accounts.create(owner="bob")
+                await there.accounts.create(owner="ada")
         except IntegrityError as problem:
-            assert world.database.in_use == 0
-            assert world.place.owners() == ["ada"]
+            assert there.database.in_use == 0
+            assert there.place.owners() == ["ada"]
             raise Refused("taken") from problem
 
     with pytest.raises(Refused, match="taken"):
@@ -178,16 +179,16 @@ async def test_c7_an_integrity_error_can_be_translated_outside_after_the_rollbac
     "name", ["commit", "rollback", "begin", "begin_nested", "close", "reset", "invalidate"]
 )
 @in_world
-async def test_c8_the_scope_ends_the_transaction_and_nobody_else(world: ServiceWorld, name: str) -> None:
-    async with world.scope() as session:
-        await world.accounts.create(owner="ada")
+async def test_c8_the_scope_ends_the_transaction_and_nobody_else(there: ServiceWorld, name: str) -> None:
+    async with there.scope() as session:
+        await there.accounts.create(owner="ada")
         with pytest.raises(errors.InvalidTransactionState, match="transaction_scope"):
             await getattr(session, name)()
-    assert world.place.owners() == ["ada"]
+    assert there.place.owners() == ["ada"]
 
 
 @in_world
-async def test_c9_the_session_is_always_closed(world: ServiceWorld) -> None:
+async def test_c9_the_session_is_always_closed(there: ServiceWorld) -> None:
     async def fails() -> None:
         raise Refused("not yet")
 
@@ -195,107 +196,107 @@ async def test_c9_the_session_is_always_closed(world: ServiceWorld) -> None:
         raise Refused("not yet")
 
     ended: list[Any] = []
-    async with world.scope() as session:
+    async with there.scope() as session:
         ended.append(session)
-        await world.accounts.create(owner="ada")
+        await there.accounts.create(owner="ada")
     with pytest.raises(Refused):
-        async with world.scope() as session:
+        async with there.scope() as session:
             ended.append(session)
-            await world.accounts.create(owner="bob")
+            await there.accounts.create(owner="bob")
             raise Refused
     with pytest.raises(Refused):  # a commit that is refused
-        async with world.scope() as session:
+        async with there.scope() as session:
             ended.append(session)
-            await world.accounts.create(owner="bob")
-            flow.current_scope().before_commit(fails_now if world.is_blocking else fails)  # type: ignore[union-attr]
+            await there.accounts.create(owner="bob")
+            flow.current_scope().before_commit(fails_now if there.is_blocking else fails)  # type: ignore[union-attr]
     with pytest.raises(IntegrityError):  # a flush that fails at the end
-        async with world.scope() as session:
+        async with there.scope() as session:
             ended.append(session)
             session.add(Account(owner="ada"))
     for each in ended:
-        assert world.database.in_use == 0
+        assert there.database.in_use == 0
         with pytest.raises(errors.InvalidTransactionState, match="finished"):
             await each.execute(select(Account))
         with pytest.raises(errors.InvalidTransactionState, match="finished"):
             each.add(Account(owner="late"))
-    assert world.place.owners() == ["ada"]
+    assert there.place.owners() == ["ada"]
 
 
 # --- joining ----------------------------------------------------------------------------------------------------
 
 
 @in_world
-async def test_a_call_that_fails_inside_a_scope_is_undone_alone(world: ServiceWorld) -> None:
-    async with world.scope() as session:
-        await world.accounts.create(owner="ada")
+async def test_a_call_that_fails_inside_a_scope_is_undone_alone(there: ServiceWorld) -> None:
+    async with there.scope() as session:
+        await there.accounts.create(owner="ada")
         with pytest.raises(IntegrityError):
-            await world.accounts.create(owner="ada")
+            await there.accounts.create(owner="ada")
         session.add(Account(owner="bob"))
         with pytest.raises(IntegrityError):
-            await world.accounts.create(owner="cid", balance=-1)
-        await world.accounts.create(owner="dan")
-        assert [each.owner for each in await world.accounts.list(order_by="owner")] == ["ada", "bob", "dan"]
-    assert world.place.owners() == ["ada", "bob", "dan"]
+            await there.accounts.create(owner="cid", balance=-1)
+        await there.accounts.create(owner="dan")
+        assert [each.owner for each in await there.accounts.list(order_by="owner")] == ["ada", "bob", "dan"]
+    assert there.place.owners() == ["ada", "bob", "dan"]
 
 
 @in_world
-async def test_an_undone_block_is_undone_in_the_session_too(world: ServiceWorld) -> None:
-    ada, bob = await world.accounts.create_many([{"owner": "ada"}, {"owner": "bob"}])
-    async with world.scope() as session:
-        first = await world.accounts.get(ada.id)
-        second = await world.accounts.get(bob.id)
+async def test_an_undone_block_is_undone_in_the_session_too(there: ServiceWorld) -> None:
+    ada, bob = await there.accounts.create_many([{"owner": "ada"}, {"owner": "bob"}])
+    async with there.scope() as session:
+        first = await there.accounts.get(ada.id)
+        second = await there.accounts.get(bob.id)
         first.balance = 1  # before the block, and not yet written
         with pytest.raises(Refused):
-            async with world.scope() as same:
+            async with there.scope() as same:
                 assert getattr(same, "_inner", same) is getattr(session, "_inner", session)
                 first.balance = 2
                 await same.delete(second)
                 same.add(pending := Account(owner="cid"))
-                flushed = await world.accounts.create(owner="dan")
+                flushed = await there.accounts.create(owner="dan")
                 raise Refused
         assert inspect(pending).transient and inspect(flushed).transient
         await session.refresh(second)
-        assert (await world.accounts.get(ada.id)).balance == 1
-        assert await world.accounts.count() == 2
-    assert world.place.balance("ada") == 1
-    assert world.place.owners() == ["ada", "bob"]
+        assert (await there.accounts.get(ada.id)).balance == 1
+        assert await there.accounts.count() == 2
+    assert there.place.balance("ada") == 1
+    assert there.place.owners() == ["ada", "bob"]
 
 
 @in_world
 async def test_what_a_scope_has_open_is_shared_by_statements_blocks_and_repositories(
-    world: ServiceWorld,
+    there: ServiceWorld,
 ) -> None:
     with pytest.raises(Refused):
-        async with world.database.transaction():
-            await world.database.execute(
+        async with there.database.transaction():
+            await there.database.execute(
                 "INSERT INTO account (owner, balance, changes) VALUES (%s, 1, 0)", ("ada",)
             )
-            found = (await world.accounts.filter(owner="ada"))[0]
+            found = (await there.accounts.filter(owner="ada"))[0]
             found.balance = 2
             with pytest.raises(KeyError):
-                async with world.database.transaction():
+                async with there.database.transaction():
                     found.balance = 3
                     raise KeyError
-            await world.factory.session.refresh(found)
+            await there.factory.session.refresh(found)
             assert found.balance == 2
-            assert world.database.in_use == 1
+            assert there.database.in_use == 1
             raise Refused
-    assert world.place.owners() == []
+    assert there.place.owners() == []
 
 
 @in_world
-async def test_stages_and_repositories_share_one_transaction(world: ServiceWorld) -> None:
-    if world.is_blocking:
+async def test_stages_and_repositories_share_one_transaction(there: ServiceWorld) -> None:
+    if there.is_blocking:
 
         @flow.stage(tx=True)
         def load(owner: str) -> None:
-            Repository.create(world.accounts._inner, owner=owner)
+            Repository.create(there.accounts._inner, owner=owner)
 
         @flow.stage
         def commit() -> None:
             pass
 
-        @flow.flow(world.plain_database)
+        @flow.flow(there.plain_database)
         def load_all(owners: list[str], commits: bool) -> None:
             for owner in owners:
                 load(owner)
@@ -307,13 +308,13 @@ async def test_stages_and_repositories_share_one_transaction(world: ServiceWorld
 
         @flow.stage(tx=True)
         async def load(owner: str) -> None:
-            await AsyncRepository.create(world.accounts, owner=owner)
+            await AsyncRepository.create(there.accounts, owner=owner)
 
         @flow.stage
         async def commit() -> None:
             pass
 
-        @flow.flow(world.plain_database)
+        @flow.flow(there.plain_database)
         async def load_all(owners: list[str], commits: bool) -> None:
             for owner in owners:
                 await load(owner)
@@ -324,30 +325,30 @@ async def test_stages_and_repositories_share_one_transaction(world: ServiceWorld
     for commits, seen in ((False, []), (True, ["ada", "bob"])):
         with pytest.raises(flow.FlowError):
             done: Any = load_all(["ada", "bob"], commits)
-            if not world.is_blocking:
+            if not there.is_blocking:
                 await done
-        assert world.place.owners() == seen
-        assert world.database.in_use == 0
+        assert there.place.owners() == seen
+        assert there.database.in_use == 0
 
 
 @in_world
-async def test_without_a_savepoint_a_failure_dooms_the_whole(world: ServiceWorld) -> None:
+async def test_without_a_savepoint_a_failure_dooms_the_whole(there: ServiceWorld) -> None:
     with pytest.raises(errors.InFailedTransaction):
-        async with world.scope():
-            await world.accounts.create(owner="ada")
+        async with there.scope():
+            await there.accounts.create(owner="ada")
             with pytest.raises(Refused):
-                async with world.scope(savepoint=False):
+                async with there.scope(savepoint=False):
                     raise Refused
-    assert world.place.owners() == []
+    assert there.place.owners() == []
 
 
 @pytest.mark.parametrize("is_nested", [False, True])
 @in_world
-async def test_a_flush_that_failed_is_not_committed_by_accident(world: ServiceWorld, is_nested: bool) -> None:
-    await world.accounts.create(owner="ada")
+async def test_a_flush_that_failed_is_not_committed_by_accident(there: ServiceWorld, is_nested: bool) -> None:
+    await there.accounts.create(owner="ada")
 
     async def swallow() -> None:
-        async with world.scope() as session:
+        async with there.scope() as session:
             session.add_all([Account(owner="aaa"), Account(owner="ada")])
             with pytest.raises(IntegrityError):
                 await session.flush()
@@ -355,52 +356,52 @@ async def test_a_flush_that_failed_is_not_committed_by_accident(world: ServiceWo
     if not is_nested:
         with pytest.raises(errors.InFailedTransaction):
             await swallow()
-        assert world.place.owners() == ["ada"]
+        assert there.place.owners() == ["ada"]
         return
-    async with world.scope():
-        await world.accounts.create(owner="bob")
+    async with there.scope():
+        await there.accounts.create(owner="bob")
         with pytest.raises(errors.InFailedTransaction):
             await swallow()
-        await world.accounts.create(owner="cid")
-    assert world.place.owners() == ["ada", "bob", "cid"]
+        await there.accounts.create(owner="cid")
+    assert there.place.owners() == ["ada", "bob", "cid"]
 
 
 @in_world
-async def test_a_transaction_that_has_failed_is_not_committed_in_silence(world: ServiceWorld) -> None:
+async def test_a_transaction_that_has_failed_is_not_committed_in_silence(there: ServiceWorld) -> None:
     async def swallow() -> None:
-        async with world.scope() as session:
-            await world.accounts.create(owner="ada")
+        async with there.scope() as session:
+            await there.accounts.create(owner="ada")
             with pytest.raises(DBAPIError):
                 await session.execute(text("SELECT * FROM nowhere"))
 
-    if world.is_sqlite:  # where a statement that fails leaves the transaction as it is
+    if there.is_sqlite:  # where a statement that fails leaves the transaction as it is
         await swallow()
-        assert world.place.owners() == ["ada"]
+        assert there.place.owners() == ["ada"]
         return
     with pytest.raises(DBAPIError):
         await swallow()
-    assert world.place.owners() == []
+    assert there.place.owners() == []
 
 
 @in_world
-async def test_two_tasks_can_not_share_a_transaction(world: ServiceWorld) -> None:
-    if world.is_blocking:
+async def test_two_tasks_can_not_share_a_transaction(there: ServiceWorld) -> None:
+    if there.is_blocking:
         return
     with pytest.raises(flow.ConcurrentUse):
-        async with world.scope():
-            await asyncio.gather(*[world.accounts.create(owner=f"a{n}") for n in range(3)])
-    assert world.place.owners() == []
+        async with there.scope():
+            await asyncio.gather(*[there.accounts.create(owner=f"a{n}") for n in range(3)])
+    assert there.place.owners() == []
 
 
 @in_world
-async def test_a_task_that_is_cancelled_gives_its_connection_back(world: ServiceWorld) -> None:
-    if world.is_blocking:
+async def test_a_task_that_is_cancelled_gives_its_connection_back(there: ServiceWorld) -> None:
+    if there.is_blocking:
         return
     started = asyncio.Event()
 
     async def serve() -> None:
-        async with world.scope() as session:
-            await world.accounts.create(owner="ada")
+        async with there.scope() as session:
+            await there.accounts.create(owner="ada")
             started.set()
             await session.execute(text("SELECT pg_sleep(30)"))
 
@@ -410,181 +411,312 @@ async def test_a_task_that_is_cancelled_gives_its_connection_back(world: Service
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert (world.database.in_use, world.checked_out) == (0, 0)
-    assert world.place.owners() == []
+    assert (there.database.in_use, there.checked_out) == (0, 0)
+    assert there.place.owners() == []
 
 
 # --- modes, hooks -----------------------------------------------------------------------------------------------
 
 
 @in_world
-async def test_modes_are_in_force_and_end_with_the_transaction(world: ServiceWorld) -> None:
-    if world.is_sqlite:
+async def test_modes_are_in_force_and_end_with_the_transaction(there: ServiceWorld) -> None:
+    if there.is_sqlite:
         with pytest.raises(errors.NotSupportedError):
-            world.scope(read_only=True)
+            there.scope(read_only=True)
+        await there.accounts.create(owner="ada")
+        with (
+            there.engine.connect() as connection
+        ):  # the pool's next user, whose transactions roll back as ever
+            connection.execute(text("DELETE FROM account"))
+            connection.rollback()
+        assert there.place.owners() == ["ada"]
         return
     show = text("SHOW transaction_isolation")
-    async with world.scope() as session:
+    async with there.scope() as session:
         before = await session.scalar(show)
     assert before in ("repeatable read", "snapshot")
     for level in ("serializable", "READ_COMMITTED"):
-        async with world.scope(level) as session:
+        async with there.scope(level) as session:
             assert await session.scalar(show) == level.lower().replace("_", " ")
             with pytest.raises(errors.InvalidTransactionState, match="can't join"):
-                async with world.scope("snapshot"):
+                async with there.scope("snapshot"):
                     pass
     with pytest.raises(DBAPIError, match="read-only"):
-        async with world.scope(read_only=True):
-            await world.accounts.create(owner="ada")
+        async with there.scope(read_only=True):
+            await there.accounts.create(owner="ada")
     with pytest.raises(errors.InterfaceError, match="BANANA"):
-        world.scope("BANANA")
-    assert await _settings(world) == ["read committed", "off"]
+        there.scope("BANANA")
+    assert await _settings(there) == ["read committed", "off"]
 
 
-async def _settings(world: ServiceWorld) -> list[object]:
+async def _settings(there: ServiceWorld) -> list[object]:
     """What an ordinary user of the engine finds set."""
     shown = [text("SHOW transaction_isolation"), text("SHOW transaction_read_only")]
-    if world.is_blocking:
-        with world.engine.connect() as connection:
+    if there.is_blocking:
+        with there.engine.connect() as connection:
             return [connection.scalar(each) for each in shown]
-    async with world.engine.connect() as connection:
+    async with there.engine.connect() as connection:
         return [await connection.scalar(each) for each in shown]
 
 
-@in_world
-async def test_a_deadline_rolls_back_and_frees_the_connection(world: ServiceWorld) -> None:
-    with pytest.raises(errors.TransactionTimeout):
-        async with world.scope(timeout=0.15) as session:
-            await world.accounts.create(owner="ada")
-            await asyncio.sleep(0.05)
-            if world.is_blocking:
-                import time
+async def _idle(there: ServiceWorld, seconds: float) -> None:
+    """Wait; a blocking there's deadlines come in threads of their own."""
+    time.sleep(seconds) if there.is_blocking else await asyncio.sleep(seconds)
 
-                time.sleep(0.15)
-            else:
-                await asyncio.sleep(0.15)
-            assert world.database.in_use == 0
+
+@in_world
+async def test_a_deadline_rolls_back_and_frees_the_connection(there: ServiceWorld) -> None:
+    with pytest.raises(errors.TransactionTimeout):
+        async with there.scope(timeout=0.15) as session:
+            await there.accounts.create(owner="ada")
+            await _idle(there, 0.15)
+            assert there.database.in_use == 0
             with pytest.raises(errors.TransactionTimeout):
                 session.add(Account(owner="bob"))
             with pytest.raises(errors.TransactionTimeout):
-                await world.accounts.create(owner="bob")
-    assert world.place.owners() == []
+                await there.accounts.create(owner="bob")
+    assert there.place.owners() == []
+
+
+SLOW = {
+    True: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000000) SELECT max(i) FROM n",
+    False: "SELECT pg_sleep(30)",
+}
+
+
+@in_world
+async def test_a_deadline_may_come_inside_nested_blocks(there: ServiceWorld) -> None:
+    with pytest.raises(errors.TransactionTimeout):
+        async with there.scope(timeout=0.1), there.scope():
+            await there.accounts.create(owner="ada")
+            with pytest.raises(Refused):
+                async with there.scope():
+                    await _idle(there, 0.2)
+                    raise Refused
+    assert there.place.owners() == []
+
+
+@in_world
+async def test_a_deadline_ends_the_statement_that_runs(there: ServiceWorld) -> None:
+    started_s = time.monotonic()
+    with pytest.raises(errors.TransactionTimeout) as caught:
+        async with there.scope(timeout=0.2) as session:
+            await there.accounts.create(owner="ada")
+            await session.scalar(text(SLOW[there.is_sqlite]))
+    assert caught.value.code == "T002"
+    await there.accounts.create(owner="ada")  # which would wait for the other one, if that were there still
+    assert time.monotonic() - started_s < 10
+    assert there.database.in_use == 0
+
+
+@in_world
+async def test_a_stage_that_is_tried_again_has_a_new_session(there: ServiceWorld) -> None:
+    attempts: list[str] = []
+
+    def begin() -> Any:
+        attempts.append(f"a{len(attempts)}")
+        there.plain_factory.session.add(Account(owner=attempts[-1]))
+
+    def end() -> None:
+        if len(attempts) < 3:
+            raise Refused
+
+    if there.is_blocking:
+
+        @flow.stage(tx=True, retries=3, retry_on=(Refused,))
+        def register() -> None:
+            with there.plain_factory.transaction_scope():
+                begin()
+            end()
+
+        register()
+    else:
+
+        @flow.stage(tx=True, retries=3, retry_on=(Refused,))
+        async def register() -> None:
+            async with there.plain_factory.transaction_scope():
+                begin()
+            end()
+
+        await register()
+    assert there.place.owners() == ["a2"]
+
+
+@in_world
+async def test_a_database_that_is_kept_out_has_transactions_of_its_own(there: ServiceWorld) -> None:
+    if there.is_blocking:
+        other = there._named(flow.open(":memory:"))
+    else:
+        other = await flow.open_async(":memory:")
+    with pytest.raises(Refused):
+        async with other.transaction():
+            flow.no_tx(there.plain_database)
+            await there.accounts.create(owner="ada")
+            assert there.place.owners() == ["ada"]
+            with pytest.raises(errors.InterfaceError, match="needs an active transaction"):
+                _ = there.factory.session
+            raise Refused
+    await other.close()
+    assert there.place.owners() == ["ada"]
+
+
+@in_world
+async def test_several_databases_commit_together_or_not_at_all(there: ServiceWorld) -> None:
+    class Failing:
+        async def commit(self) -> None:
+            raise Refused
+
+    class FailingNow:
+        def commit(self) -> None:
+            raise Refused
+
+    second = there._named(
+        flow.open(there.engine, name="second") if there.is_blocking else await flow.open_async(there.engine)
+    )
+    if there.is_sqlite:
+        return  # which has one writer at a time
+    last: Any = (
+        flow.resource("last", FailingNow)
+        if there.is_blocking
+        else flow.resource("last", Failing, is_async=True)
+    )
+    insert = "INSERT INTO account (owner, balance, changes) VALUES (%s, 0, 0)"
+
+    async def write(fails: bool) -> None:
+        async with there.scope():
+            await there.accounts.create(owner="ada")
+            await second.execute(insert, ["bob"])
+            if fails and there.is_blocking:
+                with last.use():
+                    pass
+            elif fails:
+                async with last.use():
+                    pass
+
+    with pytest.raises(Refused):
+        await write(True)
+    assert (there.place.owners(), there.database.in_use, second.in_use) == ([], 0, 0)
+    await write(False)
+    assert (there.place.owners(), there.database.in_use, second.in_use) == (["ada", "bob"], 0, 0)
+    with pytest.raises(IntegrityError):
+        await write(False)
+    assert there.place.owners() == ["ada", "bob"]
 
 
 @in_world
 async def test_hooks_are_called_after_the_commit_or_the_rollback_of_what_they_belong_to(
-    world: ServiceWorld,
+    there: ServiceWorld,
 ) -> None:
     called: list[Any] = []
 
     def note(what: str) -> Any:
         def hook() -> None:
-            called.append((what, world.place.owners(), world.database.in_use))
+            called.append((what, there.place.owners(), there.database.in_use))
 
         async def later() -> None:
             hook()
 
-        return hook if world.is_blocking else later
+        return hook if there.is_blocking else later
 
-    async with world.scope():
-        await world.accounts.create(owner="ada")
-        world.factory.on_commit(note("commit"))
-        world.factory.on_rollback(note("never"))
+    async with there.scope():
+        await there.accounts.create(owner="ada")
+        there.factory.on_commit(note("commit"))
+        there.factory.on_rollback(note("never"))
         with pytest.raises(Refused):
-            async with world.scope():
-                world.factory.on_commit(note("never"))
-                world.factory.on_rollback(lambda: called.append("undone"))
+            async with there.scope():
+                there.factory.on_commit(note("never"))
+                there.factory.on_rollback(lambda: called.append("undone"))
                 raise Refused
         assert called == ["undone"]
     assert called == ["undone", ("commit", ["ada"], 0)]
     called.clear()
     with pytest.raises(Refused):
-        async with world.scope():
-            await world.accounts.create(owner="bob")
-            world.factory.on_commit(note("never"))
-            world.factory.on_rollback(note("rollback"))
+        async with there.scope():
+            await there.accounts.create(owner="bob")
+            there.factory.on_commit(note("never"))
+            there.factory.on_rollback(note("rollback"))
             raise Refused
     assert called == [("rollback", ["ada"], 0)]
-    for register in (world.factory.on_commit, world.factory.on_rollback):
+    for register in (there.factory.on_commit, there.factory.on_rollback):
         with pytest.raises(errors.InterfaceError, match="needs an active transaction"):
             register(note("never"))
     with pytest.raises(errors.InterfaceError, match="needs an active transaction"):
-        _ = world.factory.session
+        _ = there.factory.session
 
 
 @in_world
-async def test_what_hooks_add_before_a_commit_is_committed(world: ServiceWorld) -> None:
-    async with world.scope() as session:
-        await world.accounts.create(owner="ada")
+async def test_what_hooks_add_before_a_commit_is_committed(there: ServiceWorld) -> None:
+    async with there.scope() as session:
+        await there.accounts.create(owner="ada")
         flow.current_scope().before_commit(lambda: session.add(Account(owner="bob")))  # type: ignore[union-attr]
-    assert world.place.owners() == ["ada", "bob"]
+    assert there.place.owners() == ["ada", "bob"]
 
 
 # --- repositories -----------------------------------------------------------------------------------------------
 
 
 @in_world
-async def test_objects_may_be_used_after_the_transaction(world: ServiceWorld) -> None:
-    ada = await world.accounts.create(owner="ada")
+async def test_objects_may_be_used_after_the_transaction(there: ServiceWorld) -> None:
+    ada = await there.accounts.create(owner="ada")
     assert (ada.balance, ada.state, ada.changes) == (0, "open", 0)  # defaults of Python and of the database
-    ada = await world.accounts.update(ada.id, note="new")
+    ada = await there.accounts.update(ada.id, note="new")
     assert (ada.note, ada.changes) == ("new", 1)  # and what the database computes
     with pytest.raises(DetachedInstanceError):
         _ = ada.entries
     made: Any = None
     with pytest.raises(Refused):
-        async with world.scope():
-            made = await world.accounts.create(owner="bob")
+        async with there.scope():
+            made = await there.accounts.create(owner="bob")
             raise Refused
     assert inspect(made).transient
 
 
 @in_world
-async def test_lists_filters_and_counts(world: ServiceWorld) -> None:
-    made = await world.accounts.create_many(
+async def test_lists_filters_and_counts(there: ServiceWorld) -> None:
+    made = await there.accounts.create_many(
         {"owner": owner, "balance": balance, "note": note}
         for owner, balance, note in (("cid", 3, None), ("ada", 1, "x"), ("bob", 3, "y"))
     )
 
     async def owners(**options: Any) -> list[str]:
-        return [each.owner for each in await world.accounts.list(**options)]
+        return [each.owner for each in await there.accounts.list(**options)]
 
     assert await owners() == ["cid", "ada", "bob"]
     assert await owners(order_by="owner") == ["ada", "bob", "cid"]
     assert await owners(order_by=["-balance", Account.owner.desc()]) == ["cid", "bob", "ada"]
     assert await owners(order_by="owner", limit=1, offset=1) == ["bob"]
-    assert [each.owner for each in await world.accounts.filter(balance=3, note=None)] == ["cid"]
-    assert [each.owner for each in await world.accounts.filter(Account.balance < 3)] == ["ada"]
-    assert await world.accounts.count() == 3
-    assert await world.accounts.count(Account.balance > 1, note="y") == 1
-    assert (await world.accounts.exists(owner="ada"), await world.accounts.exists(owner="eve")) == (
+    assert [each.owner for each in await there.accounts.filter(balance=3, note=None)] == ["cid"]
+    assert [each.owner for each in await there.accounts.filter(Account.balance < 3)] == ["ada"]
+    assert await there.accounts.count() == 3
+    assert await there.accounts.count(Account.balance > 1, note="y") == 1
+    assert (await there.accounts.exists(owner="ada"), await there.accounts.exists(owner="eve")) == (
         True,
         False,
     )
-    assert (await world.accounts.get(made[1].id)).owner == "ada"
+    assert (await there.accounts.get(made[1].id)).owner == "ada"
     for wrong in (
-        lambda: world.accounts.create(nmae="x"),
-        lambda: world.accounts.update(made[0].id, nmae="x"),
-        lambda: world.accounts.filter(nmae="x"),
-        lambda: world.accounts.list(order_by="nmae"),
+        lambda: there.accounts.create(nmae="x"),
+        lambda: there.accounts.update(made[0].id, nmae="x"),
+        lambda: there.accounts.filter(nmae="x"),
+        lambda: there.accounts.list(order_by="nmae"),
     ):
         with pytest.raises(TypeError, match="nmae"):
             await wrong()
 
 
 @in_world
-async def test_keys_of_several_columns_and_what_cascades(world: ServiceWorld) -> None:
-    await world.members.create(club="chess", number=2, name="ada")
-    await world.members.create(club="chess", number=1, name="bob")
-    assert [each.name for each in await world.members.list()] == ["bob", "ada"]
-    assert (await world.members.get(("chess", 2))).name == "ada"
-    assert (await world.members.update({"club": "chess", "number": 2}, name="Ada")).name == "Ada"
-    assert await world.members.delete(("chess", 1)) is True
-    assert await world.members.exists(Member.number == 1) is False
-    account = await world.accounts.create(owner="ada", entries=[Entry(amount=1), Entry(amount=2)])
-    assert world.place.entries() == 2
-    assert await world.accounts.delete(account.id) is True
-    assert world.place.entries() == 0
+async def test_keys_of_several_columns_and_what_cascades(there: ServiceWorld) -> None:
+    await there.members.create(club="chess", number=2, name="ada")
+    await there.members.create(club="chess", number=1, name="bob")
+    assert [each.name for each in await there.members.list()] == ["bob", "ada"]
+    assert (await there.members.get(("chess", 2))).name == "ada"
+    assert (await there.members.update({"club": "chess", "number": 2}, name="Ada")).name == "Ada"
+    assert await there.members.delete(("chess", 1)) is True
+    assert await there.members.exists(Member.number == 1) is False
+    account = await there.accounts.create(owner="ada", entries=[Entry(amount=1), Entry(amount=2)])
+    assert there.place.entries() == 2
+    assert await there.accounts.delete(account.id) is True
+    assert there.place.entries() == 0
 
 
 def test_a_repository_needs_a_model_and_an_engine() -> None:

@@ -25,6 +25,7 @@ VALUES = ROOT / "docs" / "values.md"
 DRIVER = ROOT / "docs" / "driver.md"
 FLOWS = ROOT / "docs" / "flows.md"
 SQLALCHEMY = ROOT / "docs" / "sqlalchemy.md"
+REPOSITORIES = ROOT / "docs" / "repositories.md"
 
 
 def run_examples(text: str, fewest: int = 31) -> None:
@@ -53,6 +54,11 @@ def test_the_transaction_guide_over_the_network(skerry_server: Address) -> None:
 def test_the_page_on_sqlalchemy() -> None:
     register_dialects()
     run_examples(SQLALCHEMY.read_text(encoding="utf-8"), 20)
+
+
+def test_the_page_on_repositories() -> None:
+    register_dialects()
+    run_examples(REPOSITORIES.read_text(encoding="utf-8"), 40)
 
 
 def test_the_page_on_the_driver() -> None:

@@ -172,11 +172,11 @@ def in_world(test: Any) -> Any:
     """A test that is a coroutine, run with a world that is open."""
 
     @functools.wraps(test)
-    def run(world: ServiceWorld, **others: Any) -> None:
+    def run(there: ServiceWorld, **others: Any) -> None:
         async def inside() -> None:
-            await world.open()
-            await test(world, **others)
-            await world.close()
+            await there.open()
+            await test(there, **others)
+            await there.close()
 
         asyncio.run(inside())
 

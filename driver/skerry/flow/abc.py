@@ -80,8 +80,11 @@ class Connector(Protocol[S]):
     """A pool of sessions of one database.  `dialect`: 'skerry', 'postgresql' or 'sqlite'."""
 
     dialect: str
-    is_two_phase: bool
-    """Whether its transactions can be prepared, then committed."""
+
+    @property
+    def is_two_phase(self) -> bool:
+        """Whether its transactions can be prepared, then committed; asked when there is a session."""
+        ...
 
     survives_interruption: bool
     """Whether a session is as good as new when a call was broken off by Ctrl-C or a cancellation."""

@@ -31,8 +31,8 @@ def open(target: object, *, name: str | None = None, max_size: int = 10) -> Flow
     if _is_of_sqlalchemy(target, "Engine"):
         from skerry.flow.sqlalchemy_sessions import SqlalchemyConnector
 
-        engine = cast("Any", target)
-        return FlowDatabase(SqlalchemyConnector(engine), name or engine.dialect.name)
+        engine_connector = SqlalchemyConnector(cast("Any", target))
+        return FlowDatabase(engine_connector, name or engine_connector.dialect)
     if callable(target):
         connector = DbapiConnector(cast("Callable[[], Any]", target), max_size)
         return FlowDatabase(connector, name or connector.dialect)
@@ -53,8 +53,8 @@ async def open_async(target: object, *, name: str | None = None) -> AsyncFlowDat
     if _is_of_sqlalchemy(target, "AsyncEngine"):
         from skerry.flow.aio.sqlalchemy_sessions import AsyncSqlalchemyConnector
 
-        engine = cast("Any", target)
-        return AsyncFlowDatabase(AsyncSqlalchemyConnector(engine), name or engine.dialect.name)
+        connector = AsyncSqlalchemyConnector(cast("Any", target))
+        return AsyncFlowDatabase(connector, name or connector.dialect)
     raise InterfaceError(f"an asyncio database can't be made of {type(target).__name__}")
 
 

@@ -49,7 +49,8 @@ class SessionFactory:
         `autoflush` and `info` are those of the sessions.  Raises InterfaceError for a database of another kind.
         """
         if isinstance(target, Engine):
-            target = FlowDatabase(SqlalchemyConnector(target), target.dialect.name)
+            connector = SqlalchemyConnector(target)
+            target = FlowDatabase(connector, connector.dialect)
         if not isinstance(target.connector, SqlalchemyConnector):
             raise InterfaceError(
                 "sessions of an ORM need a database that was opened with an engine of SQLAlchemy"

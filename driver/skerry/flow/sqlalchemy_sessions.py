@@ -97,19 +97,28 @@ class SqlalchemySession:
         self.connection.info.pop(_FAILED, None)
 
     def prepare(self, name: str) -> None:
-        """Engines are not prepared: `is_two_phase` is false."""
-        raise NotSupportedError("two-phase commit through an engine of SQLAlchemy")
+        """PREPARE TRANSACTION; there is no transaction on this connection any more."""
+        self.connection.exec_driver_sql(f"PREPARE TRANSACTION '{name}'")
+        self._is_begun = False
+        self.connection.rollback()
 
-    commit_prepared = prepare
-    rollback_prepared = prepare
+    def commit_prepared(self, name: str) -> None:
+        """COMMIT PREPARED."""
+        self._run_outside(f"COMMIT PREPARED '{name}'")
+
+    def rollback_prepared(self, name: str) -> None:
+        """ROLLBACK PREPARED."""
+        self._run_outside(f"ROLLBACK PREPARED '{name}'")
+
+    def _run_outside(self, statement: str) -> None:
+        self.connection.execution_options(isolation_level="AUTOCOMMIT")
+        self.connection.exec_driver_sql(statement)
+        self.connection.commit()
 
     def lend(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
         """Do something with the (blocking) connection itself; in asyncio within a greenlet."""
-        connection = cast(
-            "sqlalchemy.Connection", getattr(self.connection, "sync_connection", self.connection)
-        )
         self._check_begun()
-        return work(connection)
+        return work(cast("sqlalchemy.Connection", _sync(self.connection)))
 
     def execute(self, statement: str | Executable, parameters: Parameters | None) -> Result:
         """Execute a statement, a text or a construct."""
@@ -168,16 +177,21 @@ class SqlalchemySession:
 class SqlalchemyConnector:
     """An engine."""
 
-    is_two_phase = False
     survives_interruption = False
 
     def __init__(self, engine: Engine, owns: bool = False) -> None:
         self.engine = engine
+        self._is_two_phase: bool | None = None
         event.listen(_sync_engine(engine), "handle_error", _note_failure)
         self.dialect = "skerry" if engine.url.drivername.startswith("skerry") else engine.dialect.name
         self._owns = owns
         self._in_use = 0
         self._mutex = threading.Lock()
+
+    @property
+    def is_two_phase(self) -> bool:
+        """Whether the database can prepare transactions; known when there is a session."""
+        return bool(self._is_two_phase)
 
     @property
     def in_use(self) -> int:
@@ -192,9 +206,23 @@ class SqlalchemyConnector:
     def take(self) -> SqlalchemySession:
         """A session."""
         connection = self.engine.connect()
+        try:
+            if self._is_two_phase is None:
+                self._is_two_phase = self._prepares(connection)
+        except BaseException:
+            connection.close()
+            raise
         with self._mutex:
             self._in_use += 1
         return SqlalchemySession(connection)
+
+    def _prepares(self, connection: Connection) -> bool:
+        if self.dialect != "postgresql":
+            return self.dialect == "skerry"
+        result = connection.exec_driver_sql("SHOW max_prepared_transactions")
+        most = result.scalar()
+        connection.rollback()
+        return most not in ("0", 0)
 
     def give_back(self, session: SqlalchemySession, is_usable: bool) -> None:
         """Take it back."""

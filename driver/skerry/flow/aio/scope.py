@@ -257,13 +257,14 @@ class AsyncTransactionScope:
     async def leave(self, depth: int) -> None:
         """Leave a nested block; its changes stay.  If they can't (a statement inside has failed, say), it is undone
         and that raised."""
+        if self.state is not ScopeState.OPEN:
+            return  # its deadline has come, or somebody rolled back: the blocks are gone, too
         name = self._innermost(depth).name
         try:
-            if self.state is ScopeState.OPEN:
-                for follower in self._followers:
-                    await follower.left()
-                with self._turn:
-                    await self._release(name)
+            for follower in self._followers:
+                await follower.left()
+            with self._turn:
+                await self._release(name)
         except BaseException as problem:
             await self.undone(depth, problem)
             raise
@@ -295,10 +296,10 @@ class AsyncTransactionScope:
 
     async def undo(self, depth: int, cause: BaseException | None = None) -> None:
         """Undo a nested block and leave it.  If that fails, the whole is doomed and the failure raised."""
-        frame = self._innermost(depth)
-        self._frames.pop()
         if self.state is not ScopeState.OPEN:
             return
+        frame = self._innermost(depth)
+        self._frames.pop()
         try:
             self._check_unbroken()
             with self._turn:

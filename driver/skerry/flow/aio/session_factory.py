@@ -46,7 +46,8 @@ class AsyncSessionFactory:
         `autoflush` and `info` are those of the sessions.  Raises InterfaceError for a database of another kind.
         """
         if isinstance(target, AsyncEngine):
-            target = AsyncFlowDatabase(AsyncSqlalchemyConnector(target), target.dialect.name)
+            connector = AsyncSqlalchemyConnector(target)
+            target = AsyncFlowDatabase(connector, connector.dialect)
         if not isinstance(target.connector, AsyncSqlalchemyConnector):
             raise InterfaceError(
                 "sessions of an ORM need a database that was opened with an engine of SQLAlchemy"

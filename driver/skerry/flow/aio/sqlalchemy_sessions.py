@@ -95,19 +95,28 @@ class AsyncSqlalchemySession:
         self.connection.info.pop(_FAILED, None)
 
     async def prepare(self, name: str) -> None:
-        """Engines are not prepared: `is_two_phase` is false."""
-        raise NotSupportedError("two-phase commit through an engine of SQLAlchemy")
+        """PREPARE TRANSACTION; there is no transaction on this connection any more."""
+        await self.connection.exec_driver_sql(f"PREPARE TRANSACTION '{name}'")
+        self._is_begun = False
+        await self.connection.rollback()
 
-    commit_prepared = prepare
-    rollback_prepared = prepare
+    async def commit_prepared(self, name: str) -> None:
+        """COMMIT PREPARED."""
+        await self._run_outside(f"COMMIT PREPARED '{name}'")
+
+    async def rollback_prepared(self, name: str) -> None:
+        """ROLLBACK PREPARED."""
+        await self._run_outside(f"ROLLBACK PREPARED '{name}'")
+
+    async def _run_outside(self, statement: str) -> None:
+        await self.connection.execution_options(isolation_level="AUTOCOMMIT")
+        await self.connection.exec_driver_sql(statement)
+        await self.connection.commit()
 
     def lend(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
         """Do something with the (blocking) connection itself; in asyncio within a greenlet."""
-        connection = cast(
-            "sqlalchemy.Connection", getattr(self.connection, "sync_connection", self.connection)
-        )
         self._check_begun()
-        return work(connection)
+        return work(cast("sqlalchemy.Connection", _sync(self.connection)))
 
     async def execute(self, statement: str | Executable, parameters: Parameters | None) -> Result:
         """Execute a statement, a text or a construct."""
@@ -166,16 +175,21 @@ class AsyncSqlalchemySession:
 class AsyncSqlalchemyConnector:
     """An engine."""
 
-    is_two_phase = False
     survives_interruption = False
 
     def __init__(self, engine: AsyncEngine, owns: bool = False) -> None:
         self.engine = engine
+        self._is_two_phase: bool | None = None
         event.listen(_sync_engine(engine), "handle_error", _note_failure)
         self.dialect = "skerry" if engine.url.drivername.startswith("skerry") else engine.dialect.name
         self._owns = owns
         self._in_use = 0
         self._mutex = threading.Lock()
+
+    @property
+    def is_two_phase(self) -> bool:
+        """Whether the database can prepare transactions; known when there is a session."""
+        return bool(self._is_two_phase)
 
     @property
     def in_use(self) -> int:
@@ -190,9 +204,23 @@ class AsyncSqlalchemyConnector:
     async def take(self) -> AsyncSqlalchemySession:
         """A session."""
         connection = await self.engine.connect()
+        try:
+            if self._is_two_phase is None:
+                self._is_two_phase = await self._prepares(connection)
+        except BaseException:
+            await connection.close()
+            raise
         with self._mutex:
             self._in_use += 1
         return AsyncSqlalchemySession(connection)
+
+    async def _prepares(self, connection: AsyncConnection) -> bool:
+        if self.dialect != "postgresql":
+            return self.dialect == "skerry"
+        result = await connection.exec_driver_sql("SHOW max_prepared_transactions")
+        most = result.scalar()
+        await connection.rollback()
+        return most not in ("0", 0)
 
     async def give_back(self, session: AsyncSqlalchemySession, is_usable: bool) -> None:
         """Take it back."""
