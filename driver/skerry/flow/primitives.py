@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 sleep = time.sleep
 IS_ASYNC: bool = False
+CANCELLED: tuple[type[BaseException], ...] = ()
+"""What a cancelled task is told."""
 
 
 class Alarm:

@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from skerry.flow.abc import Follower, Member, Participant
 from skerry.flow.ambient import Ambient, enter, leave
 from skerry.flow.modes import Modes
-from skerry.flow.primitives import Alarm, Worker, settled, sleep, to_the_end
+from skerry.flow.primitives import CANCELLED, Alarm, Worker, settled, sleep, to_the_end
 from skerry.flow.report import StageReport
 from skerry.flow.scope_state import FOR_GOOD, Frame, ScopeState
 from skerry.flow.turn import Turn
@@ -182,13 +182,23 @@ class TransactionScope:
                 if not isinstance(problem, Exception):
                     self._note_interruption(participant)
                 if self._is_expired:
-                    to_the_end(self._give_up())
-                    if worker.is_cancelled_by_others():
-                        raise
+                    self._give_up_for(worker, problem)
                     raise self._too_late() from problem
                 raise
             finally:
                 self._worker = None
+
+    def _give_up_for(self, worker: Worker, problem: BaseException) -> None:
+        """Roll back for whoever ran the statement.  Raises the cancellation, where others than the deadline did that;
+        the deadline's own may come late, when the statement has failed already."""
+        self._worker = None
+        interruption = problem
+        try:
+            to_the_end(self._give_up())
+        except CANCELLED as cancelled:
+            interruption = cancelled
+        if worker.is_cancelled_by_others():
+            raise interruption
 
     def _enlisted(self, participant: Participant) -> Member:
         member = self._members.get(participant)

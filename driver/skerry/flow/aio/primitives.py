@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 sleep = asyncio.sleep
 IS_ASYNC: bool = True
+CANCELLED: tuple[type[BaseException], ...] = (asyncio.CancelledError,)
+"""What a cancelled task is told."""
 
 
 class Alarm:

@@ -39,7 +39,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from skerry.flow.aio.abc import AsyncFollower, AsyncMember, AsyncParticipant
-from skerry.flow.aio.primitives import Alarm, Worker, settled, sleep, to_the_end
+from skerry.flow.aio.primitives import CANCELLED, Alarm, Worker, settled, sleep, to_the_end
 from skerry.flow.ambient import Ambient, enter, leave
 from skerry.flow.modes import Modes
 from skerry.flow.report import StageReport
@@ -182,13 +182,23 @@ class AsyncTransactionScope:
                 if not isinstance(problem, Exception):
                     self._note_interruption(participant)
                 if self._is_expired:
-                    await to_the_end(self._give_up())
-                    if worker.is_cancelled_by_others():
-                        raise
+                    await self._give_up_for(worker, problem)
                     raise self._too_late() from problem
                 raise
             finally:
                 self._worker = None
+
+    async def _give_up_for(self, worker: Worker, problem: BaseException) -> None:
+        """Roll back for whoever ran the statement.  Raises the cancellation, where others than the deadline did that;
+        the deadline's own may come late, when the statement has failed already."""
+        self._worker = None
+        interruption = problem
+        try:
+            await to_the_end(self._give_up())
+        except CANCELLED as cancelled:
+            interruption = cancelled
+        if worker.is_cancelled_by_others():
+            raise interruption
 
     async def _enlisted(self, participant: AsyncParticipant) -> AsyncMember:
         member = self._members.get(participant)
