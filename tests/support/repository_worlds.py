@@ -105,6 +105,11 @@ class Place:
             for table in reversed(Base.metadata.sorted_tables):
                 session.execute(delete(table))
 
+    def close(self) -> None:
+        """Leave nothing on servers that others use."""
+        Base.metadata.drop_all(self.outside)
+        self.outside.dispose()
+
     def owners(self) -> list[str]:
         """Whose accounts others see."""
         with Session(self.outside) as session:

@@ -70,7 +70,7 @@ class ScopedSession(Session):
     """See the module; made by a SessionFactory.  What would end its transaction raises InvalidTransactionState."""
 
     def __init__(self, *, hold: Hold, check_open: Callable[[], None], **options: Any) -> None:
-        """`check_open` raises what using the scope raises, when it has ended."""
+        """`check_open` raises what using the scope raises, when it has ended or can't go on."""
         super().__init__(close_resets_only=False, expire_on_commit=False, **options)
         self.is_ended = False
         self._hold = hold
@@ -141,22 +141,18 @@ class ScopedSession(Session):
 
     def add(self, instance: object, *arguments: Any, **options: Any) -> None:
         """As of Session."""
-        self._check_used()
+        self._check_open()
         super().add(instance, *arguments, **options)
 
     def delete(self, instance: object) -> None:
         """As of Session."""
-        self._check_used()
+        self._check_open()
         super().delete(instance)
 
     def merge(self, *arguments: Any, **options: Any) -> Any:
         """As of Session."""
-        self._check_used()
+        self._check_open()
         return super().merge(*arguments, **options)
-
-    def _check_used(self) -> None:
-        if self.is_ended:
-            self._check_open()
 
     # --- what the scope does ----------------------------
 
