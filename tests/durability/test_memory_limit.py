@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,16 +19,11 @@ TIMES = 2
 def test_every_phase_keeps_to_the_limit(tmp_path: Path) -> None:
     environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     peaks: dict[str, int] = {}
-    for phase in ("load", "read", "ranges", "aggregate", "update"):
+    for phases in (["load"], ["read", "ranges", "aggregate", "update"]):
         ran = subprocess.run(
             [
-                sys.executable,
-                "-m",
-                "support.limited_database",
-                str(LIMIT_MB),
-                str(TIMES),
-                str(tmp_path),
-                phase,
+                *(sys.executable, "-m", "support.limited_database"),
+                *(str(LIMIT_MB), str(TIMES), str(tmp_path), *phases),
             ],
             capture_output=True,
             check=False,
@@ -37,5 +33,6 @@ def test_every_phase_keeps_to_the_limit(tmp_path: Path) -> None:
             cwd=Path(__file__).parents[1],
         )
         assert (ran.returncode, ran.stderr) == (0, "")
-        peaks[phase] = int(ran.stdout)
+        peaks.update(json.loads(ran.stdout))
+    assert len(peaks) == 5
     assert max(peaks.values()) <= LIMIT_MB << 20, peaks

@@ -1,10 +1,11 @@
-"""A database of several times the memory limit, through SQL: `python -m support.limited_database LIMIT_MB TIMES PATH PHASE`.
+"""A database of several times the memory limit, through SQL: `python -m support.limited_database LIMIT_MB TIMES PATH PHASE …`.
 
-Prints the peak of anonymous memory in bytes.
+Prints one JSON object: the peak of anonymous memory, in bytes, in each phase.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 import threading
@@ -72,24 +73,28 @@ def aggregate(database: skerry.Database, rows: int) -> None:
 
 def update(database: skerry.Database, rows: int) -> None:
     rng = random.Random(3)
-    for _ in range(2000):
+    for _ in range(1000):
         database.execute("update t set part = part + 1000 where id = $1", [rng.randrange(1, rows + 1)])
 
 
 PHASES = {"load": load, "read": read, "ranges": read_ranges, "aggregate": aggregate, "update": update}
 
 
-def main(limit_bytes: int, times: int, path: str, phase: str) -> None:
-    """Run one phase."""
+def main(limit_bytes: int, times: int, path: str, phases: list[str]) -> None:
+    """Run phases one after another."""
     database = skerry.open(path, memory_limit=limit_bytes)
     probe = Probe()
     probe.start()
-    PHASES[phase](database, times * limit_bytes // ROW_BYTES)
+    peaks = {}
+    for phase in phases:
+        probe.peak = 0
+        PHASES[phase](database, times * limit_bytes // ROW_BYTES)
+        peaks[phase] = probe.peak
     database.close()
     probe.is_over = True
     probe.join()
-    print(probe.peak)
+    print(json.dumps({**peaks, phases[-1]: max(probe.peak, peaks[phases[-1]])}))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) << 20, int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    main(int(sys.argv[1]) << 20, int(sys.argv[2]), sys.argv[3], sys.argv[4:])
