@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 COMPILED_BIN := $(COMPILED_VENV)/bin
 
 .PHONY: help serve test lint unit build build-compiled install-compiled test-compiled bench bench-isolation
-.PHONY: bench-durability bench-graph unit-compiled soak conformance conformance-clients conformance-hermitage conformance-gql clean
+.PHONY: bench-durability bench-graph bench-flows unit-compiled soak conformance conformance-clients conformance-hermitage conformance-gql clean
 
 help:
 	@echo "make serve           make a virtual environment, install, serve :memory: on $(HOST):$(PORT)"
@@ -31,6 +31,7 @@ help:
 	@echo "make bench-isolation  isolation levels beside PostgreSQL's into benchmarks/RESULTS-isolation.md"
 	@echo "make bench-durability  durable commits beside PostgreSQL and sqlite3 into benchmarks/RESULTS-durability.md"
 	@echo "make bench-graph     graph queries beside Grafeo and Ladybug into benchmarks/RESULTS-graph.md"
+	@echo "make bench-flows     what flows cost, beside sqlite3, SQLAlchemy Core and Django, into benchmarks/RESULTS-flows.md"
 	@echo "make conformance     PostgreSQL's isolation specs, psql's commands and the suites of drivers and frameworks against"
 	@echo "                     a live server, into conformance/SCORES.md (CONFORMANCE='psql clients' for some of them)"
 	@echo "make conformance-clients  the suites of drivers and frameworks alone (SUITES='pg8000 asyncpg')"
@@ -104,6 +105,9 @@ bench-durability: install-compiled
 
 bench-graph: install-compiled
 	$(BIN)/python benchmarks/graph.py --compiled-python $(COMPILED_BIN)/python --output benchmarks/RESULTS-graph.md
+
+bench-flows: install-compiled
+	$(BIN)/python benchmarks/flows.py --compiled-python $(COMPILED_BIN)/python --output benchmarks/RESULTS-flows.md
 
 conformance: $(VENV)/.all
 	status=0; for runner in $(CONFORMANCE); do $(BIN)/python conformance/$$runner/run.py || status=1; done; exit $$status
