@@ -93,6 +93,8 @@ class Plan:
     accesses: tuple[Access, ...] = ()
     allowed_version: int = -1
     allowed_role: int = 0
+    shown_types: tuple[int, ...] = ()
+    """The types of the client's parameters as it is told of them."""
     takes_client: bool = False
     """Whether the run-time parameters are the client's, in their order."""
 
@@ -324,6 +326,7 @@ def _made_plan(
         (*relied_on, *context.objects_used, *composites_used(query, here.database, io)),
         facts,
         types=tuple(context.types_named),
+        shown_types=parameters.shown_types(),
         accesses=accesses,
     )
 

@@ -31,6 +31,11 @@ class Prepared:
     decoders: list[TextDecoder] | None = None
     decoders_io: IoContext | None = None
 
+    @property
+    def shown_oids(self) -> tuple[int, ...]:
+        """The parameters' types as clients are told: domains by their own OIDs."""
+        return (self.plan.shown_types if self.plan is not None else ()) or self.parameter_oids
+
 
 class Portal:
     """A bound statement, perhaps partly executed.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from skerry_engine import errors
+from skerry_engine.catalog.user_types import behind_domain
 from skerry_engine.session.execution import Execution, command_tag
 from skerry_engine.session.plans import is_outgrown, same_types
 from skerry_engine.session.portals import Portal, Prepared, Steps
@@ -27,6 +28,7 @@ from skerry_engine.sql import statements as st
 from skerry_engine.values.clock import wall_clock
 from skerry_engine.values.io import binary_decoder, text_decoder
 from skerry_engine.values.types import SqlType, find_type
+from skerry_engine.values.user_types import is_domain_or_array
 
 
 class Session(StatementRunner):
@@ -39,12 +41,19 @@ class Session(StatementRunner):
         self.check_open()
         if name and name in self.prepared:
             raise errors.DuplicatePreparedStatement(f'prepared statement "{name}" already exists')
+        parameter_oids = [self._base_type(oid) for oid in parameter_oids]
         for oid in parameter_oids:
             if oid and find_type(oid) is None:
                 raise errors.NotSupportedError(f"parameters of the type with OID {oid} are not supported")
         statement = self.engine.statements.statement(text, self.language())
         self.check_not_failed(statement)
         self.prepared[name] = self.prepare(name, text, statement, parameter_oids)
+
+    def _base_type(self, oid: int) -> int:
+        """A domain's type of values; any other type is itself.  Raises UndefinedObject for a domain that is gone."""
+        if not is_domain_or_array(oid):
+            return oid
+        return behind_domain(self.statement_catalog().database, SqlType(oid)).oid
 
     def prepare(
         self,
@@ -203,7 +212,7 @@ class Session(StatementRunner):
         self.check_not_failed(prepared.statement)
         if prepared.plan is not None and not self.is_current(prepared.plan):
             self.refresh(prepared)
-        return prepared.parameter_oids, prepared.columns
+        return prepared.shown_oids, prepared.columns
 
     def refresh(self, prepared: Prepared) -> None:
         """Plan a prepared statement anew.  Raises NotSupportedError when its result would change."""

@@ -250,7 +250,7 @@ class SessionState:
     def prepared_infos(self) -> list[PreparedStatementInfo]:
         """The session's rows of pg_prepared_statements."""
         return [
-            PreparedStatementInfo(p.name, p.text, p.prepared_at_us, p.parameter_oids, p.from_sql)
+            PreparedStatementInfo(p.name, p.text, p.prepared_at_us, p.shown_oids, p.from_sql)
             for p in self.prepared.values()
             if p.name
         ]

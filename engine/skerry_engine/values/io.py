@@ -297,6 +297,7 @@ _TEXT_DECODERS: dict[int, TextDecoder] = {
     oids.MACADDR8: network.mac_reader(8),
     oids.MONEY: money.read_money,
     oids.TID: reg.read_tid,
+    oids.VOID: lambda spelling: "",
     oids.ACLITEM: reg.read_aclitem,
     oids.INT2VECTOR: arrays.vector_reader(integers.read_int2),
     oids.OIDVECTOR: arrays.vector_reader(integers.read_oid),
@@ -574,6 +575,7 @@ def _integer_decoder(size: int, type_: SqlType) -> BinaryDecoder:
 
 _BINARY_DECODERS: dict[int, BinaryDecoder] = {
     oids.TID: reg.unpack_tid,
+    oids.VOID: lambda data: "",
     oids.CHAR: text.unpack_char,
     oids.BOOL: scalars.unpack_boolean,
     oids.FLOAT4: floats.unpack_float4,

@@ -74,3 +74,7 @@ SELECT pg_get_viewdef('vv'::regclass);
 SELECT * FROM vv ORDER BY p;
 SELECT (ROW(1,'x')::pair).*, (n).p.b FROM t WHERE id = 2;
 DROP TYPE pair;
+CREATE TYPE told AS (a int, b text, c numeric(4,1), d timestamp(2)[], e varchar(7), m mood, p pair[]);
+ALTER TYPE told DROP ATTRIBUTE a;
+SELECT udt_schema, udt_name, attribute_name, ordinal_position, data_type, character_maximum_length, numeric_precision, numeric_scale, attribute_udt_schema, attribute_udt_name, dtd_identifier FROM information_schema.attributes ORDER BY udt_name, ordinal_position;
+SELECT user_defined_type_schema, user_defined_type_name, user_defined_type_category, is_instantiable || is_final FROM information_schema.user_defined_types ORDER BY 2;

@@ -27,6 +27,7 @@ MAKER_MODULES = (
     "information_constraints",
     "information_privileges",
     "information_domains",
+    "information_types",
     "information_graphs",
     "skerry_graphs",
     "extension",
@@ -56,12 +57,12 @@ EMPTY_CATALOGS = frozenset(
 EMPTY_INFORMATION = frozenset(
     """
     _pg_foreign_data_wrappers _pg_foreign_servers _pg_foreign_table_columns _pg_foreign_tables
-    _pg_user_mappings administrable_role_authorizations attributes
+    _pg_user_mappings administrable_role_authorizations
     check_constraint_routine_usage column_domain_usage column_options column_udt_usage
     domain_udt_usage foreign_data_wrapper_options foreign_data_wrappers foreign_server_options
     foreign_servers foreign_table_options foreign_tables role_routine_grants role_udt_grants
     routine_column_usage routine_routine_usage routine_sequence_usage routine_table_usage transforms
-    triggered_update_columns triggers udt_privileges user_defined_types user_mapping_options user_mappings
+    triggered_update_columns triggers udt_privileges user_mapping_options user_mappings
     view_routine_usage
     """.split()
 )

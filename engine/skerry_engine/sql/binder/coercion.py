@@ -90,9 +90,12 @@ class Coercer:
         """`expr` as a value of a domain, or an array of such: of the base type, and then checked."""
         if expr.type.domain == target.domain and not isinstance(expr, ex.Const):
             return expr
+        number = self.parameters.open_number(expr)
         converted = self.coerce(expr, SqlType(target.oid, target.typmod), context, position)
         if converted is None:
             return None
+        if number is not None:
+            self.parameters.domains[number] = target.domain
         return ex.Cast(target, _implied(converted), domain_check(target.oid, target.domain), context == "e")
 
     def _as_composite(

@@ -57,6 +57,8 @@ class Parameters:
         self.client_types: list[int] = [0 if oid == oids.UNKNOWN else oid for oid in declared]
         self.names: list[str] = list(names)
         self.slots: list[Slot] = []
+        self.domains: dict[int, int] = {}
+        """Of the client's parameters that stand where a domain's values are wanted: number (from 0) -> the domain."""
         self._numbers: dict[Slot, int] = {}
         self._client_slots: dict[int, int] = {}
 
@@ -120,6 +122,17 @@ class Parameters:
         if slot.source == "client":
             return ex.Param(slot.type, param.index)
         return None
+
+    def open_number(self, expr: ex.Expr) -> int | None:
+        """The number, from 0, of a client's parameter that has no type yet; None for all else."""
+        if not isinstance(expr, ex.Param):
+            return None
+        slot = self.slots[expr.index]
+        return slot.number if slot.source == "client" and slot.type.oid == oids.UNKNOWN else None
+
+    def shown_types(self) -> tuple[int, ...]:
+        """The types of the client's parameters as clients are told: a domain by its own OID."""
+        return tuple([self.domains.get(number, oid) for number, oid in enumerate(self.client_types)])
 
     def is_number_literal(self, param: ex.Param) -> bool:
         """Whether the parameter is a lifted number, which can be read as any numeric type directly."""

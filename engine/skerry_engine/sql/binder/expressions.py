@@ -767,7 +767,7 @@ class ExpressionBinder:
         if isinstance(schema, exp.Identifier):
             schema = schema.this
         mark = len(self.context.column_notes)
-        args, names = self._arguments(node)
+        args, names = self._without_voids(*self._arguments(node))
         position = position_of(node)
         rows_as_json = name == "json_agg" and len(args) == 1 and fields_of(args[0]) is not None
         if name in _TAKE_JSON:
@@ -880,6 +880,20 @@ class ExpressionBinder:
                 names.append(None)
                 args.append(self.bind(item))
         return args, names
+
+    def _without_voids(
+        self, args: list[ex.Expr], names: list[str | None]
+    ) -> tuple[list[ex.Expr], list[str | None]]:
+        """A call's arguments without parameters of type void: JDBC sends such for results of procedures."""
+        slots = self.context.parameters.slots
+        kept = [
+            (arg, name)
+            for arg, name in zip(args, names, strict=True)
+            if arg.type.oid != oids.VOID
+            or not isinstance(arg, ex.Param)
+            or slots[arg.index].source != "client"
+        ]
+        return [arg for arg, _ in kept], [name for _, name in kept]
 
     def _bare_call(self, node: Node, name: str) -> ex.Expr:
         if name == "grouping":
