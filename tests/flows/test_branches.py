@@ -911,6 +911,13 @@ def test_parallel_async_does_the_same(tmp_path: Path) -> None:
                 with pytest.raises(errors.FlowError, match="event 1"):
                     await parallel_async([7, 7], plain, parent=transaction)
                 await transaction.commit()
+            flows = await flow.open_async(db)
+            async with flows.transaction():
+                await flows.execute("INSERT INTO done VALUES (7, 'statement')")
+                assert await parallel_async([8, 9], coroutine) == [8, 9]
+            with pytest.raises(errors.InterfaceError):
+                await parallel_async([1], plain)
+            assert flows.in_use == 0
             started = threading.Event()
 
             def slow(branch: FlowTransaction, event: int) -> None:
@@ -925,7 +932,8 @@ def test_parallel_async_does_the_same(tmp_path: Path) -> None:
             return (await db.execute("SELECT * FROM done ORDER BY 1")).fetchall()
 
     found = asyncio.run(main())
-    assert found == [(n, "coroutine" if n < 3 else "thread") for n in range(7)]
+    kinds = ["coroutine"] * 3 + ["thread"] * 4 + ["statement"] + ["coroutine"] * 2
+    assert found == list(enumerate(kinds))
 
 
 # --- values of state --------------------------------------------------------------------------------------------------

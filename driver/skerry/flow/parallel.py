@@ -30,13 +30,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from skerry.aio.native import AsyncDatabase
+from skerry.flow.aio.scope import AsyncTransactionScope
 from skerry.flow.ambient import current_scope
 from skerry.flow.branch import FlowTransaction
 from skerry.flow.database import FlowDatabase
-from skerry.flow.parents import Marked, Parent
+from skerry.flow.parents import AsyncMember, Marked, Parent
 from skerry.flow.retryable import is_retryable
 from skerry.flow.scope import TransactionScope
 from skerry.native import Database
@@ -95,7 +96,7 @@ async def parallel_async(
     threads: int = 4,
     at: Callable[[E], int | None] = version_of,
     *,
-    parent: Parent | None = None,
+    parent: Parent | AsyncTransactionScope | None = None,
     database: AsyncDatabase | Database | FlowDatabase | None = None,
 ) -> list[Any]:
     """As `parallel`, without keeping the event loop: `apply` runs in threads, or is a coroutine function, whose
@@ -107,9 +108,15 @@ async def parallel_async(
     is_coroutine = asyncio.iscoroutinefunction(apply)
     work: Callable[[FlowTransaction, E], Any] = partial(_in_loop, loop, apply) if is_coroutine else apply
     if parent is None and database is None:
-        parent = cast("Parent | None", current_scope())
-        if not isinstance(parent, TransactionScope):
-            raise InterfaceError("parallel_async() needs a parent or a database")
+        parent = current_scope()
+        if parent is None:
+            raise InterfaceError(
+                "parallel_async() needs a parent, a database, or a transaction that surrounds it"
+            )
+    if isinstance(parent, AsyncTransactionScope):
+        member = await AsyncMember.of(parent)
+        with parent._turn:
+            return await _in_thread(partial(_merged, member, events, work, threads, at))
     if isinstance(database, AsyncDatabase) and parent is None:
         transaction = await database.begin_transaction()
         async with transaction:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from skerry.aio.transactions import AsyncTransaction
+from skerry.flow.aio.scope import AsyncTransactionScope
 from skerry.flow.scope import TransactionScope
 from skerry.transactions import Transaction
 from skerry_engine.errors import InterfaceError, NotSupportedError
@@ -14,7 +15,23 @@ from skerry_engine.errors import InterfaceError, NotSupportedError
 if TYPE_CHECKING:
     from skerry.embedded import EmbeddedBackend
 
-Parent: TypeAlias = Transaction | TransactionScope | AsyncTransaction
+
+class AsyncMember:
+    """The session that a transaction of asyncio has in this process, for threads that work for it."""
+
+    def __init__(self, backend: object) -> None:
+        self.backend = backend
+
+    @classmethod
+    async def of(cls, scope: AsyncTransactionScope) -> AsyncMember:
+        """The session of a scope's own database, where it takes part from now on.  Raises as `backend_of`."""
+        if scope.primary is None:
+            raise InterfaceError("the transaction has no database of its own")
+        session = getattr(await scope.use(scope.primary), "session", None)
+        return cls(getattr(getattr(session, "backend", None), "_backend", None))
+
+
+Parent: TypeAlias = Transaction | TransactionScope | AsyncTransaction | AsyncMember
 """What a branch can belong to.  A TransactionScope stands for the session of its own database."""
 
 
@@ -29,6 +46,8 @@ def backend_of(parent: Parent) -> EmbeddedBackend:
         found = parent._active_backend()
     elif isinstance(parent, AsyncTransaction):
         found = getattr(parent._active_backend(), "_backend", None)
+    elif isinstance(parent, AsyncMember):
+        found = parent.backend
     elif isinstance(parent, TransactionScope):
         if parent.primary is None:
             raise InterfaceError("the transaction has no database of its own")

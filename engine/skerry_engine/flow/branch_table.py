@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import Final
 
 from skerry_engine.errors import NullValueNotAllowed, OutOfMemory
-from skerry_engine.storage.heap import Row
+from skerry_engine.storage.heap import Row, visible_row
 from skerry_engine.storage.index import NO_KEY, Index
 from skerry_engine.storage.pending import NEWEST, PendingTable
 from skerry_engine.storage.reader import TableReader
@@ -94,10 +94,12 @@ class BranchTable:
             row = entry.row if entry.row is not None else before.get(row_id)
             key = NO_KEY if row is None else index.unique_key(self.storage.padded(row))
             other = -1 if key is NO_KEY else after.lookup_id(index, key)
-            if other < 0 and entry.row is None and key is not NO_KEY and row_id in self.unmerged:
-                del pending.entries[row_id]  # there is nothing to be removed any more
-                del self.unmerged[row_id]
-                self.touched[key] = self.removed[key] = None
+            if other < 0 and entry.row is None and key is not NO_KEY:
+                self.removed[key] = None  # there is nothing to be removed any more
+                if row_id in self.unmerged:
+                    del pending.entries[row_id]
+                    del self.unmerged[row_id]
+                    self.touched[key] = None
             if other < 0 or other == row_id or other in pending.entries:
                 continue
             pending.record(other, entry.row, OWN_STATEMENT)
@@ -151,8 +153,8 @@ class BranchTable:
             self.touched[key] = self.removed[key] = None
             return False
         self.drop(row_id)
-        if self.storage.heap.slot(row_id) is None:  # its own insertion, of which nothing is left
-            self.touched[key] = self.removed[key] = None
+        if visible_row(self.storage.heap.slot(row_id), self.reader.snapshot_epoch) is None:
+            self.touched[key] = self.removed[key] = None  # its own insertion, of which nothing is left
         return True
 
     def _keyed(self) -> Index:

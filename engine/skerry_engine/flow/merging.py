@@ -19,6 +19,7 @@ the end of a statement or at commit.  Rows go before others come, so that a key 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from skerry_engine.errors import BranchOverlap, InvalidTransactionState, SerializationFailure
@@ -60,7 +61,7 @@ def same_target(table: BranchTable) -> WriteTarget:
 def merge(branch: FlowTransaction, parent: Transaction, current: CurrentTarget = same_target) -> Steps:
     """Merge what the branch has not merged yet into its parent, in as many units as it takes.
 
-    Nothing else may be done with the parent meanwhile.  Raises BranchOverlap, WriteConflict (T001), what constraints
+    Nothing else may be done with either meanwhile.  Raises BranchOverlap, WriteConflict (T001), what constraints
     and locks have to say, ReadOnlyViolation (T003), InvalidTransactionState (T004): then the parent and the branch are
     as they were.
     """
@@ -233,8 +234,10 @@ class _Inspection:
         index = self.table.index
         if index is None:
             return
-        for key in self.table.touched:
+        for count, key in enumerate(self.table.touched, 1):
             self._look_at_key(index, key, -1)
+            if count % SLICE_ENTRIES == 0:
+                yield PAUSE
 
     def _look_at(self, row_id: int) -> None:
         storage = self.table.storage
@@ -379,50 +382,51 @@ def _write(branch: FlowTransaction, parent: Transaction, table: BranchTable, tar
     """Write a table's entries: rows go, then they change, then new ones come."""
     writer = parent.writer(target)
     writer.seen_epoch = branch.version
-    deletions, updates, insertions = _sorted_out(writer, table)
+    sorted_out: tuple[list[int], list[int], list[int]] = ([], [], [])
+    yield from _sort_out(writer, table, sorted_out)
     count = 0
-    for row_ids in (deletions, updates, insertions):
+    for row_ids in sorted_out:
         for row_id in row_ids:
             _write_entry(writer, table, row_id)
             count += 1
             if count % SLICE_ENTRIES == 0:
                 yield PAUSE
-    index = table.index
-    if index is not None and branch.version > parent.snapshot:
-        _bring_up_to_date(writer, table, index, branch.version)
+    if table.index is not None and branch.version > parent.snapshot:
+        yield from _bring_up_to_date(writer, table, table.index, branch.version)
 
 
-def _bring_up_to_date(writer: TableWriter, table: BranchTable, index: Index, epoch: int) -> None:
+def _bring_up_to_date(writer: TableWriter, table: BranchTable, index: Index, epoch: int) -> Steps:
     """The parent's snapshot is older than the branch, and may still see keys that the branch has written on rows that
     have lost them since: have it see those rows as the branch does."""
     transaction = writer.transaction
     storage = table.storage
     seen = transaction.seen_reader(storage)
     now = TableReader(storage, epoch, None, NEWEST)
-    keys = [table.key_of(row_id) for row_id in table.unmerged]
-    for key in [*keys, *table.touched]:
+    keys = chain((table.key_of(row_id) for row_id in table.unmerged), table.touched)
+    for count, key in enumerate(keys, 1):
         ids, _ = seen.lookup_ids(index, key)
         for row_id in ids:
             if writer.pending.statement_of(row_id) < 0:
                 row = now.get(row_id)
                 transaction.own_overlay().write(writer.pending, row_id, row, transaction.statement_number)
+        if count % SLICE_ENTRIES == 0:
+            yield PAUSE
 
 
-def _sorted_out(writer: TableWriter, table: BranchTable) -> tuple[list[int], list[int], list[int]]:
+def _sort_out(writer: TableWriter, table: BranchTable, into: tuple[list[int], list[int], list[int]]) -> Steps:
     """The row ids of what is to be deleted, updated and inserted."""
-    deletions: list[int] = []
-    updates: list[int] = []
-    insertions: list[int] = []
+    deletions, updates, insertions = into
     entries = table.pending.entries
     heap = table.storage.heap
     theirs = writer.pending
-    for row_id in table.unmerged:
+    for count, row_id in enumerate(table.unmerged, 1):
         is_new = heap.slot(row_id) is None and theirs.statement_of(row_id) < 0
         if entries[row_id].row is not None:
             (insertions if is_new else updates).append(row_id)
         elif not is_new:
             deletions.append(row_id)
-    return deletions, updates, insertions
+        if count % (4 * SLICE_ENTRIES) == 0:
+            yield PAUSE
 
 
 def _write_entry(writer: TableWriter, table: BranchTable, row_id: int) -> None:

@@ -75,6 +75,7 @@ class SessionBranch:
         self._tables: dict[tuple[str | None, str], BranchedTable] = {}
         self._here: StatementCatalog | None = None
         self._state: BranchState | None = None
+        self._is_merging = False
         self._allowed: dict[int, int] = {}
         self._judged: tuple[int, int] = (0, 0)
 
@@ -111,9 +112,14 @@ class SessionBranch:
 
     def _begin(self) -> None:
         """The surroundings of an operation: it is one of the session's, whatever thread it comes from."""
-        self.branch.check_open()
+        self._check_usable()
         self.session.engine.stores.functions = self.session.functions
         show_types(self._catalog().types)
+
+    def _check_usable(self) -> None:
+        self.branch.check_open()
+        if self._is_merging:
+            raise errors.ConcurrentUse(f'branch "{self.branch.name}" is being merged by another thread')
 
     def _check_rights(self, relation: Relation, privileges: int) -> None:
         """Raise InsufficientPrivilege unless the session's role may do this now."""
@@ -229,7 +235,7 @@ class SessionBranch:
 
     def state(self) -> BranchState:
         """The state of flows' nodes.  Raises ReadOnlyViolation (T003) where it can't be made."""
-        self.branch.check_open()
+        self._check_usable()
         if self._state is None:
             self._state = branch_state(self.session.engine, self.session.database_oid, self.branch)
         return self._state
@@ -271,7 +277,11 @@ class SessionBranch:
         if transaction.manager.is_congested:
             yield Wait(transaction.manager.room_for_changes())
         session.functions.start_statement()
-        yield from merge(self.branch, transaction, self._current)
+        self._is_merging = True
+        try:
+            yield from merge(self.branch, transaction, self._current)
+        finally:
+            self._is_merging = False
         done, self.view_operations = self.view_operations, []
 
         def undo() -> None:
