@@ -19,7 +19,6 @@ the end of a statement or at commit.  Rows go before others come, so that a key 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from skerry_engine.errors import BranchOverlap, InvalidTransactionState, SerializationFailure
@@ -398,19 +397,24 @@ def _write(branch: FlowTransaction, parent: Transaction, table: BranchTable, tar
 def _bring_up_to_date(writer: TableWriter, table: BranchTable, index: Index, epoch: int) -> Steps:
     """The parent's snapshot is older than the branch, and may still see keys that the branch has written on rows that
     have lost them since: have it see those rows as the branch does."""
-    transaction = writer.transaction
-    storage = table.storage
-    seen = transaction.seen_reader(storage)
-    now = TableReader(storage, epoch, None, NEWEST)
-    keys = chain((table.key_of(row_id) for row_id in table.unmerged), table.touched)
-    for count, key in enumerate(keys, 1):
-        ids, _ = seen.lookup_ids(index, key)
-        for row_id in ids:
-            if writer.pending.statement_of(row_id) < 0:
-                row = now.get(row_id)
-                transaction.own_overlay().write(writer.pending, row_id, row, transaction.statement_number)
+    for count, row_id in enumerate(table.unmerged, 1):
+        _show_as_at(writer, index, table.key_of(row_id), epoch)
         if count % SLICE_ENTRIES == 0:
             yield PAUSE
+    for count, key in enumerate(table.touched, 1):
+        _show_as_at(writer, index, key, epoch)
+        if count % SLICE_ENTRIES == 0:
+            yield PAUSE
+
+
+def _show_as_at(writer: TableWriter, index: Index, key: object, epoch: int) -> None:
+    """Have rows which the parent sees under a key, and has not written, be what they are at an epoch."""
+    transaction = writer.transaction
+    ids, _ = transaction.seen_reader(writer.storage).lookup_ids(index, key)
+    for row_id in ids:
+        if writer.pending.statement_of(row_id) < 0:
+            row = TableReader(writer.storage, epoch, None, NEWEST).get(row_id)
+            transaction.own_overlay().write(writer.pending, row_id, row, transaction.statement_number)
 
 
 def _sort_out(writer: TableWriter, table: BranchTable, into: tuple[list[int], list[int], list[int]]) -> Steps:
