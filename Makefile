@@ -68,7 +68,9 @@ soak: $(VENV)/.all
 	cd tests && $(abspath $(BIN))/python -m histories --seconds $(SECONDS)
 	SKERRY_KILL_ROUNDS=$(KILL_ROUNDS) SKERRY_KILL_SEED=$(SOAK_SEED) SKERRY_FLIPS=3000 SKERRY_FLIPS_SEED=$(SOAK_SEED) \
 	SKERRY_CRASH_SEEDS=$(SOAK_SEED),$$(($(SOAK_SEED) + 100)) \
-	$(BIN)/python -m pytest -q tests/durability/test_kill.py tests/durability/test_power_cuts.py tests/durability/test_bit_flips.py
+	$(BIN)/python -m pytest -q tests/durability/test_kill.py tests/durability/test_power_cuts.py tests/durability/test_bit_flips.py \
+		tests/durability/test_deferred_views.py
+	cd tests && SKERRY_VIEW_SECONDS=$(SECONDS) $(abspath $(BIN))/python -m support.deferred_views
 
 build: $(VENV)/.all
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist

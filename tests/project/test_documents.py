@@ -175,7 +175,15 @@ def test_the_table_of_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["docs/flows.md", "docs/history.md", "docs/gql.md", "docs/paths.md", "docs/values.md"]
+    "page",
+    [
+        "docs/flows.md",
+        "docs/deferred-views.md",
+        "docs/history.md",
+        "docs/gql.md",
+        "docs/paths.md",
+        "docs/values.md",
+    ],
 )
 def test_the_page_is_found(page: str) -> None:
     assert page in (ROOT / "README.md").read_text(encoding="utf-8")

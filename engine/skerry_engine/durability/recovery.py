@@ -203,7 +203,7 @@ class Recovery:
                 engine.manager.restore_catalog(epoch, catalog)
                 engine.stores.adopt(catalog, newest)
             for changes in pieces:
-                self._install(changes)
+                self._install(changes, epoch)
             engine.manager.restore_epoch(epoch)
         if epoch > self._base_epoch:
             for sequence in body.sequences:
@@ -219,13 +219,14 @@ class Recovery:
             return [body.changes]
         return [prepared.contents, body.changes or prepared.changes]
 
-    def _install(self, changes: Sequence[TableChanges]) -> None:
+    def _install(self, changes: Sequence[TableChanges], epoch: int) -> None:
         stores = self._engine.stores
         for storage_id, row_ids, rows, _ in changes:
             storage = stores.find(storage_id)
             self.cost += ROW_COST * len(row_ids)
             if storage is not None:
                 storage.restore_rows(row_ids, rows)
+                storage.changed_epoch = epoch
 
     def _reach(self, epoch: int) -> None:
         """Pass over the epochs up to this one of commits that have changed nothing durable, and have no record: there

@@ -124,6 +124,8 @@ class NumericAverage(NumericSum):
 
 def _counted(scales: tuple[int, ...], scale: int, count: int) -> tuple[int, ...]:
     """(scale, how many, scale, how many, ...) with `count` more of one."""
+    if scales[:1] == (scale,) and len(scales) == 2 and scales[1] + count:
+        return (scale, scales[1] + count)
     found = dict(zip(scales[::2], scales[1::2], strict=True))
     found[scale] = found.get(scale, 0) + count
     return tuple(each for pair in sorted(found.items()) if pair[1] for each in pair)

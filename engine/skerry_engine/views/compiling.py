@@ -385,4 +385,4 @@ def _check(expr: ex.Expr) -> None:
         if function.returns_set:
             _refuse("set-returning functions")
         if function.volatility != "i":
-            _refuse(f"{function.name}(), which is not immutable")
+            _refuse(f"{function.name}(), which is not immutable,")

@@ -23,13 +23,15 @@ Rules:
   exact image instead, so that no digit gets lost.
 - Differences need not be consolidated: a row may come and go within one.  Multiplicities in the state are never below
   0 once a whole difference has been taken in.
+- An operator takes in all of its inputs before the next one begins, so that no expression sees groups half made: a sum
+  that is 0 for a moment is nobody's divisor.  It does so in slices, between which its host may do something else.
 - Expressions are compiled by the planner, as everywhere.  What they raise comes through; then the state is worth
   nothing, and whoever keeps it drops what was written since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, cast
@@ -57,11 +59,22 @@ def image_of(row: Row) -> bytes:
     return b"\0" + image if len(image) <= LONGEST_IMAGE else b"\1" + blake2b(image, digest_size=24).digest()
 
 
+SLICE = 200
+"""So many rows are taken in between two pauses."""
+
+
+def _slices(rows: Difference) -> Iterator[Difference]:
+    for first in range(0, len(rows), SLICE):
+        yield rows[first : first + SLICE]
+
+
 class Operator:
     """A step from differences to a difference."""
 
-    def apply(self, inputs: Sequence[Difference], state: Part, functions: FunctionContext) -> Difference:
-        """The difference of the output.  Raises what expressions raise."""
+    def apply(
+        self, inputs: Sequence[Difference], state: Part, functions: FunctionContext
+    ) -> Iterator[Difference]:
+        """The difference of the output, in parts, perhaps empty ones.  Raises what expressions raise."""
         raise NotImplementedError
 
     def start(self, state: Part, functions: FunctionContext) -> Difference:
@@ -75,9 +88,12 @@ class Map(Operator):
     def __init__(self, outputs: Compiled) -> None:
         self._outputs = outputs
 
-    def apply(self, inputs: Sequence[Difference], state: Part, functions: FunctionContext) -> Difference:
+    def apply(
+        self, inputs: Sequence[Difference], state: Part, functions: FunctionContext
+    ) -> Iterator[Difference]:
         outputs = self._outputs
-        return [(outputs(functions, row), count) for row, count in inputs[0]]
+        for rows in _slices(inputs[0]):
+            yield [(outputs(functions, row), count) for row, count in rows]
 
 
 class Filter(Operator):
@@ -86,18 +102,23 @@ class Filter(Operator):
     def __init__(self, conditions: Sequence[Compiled]) -> None:
         self._conditions = tuple(conditions)
 
-    def apply(self, inputs: Sequence[Difference], state: Part, functions: FunctionContext) -> Difference:
-        left = inputs[0]
-        for condition in self._conditions:
-            left = [entry for entry in left if condition(functions, entry[0])[0] is True]
-        return left
+    def apply(
+        self, inputs: Sequence[Difference], state: Part, functions: FunctionContext
+    ) -> Iterator[Difference]:
+        for rows in _slices(inputs[0]):
+            left = rows
+            for condition in self._conditions:
+                left = [entry for entry in left if condition(functions, entry[0])[0] is True]
+            yield left
 
 
 class Union(Operator):
     """UNION ALL."""
 
-    def apply(self, inputs: Sequence[Difference], state: Part, functions: FunctionContext) -> Difference:
-        return [entry for each in inputs for entry in each]
+    def apply(
+        self, inputs: Sequence[Difference], state: Part, functions: FunctionContext
+    ) -> Iterator[Difference]:
+        yield from inputs
 
 
 class Join(Operator):
@@ -110,18 +131,25 @@ class Join(Operator):
         self._keys = keys
         self._codec = codec
 
-    def apply(self, inputs: Sequence[Difference], state: Part, functions: FunctionContext) -> Difference:
-        left, right = inputs
-        made = [
-            (row + other, count * times)
-            for row, count, key in self._keyed(0, left, functions)
-            for other, times in self._matches(state, b"\1", key)
-        ]
-        self._keep(state, b"\0", self._keyed(0, left, functions))
-        for row, count, key in self._keyed(1, right, functions):
-            made += [(other + row, count * times) for other, times in self._matches(state, b"\0", key)]
-        self._keep(state, b"\1", self._keyed(1, right, functions))
-        return made
+    def apply(
+        self, inputs: Sequence[Difference], state: Part, functions: FunctionContext
+    ) -> Iterator[Difference]:
+        for rows in _slices(inputs[0]):
+            keyed = list(self._keyed(0, rows, functions))
+            yield [
+                (row + other, count * times)
+                for row, count, key in keyed
+                for other, times in self._matches(state, b"\1", key)
+            ]
+            self._keep(state, b"\0", keyed)
+        for rows in _slices(inputs[1]):
+            keyed = list(self._keyed(1, rows, functions))
+            yield [
+                (other + row, count * times)
+                for row, count, key in keyed
+                for other, times in self._matches(state, b"\0", key)
+            ]
+            self._keep(state, b"\1", keyed)
 
     def _keyed(
         self, side: int, rows: Difference, functions: FunctionContext
@@ -155,17 +183,21 @@ class Distinct(Operator):
     def __init__(self, codec: KeyCodec) -> None:
         self._codec = codec
 
-    def apply(self, inputs: Sequence[Difference], state: Part, functions: FunctionContext) -> Difference:
-        changed: dict[bytes, list[Any]] = {}  # key -> row shown before, its count before, a row, its count
-        for row, count in inputs[0]:
-            key = self._codec.order_key(row)
-            entry = changed.get(key)
-            if entry is None:
-                shown, before = state.get(key) or (row, 0)
-                entry = changed[key] = [shown, before, before]
-            if not entry[1] and count > 0:
-                entry[0] = row
-            entry[2] += count
+    def apply(
+        self, inputs: Sequence[Difference], state: Part, functions: FunctionContext
+    ) -> Iterator[Difference]:
+        changed: dict[bytes, list[Any]] = {}  # key -> row that shows, its count before, its count
+        for rows in _slices(inputs[0]):
+            for row, count in rows:
+                key = self._codec.order_key(row)
+                entry = changed.get(key)
+                if entry is None:
+                    shown, before = state.get(key) or (row, 0)
+                    entry = changed[key] = [shown, before, before]
+                if not entry[1] and count > 0:
+                    entry[0] = row
+                entry[2] += count
+            yield []
         made: Difference = []
         for key, (shown, before, now) in changed.items():
             _put_counted(state, key, shown, now)
@@ -173,7 +205,10 @@ class Distinct(Operator):
                 made.append((shown, -1))
             elif now and not before:
                 made.append((shown, 1))
-        return made
+            if len(made) >= SLICE:
+                yield made
+                made = []
+        yield made
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,48 +259,55 @@ class Group(Operator):
         self._save(state, b"\0", group)
         return [(self._shown(group), 1)]
 
-    def apply(self, inputs: Sequence[Difference], state: Part, functions: FunctionContext) -> Difference:
+    def apply(
+        self, inputs: Sequence[Difference], state: Part, functions: FunctionContext
+    ) -> Iterator[Difference]:
         touched: dict[bytes, _Group] = {}
-        inputs_of, codec, key_count, kept = self._inputs, self._codec, self._key_count, self._kept
-        for row, count in inputs[0]:
-            values = inputs_of(functions, row)
-            keys = values[:key_count]
-            key = b"" if codec is None else codec.order_key(keys)
-            group = touched.get(key)
-            if group is None:
-                group = touched[key] = self._load(state, b"\0" + key, keys)
-            group.count += count
-            for number, each in enumerate(kept):
-                value = values[key_count + number]
-                if value is None and each.has_input:
-                    continue
-                times = count
-                if each.codec is not None:
-                    times = self._count_input(state, key, number, each.codec, value, count)
-                    if each.is_extreme:
-                        group.is_stale.add(number)
-                        continue
-                if times:
-                    group.memories[number] = each.accumulator.add(group.memories[number], value, times)
-        return self._differences(state, touched)
-
-    def _differences(self, state: Part, touched: dict[bytes, _Group]) -> Difference:
+        for rows in _slices(inputs[0]):
+            for row, count in rows:
+                self._take(touched, self._inputs(functions, row), count, state)
+            yield []
         made: Difference = []
         for key, group in touched.items():
-            for number in group.is_stale:
-                first = state.scan(_inputs_of(number, key), 1)
-                group.memories[number] = (first[0][1][0],) if first else (None,)
-            before = group.before
-            now: Row | None = None
-            if group.count or self._codec is None:
-                now = self._shown(group)
-                self._save(state, b"\0" + key, group)
-            else:
-                state.remove(b"\0" + key)
-            if before is not None:
-                made.append((before, -1))
-            if now is not None:
-                made.append((now, 1))
+            made += self._settled(state, key, group)
+            if len(made) >= SLICE:
+                yield made
+                made = []
+        yield made
+
+    def _take(self, touched: dict[bytes, _Group], values: Row, count: int, state: Part) -> None:
+        """Take `count` more of a row into its group."""
+        key_count = self._key_count
+        keys = values[:key_count]
+        key = b"" if self._codec is None else self._codec.order_key(keys)
+        group = touched.get(key)
+        if group is None:
+            group = touched[key] = self._load(state, b"\0" + key, keys)
+        group.count += count
+        for number, each in enumerate(self._kept):
+            value = values[key_count + number]
+            if value is None and each.has_input:
+                continue
+            times = count
+            if each.codec is not None:
+                times = self._count_input(state, key, number, each.codec, value, count)
+                if each.is_extreme:
+                    group.is_stale.add(number)
+                    continue
+            if times:
+                group.memories[number] = each.accumulator.add(group.memories[number], value, times)
+
+    def _settled(self, state: Part, key: bytes, group: _Group) -> Difference:
+        """What has become of a group."""
+        for number in group.is_stale:
+            first = state.scan(_inputs_of(number, key), 1)
+            group.memories[number] = (first[0][1][0],) if first else (None,)
+        made: Difference = [] if group.before is None else [(group.before, -1)]
+        if group.count or self._codec is None:
+            made.append((self._shown(group), 1))
+            self._save(state, b"\0" + key, group)
+        else:
+            state.remove(b"\0" + key)
         return made
 
     def _count_input(
@@ -338,28 +380,37 @@ class DataFlow:
         """The tables that are read."""
         return frozenset(source.table_oid for source in self.sources)
 
-    def start(self, state: KeyedState, functions: FunctionContext) -> Difference:
-        """The result over empty tables.  Raises what expressions raise."""
-        return self._run([[] for _ in self.sources], state, functions, True)
-
     def apply(
-        self, changes: dict[int, Difference], state: KeyedState, functions: FunctionContext
-    ) -> Difference:
-        """What differences of tables' stored rows make of the result.  Raises what expressions raise."""
-        made = [_columns(changes.get(source.table_oid, ()), source.columns) for source in self.sources]
-        return self._run(made, state, functions, False)
-
-    def _run(
-        self, made: list[Difference], state: KeyedState, functions: FunctionContext, is_start: bool
-    ) -> Difference:
-        for number, step in enumerate(self.steps, OUTPUT + 1):
-            part = Part(state, number)
-            begun = step.operator.start(part, functions) if is_start else []
+        self,
+        changes: Mapping[int, Difference],
+        state: KeyedState,
+        functions: FunctionContext,
+        output: Output,
+        is_start: bool = False,
+    ) -> Iterator[None]:
+        """Take in differences of tables' stored rows, by OID: the result's goes into `output`, in as many slices as it
+        takes.  `is_start`: the result over empty tables comes first.  Raises what expressions raise.
+        """
+        made: list[Difference] = []
+        for source in self.sources:
+            made.append([])
+            for rows in _slices(changes.get(source.table_oid, [])):
+                made[-1] += _columns(rows, source.columns)
+                yield
+        last_use = {each: number for number, step in enumerate(self.steps) for each in step.inputs}
+        for number, step in enumerate(self.steps):
+            part = Part(state, number + OUTPUT + 1)
+            made.append(step.operator.start(part, functions) if is_start else [])
             inputs = [made[each] for each in step.inputs]
-            if any(inputs):
-                begun = begun + step.operator.apply(inputs, part, functions)
-            made.append(begun)
-        return made[-1]
+            for some in step.operator.apply(inputs, part, functions) if any(inputs) else ():
+                made[-1] += some
+                yield
+            for each in step.inputs:
+                if last_use[each] == number:
+                    made[each] = []
+        for rows in _slices(made[-1]):
+            output.add(rows)
+            yield
 
 
 def _columns(changes: Iterable[tuple[Row, int]], columns: tuple[int, ...]) -> Difference:

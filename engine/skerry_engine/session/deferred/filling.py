@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from skerry_engine import errors
 from skerry_engine.catalog import changes
 from skerry_engine.catalog.catalog import Catalog, Database
 from skerry_engine.catalog.objects import MaterializedView, Table, ViewState
@@ -53,12 +52,7 @@ def contents_of(
     if view.is_recomputed:
         yield from _run_query(context, view, contents.output)
         return contents
-    try:
-        yield from _run_operators(context, view, database, contents, ROWS_PER_UNIT)
-    except errors.DatabaseError:
-        # Part of the rows may give what all of them do not: a sum that is 0 for a while.
-        contents = Contents()
-        yield from _run_operators(context, view, database, contents, 1 << 60)
+    yield from _run_operators(context, view, database, contents)
     return contents
 
 
@@ -73,24 +67,23 @@ def _run_query(context: DefinitionContext, view: MaterializedView, output: Outpu
 
 
 def _run_operators(
-    context: DefinitionContext, view: MaterializedView, database: Database, contents: Contents, at_once: int
+    context: DefinitionContext, view: MaterializedView, database: Database, contents: Contents
 ) -> Steps:
     flow = compile_view(view.query, database)
-    functions, epoch = context.functions, context.transaction.snapshot
-    contents.output.add(flow.start(contents.state, functions))
-    gathered: Difference = []
+    epoch = context.transaction.snapshot
+    rows_of: dict[int, Difference] = {}
     for oid in sorted(flow.table_oids()):
         reader = TableReader(context.stores.get(database.table(oid).storage_id), epoch, None, 0)
+        gathered = rows_of[oid] = []
         after = -1
         while True:
             rows, after = reader.scan_batch(after, ROWS_PER_UNIT)
             gathered += [(row, 1) for row in rows]
-            if len(gathered) >= at_once or after == -1:
-                contents.output.add(flow.apply({oid: gathered}, contents.state, functions))
-                gathered = []
             yield PAUSE
             if after == -1:
                 break
+    for _ in flow.apply(rows_of, contents.state, context.functions, contents.output, True):
+        yield PAUSE
 
 
 # --- a view without rows ------------------------------------------------------------------------------------

@@ -37,7 +37,6 @@ NetChanges = dict[tuple[int, int], list[Row | None]]
 """By storage and row id: the row as it was, and as it is."""
 
 CHANGES_PER_READ = 1000
-EVERYTHING = 1 << 60
 
 
 class ViewFailed(Exception):
@@ -144,12 +143,7 @@ class _Following:
             self._is_to_be_filled = True
             return
         self._has_changed = True
-        try:
-            yield from self._applied(changes, ROWS_PER_UNIT)
-        except errors.DatabaseError:
-            # Some of the changes may give what all of them do not: a sum that is 0 for a while.
-            self._branch, self._output = self._new_branch(), Output()
-            yield from self._applied(changes, EVERYTHING)
+        yield from self._applied(changes)
 
     def _changes_after(self, epoch: int) -> Generator[Step, object, NetChanges]:
         """What has happened to the view's tables since, net.  Raises HistoryNotRetained."""
@@ -170,23 +164,17 @@ class _Following:
             yield PAUSE
         return found
 
-    def _applied(self, changes: NetChanges, at_once: int) -> Steps:
+    def _applied(self, changes: NetChanges) -> Steps:
         flow = self._context.deferred_views.flows.of(self._database, self._view, self._target)
         table_of = {storage_id: oid for oid, storage_id in self._target.storages}
-        functions = self._context.functions
-        gathered: dict[int, Difference] = {}
-        for number, ((storage_id, _), (old, new)) in enumerate(changes.items(), 1):
-            difference = gathered.setdefault(table_of[storage_id], [])
+        gathered: dict[int, Difference] = {oid: [] for oid in table_of.values()}
+        for (storage_id, _), (old, new) in changes.items():
             if old is not None:
-                difference.append((old, -1))
+                gathered[table_of[storage_id]].append((old, -1))
             if new is not None:
-                difference.append((new, 1))
-            if number % min(at_once, ROWS_PER_UNIT) == 0 and at_once <= ROWS_PER_UNIT:
-                self._output.add(flow.apply(gathered, self._branch, functions))
-                gathered = {}
-                yield PAUSE
-        self._output.add(flow.apply(gathered, self._branch, functions))
-        yield PAUSE
+                gathered[table_of[storage_id]].append((new, 1))
+        for _ in flow.apply(gathered, self._branch, self._context.functions, self._output):
+            yield PAUSE
 
     # --- merging ----------------------------------------
 
