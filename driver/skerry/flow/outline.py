@@ -50,6 +50,7 @@ class Effect(enum.Enum):
     SAVEPOINT = "goes on in the transaction, behind a savepoint"
     OWN = "is a transaction of its own, which commits at its end"
     BY_HAND = "is a transaction of its own; without commit() it rolls back"
+    ITS_OWN = "has the transactions that its nodes say"
     PART = "is part of the flow: opens and commits nothing itself"
     COMMITS = "commits, then runs"
     RUNS = "runs outside any transaction"

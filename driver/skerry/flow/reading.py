@@ -59,12 +59,13 @@ _INTERESTING = (Kind.STAGE, Kind.FLOW, Kind.EACH, Kind.BLOCK, Kind.UNSEEN)
 
 class Begins(enum.Enum):
     """How a block comes to its transaction: it joins the one that is open, or begins one if there is none, or always;
-    one that is begun by hand needs commit()."""
+    one that is begun by hand needs commit().  A workflow joins, or has whatever transactions its nodes say."""
 
     IF_NONE = "if none"
     ALWAYS = "always"
     BY_HAND = "by hand"
     NEVER = "never"
+    OF_ITS_OWN = "of its own"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -403,6 +404,8 @@ class _Reader:
             return self._unknown(call)
         if target in (parallel, parallel_async):
             return [self._parallel(call)]
+        if _is_run_of_workflow(target):
+            return [Code(Kind.BLOCK, _shortened(ast.unparse(call)), call.lineno, begins=Begins.OF_ITS_OWN)]
         parts = self._inside(target, self._handed(call))
         if parts is None:
             return []
@@ -528,6 +531,15 @@ def _is_followed(target: object) -> bool:
     while isinstance(target, functools.partial | MethodType):
         target = target.func if isinstance(target, functools.partial) else target.__func__
     return isinstance(target, LocalFunction) or (isinstance(target, FunctionType) and is_users(target))
+
+
+def _is_run_of_workflow(target: object) -> bool:
+    """Whether it is `run` of a workflow given as data, which is not imported for the question."""
+    if isinstance(target, functools.partial):
+        target = target.func
+    function = target.__func__ if isinstance(target, MethodType) else target
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    return name.removesuffix("_async") == "skerry.flow.workflows.workflow.Workflow.run"
 
 
 def _decorated(function: object) -> object:

@@ -232,6 +232,9 @@ class _Rule:
         after: State = NEVER
         if None in state and code.begins is Begins.NEVER:
             self._say(code, around, Effect.LACKING)
+        elif None in state and code.begins is Begins.OF_ITS_OWN:
+            self._say(code, around, Effect.ITS_OWN)
+            after |= NOTHING
         elif None in state:
             self._own(code, around, Effect.OWN)
             after |= NOTHING
