@@ -663,6 +663,46 @@ def test_a_branch_pins_its_version_until_it_is_closed_or_forgotten_or_its_parent
                 parent.rollback()
 
 
+def test_what_branches_hold_back_is_shown_with_their_parent(db: skerry.Database) -> None:
+    version = epoch_of(db)
+    db.execute("INSERT INTO t VALUES (4, 'four')")
+    with db.begin_transaction() as parent:
+        branch = FlowTransaction(parent, version)
+        shown = "SELECT snapshot - oldest_snapshot FROM skerry.transactions WHERE snapshot = $1"
+        assert db.execute(shown, (version + 1,)).fetchall()[0] == (1,)
+        branch.close()
+        assert db.execute(shown, (version + 1,)).fetchall()[0] == (0,)
+
+
+def test_branches_of_many_threads_and_others_commits(db: skerry.Database) -> None:
+    """Counters that branches and statements add to: what was committed adds up, whatever was refused."""
+    db.execute("CREATE TABLE counter (id int PRIMARY KEY, n int)")
+    db.execute("INSERT INTO counter SELECT g, 0 FROM generate_series(0, 5) g")
+    added = [0] * 4
+
+    def work(worker: int) -> None:
+        for number in range(25):
+            keys = [(worker + number) % 6, (worker + number + 1) % 6]
+            try:
+                with db.begin_transaction() as parent:
+                    for key in keys:
+                        with FlowTransaction(parent) as branch:
+                            row = branch.get("counter", key)
+                            assert row is not None
+                            branch.set("counter", (key, row["n"] + 1))
+                            branch.commit()
+                    parent.execute("UPDATE counter SET n = n + 1 WHERE id = $1", ((worker + 3) % 6,))
+                    parent.commit()
+                added[worker] += 3
+            except errors.WriteConflict:
+                pass
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert sum(added) > 0
+    assert db.execute("SELECT sum(n) FROM counter").scalar() == sum(added)
+
+
 def test_a_branch_ends_with_its_parent(db: skerry.Database) -> None:
     parent, other = db.begin_transaction(), db.begin_transaction()
     branch = FlowTransaction(parent, name="b")

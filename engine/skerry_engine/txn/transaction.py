@@ -351,8 +351,12 @@ class Transaction(LockingTransaction):
         return not self._nothing_to_install()
 
     def oldest_held_snapshot(self) -> int | None:
-        """As `oldest_snapshot`; None while it reads at none."""
-        return self.oldest_snapshot() if self.id in self.manager.readers else None
+        """As `oldest_snapshot`, its branches' among them; None while it reads at none."""
+        held = self.oldest_snapshot() if self.id in self.manager.readers else None
+        if self.branches is not None:
+            for pin in self.branches.pins.values():
+                held = pin.snapshot if held is None else min(held, pin.snapshot)
+        return held
 
     # --- statements -----------------------------------------------------------------------------------------
 
