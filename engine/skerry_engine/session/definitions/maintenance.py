@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from skerry_engine import errors
-from skerry_engine.catalog.objects import SystemTable, Table
+from skerry_engine.catalog.objects import Relation, SystemTable, Table
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.guards import judge_of
 from skerry_engine.session.definitions.names import get_relation
@@ -45,26 +45,32 @@ def vacuum(context: DefinitionContext, statement: st.Vacuum) -> Generator[Step, 
     return Complete(word)
 
 
+class _Skipped(Exception):
+    """The relation is left out; why has been said."""
+
+
 def _check_table(
     context: DefinitionContext, maintained: st.MaintainedTable, statement: st.Vacuum
 ) -> Generator[Step, object, None]:
-    relation = yield from get_relation(context, maintained.name, SHARE_UPDATE_EXCLUSIVE)
-    if not isinstance(relation, (Table, SystemTable)):
-        what = "analyze" if statement.is_analyze else "vacuum"
-        context.notice(
-            f'skipping "{relation.name}" --- cannot {what} non-tables or special system tables',
-            severity="WARNING",
-        )
+    what = "analyze" if statement.is_analyze else "vacuum"
+
+    def check(relation: Relation) -> None:
+        judge = judge_of(context)
+        if not isinstance(relation, (Table, SystemTable)):
+            why = f"cannot {what} non-tables or special system tables"
+        elif not judge.owns(relation.owner_oid) and not judge.owns(context.database.owner_oid):
+            why = f"only table or database owner can {what} it"
+        else:
+            return
+        context.notice(f'skipping "{relation.name}" --- {why}', severity="WARNING", sqlstate="01000")
+        raise _Skipped
+
+    try:
+        relation = yield from get_relation(context, maintained.name, SHARE_UPDATE_EXCLUSIVE, check)
+        check(relation)
+    except _Skipped:
         return
-    judge = judge_of(context)
-    if not judge.owns(relation.owner_oid) and not judge.owns(context.database.owner_oid):
-        what = "analyze" if statement.is_analyze else "vacuum"
-        context.notice(
-            f'skipping "{relation.name}" --- only table or database owner can {what} it',
-            severity="WARNING",
-            sqlstate="01000",
-        )
-        return
+    assert isinstance(relation, (Table, SystemTable))
     for name in maintained.columns:
         if relation.column_named(name) is None:
             raise errors.UndefinedColumn(f'column "{name}" of relation "{relation.name}" does not exist')

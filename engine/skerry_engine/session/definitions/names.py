@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TypeVar, cast
 
 from skerry_engine import errors
@@ -58,6 +58,7 @@ ARTICLES = {
 COLLATIONS = {"default": DEFAULT_COLLATION, "C": C_COLLATION, "POSIX": 951}
 
 R = TypeVar("R", bound=Relation)
+RelationCheck = Callable[[Relation], object]
 
 
 # --- existing relations -------------------------------------------------------------------------------------
@@ -75,13 +76,18 @@ def find_relation(context: DefinitionContext, name: ObjectName) -> Relation | No
 
 
 def open_relation(
-    context: DefinitionContext, name: ObjectName, mode: int
+    context: DefinitionContext, name: ObjectName, mode: int, check: RelationCheck | None = None
 ) -> Generator[Step, object, Relation | None]:
-    """The relation of that name, locked; None if there is none.  A name that moved meanwhile is followed."""
+    """The relation of that name, locked; None if there is none.  A name that moved meanwhile is followed.
+
+    `check` raises for a relation that is not to be waited for: who may not do a thing is in nobody's way.
+    """
     while True:
         found = find_relation(context, name)
         if found is None:
             return None
+        if check is not None:
+            check(found)
         yield from lock_relation(context, found.oid, mode)
         again = find_relation(context, name)
         if again is not None and again.oid == found.oid:
@@ -89,18 +95,20 @@ def open_relation(
 
 
 def get_relation(
-    context: DefinitionContext, name: ObjectName, mode: int
+    context: DefinitionContext, name: ObjectName, mode: int, check: RelationCheck | None = None
 ) -> Generator[Step, object, Relation]:
     """As `open_relation`.  Raises UndefinedTable."""
-    found = yield from open_relation(context, name, mode)
+    found = yield from open_relation(context, name, mode, check)
     if found is None:
         raise undefined_relation(name)
     return found
 
 
-def get_table(context: DefinitionContext, name: ObjectName, mode: int) -> Generator[Step, object, Table]:
+def get_table(
+    context: DefinitionContext, name: ObjectName, mode: int, check: RelationCheck | None = None
+) -> Generator[Step, object, Table]:
     """The base table of that name, locked.  Raises UndefinedTable, WrongObjectType, InsufficientPrivilege."""
-    found = yield from get_relation(context, name, mode)
+    found = yield from get_relation(context, name, mode, check)
     return as_kind(found, Table, "table")
 
 

@@ -7,12 +7,12 @@ from collections.abc import Generator
 from skerry_engine import errors
 from skerry_engine.catalog import changes
 from skerry_engine.catalog.catalog import Catalog
-from skerry_engine.catalog.objects import Table
+from skerry_engine.catalog.objects import Relation, Table
 from skerry_engine.catalog.privileges import TRUNCATE
 from skerry_engine.session.definitions.change import change_catalog
 from skerry_engine.session.definitions.context import DefinitionContext
 from skerry_engine.session.definitions.guards import check_privilege
-from skerry_engine.session.definitions.names import current_table, get_table
+from skerry_engine.session.definitions.names import as_kind, current_table, get_table
 from skerry_engine.session.definitions.rewriting import empty_generation, refuse_pending_checks
 from skerry_engine.session.definitions.sequences import restart
 from skerry_engine.session.definitions.waiting import lock_relation
@@ -23,10 +23,14 @@ from skerry_engine.txn.modes import ACCESS_EXCLUSIVE
 
 def truncate(context: DefinitionContext, statement: st.Truncate) -> Generator[Step, object, Complete]:
     """TRUNCATE.  Raises NotSupportedError when a table that stays references one that is emptied."""
+
+    def check(relation: Relation) -> None:
+        check_privilege(context, as_kind(relation, Table, "table"), TRUNCATE)
+
     found: list[int] = []
     for name in statement.tables:
-        table = yield from get_table(context, name, ACCESS_EXCLUSIVE)
-        check_privilege(context, table, TRUNCATE)
+        table = yield from get_table(context, name, ACCESS_EXCLUSIVE, check)
+        check(table)
         if table.oid not in found:
             found.append(table.oid)
     if statement.cascade:
