@@ -151,6 +151,8 @@ def _of_column(column: Any, key: tuple[str, ...]) -> ModelColumn:
         kind = column.type.python_type
     except NotImplementedError:
         kind = None
+    if column.type.__visit_name__ in ("JSON", "JSONB"):
+        kind = dict
     default: Callable[[], object] | None = None
     given = column.default
     if given is not None and given.is_scalar:

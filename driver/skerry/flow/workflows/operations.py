@@ -11,6 +11,7 @@ transactions: a runner sees to it that one that takes several statements is atom
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias, cast
@@ -67,7 +68,8 @@ class Operation:
         """Raise WorkflowError for parameters that can't be; `UNKNOWN` stands for what only a run will know."""
         for name in self.parameters:
             if name in raw and raw[name] is not UNKNOWN:
-                self._check_parameter(name, raw[name], raw)
+                with _named(name):
+                    self._check_parameter(name, raw[name], raw)
 
     def _check_parameter(self, name: str, value: object, raw: Values) -> None:
         if name == "filter":
@@ -164,7 +166,8 @@ class Create(Operation):
         super().check(raw)
         given = raw.get("values", {})
         if given is not UNKNOWN:
-            self._check_new_row(given)
+            with _named("values"):
+                self._check_new_row(given)
 
     def work(self, values: Values, dialect: str) -> Work:
         row = self._complete(values.get("values", {}))
@@ -297,7 +300,8 @@ class Upsert(Operation):
     def check(self, raw: Values) -> None:
         super().check(raw)
         if raw.get("values") is not UNKNOWN:
-            self._check_new_row(raw.get("values", {}))
+            with _named("values"):
+                self._check_new_row(raw.get("values", {}))
         if raw.get("conflict_on") is not UNKNOWN:
             conflict_columns(self.model, raw)
 
@@ -556,6 +560,17 @@ def _whole_number(what: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise WorkflowError(f"{what}: a number of rows, not {value!r}")
     return value
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Have errors begin with the parameter that they are about."""
+    try:
+        yield
+    except WorkflowError as problem:
+        if str(problem).startswith(f"{name}:"):
+            raise
+        raise WorkflowError(f"{name}: {problem}", hint=problem.hint) from problem
 
 
 def _needs(raw: Values, name: str) -> None:

@@ -136,10 +136,15 @@ class _Ends:
     def bind(self) -> None:
         """Find the scope of each end, by what the author says, by the connections, or by the order of nodes."""
         ends = [name for name, node in self._nodes.items() if isinstance(node.action, ScopeEnd)]
-        for end in self._graph.in_order(ends):
+        said: dict[str, str] = {}
+        for end in ends:
             action = self._nodes[end].action
             assert isinstance(action, ScopeEnd)
-            scope = self._said(end, action.scope) if action.scope is not None else self._found(end)
+            if action.scope is not None:
+                said[end] = self._said(end, action.scope)
+                self._graph.add(said[end], end)
+        for end in [*said, *(each for each in self._graph.in_order(ends) if each not in said)]:
+            scope = said.get(end) or self._found(end)
             self.of[scope].append(end)
             self._graph.add(scope, end)
         for start, found in self.of.items():
@@ -294,7 +299,7 @@ class _Assembly:
 
     def _in_order(self, groups: Mapping[str, list[str]]) -> list[str]:
         """None before one that it needs, else as they were added.  Raises WorkflowError where none can be first."""
-        left = sorted(groups, key=lambda head: min(self._graph.place[name] for name in groups[head]))
+        left = sorted(groups, key=self._graph.place.__getitem__)
         found: list[str] = []
         while left:
             ready = next(

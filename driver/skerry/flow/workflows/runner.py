@@ -67,7 +67,7 @@ def run(
         if isinstance(node.action, ScopeStart):
             database.connector.check(node.action.modes)
         if not IS_ASYNC and isinstance(node.action, FunctionCall) and node.action.is_async:
-            raise errors.InterfaceError(f"node {node.id} is `def`: run the workflow with run()")
+            raise errors.InterfaceError(f"node {node.id} is a coroutine: run the workflow in asyncio")
     work = _WorkflowRun(workflow, database, inputs, on_error)
     call_flow(work.spec, (), {})
     return work.results()

@@ -65,7 +65,7 @@ async def run(
         if isinstance(node.action, ScopeStart):
             database.connector.check(node.action.modes)
         if not IS_ASYNC and isinstance(node.action, FunctionCall) and node.action.is_async:
-            raise errors.InterfaceError(f"node {node.id} is `async def`: run the workflow with run_async()")
+            raise errors.InterfaceError(f"node {node.id} is a coroutine: run the workflow in asyncio")
     work = _WorkflowRun(workflow, database, inputs, on_error)
     await call_flow(work.spec, (), {})
     return work.results()
