@@ -159,7 +159,7 @@ def test_scopes_take_what_is_downstream_or_was_added_between_start_and_end() -> 
         [COMMIT, ("UserCreateNode", "aside", {"name": "x"}), USER, SCOPE],
         [("tx", "result", "user", "input"), ("user", "id", "commit", "input")],
     )
-    assert connected.explain().splitlines() == [
+    assert connected.outline().splitlines() == [
         "workflow workflow",
         "level 0",
         "  aside: UserCreateNode",
@@ -170,7 +170,7 @@ def test_scopes_take_what_is_downstream_or_was_added_between_start_and_end() -> 
     order = ("OrderCreateNode", "order", {"user_id": "${before.id}", "total": 1})
     after = ("OrderCreateNode", "after", {"user_id": "${order.id}", "total": 1}, "${order.id}")
     plain = built([("UserCreateNode", "before", {"name": "x"}), SCOPE, USER, order, COMMIT, after], [])
-    assert plain.explain().splitlines()[1:] == [
+    assert plain.outline().splitlines()[1:] == [
         "level 0",
         "  before: UserCreateNode",
         "level 1",
@@ -293,7 +293,7 @@ def test_a13_the_async_runner_runs_independent_nodes_and_scopes_at_the_same_time
                 work.call(meet, id=f"in_{name}")
             work.create(User, id=f"bad_{name}", values={"name": "x", "id": 77, "email": f"{name}@"})
         for name in ("ta", "tb"):
-            assert name in work.build().explain()
+            assert name in work.build().outline()
         return await work.build().run_async(db)
 
     with pytest.raises(FlowError, match="bad_b"):

@@ -24,6 +24,7 @@ PATHS = ROOT / "docs" / "paths.md"
 VALUES = ROOT / "docs" / "values.md"
 DRIVER = ROOT / "docs" / "driver.md"
 FLOWS = ROOT / "docs" / "flows.md"
+WORKFLOWS = ROOT / "docs" / "workflows.md"
 SQLALCHEMY = ROOT / "docs" / "sqlalchemy.md"
 REPOSITORIES = ROOT / "docs" / "repositories.md"
 
@@ -74,6 +75,10 @@ def test_the_page_on_the_driver_over_the_network(skerry_server: Address) -> None
     run_examples(text, 29)
     with skerry.connect(address, autocommit=True) as connection:
         connection.execute("DROP TABLE item")
+
+
+def test_the_page_on_workflows() -> None:
+    run_examples(WORKFLOWS.read_text(encoding="utf-8"), 35)
 
 
 def test_the_page_on_flows_embedded() -> None:

@@ -57,7 +57,6 @@ class Operation:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._texts: dict[object, str] = {}
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -155,12 +154,23 @@ class Operation:
             )
 
 
+class _Shape(NamedTuple):
+    """The statement for rows that give certain columns: it, and where each value comes from."""
+
+    text: str
+    columns: list[tuple[str, type | None, Callable[[], object] | None]]
+
+
 class Create(Operation):
     """Insert a row; the row as it was stored."""
 
     parameters = ("values",)
     flat = "values"
     gives_row = True
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
 
     def check(self, raw: Values) -> None:
         super().check(raw)
@@ -170,13 +180,27 @@ class Create(Operation):
                 self._check_new_row(given)
 
     def work(self, values: Values, dialect: str) -> Work:
-        row = self._complete(values.get("values", {}))
-        columns = tuple(row)
-        text = self._texts.get(columns)
-        if text is None:
-            text = self._texts[columns] = f"{self._insert(columns, 1)} {self._returning}"
-        result = yield Statement(text, self._encoded(row, columns, dialect))
+        given = values.get("values", {})
+        shape = self._shapes.get(tuple(given)) if type(given) is dict else None
+        if shape is None:
+            row = self._complete(given)
+            shape = self._shapes[tuple(given)] = self._shape(tuple(row), given)
+        row_values = [
+            encoded(given[name] if default is None else default(), dialect, kind)
+            for name, kind, default in shape.columns
+        ]
+        result = yield Statement(shape.text, row_values)
         return self._row(result.one(), dialect)
+
+    def _shape(self, columns: tuple[str, ...], given: Mapping[str, object]) -> _Shape:
+        by_name = self.model.by_name
+        return _Shape(
+            f"{self._insert(columns, 1)} {self._returning}",
+            [
+                (name, by_name[name].type, None if name in given else by_name[name].default)
+                for name in columns
+            ],
+        )
 
 
 class Read(Operation):

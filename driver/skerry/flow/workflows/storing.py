@@ -15,13 +15,14 @@ from uuid import UUID
 
 from skerry.flow.workflows.model import Model
 
+_PLAIN = frozenset((int, float, str, bytes, bool))
 Decoder = Callable[[object], object]
 
 
 def encoded(value: object, dialect: str, kind: type | None = None) -> object:
     """A value as the database's drivers take it; `kind` is its column's type."""
-    if value is None or isinstance(value, int | float | str | bytes):
-        return json.dumps(value) if kind is dict and value is not None else value
+    if value is None or (type(value) in _PLAIN and kind is not dict):
+        return value
     if kind is dict or isinstance(value, dict):
         return json.dumps(value)
     if dialect == "skerry":
