@@ -110,6 +110,7 @@ bench-graph: install-compiled
 
 bench-flows: install-compiled
 	$(BIN)/python benchmarks/flows.py --compiled-python $(COMPILED_BIN)/python --output benchmarks/RESULTS-flows.md
+	$(BIN)/python benchmarks/deferred_views.py --output benchmarks/RESULTS-flows.md
 
 conformance: $(VENV)/.all
 	status=0; for runner in $(CONFORMANCE); do $(BIN)/python conformance/$$runner/run.py || status=1; done; exit $$status
