@@ -262,7 +262,8 @@ class StatementCatalog:
         )
 
     def deferred_views(self) -> Sequence[DeferredViewInfo]:
-        return self.session.engine.deferred_views.infos(self.session.database_oid)
+        session = self.session
+        return session.engine.deferred_views.infos(session.database_oid, session.functions.current_epoch())
 
     def prepared_transactions(self) -> Sequence[PreparedTransactionInfo]:
         return [

@@ -37,6 +37,7 @@ NetChanges = dict[tuple[int, int], list[Row | None]]
 """By storage and row id: the row as it was, and as it is."""
 
 CHANGES_PER_READ = 1000
+CHANGES_PER_UNIT = 2000
 
 
 class ViewFailed(Exception):
@@ -157,9 +158,11 @@ class _Following:
             if not commits:
                 break
             for commit in commits:
-                for storage_id, row_id, old, new in commit.changes:
+                for number, (storage_id, row_id, old, new) in enumerate(commit.changes, 1):
                     if storage_id in watched:
                         found.setdefault((storage_id, row_id), [old, new])[1] = new
+                    if number % CHANGES_PER_UNIT == 0:
+                        yield PAUSE
             epoch = commits[-1].epoch
             yield PAUSE
         return found
@@ -168,7 +171,9 @@ class _Following:
         flow = self._context.deferred_views.flows.of(self._database, self._view, self._target)
         table_of = {storage_id: oid for oid, storage_id in self._target.storages}
         gathered: dict[int, Difference] = {oid: [] for oid in table_of.values()}
-        for (storage_id, _), (old, new) in changes.items():
+        for number, ((storage_id, _), (old, new)) in enumerate(changes.items(), 1):
+            if number % CHANGES_PER_UNIT == 0:
+                yield PAUSE
             if old is not None:
                 gathered[table_of[storage_id]].append((old, -1))
             if new is not None:
@@ -208,7 +213,9 @@ class _Following:
         reader = context.transaction.reader(writer.storage)
         changes = self._output.changes()
         gone: list[tuple[int, Row]] = []
-        for image, _, count in changes:
+        for number, (image, _, count) in enumerate(changes, 1):
+            if number % ROWS_PER_UNIT == 0:
+                yield PAUSE
             ids = claim(self._branch, image, -count) if count < 0 else []
             rows = reader.get_many(ids)
             if len(rows) != max(-count, 0):

@@ -152,14 +152,13 @@ class DeferredViews:
                 known.checked = max(known.checked, self._engine.manager.newest_change())
         return known.checked
 
-    def _pending(self, mark: Mark) -> Iterator[tuple[Commit, int]]:
-        """The commits after a mark that have changed its tables, with how many rows of them.
+    def _pending(self, mark: Mark, newest: int) -> Iterator[tuple[Commit, int]]:
+        """The commits after a mark, up to an epoch, that have changed its tables, with how many rows of them.
 
         Raises HistoryNotRetained.
         """
         manager = self._engine.manager
         watched = {storage_id for _, storage_id in mark.storages}
-        newest = manager.newest_change()
         if mark.epoch < min(newest, manager.oldest_change()):
             raise errors.HistoryNotRetained("the changes since the view's epoch are not retained")
         epoch = mark.epoch
@@ -178,30 +177,43 @@ class DeferredViews:
         if mark is None:
             return True
         try:
-            return next(self._pending(mark), None) is not None
+            return next(self._pending(mark, self._engine.manager.newest_change()), None) is not None
         except errors.HistoryNotRetained:
             return True
 
-    def infos(self, database_oid: int) -> list[DeferredViewInfo]:
-        """The deferred views of a database, for skerry.deferred_views."""
+    def infos(self, database_oid: int, epoch: int) -> list[DeferredViewInfo]:
+        """The deferred views of a database as a snapshot at an epoch sees them, for skerry.deferred_views."""
         self._look()
-        return [self._info(db, view) for db, view in self._all() if db.oid == database_oid]
+        database = cast(Catalog, self._engine.manager.catalog_at(epoch)).databases[database_oid]
+        views = [view for view in database.of_type(MaterializedView) if view.is_deferred]
+        return [self._info(database, view, epoch) for view in views]
 
-    def _info(self, database: Database, view: MaterializedView) -> DeferredViewInfo:
+    def _mark_then(self, database: Database, view: MaterializedView, epoch: int) -> Mark | None:
+        """As `_mark`, at an epoch."""
+        mark = mark_at(self._engine.stores, database, view, epoch)
+        present = present_mark(database, view, epoch)
+        if mark is None or (mark.storages, mark.query) != (present.storages, present.query):
+            return None
+        known = self._known.get(view.oid)
+        if known is None or known.epoch != mark.epoch:
+            return mark
+        return Mark(min(self.settled_until(view.oid, mark), epoch), mark.storages, mark.query)
+
+    def _info(self, database: Database, view: MaterializedView, until: int) -> DeferredViewInfo:
         manager, stores = self._engine.manager, self._engine.stores
-        newest = manager.newest_change()
-        mark = self._mark(database, view)
+        newest = min(until, manager.newest_change())
+        mark = self._mark_then(database, view, until)
         epoch: int | None = newest
         commits: int | None = 0
         changes: int | None = 0
         lag_us = 0
         try:
-            for commit, count in self._pending(mark) if mark is not None else ():
+            for commit, count in self._pending(mark, newest) if mark is not None else ():
                 if not commits:
                     epoch, lag_us = commit.epoch - 1, wall_clock() - commit.time_us
                 commits, changes = cast(int, commits) + 1, cast(int, changes) + count
         except errors.HistoryNotRetained:
-            epoch = commits = changes = None
+            mark = None
         if mark is None:
             epoch = commits = changes = None
         known = self._known.get(view.oid)
