@@ -29,6 +29,8 @@ from clients.obtaining import CannotObtain  # noqa: E402
 from clients.running import Outcome, run_suite  # noqa: E402
 from clients.suites import SUITES, Suite, suite_named  # noqa: E402
 
+MANY = 100
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; 0 when every suite ran, 1 when a ruling is not needed, 2 when a suite can't be run."""
@@ -103,11 +105,19 @@ def score_of(suite: Suite, score: Score, is_measured: bool) -> SuiteScore:
         postgres=len(score.postgres) if is_measured else None,
         skerry=len(score.passed),
         breakdown=_breakdown(score),
-        failures=[
-            Failure(case, "failing", cause) for case, cause in sorted(score.failing, key=lambda each: each[1])
-        ],
+        failures=[Failure(case, "failing", cause) for case, cause in _named(score.failing)],
         excluded=sorted(score.not_applicable.items()),
     )
+
+
+def _named(failing: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The failing cases, with their causes; where a cause has very many, functions stand for their cases."""
+    counts = Counter(cause for _, cause in failing)
+    found = [
+        (f"{case.partition('[')[0]}[…]" if "[" in case and counts[cause] > MANY else case, cause)
+        for case, cause in sorted(failing, key=lambda each: each[1])
+    ]
+    return list(dict.fromkeys(found))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from clients import obtaining, suites
 from clients.judging import judge, read_rulings
+from clients.run import _named
 from clients.running import Outcome, read_record
 
 PASSED, FAILED, SKIPPED = (
@@ -114,3 +115,9 @@ def test_what_pip_does_not_know_can_not_be_obtained(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     with pytest.raises(obtaining.CannotObtain, match="pip download failed"):
         obtaining.source_of("skerry-suite-that-is-not-there==1")
+
+
+def test_of_very_many_cases_functions_are_named() -> None:
+    many = [(f"a.py::f[{number}]", "one cause") for number in range(200)]
+    few = [("a.py::g[1]", "another"), ("a.py::g[2]", "another")]
+    assert _named([*many, *few]) == [*few, ("a.py::f[…]", "one cause")]
