@@ -394,11 +394,12 @@ class EmbeddedBackend:
         self._run(text, None, write)
 
     def in_unit(self, call: Callable[[Session], T]) -> T:
-        """Call something of the session's in one unit, whatever else the session is about."""
+        """Call something of the session's in one unit, whatever else the session is about; it does not idle then."""
         session = self._open_session()
         self._source.check_process()
         try:
             with self._source.mutex:
+                self._source.expiry.prolong(session, session.idle_limit)
                 return call(session)
         finally:
             self._source.shared.close_abandoned()

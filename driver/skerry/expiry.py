@@ -60,6 +60,13 @@ class Expiry:
             self._watcher.start()
         self._changed.set()
 
+    def prolong(self, session: Session, limit: Callable[[], Limit | None]) -> None:
+        """If the session is watched, it idles anew from now on.  To be called with the engine's mutex held."""
+        if session in self._limits:
+            anew = limit()
+            if anew is not None:
+                self._limits[session] = anew
+
     def forget(self, session: Session) -> None:
         """The session runs a statement, or is closed.  To be called with the engine's mutex held."""
         self._limits.pop(session, None)

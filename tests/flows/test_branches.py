@@ -10,6 +10,7 @@ import contextvars
 import datetime
 import gc
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.postgres_server import Address
 
 import skerry
 from skerry import errors, flow
@@ -600,13 +602,15 @@ def test_ruling_parents_of_read_committed_wait_for_rows(
     assert rows_of(db)[0] == (1, expected)
 
 
-def test_ruling_over_the_network_it_is_refused_by_name() -> None:
-    class Elsewhere:
-        transaction_status = "T"
-
-    parent = skerry.Transaction(None, Elsewhere())  # type: ignore[arg-type]
-    with pytest.raises(errors.NotSupportedError, match="in this process"):
-        FlowTransaction(parent)
+def test_ruling_over_the_network_it_is_refused_by_name(skerry_server: Address) -> None:
+    server = skerry_server
+    with skerry.open(f"skerry://{server.user}@{server.host}:{server.port}") as there:
+        with there.begin_transaction() as parent:
+            with pytest.raises(errors.NotSupportedError, match="in this process"):
+                FlowTransaction(parent)
+            assert parent.execute("SELECT 1").scalar() == 1
+        with pytest.raises(errors.NotSupportedError, match="in this process"):
+            parallel([1], lambda branch, event: None, database=there)
     with pytest.raises(errors.InterfaceError):
         FlowTransaction(object())  # type: ignore[arg-type]
 
@@ -716,6 +720,23 @@ def test_a_branch_ends_with_its_parent(db: skerry.Database) -> None:
     with pytest.raises(errors.InvalidTransactionState):
         FlowTransaction(parent)
     other.rollback()
+
+
+def test_a_parent_whose_branches_work_does_not_idle(db: skerry.Database) -> None:
+    for works in (True, False):
+        with db.begin_transaction() as parent:
+            parent.execute("SET LOCAL idle_in_transaction_session_timeout = '800ms'")
+            branch = FlowTransaction(parent)
+            until = time.monotonic() + 1.2
+            while time.monotonic() < until and branch.is_open:
+                if works:
+                    branch.set("t", (1, "works"))
+                time.sleep(0.01)
+            assert branch.is_open is works
+            if works:
+                branch.commit()
+                parent.commit()
+    assert rows_of(db)[0] == (1, "works")
 
 
 def test_a_failed_merge_leaves_the_parent_usable(db: skerry.Database) -> None:
