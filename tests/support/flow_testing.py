@@ -16,3 +16,10 @@ def only(*words: str) -> Callable[[F], F]:
         return test
 
     return mark
+
+
+def slow_statement(dialect: str, name: str) -> str:
+    """A statement that takes far too long."""
+    if dialect == "sqlite":
+        return "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 300000000) SELECT count(*) FROM c"
+    return "SELECT pg_sleep(20)"

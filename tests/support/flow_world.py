@@ -85,14 +85,16 @@ class Recorder:
         self.survives_interruption = inner.survives_interruption
         self.sent: list[str] = []
         self.taken = 0
-        self.before: dict[str, BaseException] = {}
-        self.after: dict[str, BaseException] = {}
+        self.before: dict[str, Any] = {}
+        self.after: dict[str, Any] = {}
 
-    def meet(self, failures: dict[str, BaseException], what: str) -> None:
-        """Fail, once, where that is wanted."""
-        failure = failures.pop(what, None)
-        if failure is not None:
-            raise failure
+    def meet(self, meetings: dict[str, Any], what: str) -> None:
+        """Fail, or do something, once, where that is wanted."""
+        met = meetings.pop(what, None)
+        if isinstance(met, BaseException):
+            raise met
+        if met is not None:
+            settled(met())
 
     def start_anew(self) -> None:
         """Forget what there was."""

@@ -448,9 +448,18 @@ class TransactionScope:
                 with contextlib.suppress(Exception):
                     each.rollback_prepared(f"{name}_{number}")
             if done:
+                self._close_some(done)
                 raise _incomplete(done, members, "were rolled back") from problem
             raise
         self._commit_prepared(name, prepared, done, members)
+
+    def _close_some(self, done: list[Member]) -> None:
+        """They have committed, and are not to be rolled back with the others."""
+        for participant, member in list(self._members.items()):
+            if member in done:
+                del self._members[participant]
+                with contextlib.suppress(Exception):
+                    member.close(True)
 
     def _commit_prepared(
         self, name: str, prepared: list[Member], done: list[Member], members: list[Member]

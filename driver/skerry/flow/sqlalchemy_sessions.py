@@ -7,6 +7,7 @@ Generated from aio/sqlalchemy_sessions.py by driver/unasync.py: change that one.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
@@ -183,6 +184,8 @@ class SqlalchemyConnector:
         self.engine = engine
         self._is_two_phase: bool | None = None
         event.listen(_sync_engine(engine), "handle_error", _note_failure)
+        if engine.dialect.name == "sqlite":
+            event.listen(_sync_engine(engine), "invalidate", _roll_back_lost)
         self.dialect = "skerry" if engine.url.drivername.startswith("skerry") else engine.dialect.name
         self._owns = owns
         self._in_use = 0
@@ -237,8 +240,17 @@ class SqlalchemyConnector:
         with self._mutex:
             self._in_use -= 1
         connection = _sync(session.connection)
-        connection.invalidate()
-        connection.close()
+        driver = connection.connection.driver_connection
+        for close in (
+            getattr(getattr(driver, "pgconn", None), "finish", None),  # psycopg
+            getattr(driver, "terminate", None),  # asyncpg
+        ):
+            if close is not None:
+                close()
+        with contextlib.suppress(Exception):  # which may need a greenlet, for a connection that is closed
+            connection.invalidate()
+        with contextlib.suppress(Exception):
+            connection.close()
 
     def close(self) -> None:
         """Dispose of the engine, if it is this one's."""
@@ -259,3 +271,9 @@ def _note_failure(context: Any) -> None:
     """A statement has failed, perhaps one that did not come through here (an ORM session's)."""
     if context.connection is not None and not context.is_disconnect:
         context.connection.info[_FAILED] = True
+
+
+def _roll_back_lost(connection: Any, record: object, exception: object) -> None:
+    """A connection of SQLite that is closed keeps its locks while a cursor of it is alive, in a traceback, say."""
+    with contextlib.suppress(Exception):
+        connection.rollback()

@@ -27,10 +27,10 @@ class AsyncRecordedSession:
         return self.inner.connection
 
     async def _send(self, what: str, method: Callable[..., Any], *arguments: Any) -> Any:
-        self.recorder.meet(self.recorder.before, what)
+        await self.recorder.meet(self.recorder.before, what)
         self.recorder.sent.append(what)
         given = await settled(method(*arguments))
-        self.recorder.meet(self.recorder.after, what)
+        await self.recorder.meet(self.recorder.after, what)
         return given
 
     async def begin(self, modes: Any) -> None:
@@ -82,14 +82,16 @@ class AsyncRecorder:
         self.survives_interruption = inner.survives_interruption
         self.sent: list[str] = []
         self.taken = 0
-        self.before: dict[str, BaseException] = {}
-        self.after: dict[str, BaseException] = {}
+        self.before: dict[str, Any] = {}
+        self.after: dict[str, Any] = {}
 
-    def meet(self, failures: dict[str, BaseException], what: str) -> None:
-        """Fail, once, where that is wanted."""
-        failure = failures.pop(what, None)
-        if failure is not None:
-            raise failure
+    async def meet(self, meetings: dict[str, Any], what: str) -> None:
+        """Fail, or do something, once, where that is wanted."""
+        met = meetings.pop(what, None)
+        if isinstance(met, BaseException):
+            raise met
+        if met is not None:
+            await settled(met())
 
     def start_anew(self) -> None:
         """Forget what there was."""

@@ -28,8 +28,10 @@ class Alarm:
         self._task = self._loop.create_task(self._function())
 
     def call_off(self) -> None:
-        """Nothing is called any more; what runs already goes on."""
+        """Nothing is called any more; what runs already is broken off."""
         self._handle.cancel()
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
 
 
 class Worker:

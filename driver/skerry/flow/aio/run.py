@@ -452,6 +452,10 @@ async def call_each(
                     await lane.commit("each")
                 if show is not None:
                     show(count)
+    except Exception as problem:
+        if here is None or here.run is None:
+            raise
+        raise _named(problem, here.run.spec.name, None) from _cause(problem)
     finally:
         row_index.set(outer)
     return count

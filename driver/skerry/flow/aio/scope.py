@@ -448,9 +448,18 @@ class AsyncTransactionScope:
                 with contextlib.suppress(Exception):
                     await each.rollback_prepared(f"{name}_{number}")
             if done:
+                await self._close_some(done)
                 raise _incomplete(done, members, "were rolled back") from problem
             raise
         await self._commit_prepared(name, prepared, done, members)
+
+    async def _close_some(self, done: list[AsyncMember]) -> None:
+        """They have committed, and are not to be rolled back with the others."""
+        for participant, member in list(self._members.items()):
+            if member in done:
+                del self._members[participant]
+                with contextlib.suppress(Exception):
+                    await member.close(True)
 
     async def _commit_prepared(
         self, name: str, prepared: list[AsyncMember], done: list[AsyncMember], members: list[AsyncMember]
