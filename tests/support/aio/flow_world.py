@@ -78,7 +78,6 @@ class AsyncRecorder:
     def __init__(self, inner: Any) -> None:
         self.inner = inner
         self.dialect = inner.dialect
-        self.is_two_phase = inner.is_two_phase
         self.survives_interruption = inner.survives_interruption
         self.sent: list[str] = []
         self.taken = 0
@@ -99,6 +98,11 @@ class AsyncRecorder:
         self.before.clear()
         self.after.clear()
         self.taken = 0
+
+    @property
+    def is_two_phase(self) -> bool:
+        """Known when there is a session."""
+        return bool(self.inner.is_two_phase)
 
     @property
     def in_use(self) -> int:
