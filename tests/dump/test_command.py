@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.commands import Commands
 from support.dumps import dump, new_database, psql, url
 from support.postgres_server import Address, free_port
 
 COMMAND = [sys.executable, "-c", "import sys; from skerry_server.cli import main; sys.exit(main())"]
 
 
-def skerry_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, encoding="utf-8", timeout=60, check=False, env=os.environ
-    )
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def skerry_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Runs a command of Skerry's."""
+    with Commands(tmp_path_factory.mktemp("commands")) as commands:
+        yield commands.run
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,7 @@ def shop(skerry_server: Address) -> Iterator[str]:
         yield url(skerry_server, name)
 
 
-def test_standard_output(shop: str, skerry_server: Address) -> None:
+def test_standard_output(skerry_command: Run, shop: str, skerry_server: Address) -> None:
     ran = skerry_command("dump", shop)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == dump(skerry_server, shop.rpartition("/")[2])
@@ -43,7 +48,7 @@ def test_standard_output(shop: str, skerry_server: Address) -> None:
     assert "1\tä\n2\t\\N\n\\.\n" in ran.stdout
 
 
-def test_a_file_appears_when_it_is_complete(shop: str, tmp_path: Path) -> None:
+def test_a_file_appears_when_it_is_complete(skerry_command: Run, shop: str, tmp_path: Path) -> None:
     target = tmp_path / "shop.sql"
     target.write_text("the last one")
     failed = skerry_command("dump", shop, "--output", str(target), "--table", "nothing")
@@ -58,7 +63,7 @@ def test_a_file_appears_when_it_is_complete(shop: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_options(shop: str) -> None:
+def test_options(skerry_command: Run, shop: str) -> None:
     schema = skerry_command("dump", "-s", "-t", "app.*", shop).stdout
     assert "CREATE TABLE app.item" in schema and "COPY" not in schema and "big" not in schema
     data = skerry_command("dump", "-a", "--inserts", "-t", "item", shop).stdout
@@ -80,13 +85,13 @@ def test_a_reader_that_has_enough_is_no_error_message(shop: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
-def test_a_full_disk(shop: str) -> None:
+def test_a_full_disk(skerry_command: Run, shop: str) -> None:
     ran = skerry_command("dump", shop, "-o", "/dev/full")
     assert ran.returncode == 1
     assert "No space left on device" in ran.stderr and "Traceback" not in ran.stderr
 
 
-def test_wrong_usage_and_wrong_addresses(shop: str, tmp_path: Path) -> None:
+def test_wrong_usage_and_wrong_addresses(skerry_command: Run, shop: str, tmp_path: Path) -> None:
     assert skerry_command("dump").returncode == 2
     assert skerry_command("dump", "--schema-only", "--data-only", shop).returncode == 2
     for address in (

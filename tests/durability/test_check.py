@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.base_writing import checkpoint
 from support.builds import this_builds
+from support.commands import Commands
 from support.durable import DurableSqlDatabase
 
 from skerry_engine.base.blocks import leaf_prefix, meta_key, page_key, page_prefix
@@ -228,11 +228,12 @@ def test_whatever_bit_is_flipped_check_and_opening_agree(whole: Path, tmp_path: 
             assert contents(directory) == expected
 
 
-def test_the_command_prints_findings_and_its_status_tells(directory: Path) -> None:
-    command = [sys.executable, "-m", "skerry_server.cli", "check", str(directory)]
-    ran = subprocess.run(command, capture_output=True, check=False, text=True, timeout=100)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "no damage found\n", "")
-    flip(directory / "base" / "data.mdb", (directory / "base" / "data.mdb").read_bytes().rindex(b"Name 30"))
-    ran = subprocess.run(command, capture_output=True, check=False, text=True, timeout=100)
+def test_the_command_prints_findings_and_its_status_tells(directory: Path, tmp_path: Path) -> None:
+    with Commands(tmp_path) as commands:
+        ran = commands.run("check", directory)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "no damage found\n", "")
+        data = directory / "base" / "data.mdb"
+        flip(data, data.read_bytes().rindex(b"Name 30"))
+        ran = commands.run("check", directory)
     assert ran.returncode == 1
     assert "does not fit its checksum" in ran.stdout and "restore a backup" in ran.stdout

@@ -64,7 +64,9 @@ class Commands:
         output, complaints = (self._directory / f"{number}.{name}" for name in ("out", "err"))
         child = self._nursery.start("support.commands:run_command", texts, str(output), str(complaints))
         status = os.waitstatus_to_exitcode(child.join())
-        return subprocess.CompletedProcess(texts, status, output.read_text(), complaints.read_text())
+        return subprocess.CompletedProcess(
+            texts, status, output.read_text("utf-8"), complaints.read_text("utf-8")
+        )
 
     @contextmanager
     def served(self, directory: Path) -> Iterator[str]:
