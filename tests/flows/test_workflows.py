@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -56,6 +57,10 @@ COMMIT = ("TransactionCommitNode", "commit", {})
 def _stock(kind: str, **parameters: object) -> Node:
     return (f"Inventory{kind}Node", "node", parameters)
 
+
+NESTED: list[object] = []
+for _ in range(5000):
+    NESTED = [NESTED]
 
 WRONG: list[tuple[str, list[Node], list[tuple[str, str, str, str]], str]] = [
     ("cycle", [USER, ("UserCreateNode", "b", {"name": "${user.name}"})], [("b", "name", "user", "name")],
@@ -127,6 +132,8 @@ WRONG: list[tuple[str, list[Node], list[tuple[str, str, str, str]], str]] = [
     ("SQL in it", [_stock("BulkUpdate", filter={}, fields={"quantity": "${1; DROP TABLE x}"})], [], "field fields: .*'; DROP"),
     ("excluded", [_stock("BulkUpdate", filter={}, fields={"quantity": "${excluded.quantity + 1}"})], [], "field fields: .*upserts"),
     ("function's inputs", [(lambda a: a, "f", {"b": 1})], [], "node f, field the function's inputs|node f, .*inputs: .*argument"),
+    ("depth", [(lambda a: a, "f", {"a": [NESTED]})], [], "node f: a parameter is nested too deeply"),
+    ("parentheses", [_stock("BulkUpdate", filter={}, fields={"quantity": "${" + "(" * 3000 + "}"})], [], "nested too deeply"),
     ("statement", [("SQLNode", "s", {"statement": "SELECT ${inputs.x}"})], [], "node s, field statement: "),
 ]  # fmt: skip
 
@@ -274,7 +281,7 @@ def test_a13_the_async_runner_runs_independent_nodes_and_scopes_at_the_same_time
 ) -> None:
     """Two that wait for each other; by itself that is no transaction."""
     db = worlds("skerry-embedded", True).db
-    for text in statements("skerry"):
+    for text in (*statements("skerry"), "INSERT INTO users (name, email) VALUES ('y', 'b@')"):
         runner.run(db.execute(text))
 
     async def run() -> Any:
@@ -291,7 +298,7 @@ def test_a13_the_async_runner_runs_independent_nodes_and_scopes_at_the_same_time
             with work.transaction(f"t{name}"):
                 work.create(User, id=f"user_{name}", values={"name": name})
                 work.call(meet, id=f"in_{name}")
-            work.create(User, id=f"bad_{name}", values={"name": "x", "id": 77, "email": f"{name}@"})
+            work.create(User, id=f"bad_{name}", values={"name": "x", "email": f"{name}@"})
         for name in ("ta", "tb"):
             assert name in work.build().outline()
         return await work.build().run_async(db)
@@ -299,7 +306,7 @@ def test_a13_the_async_runner_runs_independent_nodes_and_scopes_at_the_same_time
     with pytest.raises(FlowError, match="bad_b"):
         runner.run(run())
     rows = runner.run(db.execute("SELECT name FROM users ORDER BY name")).fetchall()
-    assert rows == [("a",), ("b",), ("x",)] and db.in_use == 0
+    assert rows == [("a",), ("b",), ("x",), ("y",)] and db.in_use == 0
 
 
 def test_a_cancelled_run_rolls_back(worlds: Worlds, runner: asyncio.Runner) -> None:
@@ -328,6 +335,22 @@ def test_a_cancelled_run_rolls_back(worlds: Worlds, runner: asyncio.Runner) -> N
         assert (await db.execute("SELECT * FROM users")).fetchall() == []
 
     runner.run(run())
+
+
+def test_a9_a_deadline_is_heard_even_where_a_function_has_blocked_the_event_loop(
+    worlds: Worlds, runner: asyncio.Runner
+) -> None:
+    """The alarm comes late then; the commit looks at the clock."""
+    db = worlds("skerry-embedded", True).db
+    for text in statements("skerry"):
+        runner.run(db.execute(text))
+    work = WorkflowBuilder(models=[User])
+    with work.transaction(timeout=0.05):
+        work.create(User, id="user", values={"name": "x"})
+        work.call(partial(time.sleep, 0.1), id="blocks")
+    with pytest.raises(FlowError, match="tx_commit: TransactionTimeout"):
+        runner.run(work.build().run_async(db))
+    assert db.in_use == 0 and runner.run(db.execute("SELECT * FROM users")).fetchall() == []
 
 
 def test_a_function_of_asyncio_is_refused_by_the_blocking_runner(db: flow.FlowDatabase) -> None:

@@ -32,6 +32,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+import time
 import uuid
 import warnings
 from collections.abc import Callable
@@ -97,8 +98,10 @@ class AsyncTransactionScope:
         self._worker: Worker | None = None
         self._token: Token[Ambient | None] | None = None
         self._alarm: Alarm | None = None
+        self._deadline_s: float | None = None
         if timeout is not None:
             milliseconds(timeout)  # which checks it
+            self._deadline_s = time.monotonic() + timeout
             self._alarm = Alarm(timeout, self._expire)
 
     # --- what is known ----------------------------------
@@ -146,6 +149,9 @@ class AsyncTransactionScope:
         when it is doomed."""
         if self._is_expired and self.state is not ScopeState.COMMITTED:
             raise self._too_late()
+        if self._deadline_s is not None and self.state is ScopeState.OPEN:
+            if time.monotonic() >= self._deadline_s:  # an event loop that was blocked rings its alarms late
+                raise self._too_late()
         if self.state is not ScopeState.OPEN:
             raise errors.InvalidTransactionState(f"the transaction is finished: {self.state.value}")
         if self._cause is not None:

@@ -332,6 +332,8 @@ class WorkflowBuilder:
                 raise WorkflowError(
                     f"node {draft.id}, {_field_named(problem)}", hint=problem.hint
                 ) from problem
+            except RecursionError:
+                raise WorkflowError(f"node {draft.id}: a parameter is nested too deeply") from None
         for node in nodes.values():
             _check_references(node, nodes)
         edges = [(source, target) for source, _, target, _ in self._connections]

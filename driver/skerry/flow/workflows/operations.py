@@ -28,7 +28,8 @@ from skerry_engine.errors import CardinalityViolation, WorkflowError
 MOST_PARAMETERS = 30_000
 """Of one statement: less than any of the databases takes."""
 
-BATCH_SIZE = 1000
+MOST_ROWS = 250
+"""Of one statement: what more of them save in round trips, they cost in parsing."""
 
 
 class Statement(NamedTuple):
@@ -341,7 +342,7 @@ class Upsert(Operation):
 
 
 class BulkCreate(Operation):
-    """Insert many rows, `batch_size` of them with each statement, all or none.
+    """Insert many rows, at most `batch_size` of them with each statement, all or none.
 
     `on_conflict`: "error", "skip" (rows that are there stay as they are) or "update" (they get the new values).  Gives
     `created`, `skipped` and `updated`, which make `count` together, and with `return_records` the `records` that were
@@ -379,7 +380,7 @@ class BulkCreate(Operation):
         rows = [self._complete(each) for each in _rows(values["data"])]
         counts = {"created": 0, "skipped": 0, "updated": 0}
         records: list[dict[str, object]] = []
-        for columns, batch in batches(rows, values.get("batch_size") or BATCH_SIZE):
+        for columns, batch in batches(rows, values.get("batch_size") or MOST_ROWS):
             created, found = yield from self._batch(columns, batch, values, dialect)
             left = len(batch) - created
             counts["created"] += created
@@ -547,7 +548,7 @@ def batches(
     """Rows that follow each other and have the same columns, at most so many at once."""
     for columns, group in itertools.groupby(rows, key=tuple):
         alike = list(group)
-        most = max(1, min(size, MOST_PARAMETERS // max(1, len(columns)))) if columns else 1
+        most = max(1, min(size, MOST_ROWS, MOST_PARAMETERS // max(1, len(columns)))) if columns else 1
         for start in range(0, len(alike), most):
             yield columns, alike[start : start + most]
 

@@ -67,7 +67,10 @@ class Reference(NamedTuple):
         if path[0] == WHOLE and isinstance(found, Mapping) and WHOLE not in found:
             path = path[1:]
         for step in path:
-            found = self._step(found, step)
+            if type(found) is dict and step in found:
+                found = found[step]
+            else:
+                found = self._step(found, step)
         return found
 
     def _step(self, value: object, step: str | int) -> object:
