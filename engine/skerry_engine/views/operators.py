@@ -59,7 +59,7 @@ def image_of(row: Row) -> bytes:
     return b"\0" + image if len(image) <= LONGEST_IMAGE else b"\1" + blake2b(image, digest_size=24).digest()
 
 
-SLICE = 200
+SLICE = 100
 """So many rows are taken in between two pauses."""
 
 

@@ -207,3 +207,27 @@ def test_nobody_reads_a_half_written_view() -> None:
         assert not isinstance(step, (Wait, Rows))
         seen.update(reader.rows("select count(*), min(n) from v"))
     assert seen == {(1000, 1), (1000, 1001)}
+
+
+def test_a_view_that_was_in_the_way_of_a_definition_is_tried_again() -> None:
+    """The work has locked the view and wants the table; a definition has the table and wants the view: a deadlock."""
+    database = database_with_rows()
+    database.rows(
+        "create materialized view v with (refresh = deferred, method = full) as select count(*) from t limit 1"
+    )
+    work(database)
+    database.rows("insert into t values (11, 0, 0)")
+    other = database.session("other")
+    other.run_all("begin; lock table t in access exclusive mode")
+    steps = database.engine.deferred_views.work()
+    assert steps is not None
+    next(steps)
+    dropping = other.session.run("drop materialized view v")
+    assert any(isinstance(step, Wait) for step in dropping)
+    assert not any(isinstance(step, Wait) for step in steps)
+    dropping.close()
+    other.run_all("rollback")
+    assert lags(database) == [(1, 1, None)]
+    work(database)
+    assert lags(database) == [(0, 0, None)]
+    assert database.rows("select * from v") == [(11,)]

@@ -37,7 +37,7 @@ NetChanges = dict[tuple[int, int], list[Row | None]]
 """By storage and row id: the row as it was, and as it is."""
 
 CHANGES_PER_READ = 1000
-CHANGES_PER_UNIT = 2000
+CHANGES_PER_UNIT = 1000
 
 
 class ViewFailed(Exception):

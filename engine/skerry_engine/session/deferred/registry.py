@@ -47,6 +47,8 @@ Steps = Generator[Step, object, None]
 DELAY_S: Final = 0.01
 """So long after a commit the work begins, so that commits that come together are taken in together."""
 READ_AT_ONCE: Final = 1000
+_PASSING: Final = ("40", "55")
+"""Classes of errors that say nothing of the view: a deadlock with a definition, say.  It is tried again."""
 
 
 def _nobody() -> None:
@@ -301,7 +303,10 @@ class DeferredViews:
             for oid in locked:
                 self._note_success(oid)
         except ViewFailed as failure:
-            self._note_failure(database_oid, failure.view, failure.error)
+            if failure.error.sqlstate[:2] in _PASSING:
+                self._is_due = True
+            else:
+                self._note_failure(database_oid, failure.view, failure.error)
             return failure.view.oid
         except errors.DatabaseError as error:
             _logger.warning("deferred views were not brought up to date: %s", error.message)

@@ -24,7 +24,7 @@ from skerry_engine.values import oids
 from skerry_engine.values.keys import KeyCodec, KeyColumn, prefix_end
 from skerry_engine.values.types import SqlType
 
-ROWS_PER_UNIT: Final = 200
+ROWS_PER_UNIT: Final = 100
 _CODEC: Final = KeyCodec([KeyColumn(oids.BYTEA)])
 _ABSENT: Final = object()
 
