@@ -46,7 +46,7 @@ FOLDERS = (
     (DRIVER, MODULES),
     (DRIVER / "flow", FLOW_MODULES),
     (DRIVER / "flow" / "workflows", WORKFLOW_MODULES),
-    (TESTS / "support", ("flow_handles", "flow_world")),
+    (TESTS / "support", ("flow_handles", "flow_programs", "flow_world")),
     (TESTS / "flows", ("test_rows_a", "test_rows_a_scopes", "test_rows_b", "test_rulings", "test_failures")),
 )
 """Where there are sources in a folder `aio`, tests among them: what holds in one world holds in the other."""

@@ -49,16 +49,17 @@ class TransactionBlock:
         self._timeout_s = timeout
         self._rolls_back = rollback_on_error
         self._savepoint = savepoint
-        self._entered: list[tuple[TransactionScope, Token[Ambient | None] | None, int | None]] = []
+        self._entered: list[tuple[TransactionScope, Token[Ambient | None], int | None, bool]] = []
 
     def __enter__(self) -> TransactionScope:
         outer = joinable_scope()
         if outer is None or outer.excludes(self._database):
             scope = self._new_scope()
-            self._entered.append((scope, enter(Ambient.inside(scope)), None))
+            self._entered.append((scope, enter(Ambient.inside(scope)), None, True))
             return scope
         check_joins(outer, self._modes if self._is_level_asked else None, self._timeout_s)
-        self._entered.append((outer, None, outer.enter() if self._savepoint else None))
+        depth = outer.enter() if self._savepoint else None
+        self._entered.append((outer, enter(Ambient.inside(outer)), depth, False))
         return outer
 
     def _new_scope(self) -> TransactionScope:
@@ -83,9 +84,9 @@ class TransactionBlock:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        scope, token, depth = self._entered.pop()
-        if token is not None:
-            leave(token)
+        scope, token, depth, is_outermost = self._entered.pop()
+        leave(token)
+        if is_outermost:
             self._end(scope, exception)
         elif exception is None:
             if depth is not None:

@@ -364,6 +364,8 @@ def _attempts(
             if depth is not None:
                 has_left = True
                 scope.leave(depth)
+            elif start is not None and scope.cause is not None:
+                scope.check_open()
             leave(token)
             return cast("object", value)
         except Exception as problem:

@@ -47,16 +47,17 @@ class AsyncTransactionBlock:
         self._timeout_s = timeout
         self._rolls_back = rollback_on_error
         self._savepoint = savepoint
-        self._entered: list[tuple[AsyncTransactionScope, Token[Ambient | None] | None, int | None]] = []
+        self._entered: list[tuple[AsyncTransactionScope, Token[Ambient | None], int | None, bool]] = []
 
     async def __aenter__(self) -> AsyncTransactionScope:
         outer = joinable_scope()
         if outer is None or outer.excludes(self._database):
             scope = self._new_scope()
-            self._entered.append((scope, enter(Ambient.inside(scope)), None))
+            self._entered.append((scope, enter(Ambient.inside(scope)), None, True))
             return scope
         check_joins(outer, self._modes if self._is_level_asked else None, self._timeout_s)
-        self._entered.append((outer, None, await outer.enter() if self._savepoint else None))
+        depth = await outer.enter() if self._savepoint else None
+        self._entered.append((outer, enter(Ambient.inside(outer)), depth, False))
         return outer
 
     def _new_scope(self) -> AsyncTransactionScope:
@@ -81,9 +82,9 @@ class AsyncTransactionBlock:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        scope, token, depth = self._entered.pop()
-        if token is not None:
-            leave(token)
+        scope, token, depth, is_outermost = self._entered.pop()
+        leave(token)
+        if is_outermost:
             await self._end(scope, exception)
         elif exception is None:
             if depth is not None:

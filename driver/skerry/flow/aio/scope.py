@@ -277,6 +277,8 @@ class AsyncTransactionScope:
             return  # its deadline has come, or somebody rolled back: the blocks are gone, too
         name = self._innermost(depth).name
         try:
+            if self._cause is not None:
+                self.check_open()
             for follower in self._followers:
                 await follower.left()
             with self._turn:
