@@ -367,6 +367,16 @@ def test_a_function_of_asyncio_is_refused_by_the_blocking_runner(db: flow.FlowDa
     assert db.execute("SELECT * FROM users").fetchall() == []
 
 
+def test_databases_of_the_other_world_are_refused(worlds: Worlds, runner: asyncio.Runner) -> None:
+    """And what is no database."""
+    workflow = built([USER], [])
+    with pytest.raises(InterfaceError, match="a FlowDatabase is needed, not AsyncFlowDatabase"):
+        workflow.run(worlds("skerry-embedded", True).db)
+    for wrong in (worlds("skerry-embedded", False).db, None):
+        with pytest.raises(InterfaceError, match="a AsyncFlowDatabase is needed"):
+            runner.run(workflow.run_async(wrong))
+
+
 def test_a_retried_scope_runs_again_as_a_whole(db: flow.FlowDatabase) -> None:
     """After a retryable error; what the first attempt wrote is gone."""
     calls: list[int] = []

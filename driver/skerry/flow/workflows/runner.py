@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from skerry.flow.ambient import Ambient, current, enter, leave
 from skerry.flow.blocks import check_joins, joinable_scope
+from skerry.flow.database import FlowDatabase
 from skerry.flow.definitions import FlowSpec
 from skerry.flow.primitives import IS_ASYNC, settled, sleep
 from skerry.flow.report import RunReport, StageReport
@@ -55,7 +56,6 @@ from skerry.retrying import FIRST_WAIT_S, LONGEST_WAIT_S
 from skerry_engine import errors
 
 if TYPE_CHECKING:
-    from skerry.flow.database import FlowDatabase
     from skerry.flow.workflows.workflow import Handler, Workflow
 
 
@@ -63,6 +63,8 @@ def run(
     workflow: Workflow, database: FlowDatabase, inputs: Mapping[str, object], on_error: Handler | None
 ) -> Results:
     """Run a workflow; see `Workflow.run`."""
+    if not isinstance(database, FlowDatabase):
+        raise errors.InterfaceError(f"a {FlowDatabase.__name__} is needed, not {type(database).__name__}")
     for node in workflow.nodes.values():
         if isinstance(node.action, ScopeStart):
             database.connector.check(node.action.modes)

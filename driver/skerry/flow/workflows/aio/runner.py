@@ -27,6 +27,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from skerry.flow.aio.blocks import check_joins, joinable_scope
+from skerry.flow.aio.database import AsyncFlowDatabase
 from skerry.flow.aio.primitives import IS_ASYNC, settled, sleep
 from skerry.flow.aio.run import AsyncLane, call_flow
 from skerry.flow.aio.scope import AsyncTransactionScope
@@ -53,7 +54,6 @@ from skerry.retrying import FIRST_WAIT_S, LONGEST_WAIT_S
 from skerry_engine import errors
 
 if TYPE_CHECKING:
-    from skerry.flow.aio.database import AsyncFlowDatabase
     from skerry.flow.workflows.workflow import Handler, Workflow
 
 
@@ -61,6 +61,10 @@ async def run(
     workflow: Workflow, database: AsyncFlowDatabase, inputs: Mapping[str, object], on_error: Handler | None
 ) -> Results:
     """Run a workflow; see `Workflow.run`."""
+    if not isinstance(database, AsyncFlowDatabase):
+        raise errors.InterfaceError(
+            f"a {AsyncFlowDatabase.__name__} is needed, not {type(database).__name__}"
+        )
     for node in workflow.nodes.values():
         if isinstance(node.action, ScopeStart):
             database.connector.check(node.action.modes)
