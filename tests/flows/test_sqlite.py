@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
 import pytest
 from support.flow_testing import only
 from support.flow_world import TABLE, World
 
-from skerry_engine.errors import NotSupportedError
+from skerry import flow
+from skerry_engine.errors import NotSupportedError, TransactionTimeout
 
 
 @only("sqlite")
@@ -42,3 +49,49 @@ def test_a_statement_after_a_caught_error_goes_on_in_sqlite(world: World) -> Non
             world.insert(1)
         world.insert(2)
     assert world.ids() == [1, 2]
+
+
+def test_connections_that_only_their_own_thread_may_use(tmp_path: Path) -> None:
+    """`check_same_thread` is what sqlite3 does unasked: deadlines and threads get along with it."""
+    path = tmp_path / "bound.db"
+    db = flow.open(lambda: sqlite3.connect(path))
+    db.execute("CREATE TABLE t (id integer PRIMARY KEY)")
+    with pytest.raises(TransactionTimeout):
+        with db.transaction(timeout=0.05):
+            db.execute("INSERT INTO t VALUES (1)")
+            deadline_s = time.monotonic() + 10
+            while db.in_use and time.monotonic() < deadline_s:
+                time.sleep(0.005)
+            assert db.in_use == 0
+            db.execute("INSERT INTO t VALUES (2)")
+    assert db.execute("SELECT count(*) FROM t").scalar() == 0  # which closes it: its locks go
+    problems: list[BaseException] = []
+
+    def work(key: int) -> None:
+        try:
+            with db.transaction():
+                db.execute("INSERT INTO t VALUES (%s)", (key,))
+        except Exception as problem:  # noqa: BLE001
+            problems.append(problem)
+
+    for key in (3, 4, 5):
+        thread = threading.Thread(target=work, args=(key,))
+        thread.start()
+        thread.join()
+    assert not problems and db.in_use == 0
+    assert db.execute("SELECT id FROM t ORDER BY id").fetchall() == [(3,), (4,), (5,)]
+    db.close()
+    gc.collect()
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_connections_of_later_pythons_that_begin_by_themselves(mode: bool) -> None:
+    """From Python 3.12 on `autocommit` says who begins; here it is looked at as those have it."""
+
+    class Later(sqlite3.Connection):
+        autocommit = mode
+
+    db = flow.open(lambda: sqlite3.connect(":memory:", factory=Later, isolation_level=None))
+    with db.connection() as connection:
+        assert connection.autocommit is True  # type: ignore[attr-defined]
+    db.close()

@@ -260,14 +260,15 @@ class DbapiSession:
 class DbapiConnector:
     """Connections that a function opens, at most `max_size`; a waiting line is left to those who want one.
 
-    One of sqlite3 that only its own thread may use (`check_same_thread`) is used by that thread only: a deadline can
-    interrupt what runs on it, and lets go of it, which closes it.
+    One of sqlite3 that only its own thread may use (`check_same_thread`) is used by that thread only.  A deadline that
+    comes while nothing runs on it can't close it: it keeps its locks until its thread comes for a connection again.
     """
 
     def __init__(self, connect: Callable[[], DbapiConnection], max_size: int = 10) -> None:
         self._connect = connect
         self._mutex = threading.Condition()
         self._idle: list[DbapiSession] = []
+        self._strays: list[DbapiSession] = []
         self._in_use = 0
         self._max_size = max_size
         self._is_closed = False
@@ -307,6 +308,8 @@ class DbapiConnector:
 
     def take(self, timeout_s: float = 30.0) -> DbapiSession:
         """A session.  Raises OperationalError when none is to be had in time."""
+        if self._strays:
+            self._close_strays()
         with self._mutex:
             if not self._mutex.wait_for(lambda: self._is_closed or self._in_use < self._max_size, timeout_s):
                 raise OperationalError(f"no connection became free in time: all {self._max_size} are in use")
@@ -360,17 +363,30 @@ class DbapiConnector:
                 session.connection.close()
 
     def abandon(self, session: DbapiSession) -> None:
-        """Close it."""
+        """Close it, or leave that to the thread that alone may."""
         try:
-            session.connection.close()
+            if session.is_bound_elsewhere():
+                self._strays.append(session)
+            else:
+                session.connection.close()
         finally:
             self._leave()
+
+    def _close_strays(self) -> None:
+        with self._mutex:
+            alive = {thread.ident for thread in threading.enumerate()}
+            here = threading.get_ident()
+            mine = [each for each in self._strays if each.thread == here]
+            self._strays = [each for each in self._strays if each.thread != here and each.thread in alive]
+        for session in mine:
+            session.connection.close()
 
     def close(self) -> None:
         """Close the idle connections; those in use when they come back."""
         with self._mutex:
             self._is_closed = True
             self._mutex.notify_all()
+        self._close_strays()
         self._drop_idle()
 
 
