@@ -125,5 +125,7 @@ def other(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[An
 async def _settle() -> None:
     """Let tasks that were told to end do so; there must be none afterwards."""
     await asyncio.sleep(0)
-    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if left:
+        _, left = await asyncio.wait(left, timeout=2)
     assert not left, left
