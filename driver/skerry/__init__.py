@@ -16,22 +16,26 @@ import os
 
 from skerry.abc import ColumnInfo, Notification
 from skerry.adapting import register_adapter
+from skerry.aio.changes import AsyncChanges
 from skerry.aio.connection_pool import AsyncPool
 from skerry.aio.copying import AsyncCopy
 from skerry.aio.dbapi import AsyncConnection, AsyncCursor, AsyncTransactionBlock
+from skerry.aio.listening import AsyncListener
 from skerry.aio.native import AsyncDatabase
 from skerry.aio.opening import open_source as open_source_async
 from skerry.aio.pending import AsyncPendingCommit
 from skerry.aio.retrying import run_transaction_async
 from skerry.aio.transactions import AsyncTransaction
-from skerry.changes import Change, Changes
+from skerry.backing_up import Backup
+from skerry.change_rows import Change
+from skerry.changes import Changes
 from skerry.connection_pool import Pool, PoolStats
 from skerry.copying import Copy
 from skerry.dbapi import Connection, Cursor, TransactionBlock
 from skerry.graph import Edge, Node, Path
 from skerry.listening import Listener
 from skerry.loadable import End
-from skerry.native import Backup, Database
+from skerry.native import Database
 from skerry.opening import open_source
 from skerry.pending import PendingChange, PendingCommit, TableChanges
 from skerry.pep249 import Rollback, Xid, apilevel, paramstyle, threadsafety
@@ -76,10 +80,12 @@ from skerry_engine.errors import (
 )
 
 __all__ = [
+    "AsyncChanges",
     "AsyncConnection",
     "AsyncCopy",
     "AsyncCursor",
     "AsyncDatabase",
+    "AsyncListener",
     "AsyncPendingCommit",
     "AsyncPool",
     "AsyncTransaction",

@@ -4,12 +4,7 @@
         print(change.epoch, change.table, change.kind, change.old, change.new)
 
 A feed has a session to itself, which has subscribed: what it has not read yet is kept for it, within the database's
-limit in bytes.  It reads in batches; each batch ends at a place, (epoch, position), from which the next one, or
-another feed tomorrow, goes on.
-
-    feed   [e7/0 e7/1 e7/2][e7/3 e8/0 ...] [end: nothing more up to e9]  wait_for_changes(9)  [e10/0 ...]
-
-Values come as text with their types and become Python values here, the same embedded and over the network.
+limit in bytes.  `change_rows` has what it is made of.
 """
 
 from __future__ import annotations
@@ -19,52 +14,12 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import cast
 
-from skerry.abc import Row
 from skerry.backend import Backend
-from skerry.text_values import reader_of
+from skerry.change_rows import ENDED, WAIT_S, Change, ChangeReader, Token, subscription
 from skerry_engine import errors
-
-BATCH_CHANGES = 1000
-WAIT_S = 1.0
-"""How long one wait lasts: whoever closes the feed, or cancels, is heard after that."""
-
-_ENDED = (errors.InterfaceError, errors.QueryCanceled)
-"""What a reader meets when another thread closes the feed."""
-
-Token = tuple[int, int | None]
-"""A place in the feed: an epoch, and a position within it or None for the end of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Something that a commit did.
-
-    `kind` is 'insert', 'update' or 'delete' of a row; or 'truncate', 'drop', 'rewrite' of the whole table: of the
-    last, take what it holds AS OF this epoch.  `old` and `new` are the row's states by column name, None where there is
-    none.  `key` is the primary key by column name, of the old state where there is one, None for a table without;
-    `row_id` tells rows of one table apart, and a row keeps it for life.  `position` counts within the commit.
-    """
-
-    epoch: int
-    time: datetime
-    position: int
-    schema: str
-    table: str
-    kind: str
-    row_id: int | None
-    key: dict[str, object] | None
-    old: dict[str, object] | None
-    new: dict[str, object] | None
-
-    @property
-    def token(self) -> Token:
-        """The place behind this change: `db.changes(since=change.token)` goes on with the next."""
-        return self.epoch, self.position
 
 
 class Changes:
@@ -79,31 +34,21 @@ class Changes:
         timeout: float | None,
     ) -> None:
         self._backend = backend
-        self._tables = None if tables is None else list(tables)
+        self._reader = ChangeReader(since, tables)
         self._waits = wait
         self._timeout_s = timeout
         self._lock = threading.RLock()
         self._ready: deque[Change] = deque()
-        self._readers: dict[int, Callable[[str], object]] = {}
         self._closed = False
         try:
             backend.execute("SET statement_timeout = 0; SET idle_session_timeout = 0")
-            self._place: Token = self._subscribe(since)
+            epoch = backend.execute(*subscription(since)).rows[0][0]
         except BaseException:
             backend.close()
             raise
-        self._token = self._place
-
-    def _subscribe(self, since: int | Token | None) -> Token:
         if since is None:
-            return cast("int", self._value("SELECT skerry.subscribe()")), None
-        epoch, position = (since, None) if isinstance(since, int) else since
-        first = epoch if position is None else epoch - 1
-        self._value("SELECT skerry.subscribe($1)", first)
-        return epoch, position
-
-    def _value(self, text: str, *parameters: object) -> object:
-        return self._backend.execute(text, list(parameters)).rows[0][0]
+            self._reader.begin_at(cast("int", epoch))
+        self._token = self._reader.place
 
     @property
     def token(self) -> Token:
@@ -123,7 +68,7 @@ class Changes:
             self._ready.clear()
             while not found and not self._fetch(found):
                 pass
-            self._token = self._place
+            self._token = self._reader.place
             return found
 
     def wait(self, timeout: float | None = None) -> list[Change]:
@@ -139,7 +84,7 @@ class Changes:
     def _wait_once(self, seconds: float) -> None:
         with self._lock:
             self._check_open()
-            self._value("SELECT skerry.wait_for_changes($1, $2)", self._place[0], seconds)
+            self._backend.execute(*self._reader.wait_for_more(seconds))
 
     def __iter__(self) -> Iterator[Change]:
         """Changes, as they were committed: to the end of what is there, or (`wait`) on and on, until none has come for
@@ -147,7 +92,7 @@ class Changes:
         while not self.is_closed():
             try:
                 found = self.wait(self._timeout_s) if self._waits else self.poll()
-            except _ENDED:
+            except ENDED:
                 if self.is_closed():
                     return
                 raise
@@ -169,7 +114,7 @@ class Changes:
         while not self.is_closed():
             try:
                 found = await asyncio.to_thread(self.wait, WAIT_S) if self._waits else self.poll()
-            except _ENDED:
+            except ENDED:
                 if self.is_closed():
                     return
                 raise
@@ -185,42 +130,7 @@ class Changes:
     def _fetch(self, into: list[Change]) -> bool:
         """Read one batch behind the present place; whether that was all."""
         self._check_open()
-        epoch, position = self._place
-        rows = self._backend.execute(
-            "SELECT * FROM skerry.raw_changes($1::bigint, $2::bigint, $3::bigint, $4::text[])",
-            [epoch, position, BATCH_CHANGES, self._tables],
-        ).rows
-        for row in rows:
-            if row[6] is not None:
-                into.append(self._change(row))
-                self._place = into[-1].token
-            else:
-                end, at = cast("tuple[int, int | None]", (row[0], row[2]))
-                self._place = (end, at) if (at is not None or end >= epoch) else (epoch, None)
-        return not rows or (rows[-1][6] is None and rows[-1][2] is None)
-
-    def _change(self, row: Row) -> Change:
-        epoch, time_, position, row_id, schema, table, kind, keys, names, types, old, new = cast("_Row", row)
-        before, after = self._read(names, types, old), self._read(names, types, new)
-        state = after if before is None else before
-        key = {name: state[name] for name in keys} if keys and state is not None else None
-        return Change(epoch, time_, position, schema, table, kind, row_id, key, before, after)
-
-    def _read(
-        self, names: Sequence[str], types: Sequence[int], texts: Sequence[str | None] | None
-    ) -> dict[str, object] | None:
-        if texts is None:
-            return None
-        return {
-            name: None if text is None else self._reader(oid)(text)
-            for name, oid, text in zip(names, types, texts, strict=True)
-        }
-
-    def _reader(self, oid: int) -> Callable[[str], object]:
-        found = self._readers.get(oid)
-        if found is None:
-            found = self._readers[oid] = reader_of(oid)
-        return found
+        return self._reader.take(self._backend.execute(*self._reader.next_batch()).rows, into)
 
     # --- the end ----------------------------------------
 
@@ -247,20 +157,3 @@ class Changes:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-_Texts = Sequence[str | None] | None
-_Row = tuple[
-    int,
-    datetime,
-    int,
-    int | None,
-    str,
-    str,
-    str,
-    Sequence[str],
-    Sequence[str],
-    Sequence[int],
-    _Texts,
-    _Texts,
-]

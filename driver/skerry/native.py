@@ -16,23 +16,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from typing import IO, NamedTuple, cast
+from typing import IO, cast
 
 from skerry.backend import Source
-from skerry.changes import Changes, Token
+from skerry.backing_up import Backup, backup_sql
+from skerry.change_rows import Token
+from skerry.changes import Changes
 from skerry.dump import DumpOptions, as_writer, dump
 from skerry.listening import Listener
 from skerry.loading import Loading
 from skerry.network import NetworkSource
 from skerry_engine import errors
-
-
-class Backup(NamedTuple):
-    """What can be restored from a backup: the states from `first_epoch` to `last_epoch`."""
-
-    first_epoch: int
-    last_epoch: int
-    last_commit: datetime | None
 
 
 class Database(Loading):
@@ -100,9 +94,8 @@ class Database(Loading):
         `skerry restore` makes a database of it, and so does opening it.  Raises DuplicateFile where something is
         already, NotSupportedError for a database in memory.
         """
-        target = os.fspath(path) if isinstance(self._source, NetworkSource) else os.path.abspath(path)
-        quoted = target.replace("'", "''")
-        return Backup(*cast("tuple[int, int, datetime | None]", self.execute(f"BACKUP TO '{quoted}'").one()))
+        text = backup_sql(path, is_elsewhere=isinstance(self._source, NetworkSource))
+        return Backup(*cast("tuple[int, int, datetime | None]", self.execute(text).one()))
 
     def __enter__(self) -> Database:
         self._sessions.check_open()
