@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.aio.flow_world import AsyncWorld
+from support.builds import with_our_own
 from support.flow_backends import (
     ASYNCIO,
     BLOCKING,
@@ -47,7 +48,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "world" in metafunc.fixturenames and not hasattr(metafunc.module, "world"):  # unless it has its own
         names = ASYNCIO if inspect.iscoroutinefunction(metafunc.function) else BLOCKING
         is_wanted = getattr(metafunc.function, "backends", lambda name: True)
-        metafunc.parametrize("world", [name for name in names if is_wanted(name)], indirect=True)
+        wanted = with_our_own([name for name in names if is_wanted(name)], ["skerry"])
+        metafunc.parametrize("world", wanted, indirect=True)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.orm.exc import DetachedInstanceError
+from support.builds import with_our_own
 from support.engines import register_dialects
 from support.postgres_server import Address
 from support.repository_worlds import Account, Entry, Member, Place, ServiceWorld, in_world
@@ -61,7 +62,7 @@ def _url(kind: str, request: pytest.FixtureRequest) -> str:
     )
 
 
-@pytest.fixture(params=list(WORLDS))
+@pytest.fixture(params=with_our_own(list(WORLDS), ["embedded", "network"]))
 def there(request: pytest.FixtureRequest, places: dict[str, Place]) -> ServiceWorld:
     """A database without rows; at the test's end no connection may be in use."""
     kind = request.param.split(" ")[0]

@@ -18,7 +18,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from support.builds import this_builds
+from support.builds import this_builds, with_our_own
 from support.shop import MODELS, Inventory, User, statements
 
 from skerry import flow
@@ -31,7 +31,7 @@ Worlds = Callable[[str, bool], Any]
 DIALECTS = ("skerry-embedded", "postgres-psycopg", "sqlite-sqlite3")
 
 
-@pytest.fixture(params=DIALECTS)
+@pytest.fixture(params=with_our_own(DIALECTS, ["skerry"]))
 def db(request: pytest.FixtureRequest, worlds: Worlds) -> Iterator[flow.FlowDatabase]:
     """A database of each dialect, with empty tables."""
     found: flow.FlowDatabase = worlds(request.param, False).db

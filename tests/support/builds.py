@@ -25,6 +25,14 @@ def this_builds(cases: Sequence[_Case]) -> Sequence[_Case]:
     return cases[int(IS_COMPILED) :: 2]
 
 
+def with_our_own(databases: Sequence[str], ours: Sequence[str]) -> list[str]:
+    """Databases that one test is run on: those that do not begin with one of `ours` have nothing compiled, and are left
+    to the interpreted build."""
+    if _ALL or not IS_COMPILED:
+        return list(databases)
+    return [each for each in databases if each.startswith(tuple(ours))]
+
+
 def this_builds_size(size: int) -> int:
     """The size of a test that is run once, large: half of it where code is interpreted, which takes much longer."""
     return size if _ALL or IS_COMPILED else size // 2

@@ -77,3 +77,7 @@ class Portal:
         self.is_done: bool = False
         self.is_active: bool = False
         self.created_at_us: int = created_at_us
+
+    def has_begun(self) -> bool:
+        """Whether part of it has been executed, and the rest is steps."""
+        return self.steps is not None

@@ -31,6 +31,7 @@ from skerry_engine.session.plans import (
 from skerry_engine.session.portals import Steps
 from skerry_engine.session.state import SessionState, transaction_timeout
 from skerry_engine.session.steps import (
+    PAUSE,
     Complete,
     Description,
     EmptyQuery,
@@ -66,14 +67,34 @@ class StatementRunner(SessionState):
         """Run steps that undo what they have done where they fail: the transaction goes on then."""
         yield from self._watched(steps, text, True)
 
-    def _watched(self, steps: Steps, text: str, undoes: bool = False) -> Steps:
+    def _begun(self, steps: Steps) -> Steps:
+        """Steps that `_watched` made to go on with what a unit has done, begun in that unit.
+
+        Whoever cancels or ends the session before the next one finds it running: what has been committed by then is
+        not reported as failed.
+        """
+        next(steps)
+        return steps
+
+    def _decided(self, steps: Steps) -> Steps:
+        """Steps that tell of what is done: nothing interrupts them."""
+        self.is_decided = True
+        try:
+            yield from steps
+        finally:
+            self.is_decided = False
+
+    def _watched(self, steps: Steps, text: str, undoes: bool = False, goes_on: bool = False) -> Steps:
         """Step `steps`, forwarding what is sent in; cancels and timeouts become exceptions inside it.
 
-        Where they fail the transaction has failed, too, unless `undoes`: they have undone what they did.
+        Where they fail the transaction has failed, too, unless `undoes`: they have undone what they did.  With
+        `goes_on` there is a first step for `_begun`.
         """
         self._start_running(text)
         sent: object = None
         try:
+            if goes_on:
+                yield PAUSE
             while True:
                 self.engine.stores.functions = self.functions
                 try:

@@ -243,11 +243,11 @@ class Session(StatementRunner):
             return self._execute_cursor(portal, max_rows)
         return self._execute_portal(self.portal(portal), max_rows)
 
-    def _execute_portal(self, portal: Portal, max_rows: int) -> Steps:
+    def _execute_portal(self, portal: Portal, max_rows: int, goes_on: bool = False) -> Steps:
         self._running_portal = portal
         portal.is_active = True
         try:
-            yield from self._watched(self._execute(portal, max_rows), portal.prepared.text)
+            yield from self._watched(self._execute(portal, max_rows), portal.prepared.text, goes_on=goes_on)
         finally:
             portal.is_active = False
             self._running_portal = None
@@ -433,12 +433,15 @@ class Session(StatementRunner):
             return self.run(text, parameters)
         self._begin_unit(text)
         try:
-            return self._query_outcome(text, parameters)
+            answer = self._query_outcome(text, parameters)
         except Exception as error:
             self._failed_with(error)
             raise
         finally:
             self._stop_running()
+        if isinstance(answer, _Rest):
+            return self._begun(self._watched(answer.steps, text, goes_on=True))
+        return answer
 
     def answer_execute(self, portal: str, max_rows: int) -> Finished | Steps:
         """As `execute`: its outcome, if one unit was enough for all of it, else the steps to go on with."""
@@ -456,7 +459,11 @@ class Session(StatementRunner):
             raise
         finally:
             self._stop_running()
-        return self._execute_portal(found, max_rows) if finished is None else finished
+        if finished is not None:
+            return finished
+        has_begun = found.has_begun()
+        rest = self._execute_portal(found, max_rows, goes_on=has_begun)
+        return self._begun(rest) if has_begun else rest
 
     def answer_sync(self) -> Finished | Steps:
         """As `sync`: what there is to say, if one unit was enough for all of it, else the steps to go on with."""
@@ -472,15 +479,16 @@ class Session(StatementRunner):
         except Exception:
             self._failed_statement()
             raise
-        if not is_done:
-            return self.sync()
-        return self._watched(_replayed(_NOTHING), self.current_query) if self._has_messages() else _NOTHING
+        if is_done and not self._has_messages():
+            return _NOTHING
+        rest = self._decided(_replayed(_NOTHING)) if is_done else self.commit()
+        return self._begun(self._watched(rest, self.current_query, goes_on=True))
 
     def _begin_unit(self, text: str) -> None:
         self._start_running(text)
         self.engine.stores.functions = self.functions
 
-    def _query_outcome(self, text: str, parameters: Sequence[object] | None) -> Finished | Steps:
+    def _query_outcome(self, text: str, parameters: Sequence[object] | None) -> Finished | Steps | _Rest:
         known = None if parameters else self.engine.statements.recognised(text, self.language())
         plan = None if known is None else self.cached_plan(known, ())
         statement: st.Statement
@@ -505,15 +513,17 @@ class Session(StatementRunner):
                     self._committed(self.query_steps(statement, plan, types, values, True)), text
                 )
             if not begun.is_finished or (plan.is_change and begun.rows):
-                return self._watched(self._committed(self.rest_of_query(begun, True)), text)
+                return _Rest(self._committed(self.rest_of_query(begun, True)))
             finished = _finished(begun, plan.columns)
         else:
             finished = None if parameters else self._command_outcome(statement)
             if finished is None:
                 return self.run(text, parameters)
-        if (not self.in_block and not self.commit_at_once()) or self._has_messages():
-            return self._watched(self._committed(_replayed(finished)), text)
-        return finished
+        is_done = self.in_block or self.commit_at_once()
+        if is_done and not self._has_messages():
+            return finished
+        replayed = _replayed(finished)
+        return _Rest(self._decided(replayed) if is_done else self._committed(replayed))
 
     def _portal_outcome(self, portal: Portal) -> Finished | None:
         """A portal's statement; None where it needs steps: the portal has them then, if it has begun."""
@@ -536,7 +546,7 @@ class Session(StatementRunner):
                 return None
             finished = made
         if self._has_messages():
-            portal.steps = _replayed(finished)
+            portal.steps = self._decided(_replayed(finished))
             return None
         portal.is_done = True
         return finished
@@ -546,6 +556,15 @@ class Session(StatementRunner):
 
         tag = command_at_once(self, statement)
         return None if tag is None else Finished(None, [], tag)
+
+
+class _Rest:
+    """What is left of a statement that one unit was not enough for, or that has messages to send."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self, steps: Steps) -> None:
+        self.steps: Steps = steps
 
 
 _NOTHING = Finished(None, [], "")

@@ -14,7 +14,7 @@ from support.sessions import SqlDatabase
 
 from skerry_engine import errors
 from skerry_engine.session.session import Session
-from skerry_engine.session.steps import Complete, Step, Wait
+from skerry_engine.session.steps import Complete, Finished, Step, Wait
 
 Steps = Generator[Step, object, None]
 
@@ -127,6 +127,79 @@ def test_what_has_committed_does_not_fail(how: str) -> None:
     if how == "terminate":
         with pytest.raises(errors.AdminShutdown):
             session.run_all("select 1")
+
+
+def by_query(session: Session, text: str) -> Finished | Steps:
+    return session.answer_query(text)
+
+
+def by_execute(session: Session, text: str) -> Finished | Steps:
+    session.parse("", text, [])
+    session.bind("", "", [], [], [])
+    return session.answer_execute("", 0)
+
+
+def by_sync(session: Session, text: str) -> Finished | Steps:
+    answer = by_execute(session, text)
+    if not isinstance(answer, Finished):
+        list(answer)
+    return session.answer_sync()
+
+
+CHANGES = [
+    "insert into t values (1)",
+    "insert into t values (1) returning id, set_config('timezone', 'Asia/Tokyo', false)",
+    "insert into t select set_config('timezone', 'Asia/Tokyo', false)::text::int from generate_series(1, 0) union select 1",
+    "insert into t select g from generate_series(1, 3000) g",
+    "commit",
+]
+
+
+@pytest.mark.parametrize("how", ["cancel", "terminate"])
+@pytest.mark.parametrize("answer", [by_query, by_execute, by_sync])
+@pytest.mark.parametrize("text", CHANGES)
+def test_an_answer_that_goes_on_after_its_unit_tells_what_became_of_it(
+    text: str, answer: Callable[[Session, str], Finished | Steps], how: str
+) -> None:
+    """Between the unit that has committed and the steps that tell of it somebody ends the session."""
+    database = SqlDatabase("create table t (id int)")
+    session = database.session("A")
+    if text == "commit":
+        session.run_all("begin")
+        session.run_all("set local timezone = 'Asia/Tokyo'")  # which is reported when it ends
+        session.run_all("insert into t values (1)")
+    found = answer(session.session, text)
+    if isinstance(found, Finished):
+        assert not session.session.is_running
+        failed = False
+    else:
+        if how == "cancel":
+            session.session.cancel()
+        else:
+            session.session.terminate()
+        try:
+            list(found)
+            failed = False
+        except (errors.QueryCanceled, errors.AdminShutdown):
+            failed = True
+    if answer is by_execute and text != "commit":
+        return  # it commits with the Sync
+    count = database.rows("select count(*) from t")[0][0]
+    assert (count == 0) == failed
+    if not failed and not isinstance(found, Finished):
+        assert session.session.closed == (how == "terminate")
+
+
+def test_an_answer_that_nobody_goes_on_with_leaves_the_session_usable() -> None:
+    database = SqlDatabase("create table t (id int)")
+    session = database.session("A")
+    session.run_all("begin")
+    session.run_all("set local timezone = 'Asia/Tokyo'")
+    answer = session.session.answer_query("commit")
+    assert not isinstance(answer, Finished)
+    answer.close()
+    assert not session.session.is_running
+    assert session.rows("show timezone") == [("UTC",)]
 
 
 def test_a_cancel_after_the_end_is_of_no_effect() -> None:
