@@ -54,15 +54,17 @@ def test_a_day_with_a_server(tmp_path: Path, commands: Commands, done: Callable[
     data, monday, tuesday = tmp_path / "data", tmp_path / "monday", tmp_path / "tuesday"
     with commands.served(data) as address, skerry.open(address) as db:
         db.execute("CREATE TABLE t (n serial PRIMARY KEY)")
-        stop = threading.Event()
+        stop, begun = threading.Event(), threading.Event()
 
         def write() -> None:
             with skerry.open(address) as writer:
                 while not stop.is_set():
-                    writer.execute("INSERT INTO t DEFAULT VALUES")
+                    if writer.execute("INSERT INTO t DEFAULT VALUES RETURNING n").scalar() == 5:
+                        begun.set()
 
         writer = threading.Thread(target=write)
         writer.start()
+        assert begun.wait(30)
         said = done("backup", data, monday)
         stop.set()
         writer.join(30)
